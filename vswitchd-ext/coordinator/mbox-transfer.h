@@ -1,0 +1,214 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MBOX_TRANSFER_H
+#define MBOX_TRANSFER_H 1
+
+/* The transfer state machine
+ * ==========================
+ *
+ * One 'struct mbox_transfer' takes one move or copy from request to answer.
+ * It is pure logic: the clock, the two agents and the steering object are
+ * behind 'struct mbox_transfer_ops', so tests drive it without a switch.
+ * Everything runs in one thread and never blocks.
+ *
+ * Method hold (DESIGN: "what a colocated switch makes possible"):
+ *
+ *     PREPARING   PREPARE to both; PREPARED from both.  The steering object is
+ *                 opened and arms itself meanwhile.
+ *     PRECOPY     EXPORT to S, which streams chunks to D and reports rounds;
+ *                 ends when few flows are dirty, or rounds do not help.
+ *     ARMING      waits for the steering object.
+ *     HOLDING     mode HOLD; tracer to S, sent again up to a fixed number of
+ *                 times.  S freezes when it dequeues it, reports TRACER_SEEN,
+ *                 sends it back out of its port, and streams the rest.
+ *                 Order-preserving: nothing is released before the tracer has
+ *                 come back through S's port, behind S's own output.
+ *     RELEASING   D reports RELEASE for flows whose state is in place; their
+ *                 queues are drained to D, then their live traffic follows.
+ *     COMMITTING  INSTALLED and drained: the assignment is written, the
+ *                 steering object closed, COMMIT to both.
+ *     DONE
+ *
+ * Method events (US 9,705,785, columns 5-8):
+ *
+ *     PREPARING   as above.
+ *     STOPPING    RETURN to S: it stops processing and returns (or, guarantee
+ *                 none, discards) what it dequeues.  Order-preserving: BUFFER
+ *                 to D.
+ *     EXPORTING   EXPORT to S, until D reports INSTALLED.  Returned packets go
+ *                 to the controller buffer.
+ *     DUPLICATING mode DUP (order-preserving), until the first duplicate or
+ *                 one grace period without traffic.
+ *     ROUTING     mode TARGET; tracer to S.  Until the last packet is back: the
+ *                 tracer, or the packet equal to the last duplicate.
+ *     FLUSHING    the controller buffer goes to D, tagged do-not-buffer, then
+ *                 LAST; until FLUSHED.
+ *     COMMITTING, DONE as above.
+ *
+ * Method copy: PREPARING, EXPORTING, DONE.
+ *
+ * Failure: until the first release (hold) or ROUTING (events) everything is
+ * undone: ROLLBACK sends ABORT to both, waits for ABORTED from those that live,
+ * then sends what is held to S, in order.  Afterwards what was released stays
+ * with D, the rest goes back to S, and the answer says which (a *split*
+ * result); the assignments then name each flow.  */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "mbox-msg.h"
+#include "mbox-tag.h"
+
+struct ds;
+struct json;
+struct mbox_transfer;
+
+enum mbox_last_packet { MBOX_LAST_BY_TRACER, MBOX_LAST_BY_DUPLICATE };
+
+struct mbox_transfer_request {
+    uint32_t id;
+    uint64_t epoch;
+    char class_name[MBOX_NAME_MAX + 1];
+    char src[MBOX_NAME_MAX + 1];
+    char dst[MBOX_NAME_MAX + 1];
+    struct mbox_space space;
+    enum mbox_method method;
+    enum mbox_guarantee guarantee;
+    uint32_t scopes;            /* MBOX_SCOPE_* mask. */
+    uint32_t options;           /* MBOX_OPT_* mask. */
+    enum mbox_last_packet last_packet;
+    long long timeout_ms;       /* For the whole transfer up to commit. */
+    unsigned int tracer_tries;  /* Default 10. */
+    unsigned int tracer_interval_ms;    /* Default 10. */
+};
+
+/* Modes mirror enum mbox_steer_mode; kept apart so that this file does not
+ * need the datapath. */
+enum mbox_transfer_mode {
+    MBOX_TRANSFER_PASS, MBOX_TRANSFER_DUP, MBOX_TRANSFER_HOLD,
+    MBOX_TRANSFER_DROP, MBOX_TRANSFER_TARGET,
+};
+
+/* Figures of the steering object that the state machine and report need. */
+struct mbox_transfer_dp_stats {
+    uint64_t n_packets, n_held, cur_held, cur_bytes, max_bytes, n_drained;
+    uint64_t n_dup, n_dropped, n_overflow, n_flows_held;
+    uint64_t hold_max_ns, hold_sum_ns, hold_histogram[24];
+};
+
+struct mbox_transfer_ops {
+    long long (*now_us)(void *aux);
+
+    /* Sends to the agent in 'role'.  For PREPARE, the implementation attaches
+     * the state channel's descriptor, or sets MBOX_OPT_RELAY. Returns 0 or a
+     * negative errno value (the agent is gone). */
+    int (*send)(void *aux, enum mbox_role role, const struct mbox_msg *,
+                const struct mbox_key *keys);
+
+    /* The steering object; semantics as in mbox-steer.h. */
+    int (*dp_open)(void *aux);
+    bool (*dp_is_armed)(void *aux);
+    void (*dp_set_mode)(void *aux, enum mbox_transfer_mode);
+    void (*dp_target_source)(void *aux);
+    void (*dp_release)(void *aux, enum mbox_select, const struct mbox_key *,
+                       size_t n);
+    void (*dp_hold_packet)(void *aux, const void *frame, size_t len);
+    size_t (*dp_drain)(void *aux, size_t max);
+    bool (*dp_is_drained)(void *aux);
+    bool (*dp_is_over_limit)(void *aux);
+    void (*dp_get_stats)(void *aux, struct mbox_transfer_dp_stats *);
+    void (*dp_close)(void *aux);
+
+    /* Frames to an instance's port. */
+    int (*port_send)(void *aux, enum mbox_role, const void *frame, size_t,
+                     const struct mbox_tag *tag);
+    int (*port_send_tracer)(void *aux, enum mbox_role, enum mbox_tag_kind,
+                            uint32_t seq);
+
+    /* The durable assignment. */
+    int (*assign)(void *aux, const struct mbox_space *, enum mbox_role);
+};
+
+/* Outcome of a transfer. */
+enum mbox_transfer_result {
+    MBOX_TRANSFER_OPEN,
+    MBOX_TRANSFER_MOVED,        /* Everything as asked. */
+    MBOX_TRANSFER_ROLLED_BACK,  /* Nothing moved. */
+    MBOX_TRANSFER_SPLIT,        /* Some flows moved, some stayed. */
+};
+
+struct mbox_transfer *mbox_transfer_create(
+    const struct mbox_transfer_request *, const struct mbox_transfer_ops *,
+    void *aux);
+void mbox_transfer_destroy(struct mbox_transfer *);
+
+/* Inputs. */
+void mbox_transfer_recv(struct mbox_transfer *, enum mbox_role from,
+                        const struct mbox_msg *);
+void mbox_transfer_agent_lost(struct mbox_transfer *, enum mbox_role,
+                              const char *why);
+void mbox_transfer_port_lost(struct mbox_transfer *, enum mbox_role,
+                             const char *why);
+
+/* A tagged frame (tag already removed) from the port of the instance in
+ * 'from'.  Returns false if the transfer did not expect it (the caller counts
+ * and drops it). */
+bool mbox_transfer_recv_tagged(struct mbox_transfer *, enum mbox_role from,
+                               const struct mbox_tag *, const void *frame,
+                               size_t len);
+
+/* A duplicate from mode DUP. */
+void mbox_transfer_recv_dup(struct mbox_transfer *, const void *frame,
+                            size_t len);
+void mbox_transfer_cancel(struct mbox_transfer *, const char *why);
+
+/* Makes all progress that is possible now.  Call after inputs, when armed, when
+ * mbox_transfer_wake_us() has passed. */
+void mbox_transfer_run(struct mbox_transfer *);
+
+/* When mbox_transfer_run() must be called even without input: a time as of
+ * now_us(), LLONG_MIN for at once, LLONG_MAX for never. */
+long long mbox_transfer_wake_us(const struct mbox_transfer *);
+
+/* Outputs. */
+bool mbox_transfer_is_done(const struct mbox_transfer *);
+const struct mbox_transfer_request *mbox_transfer_get_request(
+    const struct mbox_transfer *);
+
+struct mbox_transfer_report {
+    enum mbox_transfer_result result;
+    const char *phase;          /* "pre-copy", "holding", ... */
+    char error[MBOX_TEXT_MAX + 1];      /* "" if none: instance, step, cause. */
+    uint64_t flows_moved, chunks, state_bytes, gone;
+    uint64_t precopy_rounds;
+    uint64_t packets_seen, packets_held, packets_returned, packets_dup;
+    uint64_t packets_discarded; /* Guarantee none; S's count. */
+    uint64_t packets_lost;      /* Known lost: overflow, gaps in returned
+                                 * sequence numbers, late packets dropped. */
+    uint64_t tracers_sent;
+    uint64_t max_held_bytes;
+    long long transfer_us;      /* Request to DONE. */
+    long long hold_us;          /* Flip to the last release. */
+    double hold_ms_max;         /* Longest time one packet was held. */
+    /* Timeline: when each phase was entered, us since the request; -1 never. */
+    size_t n_phases;
+    struct { const char *phase; long long at_us; } phases[16];
+};
+void mbox_transfer_get_report(const struct mbox_transfer *,
+                              struct mbox_transfer_report *);
+
+#endif /* mbox-transfer.h */
