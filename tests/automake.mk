@@ -1,0 +1,43 @@
+# Copyright (c) 2026 The ovs-mbox authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+EXTRA_DIST += tests
+
+# Our programs, found by the suites before those of Open vSwitch.
+MBOX_AUTOTEST_PATH = $(abs_builddir)/tests/unit:$(abs_builddir)/utilities:$(abs_srcdir)/utilities:$(abs_builddir)/middleboxes/ids
+MBOX_SUITE = \
+	AUTOM4TE='$(AUTOM4TE)' $(SHELL) $(srcdir)/build-aux/run-suite
+MBOX_SUITE_ARGS = \
+	$(OVS_SRC) $(OVS_BUILD) AUTOTEST_PATH=$(MBOX_AUTOTEST_PATH) \
+	MBOX_BUILDDIR=$(abs_builddir)
+
+if BUILD_SWITCH
+CHECK_LOCAL += check-mbox
+
+# Programs that need Open vSwitch are in its build.
+check-mbox: ovs $(check_PROGRAMS) $(noinst_PROGRAMS) $(bin_PROGRAMS)
+	$(MBOX_SUITE) testsuite.at $(MBOX_SUITE_ARGS) $(TESTSUITEFLAGS)
+
+# Real traffic between network namespaces.  Needs root, and one at a time.
+check-system: all $(check_PROGRAMS)
+	$(MBOX_SUITE) system-testsuite.at $(MBOX_SUITE_ARGS) $(TESTSUITEFLAGS) -j1
+
+# The units only: Open vSwitch's programs are checked by check-ovs.
+check-valgrind: all $(check_PROGRAMS)
+	$(MBOX_SUITE) testsuite.at $(MBOX_SUITE_ARGS) -k unit \
+	    MBOX_VALGRIND='valgrind -q --error-exitcode=1 --leak-check=full' \
+	    $(TESTSUITEFLAGS)
+endif
+
+.PHONY: check-mbox check-system check-valgrind
