@@ -94,6 +94,8 @@ struct mbox_transfer_request {
     long long timeout_ms;       /* For the whole transfer up to commit. */
     unsigned int tracer_tries;  /* Default 10. */
     unsigned int tracer_interval_ms;    /* Default 10. */
+    size_t buffer_limit;        /* Bytes of the controller buffer of method
+                                 * events; 0 means 64 MiB. */
 };
 
 /* Modes mirror enum mbox_steer_mode; kept apart so that this file does not
@@ -123,9 +125,8 @@ struct mbox_transfer_ops {
     int (*dp_open)(void *aux);
     bool (*dp_is_armed)(void *aux);
     void (*dp_set_mode)(void *aux, enum mbox_transfer_mode);
-    void (*dp_target_source)(void *aux);
     void (*dp_release)(void *aux, enum mbox_select, const struct mbox_key *,
-                       size_t n);
+                       size_t n, bool to_source);
     void (*dp_hold_packet)(void *aux, const void *frame, size_t len);
     size_t (*dp_drain)(void *aux, size_t max);
     bool (*dp_is_drained)(void *aux);

@@ -167,21 +167,28 @@ int mbox_steer_open(const char *class_name, uint32_t id,
 bool mbox_steer_is_armed(const struct mbox_steer *);
 
 /* Changes the mode, exactly (see above).  The object must be armed, except to
- * go to PASS. */
+ * go to PASS.
+ *
+ * HOLD after a release takes every release back: each flow is HELD again,
+ * behind what is left in its queue.  That is for a target that has died. */
 void mbox_steer_set_mode(struct mbox_steer *, enum mbox_steer_mode);
 
-/* Chooses where released packets go, default the destination.  Only while
- * nothing is released. */
-void mbox_steer_target_source(struct mbox_steer *);
-
-/* Releases flows (canonical keys) from HOLD: their queues are drained, then
- * they are RELEASED.  With ALL_EXCEPT the mode becomes TARGET, the queues of
- * all flows but 'keys' are drained, and 'keys' stay HELD. */
+/* Releases flows (canonical keys) from HOLD (or DROP) to the destination or, if
+ * 'to_source', to the source: their queues are drained to it, then they are
+ * RELEASED to it.  A flow that was released before keeps its target, so one
+ * transfer can release some flows to each side (a split).
+ *
+ * With ALL_EXCEPT, every flow that is not released yet is, but 'keys', which
+ * are HELD.  The first such call sets the mode to TARGET, with this target for
+ * flows that have no exception; a later one leaves that target alone, and
+ * releases the flows that are still HELD. */
 void mbox_steer_release(struct mbox_steer *, enum mbox_select,
-                        const struct mbox_key *keys, size_t n);
+                        const struct mbox_key *keys, size_t n,
+                        bool to_source);
 
-/* Puts a packet at the tail of its flow's queue (in mode HOLD), for packets
- * that the source returned. Takes 'packet'. */
+/* Puts a packet that the source returned where its flow's next packet would
+ * go: at the tail of its flow's queue if the flow is held or draining,
+ * otherwise to the port it was released to.  Takes 'packet'. */
 void mbox_steer_hold_packet(struct mbox_steer *, struct dp_packet *);
 
 /* Sends up to 'max' held packets of flows being drained.  Returns how many it
