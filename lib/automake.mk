@@ -11,3 +11,26 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
+# What the switch and the middlebox share.  'mbox_lib_sources' is for whoever
+# compiles it in; lib/libmboxbase.la is for programs that link it.
+
+mbox_lib_sources = \
+	lib/mbox-key.c \
+	lib/mbox-key.h \
+	lib/mbox-space-format.c \
+	lib/mbox-space.c \
+	lib/mbox-space.h \
+	lib/mbox-tag.c \
+	lib/mbox-tag.h \
+	lib/mbox-wire.c \
+	lib/mbox-wire.h \
+	lib/mbox-msg.h \
+	lib/mbox-channel.h
+mbox_lib_libs = $(OPENSSL_LIBS) $(ZLIB_LIBS)
+
+noinst_LTLIBRARIES += lib/libmboxbase.la
+lib_libmboxbase_la_SOURCES = $(mbox_lib_sources)
+lib_libmboxbase_la_LIBADD = $(mbox_lib_libs)
+
+EXTRA_DIST += lib/ovs.mk

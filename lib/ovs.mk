@@ -21,8 +21,13 @@ AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/openflow
 
 lib_libopenvswitch_la_SOURCES += \
 	mbox/lib/mbox-channel.h \
+	mbox/lib/mbox-key.c \
 	mbox/lib/mbox-key.h \
 	mbox/lib/mbox-msg.h \
+	mbox/lib/mbox-space-format.c \
+	mbox/lib/mbox-space.c \
 	mbox/lib/mbox-space.h \
+	mbox/lib/mbox-tag.c \
 	mbox/lib/mbox-tag.h \
+	mbox/lib/mbox-wire.c \
 	mbox/lib/mbox-wire.h

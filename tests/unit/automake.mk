@@ -11,3 +11,15 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
+EXTRA_DIST += tests/unit/test-util.h
+
+unit_libs = lib/libmboxbase.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test-wire
+tests_unit_test_wire_SOURCES = tests/unit/test-wire.c
+tests_unit_test_wire_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-tag
+tests_unit_test_tag_SOURCES = tests/unit/test-tag.c
+tests_unit_test_tag_LDADD = $(unit_libs)
