@@ -11,3 +11,6 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
+
+bin_PROGRAMS += utilities/mbox-traffic
+utilities_mbox_traffic_SOURCES = utilities/mbox-traffic.c
