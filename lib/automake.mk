@@ -18,6 +18,8 @@
 mbox_lib_sources = \
 	lib/mbox-key.c \
 	lib/mbox-key.h \
+	lib/mbox-msg.c \
+	lib/mbox-msg.h \
 	lib/mbox-space-format.c \
 	lib/mbox-space.c \
 	lib/mbox-space.h \
@@ -25,7 +27,6 @@ mbox_lib_sources = \
 	lib/mbox-tag.h \
 	lib/mbox-wire.c \
 	lib/mbox-wire.h \
-	lib/mbox-msg.h \
 	lib/mbox-channel.h
 mbox_lib_libs = $(OPENSSL_LIBS) $(ZLIB_LIBS)
 

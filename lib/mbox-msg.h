@@ -108,7 +108,8 @@ enum mbox_msg_type {
     /* State channel, S to D. */
     MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'. */
     MBOX_MSG_CHUNK = 41,        /* 'scope', 'keys' (>= 1 unless config or
-                                 * all-flows), 'seq', 'crc', 'data'. */
+                                 * all-flows), 'seq', 'crc', 'data';
+                                 * optional: 'merge'. */
     MBOX_MSG_GONE = 42,         /* 'scope', 'keys': ended since it was sent. */
     MBOX_MSG_FROZEN = 43,       /* No flow of the space changes any more; what
                                  * D has is final except 'keys'/'select':
@@ -176,6 +177,7 @@ struct mbox_msg {
     enum mbox_scope scope;
     enum mbox_select select;
     uint8_t kind;               /* enum mbox_tag_kind. */
+    bool merge;                 /* The source keeps its own: combine. */
 
     uint64_t n_flows;
     uint64_t n_chunks;
@@ -205,7 +207,8 @@ void mbox_msg_init(struct mbox_msg *, enum mbox_msg_type, uint32_t id);
 /* Appends the whole frame of 'msg' to 'w', whose 'error' tells of failure (a
  * frame never goes out in part: on error 'w' is as long as before).  The keys
  * are 'keys[0 ... n_keys)'; 'msg->key_data' is used instead if 'keys' is
- * null. */
+ * null.  An enum, mask or name that mbox_msg_decode() would refuse gives
+ * -EINVAL. */
 void mbox_msg_encode(const struct mbox_msg *msg, const struct mbox_key *keys,
                      struct mbox_writer *w);
 
@@ -216,7 +219,8 @@ int mbox_msg_frame_length(const void *data, size_t len);
 
 /* Decodes the frame of exactly 'len' bytes at 'data'. Returns 0, -EPROTO if it
  * is malformed, -EOPNOTSUPP if its type is unknown and not optional, -EAGAIN
- * if its type is unknown and optional (skip it).  'msg' is cleared first. */
+ * if its type is unknown and optional (skip it).  'msg' is cleared first.
+ * Control characters in 'text' become '?', so that it may be printed. */
 int mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg);
 
 /* Gets key 'i' (< msg->n_keys) of a decoded message. */

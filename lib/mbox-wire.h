@@ -62,7 +62,8 @@ struct mbox_writer {
     size_t len;
     size_t allocated;
     size_t limit;
-    int error;                  /* 0, -ENOMEM or -EMSGSIZE. */
+    int error;                  /* 0, -ENOMEM, -EMSGSIZE, or what an encoder
+                                 * stored. */
 };
 
 #define MBOX_WRITER_LIMIT (16 * 1024 * 1024)

@@ -23,6 +23,7 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/lib/mbox-channel.h \
 	mbox/lib/mbox-key.c \
 	mbox/lib/mbox-key.h \
+	mbox/lib/mbox-msg.c \
 	mbox/lib/mbox-msg.h \
 	mbox/lib/mbox-space-format.c \
 	mbox/lib/mbox-space.c \

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-EXTRA_DIST += tests/unit/test-util.h
+EXTRA_DIST += tests/unit/random-msg.h tests/unit/test-util.h
 
 unit_libs = lib/libmboxbase.la $(CMOCKA_LIBS)
 
@@ -23,3 +23,7 @@ tests_unit_test_wire_LDADD = $(unit_libs)
 check_PROGRAMS += tests/unit/test-tag
 tests_unit_test_tag_SOURCES = tests/unit/test-tag.c
 tests_unit_test_tag_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-msg
+tests_unit_test_msg_SOURCES = tests/unit/test-msg.c
+tests_unit_test_msg_LDADD = $(unit_libs)
