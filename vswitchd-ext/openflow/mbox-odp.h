@@ -21,6 +21,7 @@
  * ========================================
  *
  * Fixed-size payload, host byte order, like the other userspace-only actions.
+ * Members that a type does not use are 0.
  * Text form, inside "mbox(...)":
  *
  *     steer(class=ID,port=P,gen=G)
@@ -30,10 +31,18 @@
  *     tracer(port=P,id=N,seq=S)      send a tracer on P
  *     ingress(port=P)                a tagged packet from MB port P: to the
  *                                    coordinator
+ *     forged                         a tagged packet from a port that may not
+ *                                    send one: drop and count
  *
  * Only the userspace datapath (dpif-netdev) has it. */
 
 #include <stdint.h>
+
+struct ds;
+struct hmap;
+struct nlattr;
+struct ofpbuf;
+struct simap;
 
 enum mbox_odp_type {
     MBOX_ODP_STEER = 1,
@@ -42,6 +51,7 @@ enum mbox_odp_type {
     MBOX_ODP_UNTAG = 4,
     MBOX_ODP_TRACER = 5,
     MBOX_ODP_INGRESS = 6,
+    MBOX_ODP_FORGED = 7,
 };
 
 struct ovs_action_mbox {
@@ -52,5 +62,19 @@ struct ovs_action_mbox {
     uint32_t port;              /* STEER, TRACER, INGRESS: odp_port_t. */
     uint32_t arg;               /* STEER: generation. TAG, TRACER: seq. */
 };
+
+/* Appends 'action' to 'odp_actions' as an OVS_ACTION_ATTR_MBOX. */
+void mbox_odp_put(struct ofpbuf *odp_actions, const struct ovs_action_mbox *);
+
+/* Appends the text form of 'attr', an OVS_ACTION_ATTR_MBOX of the right size,
+ * to 'ds'.  'portno_names' may be NULL; see odp_portno_name_format(). */
+void mbox_odp_format(struct ds *ds, const struct nlattr *attr,
+                     const struct hmap *portno_names);
+
+/* Parses the text form at the beginning of 's', which starts with "mbox(", and
+ * appends the action to 'odp_actions'.  'port_names' may be NULL.  Returns the
+ * number of characters parsed or a negative errno value. */
+int mbox_odp_parse(const char *s, const struct simap *port_names,
+                   struct ofpbuf *odp_actions);
 
 #endif /* mbox-odp.h */
