@@ -134,7 +134,7 @@ in_range(unsigned int value, unsigned int min, unsigned int max)
 static bool
 field_is_valid(enum field field, const struct mbox_msg *msg)
 {
-    switch (field) {
+    switch ((int) field) {     /* A few have constraints. */
     case F_SCOPES:
         return !(msg->scopes & ~(uint32_t) MBOX_SCOPE_MASK);
     case F_OPTIONS:
