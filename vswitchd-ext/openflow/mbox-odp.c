@@ -216,3 +216,11 @@ mbox_odp_parse(const char *s, const struct simap *port_names,
     mbox_odp_put(odp_actions, &action);
     return p - s;
 }
+
+bool
+mbox_odp_is_output(const struct nlattr *attr)
+{
+    const struct ovs_action_mbox *action = nl_attr_get(attr);
+
+    return action->type == MBOX_ODP_STEER;
+}

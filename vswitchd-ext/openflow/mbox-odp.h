@@ -36,6 +36,7 @@
  *
  * Only the userspace datapath (dpif-netdev) has it. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct ds;
@@ -76,5 +77,8 @@ void mbox_odp_format(struct ds *ds, const struct nlattr *attr,
  * number of characters parsed or a negative errno value. */
 int mbox_odp_parse(const char *s, const struct simap *port_names,
                    struct ofpbuf *odp_actions);
+
+/* True if 'attr', an OVS_ACTION_ATTR_MBOX, outputs the packet itself. */
+bool mbox_odp_is_output(const struct nlattr *attr);
 
 #endif /* mbox-odp.h */

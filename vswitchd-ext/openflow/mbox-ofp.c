@@ -78,16 +78,6 @@ subtype_from_name(const char *name)
 }
 
 static bool
-class_name_is_valid(const char *name)
-{
-    size_t len = strlen(name);
-
-    return (len && len <= MBOX_NAME_MAX
-            && len == strspn(name, "abcdefghijklmnopqrstuvwxyz"
-                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"));
-}
-
-static bool
 tag_kind_is_valid(uint8_t kind)
 {
     return kind && kind <= MBOX_TAG_N_KINDS;
@@ -159,7 +149,7 @@ decode_steer(const struct mbox_ofp_action *action, size_t len,
         return OFPERR_OFPBAC_BAD_ARGUMENT;
     }
     memcpy(mbox->class_name, name, name_len);
-    return (class_name_is_valid(mbox->class_name)
+    return (mbox_name_is_valid(mbox->class_name)
             ? 0 : OFPERR_OFPBAC_BAD_ARGUMENT);
 }
 
@@ -240,7 +230,9 @@ parse_args(const char *action, char *arg, unsigned int required,
            unsigned int allowed, const struct ofputil_port_map *port_map,
            struct ofpact_mbox *mbox, const char **wordp)
 {
-    static const char *const names[] = { "first argument", "id", "seq", "port" };
+    static const char *const names[] = {
+        "first argument", "id", "seq", "port"
+    };
     unsigned int found = 0;
     char *key, *value;
 
@@ -288,7 +280,7 @@ parse_args(const char *action, char *arg, unsigned int required,
 static char * OVS_WARN_UNUSED_RESULT
 parse_steer(const char *action, const char *arg, struct ofpact_mbox *mbox)
 {
-    if (!class_name_is_valid(arg)) {
+    if (!mbox_name_is_valid(arg)) {
         return xasprintf("%s: \"%s\" is not a class name (1 to %d letters, "
                          "digits, \"_\", \".\" and \"-\")",
                          action, arg, MBOX_NAME_MAX);
