@@ -1,0 +1,587 @@
+# Copyright (c) 2026 The ovs-mbox authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A private switch with middleboxes and hosts, for demonstrations and tests.
+
+A lab is a directory and a few network namespaces:
+
+    client --- switch --- server
+                /  \\
+             ids1  ids2 ...
+
+Its ovsdb-server and ovs-vswitchd run in the directory and in a namespace of
+their own, so they never meet the system's.  The switch is the userspace
+datapath.  Everything that a lab starts is recorded in its directory by process
+id and start time, so that any process can end the lab with down(), which ends
+exactly what was started and deletes exactly what was made.
+
+Only the standard library is used.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+# Buffers of packet sockets.  The defaults hold about 90 packets, which the
+# burst of a few TCP connections fills.
+SYSCTLS = {
+    'net.core.rmem_default': 16 * 1024 * 1024,
+    'net.core.wmem_default': 4 * 1024 * 1024,
+    'net.core.netdev_max_backlog': 30000,
+}
+
+
+class LabError(Exception):
+    """Something failed; the text says what and why."""
+
+
+def setns(name):
+    """Moves the calling thread to the network namespace 'name'."""
+    path = '/proc/self/ns/net' if name is None else '/run/netns/' + name
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(fd, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), 'setns ' + name)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def in_namespace(name):
+    """Sockets made in this context belong to the namespace for ever."""
+    home = os.open('/proc/thread-self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(name)
+        yield
+    finally:
+        _libc.setns(home, CLONE_NEWNET)
+        os.close(home)
+
+
+def wait_until(what, condition, timeout=30, interval=0.02):
+    """Waits until 'condition' returns something true, and returns that.  The
+    time limit only ends a wait that is in vain."""
+    deadline = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise LabError('waited %d s in vain until %s' % (timeout, what))
+        time.sleep(interval)
+
+
+def start_time(pid):
+    """When process 'pid' started, in ticks; None if there is none or it is a
+    zombie."""
+    try:
+        with open('/proc/%d/stat' % pid) as f:
+            fields = f.read().rpartition(')')[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == 'Z' else int(fields[19])
+
+
+def run(argv, check=True, **kwargs):
+    """Runs a command and returns its output."""
+    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       universal_newlines=True, **kwargs)
+    if check and p.returncode:
+        raise LabError('"%s" failed: %s' % (' '.join(argv),
+                                            (p.stderr or p.stdout).strip()))
+    return p.stdout
+
+
+def find_program(name):
+    path = shutil.which(name)
+    if not path:
+        raise LabError('%s is not in PATH: build first, or use ./quickstart'
+                       % name)
+    return path
+
+
+def find_schema():
+    """The database schema that belongs to the ovs-vswitchd in PATH."""
+    here = os.path.dirname(find_program('ovs-vswitchd'))
+    candidates = [os.environ.get('MBOX_OVS_SCHEMA', ''),
+                  here + '/../../src/vswitchd/vswitch.ovsschema',
+                  here + '/../share/openvswitch/vswitch.ovsschema']
+    for name in candidates:
+        if name and os.path.exists(name):
+            return name
+    raise LabError('vswitch.ovsschema not found; set MBOX_OVS_SCHEMA')
+
+
+class Host:
+    """One end of a cable: a namespace with the interface eth0."""
+
+    def __init__(self, lab, name, number):
+        self.name = name
+        self.ns = '%s-%s' % (lab.prefix, name)
+        self.mac = '02:00:00:00:00:%02x' % number
+
+
+class Lab:
+    """A lab in directory 'path'.
+
+    Create one with Lab(path, ...).up(), find an existing one with
+    Lab.open(path).  'instances' are the names of middleboxes; 'ipv6' chooses
+    the addresses; 'pmd' connects everything to PMD threads: the middleboxes
+    by vhost-user, the hosts by packet rings."""
+
+    def __init__(self, path, instances=('ids1', 'ids2'), ipv6=False,
+                 pmd=False, prefix=None):
+        self.path = os.path.abspath(path)
+        self.instances = list(instances)
+        self.ipv6 = ipv6
+        self.pmd = pmd
+        self.prefix = prefix or 'mbox%d' % os.getpid()
+        self.switch_ns = self.prefix + '-sw'
+        self.hosts = {}
+        for i, name in enumerate(['client', 'server'] + self.instances):
+            self.hosts[name] = Host(self, name, i + 1)
+        self.children = []
+        self.ids_options = {}
+        self.env = dict(os.environ, OVS_RUNDIR=self.path,
+                        OVS_LOGDIR=self.path, OVS_DBDIR=self.path,
+                        OVS_SYSCONFDIR=self.path)
+
+    # Addresses.
+
+    def address(self, group, host):
+        """Client address number 'host' of group 1, 2, ... or, group 255, of
+        the server."""
+        if self.ipv6:
+            return 'fd00::%x:%x' % (group, host)
+        return '10.0.%d.%d' % (group, host)
+
+    @property
+    def server(self):
+        return self.address(255, 1)
+
+    def space(self, group, proto=''):
+        """The flow space of a group of clients, as an OpenFlow match."""
+        if self.ipv6:
+            return '%s,ipv6_src=fd00::%x:0/112' % (
+                proto + '6' if proto else 'ipv6', group)
+        return '%s,nw_src=10.0.%d.0/24' % (proto or 'ip', group)
+
+    def url_host(self):
+        return '[%s]' % self.server if self.ipv6 else self.server
+
+    # Life.
+
+    def up(self):
+        os.makedirs(self.path, exist_ok=True)
+        if len(self.path) > 80:
+            raise LabError('%s: too long for unix sockets' % self.path)
+        if os.geteuid():
+            raise LabError('network namespaces need root')
+        self._raise_sysctls()
+        self._save()
+        self._make_network()
+        self._start_switch()
+        self._make_bridge()
+        return self
+
+    def _save(self):
+        with open(self.path + '/lab.json', 'w') as f:
+            json.dump({'instances': self.instances, 'ipv6': self.ipv6,
+                       'pmd': self.pmd, 'prefix': self.prefix}, f)
+
+    @classmethod
+    def open(cls, path):
+        try:
+            with open(os.path.abspath(path) + '/lab.json') as f:
+                return cls(path, **json.load(f))
+        except FileNotFoundError:
+            raise LabError('%s: no lab there' % path) from None
+
+    def down(self):
+        """Ends everything.  Never raises; safe to call twice."""
+        for name in sorted(os.listdir(self.path)) if os.path.isdir(
+                self.path) else []:
+            if name.endswith('.started'):
+                self.stop(name[:-len('.started')], signal.SIGTERM, wait=False)
+        for name in sorted(os.listdir(self.path)) if os.path.isdir(
+                self.path) else []:
+            if name.endswith('.started'):
+                self.stop(name[:-len('.started')], signal.SIGKILL, patience=5)
+        for ns in [self.switch_ns] + [h.ns for h in self.hosts.values()]:
+            if os.path.exists('/run/netns/' + ns):
+                subprocess.call(['ip', 'netns', 'del', ns],
+                                stderr=subprocess.DEVNULL)
+        self._restore_sysctls()
+        with contextlib.suppress(OSError):
+            os.unlink(self.path + '/lab.json')
+
+    # Settings of the whole machine are raised while the first lab is there.
+
+    _SYSCTL_DIR = '/run/ovs-mbox-labs'
+
+    def _raise_sysctls(self):
+        os.makedirs(self._SYSCTL_DIR, exist_ok=True)
+        for key, wanted in SYSCTLS.items():
+            name = '/proc/sys/' + key.replace('.', '/')
+            with open(name) as f:
+                old = int(f.read())
+            if old < wanted:
+                with open('%s/%s' % (self._SYSCTL_DIR, key), 'w') as f:
+                    f.write(str(old))
+                with open(name, 'w') as f:
+                    f.write(str(wanted))
+        with open('%s/lab-%s' % (self._SYSCTL_DIR, self.prefix), 'w') as f:
+            f.write(self.path)
+
+    def _restore_sysctls(self):
+        with contextlib.suppress(OSError):
+            os.unlink('%s/lab-%s' % (self._SYSCTL_DIR, self.prefix))
+        with contextlib.suppress(OSError):
+            names = os.listdir(self._SYSCTL_DIR)
+            if any(n.startswith('lab-') for n in names):
+                return
+            for key in names:
+                with open('%s/%s' % (self._SYSCTL_DIR, key)) as f:
+                    old = f.read()
+                with open('/proc/sys/' + key.replace('.', '/'), 'w') as f:
+                    f.write(old)
+                os.unlink('%s/%s' % (self._SYSCTL_DIR, key))
+            os.rmdir(self._SYSCTL_DIR)
+
+    # Processes.
+
+    def start(self, name, argv, ns=None, sysfs=False, **kwargs):
+        """Starts a long-lived process, with output to NAME.out in the lab's
+        directory, in namespace 'ns' ('sysfs': with that namespace's
+        /sys)."""
+        if sysfs:
+            argv = ['ip', 'netns', 'exec', ns] + argv
+        out = open('%s/%s.out' % (self.path, name), 'ab')
+        p = self.popen(argv, None if sysfs else ns, stdout=out, stderr=out,
+                       start_new_session=True, **kwargs)
+        out.close()
+        self.record(name, p.pid)
+        return p
+
+    def record(self, name, pid):
+        with open('%s/%s.started' % (self.path, name), 'w') as f:
+            f.write('%d %d' % (pid, start_time(pid) or 0))
+
+    def popen(self, argv, ns=None, **kwargs):
+        """Starts a process in namespace 'ns'."""
+        kwargs.setdefault('env', self.env)
+        kwargs.setdefault('stdin', subprocess.DEVNULL)
+        if ns:
+            fd = os.open('/run/netns/' + ns, os.O_RDONLY | os.O_CLOEXEC)
+            kwargs['preexec_fn'] = lambda: _libc.setns(fd, CLONE_NEWNET)
+            try:
+                p = subprocess.Popen(argv, **kwargs)
+            finally:
+                os.close(fd)
+        else:
+            p = subprocess.Popen(argv, **kwargs)
+        self.children.append(p)
+        return p
+
+    def pid(self, name):
+        """The process id of 'name', None if it does not run (any more)."""
+        try:
+            with open('%s/%s.started' % (self.path, name)) as f:
+                pid, started = map(int, f.read().split())
+        except (OSError, ValueError):
+            return None
+        return pid if started and start_time(pid) == started else None
+
+    def stop(self, name, signum=signal.SIGTERM, wait=True, patience=60):
+        """Sends a signal to 'name' and waits until it has ended."""
+        pid = self.pid(name)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
+        if wait:
+            deadline = time.monotonic() + patience
+            while self.pid(name):
+                for p in self.children:
+                    p.poll()
+                if time.monotonic() > deadline:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(0.01)
+            with contextlib.suppress(OSError):
+                os.unlink('%s/%s.started' % (self.path, name))
+
+    # The network.
+
+    def _make_network(self):
+        batch = []
+        for ns in [self.switch_ns] + [h.ns for h in self.hosts.values()]:
+            run(['ip', 'netns', 'add', ns])
+            ipv6 = self.ipv6 and ns.endswith(('-client', '-server'))
+            with in_namespace(ns):
+                # Nobody speaks unless spoken to.
+                for key, value in (('disable_ipv6', not ipv6),
+                                   ('accept_dad', 0), ('accept_ra', 0)):
+                    for which in 'all', 'default':
+                        run(['sysctl', '-qw', 'net.ipv6.conf.%s.%s=%d'
+                             % (which, key, value)], check=False)
+            run(['ip', '-n', ns, 'link', 'set', 'lo', 'up'])
+        for host in self.hosts.values():
+            if self.pmd and host.name in self.instances:
+                continue
+            batch += ['link add %s type veth peer name eth0 netns %s'
+                      % (host.name, host.ns)]
+        run(['ip', '-n', self.switch_ns, '-batch', '-'], input='\n'.join(
+            batch))
+        for host in self.hosts.values():
+            if self.pmd and host.name in self.instances:
+                continue
+            self._set_up_veth(self.switch_ns, host.name, None, host)
+            self._set_up_veth(host.ns, 'eth0', host.mac, host)
+        self._set_addresses()
+
+    def _set_up_veth(self, ns, dev, mac, host):
+        # Room for a tag on the way to a middlebox.
+        mtu = 1600 if host.name in self.instances else 1500
+        run(['ip', '-n', ns, 'link', 'set', dev, 'mtu', str(mtu),
+             'txqueuelen', '10000'] + (['address', mac] if mac else []))
+        # veth spreads packets over the backlogs of the CPUs that send them,
+        # which reorders what several threads send; one CPU keeps order.
+        run(['ip', 'netns', 'exec', ns, 'sh', '-c',
+             'ethtool -K {0} tx off rx off tso off gso off gro off '
+             'txvlan off rxvlan off >/dev/null 2>&1; '
+             'for q in /sys/class/net/{0}/queues/rx-*; do '
+             'echo 1 > $q/rps_cpus; done; '
+             'ip link set {0} up'.format(dev)])
+
+    def _set_addresses(self):
+        client, server = self.hosts['client'], self.hosts['server']
+        length = '/64 nodad' if self.ipv6 else '/16'
+        addresses = [self.address(group, host)
+                     for group in (1, 2) for host in range(1, 11)]
+        family = '-6' if self.ipv6 else '-4'
+
+        def batch(ns, lines):
+            run(['ip', family, '-n', ns, '-batch', '-'],
+                input='\n'.join(lines))
+        batch(client.ns,
+              ['addr add %s%s dev eth0' % (a, length) for a in addresses]
+              + ['neigh add %s lladdr %s dev eth0 nud permanent'
+                 % (self.server, server.mac)])
+        batch(server.ns,
+              ['addr add %s%s dev eth0' % (self.server, length)]
+              + ['neigh add %s lladdr %s dev eth0 nud permanent'
+                 % (a, client.mac) for a in addresses])
+
+    # The switch.
+
+    def _start_switch(self):
+        run([find_program('ovsdb-tool'), 'create', self.path + '/conf.db',
+             find_schema()])
+        self.start('ovsdb-server',
+                   [find_program('ovsdb-server'), self.path + '/conf.db',
+                    '--remote=punix:%s/db.sock' % self.path,
+                    '--unixctl=%s/ovsdb-server.ctl' % self.path,
+                    '--log-file=%s/ovsdb-server.log' % self.path,
+                    '-vconsole:off'])
+        wait_until('ovsdb-server answers',
+                   lambda: os.path.exists(self.path + '/db.sock'))
+        self.vsctl('--no-wait', 'init')
+        if self.pmd:
+            self.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
+                       'other_config:dpdk-init=true',
+                       'other_config:dpdk-extra=--no-huge --legacy-mem '
+                       '-m 1024 --no-pci --file-prefix=%s' % self.prefix,
+                       'other_config:pmd-cpu-mask=0x7',
+                       'other_config:pmd-maxsleep=50',
+                       'other_config:tx-flush-interval=0')
+        self.start_vswitchd()
+
+    def start_vswitchd(self):
+        argv = [find_program('ovs-vswitchd'), 'unix:%s/db.sock' % self.path,
+                '--unixctl=%s/ovs-vswitchd.ctl' % self.path,
+                '--log-file=%s/ovs-vswitchd.log' % self.path,
+                '-vconsole:off']
+        if self.pmd:
+            # Three PMD threads whatever the number of CPUs.
+            argv.append('--dummy-numa=0,0,0,0')
+        p = self.start('ovs-vswitchd', argv, ns=self.switch_ns, sysfs=True)
+
+        def answers():
+            if p.poll() is not None:
+                raise LabError('ovs-vswitchd ended at its start, see %s/'
+                               'ovs-vswitchd.log' % self.path)
+            return self.appctl('version', check=False)
+        wait_until('ovs-vswitchd answers', answers)
+        return p
+
+    def _make_bridge(self):
+        self.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0',
+                   'datapath_type=netdev', 'fail-mode=secure')
+        for number, host in enumerate(self.hosts.values(), 1):
+            argv = ['add-port', 'br0', host.name, '--', 'set', 'interface',
+                    host.name, 'ofport_request=%d' % number]
+            if host.name in self.instances:
+                argv += ['other_config:mbox-class=ids',
+                         'other_config:mbox-name=' + host.name]
+                if self.pmd:
+                    argv += ['type=dpdkvhostuserclient',
+                             'options:vhost-server-path=%s/%s.vhost'
+                             % (self.path, host.name)]
+            elif self.pmd:
+                argv += ['type=dpdk',
+                         'options:dpdk-devargs=net_af_packet_%s,iface=%s,'
+                         'framecnt=4096,blocksz=65536,framesz=2048'
+                         % (host.name, host.name)]
+            self.vsctl(*argv)
+        client, server = self.hosts['client'], self.hosts['server']
+        ip = 'ipv6' if self.ipv6 else 'ip'
+        flows = ['in_port=%s,%s,dl_dst=%s,actions=mbox_steer(ids)'
+                 % (a.name, ip, b.mac)
+                 for a, b in ((client, server), (server, client))]
+        flows += ['in_port=%s,dl_dst=%s,actions=output:%s'
+                  % (name, host.mac, host.name)
+                  for name in self.instances for host in (client, server)]
+        self.set_flows(flows)
+
+    def set_flows(self, flows):
+        run([find_program('ovs-ofctl'), 'replace-flows', 'br0', '-'],
+            input='\n'.join(flows) + '\n', env=self.env)
+
+    def vsctl(self, *args):
+        return run([find_program('ovs-vsctl'), '--timeout=60',
+                    '--db=unix:%s/db.sock' % self.path] + list(args),
+                   env=self.env)
+
+    def ofctl(self, *args):
+        return run([find_program('ovs-ofctl')] + list(args), env=self.env)
+
+    def appctl(self, *args, check=True):
+        return run([find_program('ovs-appctl'), '-t',
+                    self.path + '/ovs-vswitchd.ctl'] + list(args),
+                   check=check, env=self.env)
+
+    # Middleboxes.
+
+    def start_ids(self, name, rules, trace=True, extra=()):
+        """Starts the intrusion detection instance 'name' and waits until the
+        switch knows it."""
+        host = self.hosts[name]
+        argv = [find_program('mbox-ids'), '--name=' + name,
+                '--coordinator=unix:%s/mbox.sock' % self.path,
+                '--rules=' + rules,
+                '--log=%s/%s.eve.json' % (self.path, name)]
+        if trace:
+            argv.append('--trace=%s/%s.trace' % (self.path, name))
+        if self.pmd:
+            argv += ['--port=dpdk:net_virtio_user0',
+                     '--dpdk-args=--no-huge --no-pci -m 256 --legacy-mem '
+                     '--file-prefix=%s-%s '
+                     '--vdev=net_virtio_user0,path=%s/%s.vhost,server=1'
+                     % (self.prefix, name, self.path, name)]
+        else:
+            argv.append('--port=afpacket:eth0')
+        p = self.start(name, argv + list(extra), ns=host.ns)
+
+        def known():
+            if p.poll() is not None:
+                with open('%s/%s.out' % (self.path, name)) as f:
+                    raise LabError('%s ended at its start: %s'
+                                   % (name, f.read().strip()))
+            return self.is_connected(name)
+        wait_until('the switch knows %s' % name, known)
+        return p
+
+    def is_connected(self, name):
+        for line in self.appctl('mbox/list', check=False).splitlines():
+            words = line.split()
+            if name in words and 'connected' in words:
+                return True
+        return False
+
+    def move(self, src, dst, space, *options):
+        """Moves a flow space; returns the answer as a dictionary."""
+        answer = self.appctl('mbox/move', '--format=json', *options, src, dst,
+                             space)
+        return json.loads(answer)
+
+
+def main():
+    """The command mbox-lab, for tests in shell."""
+    usage = '''\
+mbox-lab: a private switch with middleboxes and hosts, for tests
+usage: mbox-lab up [--ipv6] [--pmd] [--instances=NAME,...] DIR
+       mbox-lab ids DIR NAME RULES [OPTION...]   start an instance
+       mbox-lab stop DIR NAME [SIGNAL]     end a process of the lab
+       mbox-lab vswitchd DIR               start ovs-vswitchd again
+       mbox-lab exec DIR HOST COMMAND...   run a command at a host
+       mbox-lab start DIR NAME HOST COMMAND...   same, in the background
+       mbox-lab pid DIR NAME               print a process id
+       mbox-lab get DIR server|space1|space2|address1|address2
+       mbox-lab down DIR
+'''
+    args = sys.argv[1:]
+    if not args or args[0] in ('-h', '--help'):
+        print(usage, end='')
+        return
+    command, args = args[0], args[1:]
+    if command == 'up':
+        kwargs = {}
+        for arg in args[:-1]:
+            if arg in ('--ipv6', '--pmd'):
+                kwargs[arg[2:]] = True
+            elif arg.startswith('--instances='):
+                kwargs['instances'] = arg.partition('=')[2].split(',')
+            else:
+                raise LabError('unknown option %s' % arg)
+        lab = Lab(args[-1], **kwargs)
+        try:
+            lab.up()
+        except BaseException:
+            lab.down()
+            raise
+        return
+    if len(args) < 1:
+        raise LabError(usage)
+    lab = Lab.open(args[0])
+    args = args[1:]
+    if command == 'down':
+        lab.down()
+    elif command == 'ids':
+        lab.start_ids(args[0], args[1], extra=args[2:])
+    elif command == 'stop':
+        lab.stop(args[0], getattr(signal, 'SIG' + (args[1:] + ['TERM'])[0]))
+    elif command == 'vswitchd':
+        lab.start_vswitchd()
+    elif command == 'pid':
+        print(lab.pid(args[0]) or '')
+    elif command == 'start':
+        lab.start(args[0], args[2:], ns=lab.hosts[args[1]].ns)
+    elif command == 'exec':
+        setns(lab.hosts[args[0]].ns)
+        os.execvpe(args[1], args[1:], lab.env)
+    elif command == 'get':
+        print({'server': lab.server, 'space1': lab.space(1),
+               'space2': lab.space(2), 'address1': lab.address(1, 1),
+               'address2': lab.address(2, 1)}[args[0]])
+    else:
+        raise LabError(usage)
