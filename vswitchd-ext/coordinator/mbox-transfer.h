@@ -54,18 +54,37 @@
  *     DUPLICATING mode DUP (order-preserving), until the first duplicate or
  *                 one grace period without traffic.
  *     ROUTING     mode TARGET; tracer to S.  Until the last packet is back: the
- *                 tracer, or the packet equal to the last duplicate.
+ *                 tracer, or the packet equal to the last duplicate.  (The
+ *                 tracer is waited for with guarantee none, too: what S still
+ *                 has queued must not meet a source that has committed.)
  *     FLUSHING    the controller buffer goes to D, tagged do-not-buffer, then
  *                 LAST; until FLUSHED.
  *     COMMITTING, DONE as above.
  *
  * Method copy: PREPARING, EXPORTING, DONE.
  *
- * Failure: until the first release (hold) or ROUTING (events) everything is
- * undone: ROLLBACK sends ABORT to both, waits for ABORTED from those that live,
- * then sends what is held to S, in order.  Afterwards what was released stays
- * with D, the rest goes back to S, and the answer says which (a *split*
- * result); the assignments then name each flow.  */
+ * Failure
+ * =======
+ *
+ * Until the first release (hold), or until D may have processed a packet
+ * (events), everything is undone: ROLLBACK sends ABORT to both, waits for
+ * ABORTED from those that live, then sends what is held to S, in order.  A
+ * rollback of method events first holds the flow space and lets a tracer push
+ * what S has queued out of it, because S processes what it dequeues once it is
+ * thawed.
+ *
+ * Afterwards there are four cases:
+ *
+ *     - Every flow was released: the transfer goes on to its end.
+ *     - Some were: SPLITTING sends COMMIT with just those to both; when S has
+ *       thawed, the rest is released to S.  The assignments then name each
+ *       flow, and the result is a *split*.
+ *     - S died after it froze: SALVAGING keeps what S had sent, and releases
+ *       everything to D.  The report's error says if state was missing.
+ *     - D died: all releases are taken back to S, whose state is that of the
+ *       freeze.  The report's error says so.
+ *
+ * Every wait for an agent is bounded, so every transfer ends. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -211,5 +230,19 @@ struct mbox_transfer_report {
 };
 void mbox_transfer_get_report(const struct mbox_transfer *,
                               struct mbox_transfer_report *);
+
+/* Appends the report to 'ds' as text, several lines, for a person; or returns
+ * it as one JSON object, which the caller owns.  'request' is the transfer's.
+ * Neither needs the transfer to exist still. */
+void mbox_transfer_report_format(const struct mbox_transfer_request *request,
+                                 const struct mbox_transfer_report *,
+                                 struct ds *ds);
+struct json *mbox_transfer_report_to_json(
+    const struct mbox_transfer_request *request,
+    const struct mbox_transfer_report *);
+
+/* "in progress", "moved" ("copied" for method copy), "rolled back", "split". */
+const char *mbox_transfer_result_to_string(enum mbox_method,
+                                           enum mbox_transfer_result);
 
 #endif /* mbox-transfer.h */

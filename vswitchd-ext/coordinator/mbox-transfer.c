@@ -1,0 +1,831 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+#include "mbox-transfer-private.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+
+#include "openvswitch/vlog.h"
+#include "ovs-thread.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mbox_transfer);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+#define MBOX_DEFAULT_TRACER_TRIES 10
+#define MBOX_DEFAULT_TRACER_INTERVAL_MS 10
+#define MBOX_DEFAULT_BUFFER_LIMIT (64 * 1024 * 1024)
+
+const char *
+mbox_phase_to_string(enum mbox_phase phase)
+{
+    switch (phase) {
+    case MBOX_PHASE_PREPARING: return "preparing";
+    case MBOX_PHASE_PRECOPY: return "pre-copy";
+    case MBOX_PHASE_ARMING: return "arming";
+    case MBOX_PHASE_HOLDING: return "holding";
+    case MBOX_PHASE_RELEASING: return "releasing";
+    case MBOX_PHASE_STOPPING: return "stopping";
+    case MBOX_PHASE_EXPORTING: return "exporting";
+    case MBOX_PHASE_DUPLICATING: return "duplicating";
+    case MBOX_PHASE_ROUTING: return "routing";
+    case MBOX_PHASE_FLUSHING: return "flushing";
+    case MBOX_PHASE_SALVAGING: return "salvaging";
+    case MBOX_PHASE_SPLITTING: return "splitting";
+    case MBOX_PHASE_ROLLBACK: return "rolling back";
+    case MBOX_PHASE_COMMITTING: return "committing";
+    case MBOX_PHASE_DONE: return "done";
+    case MBOX_N_PHASES: break;
+    }
+    OVS_NOT_REACHED();
+}
+
+static void
+mbox_agent_init(struct mbox_agent *agent, enum mbox_role role,
+                const char *name)
+{
+    agent->role = role;
+    agent->name = name;
+    agent->live = true;
+    agent->port_live = true;
+    agent->stage = MBOX_AGENT_UNTOLD;
+    agent->answer_by = LLONG_MAX;
+}
+
+struct mbox_transfer *
+mbox_transfer_create(const struct mbox_transfer_request *request,
+                     const struct mbox_transfer_ops *ops, void *aux)
+{
+    struct mbox_transfer *t = xzalloc(sizeof *t);
+
+    t->request = *request;
+    if (!t->request.tracer_tries) {
+        t->request.tracer_tries = MBOX_DEFAULT_TRACER_TRIES;
+    }
+    if (!t->request.tracer_interval_ms) {
+        t->request.tracer_interval_ms = MBOX_DEFAULT_TRACER_INTERVAL_MS;
+    }
+    if (!t->request.buffer_limit) {
+        t->request.buffer_limit = MBOX_DEFAULT_BUFFER_LIMIT;
+    }
+    t->ops = ops;
+    t->aux = aux;
+    t->method = (request->method == MBOX_METHOD_HOLD ? &mbox_method_hold
+                 : request->method == MBOX_METHOD_EVENTS ? &mbox_method_events
+                 : &mbox_method_copy);
+
+    t->start_us = t->now_us = ops->now_us(aux);
+    t->deadline_us = t->start_us + request->timeout_ms * 1000;
+    t->wake_us = LLONG_MIN;
+    t->suspect_until = LLONG_MAX;
+    ds_init(&t->error);
+    mbox_agent_init(&t->src, MBOX_ROLE_SOURCE, t->request.src);
+    mbox_agent_init(&t->dst, MBOX_ROLE_DESTINATION, t->request.dst);
+    mbox_key_set_init(&t->keys);
+    t->hold_start_us = t->hold_end_us = t->done_us = -1;
+    for (size_t i = 0; i < MBOX_N_PHASES; i++) {
+        t->phase_us[i] = -1;
+    }
+    mbox_transfer_enter(t, MBOX_PHASE_PREPARING);
+    return t;
+}
+
+void
+mbox_transfer_destroy(struct mbox_transfer *t)
+{
+    if (t) {
+        mbox_transfer_close_dp(t);
+        for (size_t i = 0; i < t->n_pending; i++) {
+            free(t->pending[i].keys);
+        }
+        free(t->pending);
+        mbox_key_set_destroy(&t->keys);
+        mbox_frames_destroy(&t->buffer);
+        mbox_frames_destroy(&t->dst_buffer);
+        ds_destroy(&t->error);
+        free(t);
+    }
+}
+
+bool
+mbox_transfer_is_done(const struct mbox_transfer *t)
+{
+    return t->phase == MBOX_PHASE_DONE;
+}
+
+const struct mbox_transfer_request *
+mbox_transfer_get_request(const struct mbox_transfer *t)
+{
+    return &t->request;
+}
+
+/* Phases. */
+
+void
+mbox_transfer_enter(struct mbox_transfer *t, enum mbox_phase phase)
+{
+    t->phase = phase;
+    if (t->phase_us[phase] < 0) {
+        t->phase_us[phase] = t->now_us - t->start_us;
+        t->phases[t->n_phases++] = phase;
+    }
+}
+
+void
+mbox_transfer_finish(struct mbox_transfer *t, enum mbox_transfer_result result)
+{
+    mbox_transfer_close_dp(t);
+    t->result = result;
+    t->done_us = t->now_us;
+    mbox_transfer_enter(t, MBOX_PHASE_DONE);
+}
+
+/* True if the transfer can only go on, so that cancelling it or its timeout
+ * have no effect any more. */
+static bool
+mbox_transfer_is_forward_only(const struct mbox_transfer *t)
+{
+    switch (t->phase) {
+    case MBOX_PHASE_SPLITTING:
+    case MBOX_PHASE_ROLLBACK:
+    case MBOX_PHASE_COMMITTING:
+    case MBOX_PHASE_DONE:
+        return true;
+
+    case MBOX_PHASE_PREPARING:
+    case MBOX_PHASE_SALVAGING:
+        return false;
+
+    case MBOX_PHASE_PRECOPY:
+    case MBOX_PHASE_ARMING:
+    case MBOX_PHASE_HOLDING:
+    case MBOX_PHASE_RELEASING:
+    case MBOX_PHASE_STOPPING:
+    case MBOX_PHASE_EXPORTING:
+    case MBOX_PHASE_DUPLICATING:
+    case MBOX_PHASE_ROUTING:
+    case MBOX_PHASE_FLUSHING:
+        return t->method->is_forward_only(t);
+
+    case MBOX_N_PHASES:
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+/* Failures. */
+
+static void OVS_PRINTF_FORMAT(3, 0)
+mbox_transfer_note_valist(struct mbox_transfer *t,
+                          const struct mbox_agent *agent,
+                          const char *format, va_list args)
+{
+    if (t->error.length) {
+        ds_put_cstr(&t->error, "; ");
+    }
+    if (agent) {
+        ds_put_format(&t->error, "instance '%s', ", agent->name);
+    }
+    ds_put_format(&t->error, "%s: ", mbox_phase_to_string(t->phase));
+    ds_put_format_valist(&t->error, format, args);
+}
+
+void
+mbox_transfer_note(struct mbox_transfer *t, const struct mbox_agent *agent,
+                   const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    mbox_transfer_note_valist(t, agent, format, args);
+    va_end(args);
+}
+
+void
+mbox_transfer_fail(struct mbox_transfer *t, const struct mbox_agent *agent,
+                   const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    mbox_transfer_note_valist(t, agent, format, args);
+    va_end(args);
+    t->failing = true;
+    t->wake_us = LLONG_MIN;
+}
+
+/* Time. */
+
+void
+mbox_transfer_wake_at(struct mbox_transfer *t, long long when_us)
+{
+    t->wake_us = MIN(t->wake_us, when_us);
+}
+
+long long
+mbox_transfer_wake_us(const struct mbox_transfer *t)
+{
+    return t->wake_us;
+}
+
+/* Agents. */
+
+static struct mbox_agent *
+mbox_transfer_agent(struct mbox_transfer *t, enum mbox_role role)
+{
+    return role == MBOX_ROLE_SOURCE ? &t->src : &t->dst;
+}
+
+static void
+mbox_agent_set_lost(struct mbox_transfer *t, struct mbox_agent *agent,
+                    const char *why)
+{
+    if (agent->live) {
+        agent->live = false;
+        mbox_transfer_fail(t, agent, "connection lost: %s", why);
+    }
+}
+
+void
+mbox_agent_send(struct mbox_transfer *t, struct mbox_agent *agent,
+                const struct mbox_msg *msg, const struct mbox_key *keys)
+{
+    if (agent->live) {
+        int error = t->ops->send(t->aux, agent->role, msg, keys);
+        if (error) {
+            char *why = xasprintf("could not send '%s' (%s)",
+                                  mbox_msg_type_to_string(msg->type),
+                                  ovs_strerror(-error));
+            mbox_agent_set_lost(t, agent, why);
+            free(why);
+        }
+    }
+}
+
+void
+mbox_agent_send_simple(struct mbox_transfer *t, struct mbox_agent *agent,
+                       enum mbox_msg_type type)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, type, t->request.id);
+    mbox_agent_send(t, agent, &msg, NULL);
+}
+
+static void
+mbox_agent_prepare(struct mbox_transfer *t, struct mbox_agent *agent,
+                   const struct mbox_agent *peer)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_PREPARE, t->request.id);
+    msg.role = agent->role;
+    msg.method = t->request.method;
+    msg.guarantee = t->request.guarantee;
+    msg.scopes = t->request.scopes;
+    msg.options = t->request.options;
+    msg.epoch = t->request.epoch;
+    ovs_strlcpy(msg.name, peer->name, sizeof msg.name);
+    ovs_strlcpy(msg.class_name, t->request.class_name, sizeof msg.class_name);
+    msg.space = t->request.space;
+    mbox_agent_send(t, agent, &msg, NULL);
+    if (agent->live) {
+        agent->stage = MBOX_AGENT_OPEN;
+    }
+}
+
+void
+mbox_agent_abort(struct mbox_transfer *t, struct mbox_agent *agent)
+{
+    struct mbox_msg msg;
+
+    if (agent->stage != MBOX_AGENT_OPEN || !agent->live) {
+        agent->stage = MBOX_AGENT_FINISHED;
+        return;
+    }
+
+    mbox_msg_init(&msg, MBOX_MSG_ABORT, t->request.id);
+    ovs_strlcpy(msg.text, ds_cstr(&t->error), sizeof msg.text);
+    agent->stage = MBOX_AGENT_ABORTING;
+    agent->answer_by = t->now_us + MBOX_ANSWER_US;
+    mbox_agent_send(t, agent, &msg, NULL);
+}
+
+void
+mbox_agent_commit(struct mbox_transfer *t, struct mbox_agent *agent,
+                  enum mbox_select select, const struct mbox_key *keys,
+                  size_t n)
+{
+    struct mbox_msg msg;
+
+    if (agent->stage != MBOX_AGENT_OPEN || !agent->live) {
+        agent->stage = MBOX_AGENT_FINISHED;
+        return;
+    }
+
+    mbox_msg_init(&msg, MBOX_MSG_COMMIT, t->request.id);
+    msg.select = select;
+    msg.n_keys = n;
+    agent->stage = MBOX_AGENT_COMMITTING;
+    agent->answer_by = t->now_us + MBOX_ANSWER_US;
+    mbox_agent_send(t, agent, &msg, keys);
+}
+
+bool
+mbox_agent_is_finished(struct mbox_transfer *t, struct mbox_agent *agent)
+{
+    if (agent->stage == MBOX_AGENT_FINISHED || !agent->live) {
+        return true;
+    }
+    if (t->now_us >= agent->answer_by) {
+        mbox_transfer_note(t, agent, "did not confirm the %s",
+                           agent->stage == MBOX_AGENT_ABORTING
+                           ? "rollback" : "commit");
+        agent->stage = MBOX_AGENT_FINISHED;
+        return true;
+    }
+    mbox_transfer_wake_at(t, agent->answer_by);
+    return false;
+}
+
+/* Steering object. */
+
+void
+mbox_transfer_set_mode(struct mbox_transfer *t, enum mbox_transfer_mode mode)
+{
+    t->mode = mode;
+    t->ops->dp_set_mode(t->aux, mode);
+}
+
+void
+mbox_transfer_get_dp_stats(const struct mbox_transfer *t,
+                           struct mbox_transfer_dp_stats *stats)
+{
+    if (t->dp_is_open) {
+        memset(stats, 0, sizeof *stats);
+        t->ops->dp_get_stats(t->aux, stats);
+    } else {
+        *stats = t->dp_stats;
+    }
+}
+
+void
+mbox_transfer_close_dp(struct mbox_transfer *t)
+{
+    if (t->dp_is_open) {
+        mbox_transfer_get_dp_stats(t, &t->dp_stats);
+        t->dp_is_open = false;
+        t->ops->dp_close(t->aux);
+    }
+}
+
+/* Inputs. */
+
+void
+mbox_transfer_agent_lost(struct mbox_transfer *t, enum mbox_role role,
+                         const char *why)
+{
+    mbox_agent_set_lost(t, mbox_transfer_agent(t, role), why);
+}
+
+void
+mbox_transfer_port_lost(struct mbox_transfer *t, enum mbox_role role,
+                        const char *why)
+{
+    struct mbox_agent *agent = mbox_transfer_agent(t, role);
+
+    if (!agent->port_live) {
+        return;
+    }
+    agent->port_live = false;
+    t->wake_us = LLONG_MIN;
+    if (t->request.method == MBOX_METHOD_COPY) {
+        /* A copy needs no port. */
+    } else if (agent == &t->src && (t->tracer.control_seen || t->returning)) {
+        /* S has stopped processing: the transfer does not need its port. */
+        mbox_transfer_note(t, agent, "port lost: %s", why);
+    } else {
+        mbox_transfer_fail(t, agent, "port lost: %s", why);
+    }
+}
+
+void
+mbox_transfer_cancel(struct mbox_transfer *t, const char *why)
+{
+    if (!mbox_transfer_is_forward_only(t)) {
+        mbox_transfer_fail(t, NULL, "cancelled: %s", why);
+    }
+}
+
+bool
+mbox_transfer_recv_installed(struct mbox_transfer *t,
+                             const struct mbox_msg *msg)
+{
+    if (t->installed || msg->n_chunks < t->chunks) {
+        return false;
+    }
+    t->installed = true;
+    t->flows = msg->n_flows;
+    t->chunks = msg->n_chunks;
+    t->bytes = msg->n_bytes;
+    t->gone = msg->n_gone;
+    return true;
+}
+
+static void
+mbox_transfer_recv_error(struct mbox_transfer *t, struct mbox_agent *agent,
+                         const struct mbox_msg *msg)
+{
+    const char *text = msg->text[0] ? msg->text : ovs_strerror(msg->code);
+
+    if (t->phase == MBOX_PHASE_SALVAGING && agent == &t->dst) {
+        /* It got what there was. */
+        mbox_transfer_note(t, agent, "%s", text);
+        t->salvage_until = LLONG_MIN;
+    } else if (agent == &t->dst && msg->code == ECONNRESET
+               && t->src.live && t->suspect_until == LLONG_MAX) {
+        mbox_transfer_note(t, agent, "%s", text);
+        t->suspect_until = t->now_us + MBOX_SUSPECT_US;
+        t->dst_starved = true;
+    } else {
+        mbox_transfer_fail(t, agent, "%s", text);
+    }
+}
+
+/* Takes the messages that mean the same in each method. */
+static bool
+mbox_transfer_recv_common(struct mbox_transfer *t, struct mbox_agent *agent,
+                          const struct mbox_msg *msg)
+{
+    switch ((int) msg->type) {
+    case MBOX_MSG_ERROR:
+        mbox_transfer_recv_error(t, agent, msg);
+        return true;
+
+    case MBOX_MSG_PREPARED:
+        if (agent->stage == MBOX_AGENT_OPEN && agent->prepared) {
+            return false;
+        }
+        agent->prepared = true;
+        if (agent == &t->src) {
+            t->n_flows = msg->n_flows;
+        }
+        return true;
+
+    case MBOX_MSG_ABORTED:
+        if (agent->stage != MBOX_AGENT_ABORTING) {
+            return agent->stage == MBOX_AGENT_FINISHED;
+        }
+        agent->stage = MBOX_AGENT_FINISHED;
+        agent->n_said_returned = msg->n_packets;
+        return true;
+
+    case MBOX_MSG_COMMITTED:
+        if (agent->stage != MBOX_AGENT_COMMITTING) {
+            return agent->stage == MBOX_AGENT_FINISHED;
+        }
+        agent->stage = MBOX_AGENT_FINISHED;
+        if (agent == &t->src) {
+            t->discarded = msg->n_discarded;
+            if (t->phase == MBOX_PHASE_SPLITTING) {
+                t->flows = msg->n_flows;
+            }
+        }
+        return true;
+
+    case MBOX_MSG_TRACER_SEEN:
+        if (msg->seq & MBOX_PACE_SEQ && t->phase != MBOX_PHASE_FLUSHING) {
+            uint64_t upto;
+            bool newest;
+
+            if (mbox_pacer_find(agent, msg->seq, &upto, &newest)) {
+                mbox_pacer_ack(agent, upto);
+            }
+            return true;
+        }
+        if (agent == &t->src && t->tracer.active) {
+            if (mbox_tracer_counts(t, msg->seq)) {
+                t->tracer.control_seen = true;
+                t->tracer.n_packets = msg->n_packets;
+            }
+            return true;
+        }
+        return false;
+
+    default:
+        return false;
+    }
+}
+
+/* True if 'msg' can still come from 'agent' because it was sent before the
+ * agent could know that the transfer is being undone. */
+static bool
+mbox_transfer_is_late(const struct mbox_transfer *t,
+                      const struct mbox_msg *msg)
+{
+    if (t->phase != MBOX_PHASE_ROLLBACK && t->phase != MBOX_PHASE_SPLITTING
+        && !t->failing) {
+        return false;
+    }
+    switch ((int) msg->type) {
+    case MBOX_MSG_PREPARED:
+    case MBOX_MSG_PRECOPY:
+    case MBOX_MSG_RETURNING:
+    case MBOX_MSG_BUFFERING:
+    case MBOX_MSG_RELEASE:
+    case MBOX_MSG_INSTALLED:
+    case MBOX_MSG_TRACER_SEEN:
+    case MBOX_MSG_FLUSHED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool
+mbox_transfer_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
+                            uint32_t seq, const void *frame, size_t len)
+{
+    if (t->request.method == MBOX_METHOD_EVENTS) {
+        return mbox_events_recv_returned(t, agent, seq, frame, len);
+    }
+    if (t->request.method != MBOX_METHOD_HOLD || agent != &t->src
+        || t->hold_start_us < 0 || seq <= agent->last_seq) {
+        return false;
+    }
+
+    mbox_events_count_gap(t, agent, seq - 1);
+    agent->last_seq = seq;
+    t->packets_returned++;
+    if (t->dp_is_open) {
+        t->ops->dp_hold_packet(t->aux, frame, len);
+    } else {
+        t->packets_lost++;
+    }
+    return true;
+}
+
+void
+mbox_transfer_recv(struct mbox_transfer *t, enum mbox_role from,
+                   const struct mbox_msg *msg)
+{
+    struct mbox_agent *agent = mbox_transfer_agent(t, from);
+
+    t->now_us = t->ops->now_us(t->aux);
+    if (t->phase == MBOX_PHASE_DONE || !agent->live) {
+        return;
+    }
+    t->wake_us = LLONG_MIN;
+
+    if (msg->type == MBOX_MSG_PACKET && msg->kind == MBOX_TAG_RETURNED
+        && mbox_transfer_recv_returned(t, agent, msg->seq, msg->data,
+                                       msg->data_len)) {
+        return;
+    }
+    if (mbox_transfer_recv_common(t, agent, msg)
+        || (!t->failing && t->phase != MBOX_PHASE_ROLLBACK
+            && t->phase != MBOX_PHASE_SPLITTING
+            && t->method->recv(t, agent, msg))
+        || mbox_transfer_is_late(t, msg)) {
+        return;
+    }
+
+    VLOG_WARN_RL(&rl, "transfer %"PRIu32": unexpected '%s' from '%s', %s",
+                 t->request.id, mbox_msg_type_to_string(msg->type),
+                 agent->name, mbox_phase_to_string(t->phase));
+    mbox_transfer_fail(t, agent, "unexpected message '%s'",
+                       mbox_msg_type_to_string(msg->type));
+}
+
+bool
+mbox_transfer_recv_tagged(struct mbox_transfer *t, enum mbox_role from,
+                          const struct mbox_tag *tag,
+                          const void *frame, size_t len)
+{
+    struct mbox_agent *agent = mbox_transfer_agent(t, from);
+
+    t->now_us = t->ops->now_us(t->aux);
+    if (t->phase == MBOX_PHASE_DONE || agent->stage == MBOX_AGENT_UNTOLD) {
+        return false;
+    }
+    t->wake_us = LLONG_MIN;
+
+    switch (tag->kind) {
+    case MBOX_TAG_RETURNED:
+        return mbox_transfer_recv_returned(t, agent, tag->seq, frame, len);
+
+    case MBOX_TAG_TRACER:
+        if (tag->seq & MBOX_PACE_SEQ) {
+            return true;
+        }
+        if (agent != &t->src || !t->tracer.active) {
+            return false;
+        }
+        if (mbox_tracer_counts(t, tag->seq)) {
+            t->tracer.port_seen = true;
+        }
+        return true;
+
+    case MBOX_TAG_DO_NOT_BUFFER:
+    case MBOX_TAG_LAST:
+    case MBOX_TAG_DUPLICATE:
+    default:
+        return false;
+    }
+}
+
+void
+mbox_transfer_recv_dup(struct mbox_transfer *t, const void *frame, size_t len)
+{
+    if (t->phase != MBOX_PHASE_DONE) {
+        t->wake_us = LLONG_MIN;
+        t->packets_dup++;
+        mbox_events_recv_dup(t, frame, len);
+    }
+}
+
+/* Progress. */
+
+static void
+mbox_transfer_start(struct mbox_transfer *t)
+{
+    t->started = true;
+    if (t->request.method != MBOX_METHOD_COPY) {
+        int error = t->ops->dp_open(t->aux);
+        if (error) {
+            mbox_transfer_fail(t, NULL,
+                               "could not steer the flow space (%s)",
+                               ovs_strerror(-error));
+            return;
+        }
+        t->dp_is_open = true;
+        t->mode = MBOX_TRANSFER_PASS;
+    }
+    mbox_agent_prepare(t, &t->src, &t->dst);
+    mbox_agent_prepare(t, &t->dst, &t->src);
+}
+
+void
+mbox_transfer_commit(struct mbox_transfer *t)
+{
+    int error;
+
+    mbox_transfer_enter(t, MBOX_PHASE_COMMITTING);
+    if (t->request.method != MBOX_METHOD_COPY) {
+        error = t->ops->assign(t->aux, &t->request.space,
+                               MBOX_ROLE_DESTINATION);
+        if (error) {
+            mbox_transfer_note(t, &t->dst, "could not assign the flow space "
+                               "(%s)", ovs_strerror(-error));
+            mbox_transfer_roll_back(t);
+            return;
+        }
+        mbox_transfer_close_dp(t);
+    }
+    mbox_agent_commit(t, &t->src, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    mbox_agent_commit(t, &t->dst, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+}
+
+static bool
+mbox_transfer_step_committing(struct mbox_transfer *t)
+{
+    bool src_finished = mbox_agent_is_finished(t, &t->src);
+    bool dst_finished = mbox_agent_is_finished(t, &t->dst);
+
+    if (!src_finished || !dst_finished) {
+        return false;
+    }
+    mbox_transfer_finish(t, (t->installed
+                             ? MBOX_TRANSFER_MOVED : MBOX_TRANSFER_SPLIT));
+    return true;
+}
+
+/* Resolves a failure in a phase that every method has. */
+static void
+mbox_transfer_resolve(struct mbox_transfer *t)
+{
+    t->failing = false;
+    t->suspect_until = LLONG_MAX;
+    switch (t->phase) {
+    case MBOX_PHASE_PREPARING:
+        mbox_transfer_roll_back(t);
+        break;
+
+    case MBOX_PHASE_COMMITTING:
+        /* Final.  What failed is in the report. */
+    case MBOX_PHASE_DONE:
+        break;
+
+    case MBOX_PHASE_SALVAGING:
+    case MBOX_PHASE_SPLITTING:
+    case MBOX_PHASE_ROLLBACK:
+        mbox_transfer_resolve_undo(t);
+        break;
+
+    case MBOX_PHASE_PRECOPY:
+    case MBOX_PHASE_ARMING:
+    case MBOX_PHASE_HOLDING:
+    case MBOX_PHASE_RELEASING:
+    case MBOX_PHASE_STOPPING:
+    case MBOX_PHASE_EXPORTING:
+    case MBOX_PHASE_DUPLICATING:
+    case MBOX_PHASE_ROUTING:
+    case MBOX_PHASE_FLUSHING:
+        t->method->resolve(t);
+        break;
+
+    case MBOX_N_PHASES:
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+static bool
+mbox_transfer_step(struct mbox_transfer *t)
+{
+    if (!t->started) {
+        mbox_transfer_start(t);
+        return true;
+    }
+    if (t->failing) {
+        mbox_transfer_resolve(t);
+        return true;
+    }
+    if (t->now_us >= t->suspect_until) {
+        t->failing = true;
+        return true;
+    }
+    mbox_transfer_wake_at(t, t->suspect_until);
+    if (!mbox_transfer_is_forward_only(t)) {
+        if (t->now_us >= t->deadline_us) {
+            mbox_transfer_fail(t, NULL, "not done after %lld ms",
+                               t->request.timeout_ms);
+            return true;
+        }
+        mbox_transfer_wake_at(t, t->deadline_us);
+    }
+
+    switch (t->phase) {
+    case MBOX_PHASE_PREPARING:
+        if (t->src.prepared && t->dst.prepared) {
+            t->method->start(t);
+            return true;
+        }
+        return false;
+
+    case MBOX_PHASE_COMMITTING:
+        return mbox_transfer_step_committing(t);
+
+    case MBOX_PHASE_SALVAGING:
+    case MBOX_PHASE_SPLITTING:
+    case MBOX_PHASE_ROLLBACK:
+        return mbox_transfer_step_undo(t);
+
+    case MBOX_PHASE_PRECOPY:
+    case MBOX_PHASE_ARMING:
+    case MBOX_PHASE_HOLDING:
+    case MBOX_PHASE_RELEASING:
+    case MBOX_PHASE_STOPPING:
+    case MBOX_PHASE_EXPORTING:
+    case MBOX_PHASE_DUPLICATING:
+    case MBOX_PHASE_ROUTING:
+    case MBOX_PHASE_FLUSHING:
+        return t->method->step(t);
+
+    case MBOX_PHASE_DONE:
+        return false;
+
+    case MBOX_N_PHASES:
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
+void
+mbox_transfer_run(struct mbox_transfer *t)
+{
+    bool again;
+
+    do {
+        t->now_us = t->ops->now_us(t->aux);
+        t->wake_us = LLONG_MAX;
+        again = mbox_transfer_step(t) || t->failing;
+    } while (again && t->phase != MBOX_PHASE_DONE);
+}
