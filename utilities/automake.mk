@@ -14,3 +14,8 @@
 
 bin_PROGRAMS += utilities/mbox-traffic
 utilities_mbox_traffic_SOURCES = utilities/mbox-traffic.c
+
+# Demonstration and measurement; mbox-lab is for the system tests only.
+dist_bin_SCRIPTS += utilities/mbox-demo
+dist_pkgdata_DATA += utilities/mbox_lab.py
+EXTRA_DIST += utilities/mbox-lab

@@ -413,7 +413,9 @@ do_receive(const char *bind_to, uint16_t port, const char *trace_name,
     while (!stopped) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-        poll(&pfd, 1, 1000);
+        if (!poll(&pfd, 1, 200) && trace) {
+            fflush(trace);
+        }
         while (receive_batch(fd, &c, trace, echo, wall_offset, &n_overflow)) {
             continue;
         }

@@ -197,6 +197,12 @@ class Lab:
             raise LabError('%s: too long for unix sockets' % self.path)
         if os.geteuid():
             raise LabError('network namespaces need root')
+        if os.path.exists(self.path + '/lab.json'):
+            raise LabError('%s: a lab is there already, "mbox-lab down" ends '
+                           'it' % self.path)
+        for name in os.listdir(self.path):
+            if name.startswith(('conf.db', '.conf.db')):
+                os.unlink('%s/%s' % (self.path, name))
         self._raise_sysctls()
         self._save()
         self._make_network()
@@ -227,6 +233,10 @@ class Lab:
                 self.path) else []:
             if name.endswith('.started'):
                 self.stop(name[:-len('.started')], signal.SIGKILL, patience=5)
+        for p in self.children:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
         for ns in [self.switch_ns] + [h.ns for h in self.hosts.values()]:
             if os.path.exists('/run/netns/' + ns):
                 subprocess.call(['ip', 'netns', 'del', ns],
