@@ -1,0 +1,146 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+
+#include "mbox-class.h"
+#include "mbox-coordinator-private.h"
+#include "mbox-match.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "util.h"
+
+struct json *
+mbox_assignments_to_json(const struct mbox_registry *registry)
+{
+    struct json *classes = json_object_create();
+    const char *class_name;
+
+    SSET_FOR_EACH (class_name, &registry->classes) {
+        struct mbox_assignment *assignments;
+        size_t n = mbox_class_get_assignments(class_name, &assignments);
+        struct json *array = json_array_create_empty();
+
+        for (size_t i = 0; i < n; i++) {
+            struct json *object = json_object_create();
+            char match[MBOX_SPACE_STRLEN];
+
+            mbox_space_format(&assignments[i].space, match, sizeof match);
+            json_object_put_string(object, "match", match);
+            json_object_put_string(object, "instance",
+                                   assignments[i].instance);
+            json_array_add(array, object);
+        }
+        free(assignments);
+        if (n) {
+            json_object_put(classes, class_name, array);
+        } else {
+            json_destroy(array);
+        }
+    }
+    return classes;
+}
+
+/* Reads one assignment.  Returns NULL or an error that the caller frees. */
+static char *
+parse_assignment(const struct json *json, struct mbox_assignment *assignment)
+{
+    const struct json *match, *instance;
+
+    if (json->type != JSON_OBJECT) {
+        return xstrdup("not an object");
+    }
+    match = shash_find_data(json_object(json), "match");
+    instance = shash_find_data(json_object(json), "instance");
+    if (!match || match->type != JSON_STRING
+        || !instance || instance->type != JSON_STRING) {
+        return xstrdup("\"match\" and \"instance\" must be strings");
+    } else if (!mbox_name_is_valid(json_string(instance))) {
+        return xasprintf("\"%s\" is not a valid name of an instance",
+                         json_string(instance));
+    }
+    ovs_strlcpy(assignment->instance, json_string(instance),
+                sizeof assignment->instance);
+
+    char *error = mbox_match_parse(json_string(match), &assignment->space);
+    if (error) {
+        char *s = xasprintf("match \"%s\": %s", json_string(match), error);
+
+        free(error);
+        return s;
+    }
+    return NULL;
+}
+
+static void
+restore_class(struct mbox_registry *registry, const char *class_name,
+              const struct json *json, struct ds *errors)
+{
+    if (!mbox_name_is_valid(class_name) || json->type != JSON_ARRAY) {
+        ds_put_format(errors, "; class \"%s\": not a valid name with an array",
+                      class_name);
+        return;
+    }
+
+    size_t n_json = json_array(json)->n;
+    struct mbox_assignment *assignments = xcalloc(n_json, sizeof *assignments);
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_json; i++) {
+        char *error = parse_assignment(json_array(json)->elems[i],
+                                       &assignments[n]);
+
+        if (!error) {
+            n++;
+        } else {
+            ds_put_format(errors, "; class %s, assignment %"PRIuSIZE": %s",
+                          class_name, i + 1, error);
+            free(error);
+        }
+    }
+    mbox_registry_note_class(registry, class_name);
+    mbox_class_set_assignments(class_name, assignments, n);
+    free(assignments);
+}
+
+char *
+mbox_assignments_restore(struct mbox_registry *registry, const char *s)
+{
+    struct json *json = json_from_string(s);
+    struct ds errors = DS_EMPTY_INITIALIZER;
+
+    if (json->type == JSON_STRING) {
+        ds_put_format(&errors, "; %s", json_string(json));
+    } else if (json->type != JSON_OBJECT) {
+        ds_put_cstr(&errors, "; not a JSON object");
+    } else {
+        struct shash_node *node;
+
+        SHASH_FOR_EACH (node, json_object(json)) {
+            restore_class(registry, node->name, node->data, &errors);
+        }
+    }
+    json_destroy(json);
+    if (!errors.length) {
+        ds_destroy(&errors);
+        return NULL;
+    }
+
+    char *retval = xasprintf("external_ids:mbox-assignments%s",
+                             ds_cstr(&errors));
+    ds_destroy(&errors);
+    return retval;
+}

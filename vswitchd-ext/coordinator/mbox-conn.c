@@ -1,0 +1,653 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+#include "mbox-conn.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "dirs.h"
+#include "mbox-coordinator-private.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "socket-util.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mbox_conn);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+
+/* Messages taken from one agent in one round, so that a flood from one does
+ * not keep the others waiting. */
+#define MAX_MESSAGES_PER_ROUND 64
+
+/* Output that may wait for an agent that has not done its handshake. */
+#define STRANGER_OUT_LIMIT (64 * 1024)
+
+/* How long an agent that does not do its handshake may stay if there are no
+ * probes, in ms. */
+#define HANDSHAKE_MS 10000
+
+/* How long after a failure a listener is opened again, in ms. */
+#define LISTENER_RETRY_MS 5000
+
+struct mbox_listener_state {
+    char *address;
+    char *tls_fingerprint;      /* Of the settings it was opened with. */
+    char *private_key, *certificate, *ca_cert;
+    struct mbox_listener *listener; /* NULL if it could not be opened. */
+    char *error;                /* Why not. */
+    long long retry_at;         /* When to try again, if not open. */
+    bool quiet;                 /* Log a failure only for debugging. */
+};
+
+/* Listeners. */
+
+static void
+listener_close(struct mbox_listener_state *state)
+{
+    if (state->listener) {
+        mbox_listener_close(state->listener);
+    }
+    free(state->address);
+    free(state->tls_fingerprint);
+    free(state->private_key);
+    free(state->certificate);
+    free(state->ca_cert);
+    free(state->error);
+    free(state);
+}
+
+static void
+listener_try(struct mbox_listener_state *state)
+{
+    struct mbox_tls_config tls = {
+        .private_key = state->private_key,
+        .certificate = state->certificate,
+        .ca_cert = state->ca_cert,
+    };
+    bool was_failing = state->error != NULL;
+    char *error = NULL;
+    int retval;
+
+    retval = mbox_listener_open(state->address, &tls, &state->listener,
+                                &error);
+    free(state->error);
+    state->error = NULL;
+    if (!retval) {
+        VLOG_DBG("%s: listening for agents", state->address);
+        return;
+    }
+
+    state->listener = NULL;
+    state->error = (error ? xstrdup(error)
+                    : xasprintf("%s: %s", state->address,
+                                ovs_strerror(-retval)));
+    free(error);                /* Not of xmalloc(). */
+    state->retry_at = time_msec() + LISTENER_RETRY_MS;
+    if (!was_failing) {
+        VLOG(state->quiet ? VLL_DBG : VLL_WARN,
+             "cannot listen for agents: %s", state->error);
+    }
+}
+
+void
+mbox_conns_init(struct mbox_conns *conns)
+{
+    ovs_list_init(&conns->list);
+    shash_init(&conns->listeners);
+    conns->probe_ms = MBOX_DEFAULT_PROBE_MS;
+}
+
+void
+mbox_conns_configure(struct mbox_coordinator *c,
+                      const struct mbox_config *config)
+{
+    struct mbox_conns *conns = &c->conns;
+    struct sset wanted = SSET_INITIALIZER(&wanted);
+    char *default_address = xasprintf("unix:%s/mbox.sock", ovs_rundir());
+    char *fingerprint = xasprintf("%s\n%s\n%s",
+                                  config->private_key
+                                  ? config->private_key : "",
+                                  config->certificate
+                                  ? config->certificate : "",
+                                  config->ca_cert ? config->ca_cert : "");
+    struct shash_node *node;
+    const char *address;
+
+    conns->probe_ms = config->probe_ms;
+
+    sset_clone(&wanted, &config->listen);
+    sset_add(&wanted, default_address);
+
+    SHASH_FOR_EACH_SAFE (node, &conns->listeners) {
+        struct mbox_listener_state *state = node->data;
+
+        if (!sset_contains(&wanted, node->name)
+            || (!strncmp(node->name, "pssl:", 5)
+                && strcmp(state->tls_fingerprint, fingerprint))) {
+            listener_close(state);
+            shash_delete(&conns->listeners, node);
+        }
+    }
+    SSET_FOR_EACH (address, &wanted) {
+        struct mbox_listener_state *state;
+
+        state = shash_find_data(&conns->listeners, address);
+        if (state) {
+            state->quiet = !config->in_use;
+            continue;
+        }
+        state = xzalloc(sizeof *state);
+        state->address = xstrdup(address);
+        state->tls_fingerprint = xstrdup(fingerprint);
+        state->private_key = nullable_xstrdup(config->private_key);
+        state->certificate = nullable_xstrdup(config->certificate);
+        state->ca_cert = nullable_xstrdup(config->ca_cert);
+        state->quiet = !config->in_use;
+        shash_add(&conns->listeners, address, state);
+        listener_try(state);
+    }
+    free(fingerprint);
+    free(default_address);
+    sset_destroy(&wanted);
+}
+
+void
+mbox_conns_format_listeners(const struct mbox_conns *conns, struct ds *ds)
+{
+    const struct shash_node **nodes = shash_sort(&conns->listeners);
+
+    for (size_t i = 0; i < shash_count(&conns->listeners); i++) {
+        const struct mbox_listener_state *state = nodes[i]->data;
+
+        ds_put_format(ds, "  %s", state->address);
+        if (state->error) {
+            ds_put_format(ds, " (FAILED: %s)", state->error);
+        }
+        ds_put_char(ds, '\n');
+    }
+    free(nodes);
+}
+
+/* Agents. */
+
+/* What to call 'conn' in messages. */
+static char *
+conn_title(const struct mbox_conn *conn)
+{
+    return (conn->ready
+            ? xasprintf("agent of %s (%s)", conn->name, conn->peer)
+            : xasprintf("agent without handshake (%s)", conn->peer));
+}
+
+static void OVS_PRINTF_FORMAT(2, 3)
+conn_die(struct mbox_conn *conn, const char *format, ...)
+{
+    va_list args;
+
+    if (!conn->why_dead) {
+        va_start(args, format);
+        conn->why_dead = xvasprintf(format, args);
+        va_end(args);
+    }
+}
+
+void
+mbox_conn_blame(struct mbox_conn *conn, const char *format, ...)
+{
+    va_list args;
+
+    if (conn->why_dead) {
+        return;
+    }
+    va_start(args, format);
+    char *why = xvasprintf(format, args);
+    va_end(args);
+
+    char *title = conn_title(conn);
+    VLOG_WARN_RL(&rl, "%s: %s; disconnecting", title, why);
+    free(title);
+
+    /* A peer that can still listen learns why. */
+    struct mbox_msg msg;
+    mbox_msg_init(&msg, MBOX_MSG_ERROR, 0);
+    msg.code = EPROTO;
+    ovs_strlcpy(msg.text, why, sizeof msg.text);
+    mbox_channel_send(conn->channel, &msg, NULL, -1);
+    mbox_channel_flush(conn->channel);
+
+    conn_die(conn, "%s", why);
+    free(why);
+}
+
+int
+mbox_conn_send(struct mbox_conn *conn, const struct mbox_msg *msg,
+                const struct mbox_key *keys, int fd)
+{
+    if (conn->why_dead) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -ECONNRESET;
+    }
+    return mbox_channel_send(conn->channel, msg, keys, fd);
+}
+
+bool
+mbox_conn_can_pass_fd(const struct mbox_conn *conn)
+{
+    return (!conn->needs_relay
+            && mbox_channel_can_pass_fd(conn->channel));
+}
+
+/* Removes 'conn', whose 'why_dead' is set, and tells everybody. */
+static void
+conn_remove(struct mbox_coordinator *c, struct mbox_conn *conn)
+{
+    struct mbox_conn *other;
+
+    ovs_list_remove(&conn->node);
+    LIST_FOR_EACH (other, node, &c->conns.list) {
+        if (other->relay_to == conn) {
+            other->relay_to = NULL;
+        }
+    }
+    if (conn->ready) {
+        mbox_transfers_agent_lost(c, conn, conn->why_dead);
+        mbox_registry_remove_agent(&c->registry, conn);
+    }
+    mbox_channel_close(conn->channel);
+    free(conn->peer);
+    free(conn->why_dead);
+    free(conn);
+}
+
+static void
+conn_accept(struct mbox_coordinator *c, struct mbox_channel *channel)
+{
+    struct mbox_conn *conn, *oldest = NULL;
+    size_t n_strangers = 0;
+
+    LIST_FOR_EACH (conn, node, &c->conns.list) {
+        if (!conn->ready && !conn->why_dead) {
+            oldest = oldest ? oldest : conn;
+            n_strangers++;
+        }
+    }
+    if (n_strangers >= MBOX_CONN_MAX_STRANGERS) {
+        VLOG_WARN_RL(&rl, "%s: more than %d connections without handshake; "
+                     "closing the oldest", oldest->peer,
+                     MBOX_CONN_MAX_STRANGERS);
+        conn_die(oldest, "too many connections without handshake");
+    }
+
+    conn = xzalloc(sizeof *conn);
+    conn->channel = channel;
+    conn->peer = xstrdup(mbox_channel_peer(channel));
+    conn->connected_at = conn->last_rx = time_msec();
+    conn->more = true;
+    mbox_channel_set_out_limit(channel, STRANGER_OUT_LIMIT);
+    ovs_list_push_back(&c->conns.list, &conn->node);
+}
+
+/* Refuses the handshake of 'conn' for a reason that is no misbehaviour. */
+static void
+conn_refuse(struct mbox_conn *conn, int code, char *why)
+{
+    struct mbox_msg msg;
+
+    VLOG_WARN_RL(&rl, "%s: refused: %s", conn->peer, why);
+    mbox_msg_init(&msg, MBOX_MSG_ERROR, 0);
+    msg.code = code;
+    ovs_strlcpy(msg.text, why, sizeof msg.text);
+    mbox_channel_send(conn->channel, &msg, NULL, -1);
+    mbox_channel_flush(conn->channel);
+    conn_die(conn, "%s", why);
+    free(why);
+}
+
+static void
+conn_probe(struct mbox_conn *conn)
+{
+    struct mbox_msg msg;
+
+    if (!conn->probing) {
+        mbox_msg_init(&msg, MBOX_MSG_ECHO_REQUEST, 0);
+        mbox_channel_send(conn->channel, &msg, NULL, -1);
+        conn->probing = true;
+    }
+}
+
+static void
+conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
+                 const struct mbox_msg *hello)
+{
+    struct mbox_msg welcome;
+
+    if (hello->version != MBOX_PROTOCOL_VERSION) {
+        conn_refuse(conn, EPROTONOSUPPORT,
+                     xasprintf("instance %s speaks protocol version %d and "
+                               "the coordinator version %d; upgrade the older "
+                               "one", hello->name, hello->version,
+                               MBOX_PROTOCOL_VERSION));
+        return;
+    }
+    if (!mbox_name_is_valid(hello->name)
+        || !mbox_name_is_valid(hello->class_name)) {
+        mbox_conn_blame(conn, "HELLO with an invalid name of instance or "
+                         "class");
+        return;
+    }
+
+    ovs_strlcpy(conn->name, hello->name, sizeof conn->name);
+    ovs_strlcpy(conn->class_name, hello->class_name,
+                sizeof conn->class_name);
+    ovs_strlcpy(conn->product, hello->text, sizeof conn->product);
+    for (char *p = conn->product; *p; p++) {
+        if ((unsigned char) *p < 0x20 || *p == 0x7f) {
+            *p = '?';
+        }
+    }
+    conn->schema = hello->schema;
+    conn->scopes = hello->scopes;
+    conn->needs_relay = (hello->options & MBOX_OPT_RELAY) != 0;
+    if (!mbox_registry_add_agent(&c->registry, conn)) {
+        struct mbox_instance *instance = mbox_registry_find(&c->registry,
+                                                            conn->name);
+
+        /* Should the other one be a connection whose end we did not see, this
+         * finds it out. */
+        conn_probe(instance->conn);
+        conn_refuse(conn, EEXIST,
+                     xasprintf("instance %s has an agent already (%s); give "
+                               "each instance a name of its own",
+                               conn->name, instance->conn->peer));
+        return;
+    }
+    conn->ready = true;
+    mbox_channel_set_out_limit(conn->channel, MBOX_CHANNEL_OUT_LIMIT);
+
+    VLOG_DBG("instance %s: agent connected (%s): class %s, schema %016"PRIx64,
+             conn->name, conn->peer, conn->class_name, conn->schema);
+
+    mbox_msg_init(&welcome, MBOX_MSG_WELCOME, 0);
+    welcome.version = MBOX_PROTOCOL_VERSION;
+    welcome.epoch = c->epoch;
+    mbox_conn_send(conn, &welcome, NULL, -1);
+}
+
+static void
+conn_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
+           const struct mbox_msg *msg, const void *frame, size_t frame_len)
+{
+    struct mbox_msg reply;
+
+    switch ((int) msg->type) {
+    case MBOX_MSG_ECHO_REQUEST:
+        mbox_msg_init(&reply, MBOX_MSG_ECHO_REPLY, 0);
+        mbox_conn_send(conn, &reply, NULL, -1);
+        return;
+
+    case MBOX_MSG_ECHO_REPLY:
+        return;
+
+    case MBOX_MSG_HELLO:
+        if (conn->ready) {
+            mbox_conn_blame(conn, "second HELLO");
+        } else {
+            conn_recv_hello(c, conn, msg);
+        }
+        return;
+
+    default:
+        break;
+    }
+
+    if (!conn->ready) {
+        mbox_conn_blame(conn, "message before HELLO");
+    } else if (msg->id) {
+        mbox_transfers_recv(c, conn, msg, frame, frame_len);
+    } else if (msg->type == MBOX_MSG_ERROR) {
+        VLOG_WARN_RL(&rl, "agent of %s (%s) ends its connection: %s",
+                     conn->name, conn->peer, msg->text);
+        conn_die(conn, "its agent reported: %s", msg->text);
+    } else if (msg->type != MBOX_MSG_STATS) {
+        const char *name = mbox_msg_type_to_string(msg->type);
+
+        mbox_conn_blame(conn, "unexpected message \"%s\" without transfer",
+                         name ? name : "?");
+    }
+}
+
+/* True if nothing may be read from 'conn' because the destination that it
+ * sends state to does not keep up. */
+static bool
+conn_is_throttled(const struct mbox_conn *conn)
+{
+    return (conn->relay_to
+            && (mbox_channel_backlog(conn->relay_to->channel)
+                > MBOX_CONN_RELAY_BACKLOG));
+}
+
+/* Logs the end of a connection that 'conn' has not been blamed for. */
+static void
+conn_ended(struct mbox_conn *conn, int error)
+{
+    const char *why = mbox_channel_error(conn->channel);
+    char *title = conn_title(conn);
+
+    if (!why) {
+        why = ovs_strerror(-error);
+    }
+    if (error == -ECONNRESET) {
+        VLOG_DBG("%s: connection closed", title);
+        conn_die(conn, "its agent's connection was closed");
+    } else {
+        VLOG_WARN_RL(&rl, "%s: %s; disconnecting", title, why);
+        conn_die(conn, "%s", why);
+    }
+    free(title);
+}
+
+static void
+conn_run(struct mbox_coordinator *c, struct mbox_conn *conn)
+{
+    if (conn_is_throttled(conn)) {
+        /* It cannot be blamed for silence. */
+        conn->last_rx = time_msec();
+        conn->probing = false;
+        conn->more = true;
+        mbox_channel_flush(conn->channel);
+        return;
+    }
+
+    mbox_channel_run(conn->channel);
+    conn->more = false;
+    for (int i = 0; !conn->why_dead; i++) {
+        struct mbox_msg msg;
+        const void *frame;
+        size_t frame_len;
+        int fd = -1;
+        int error;
+
+        if (i >= MAX_MESSAGES_PER_ROUND || conn_is_throttled(conn)) {
+            conn->more = true;
+            break;
+        }
+        error = mbox_channel_recv(conn->channel, &msg, &fd, &frame,
+                                  &frame_len);
+        if (error == -EAGAIN) {
+            break;
+        } else if (error) {
+            conn_ended(conn, error);
+            break;
+        }
+        if (fd >= 0) {
+            close(fd);          /* No message to us carries one. */
+        }
+        conn->last_rx = time_msec();
+        conn->probing = false;
+        conn_recv(c, conn, &msg, frame, frame_len);
+    }
+}
+
+/* When 'conn' is to be probed or given up next, in ms; LLONG_MAX never. */
+static long long
+conn_deadline(const struct mbox_conns *conns,
+               const struct mbox_conn *conn)
+{
+    int probe_ms = conns->probe_ms;
+
+    if (!conn->ready) {
+        return conn->connected_at + (probe_ms ? 2 * probe_ms : HANDSHAKE_MS);
+    } else if (!probe_ms) {
+        return LLONG_MAX;
+    }
+    return conn->last_rx + (conn->probing ? 2 * probe_ms : probe_ms);
+}
+
+static void
+conn_check_alive(const struct mbox_conns *conns, struct mbox_conn *conn)
+{
+    if (time_msec() < conn_deadline(conns, conn)) {
+        return;
+    } else if (!conn->ready) {
+        mbox_conn_blame(conn, "no HELLO in time");
+    } else if (!conn->probing) {
+        conn_probe(conn);
+    } else {
+        mbox_conn_blame(conn, "no answer to a probe for %d ms",
+                         conns->probe_ms);
+    }
+}
+
+void
+mbox_conns_run(struct mbox_coordinator *c)
+{
+    struct mbox_conns *conns = &c->conns;
+    struct mbox_conn *conn;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &conns->listeners) {
+        struct mbox_listener_state *state = node->data;
+        struct mbox_channel *channel;
+
+        if (!state->listener) {
+            if (time_msec() >= state->retry_at) {
+                listener_try(state);
+            }
+            continue;
+        }
+        for (int i = 0; i < MBOX_CONN_MAX_STRANGERS; i++) {
+            channel = mbox_listener_accept(state->listener);
+            if (!channel) {
+                break;
+            }
+            conn_accept(c, channel);
+        }
+    }
+
+    LIST_FOR_EACH (conn, node, &conns->list) {
+        if (!conn->why_dead) {
+            conn_run(c, conn);
+        }
+        if (!conn->why_dead) {
+            conn_check_alive(conns, conn);
+        }
+    }
+    LIST_FOR_EACH_SAFE (conn, node, &conns->list) {
+        if (conn->why_dead) {
+            conn_remove(c, conn);
+        }
+    }
+}
+
+void
+mbox_conns_flush(struct mbox_coordinator *c)
+{
+    struct mbox_conn *conn;
+
+    LIST_FOR_EACH (conn, node, &c->conns.list) {
+        if (mbox_channel_backlog(conn->channel)
+            && mbox_channel_flush(conn->channel)) {
+            conn->more = true; /* It has failed: look at it soon. */
+        }
+    }
+}
+
+void
+mbox_conns_wait(struct mbox_coordinator *c)
+{
+    struct mbox_conns *conns = &c->conns;
+    struct mbox_conn *conn;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &conns->listeners) {
+        struct mbox_listener_state *state = node->data;
+        struct pollfd pfd;
+
+        if (!state->listener) {
+            poll_timer_wait_until(state->retry_at);
+            continue;
+        }
+        mbox_listener_wait(state->listener, &pfd);
+        if (pfd.fd >= 0) {
+            poll_fd_wait(pfd.fd, pfd.events);
+        }
+    }
+
+    LIST_FOR_EACH (conn, node, &conns->list) {
+        struct pollfd pfd;
+
+        mbox_channel_wait(conn->channel, &pfd);
+        if (conn_is_throttled(conn)) {
+            pfd.events &= ~POLLIN;
+        } else if (conn->more || conn->why_dead) {
+            poll_immediate_wake();
+        }
+        if (pfd.fd >= 0 && pfd.events) {
+            poll_fd_wait(pfd.fd, pfd.events);
+        }
+
+        long long deadline = conn_deadline(conns, conn);
+        if (deadline != LLONG_MAX) {
+            poll_timer_wait_until(deadline);
+        }
+    }
+}
+
+void
+mbox_conns_destroy(struct mbox_coordinator *c)
+{
+    struct mbox_conns *conns = &c->conns;
+    struct mbox_conn *conn;
+    struct shash_node *node;
+
+    LIST_FOR_EACH_SAFE (conn, node, &conns->list) {
+        mbox_channel_flush(conn->channel);
+        conn_die(conn, "ovs-vswitchd is exiting");
+        conn_remove(c, conn);
+    }
+    SHASH_FOR_EACH_SAFE (node, &conns->listeners) {
+        listener_close(node->data);
+        shash_delete(&conns->listeners, node);
+    }
+    shash_destroy(&conns->listeners);
+}

@@ -1,0 +1,101 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MBOX_CONN_H
+#define MBOX_CONN_H 1
+
+/* Listeners and the agents' control connections
+ * =============================================
+ *
+ * Handshake, keepalive, and the checks that every message must pass before
+ * anything else sees it.  An agent that breaks the protocol is disconnected,
+ * with a log message that names it, and nobody else notices.
+ *
+ * Coordinator thread only. */
+
+#include "openvswitch/list.h"
+#include "openvswitch/shash.h"
+
+#include "mbox-channel.h"
+#include "mbox-mailbox.h"
+#include "mbox-msg.h"
+
+struct mbox_coordinator;
+
+/* Connections that have not yet said HELLO: when there are more, the oldest
+ * goes. */
+#define MBOX_CONN_MAX_STRANGERS 64
+
+/* Backlog of a destination from which on the source is not read any more. */
+#define MBOX_CONN_RELAY_BACKLOG (1024 * 1024)
+
+struct mbox_conn {
+    struct ovs_list node;       /* In mbox_conns' 'list'. */
+    struct mbox_channel *channel;
+    char *peer;                 /* For messages. */
+    char *why_dead;             /* Nonnull once it is to be removed. */
+
+    /* From HELLO. */
+    bool ready;                 /* Handshake is done. */
+    char name[MBOX_NAME_MAX + 1];
+    char class_name[MBOX_NAME_MAX + 1];
+    char product[MBOX_TEXT_MAX + 1];
+    uint64_t schema;
+    uint32_t scopes;            /* Kinds of state that it keeps. */
+    bool needs_relay;           /* It cannot receive descriptors. */
+
+    long long connected_at;     /* ms, time_msec(). */
+    long long last_rx;
+    bool probing;               /* ECHO_REQUEST sent since 'last_rx'. */
+    bool more;                  /* There may be input left to process. */
+    struct mbox_conn *relay_to; /* Got the last state frame from this one. */
+    uint64_t n_relayed;         /* State frames relayed from this one. */
+};
+
+struct mbox_conns {
+    struct ovs_list list;       /* All connections, oldest first. */
+    struct shash listeners;     /* By address; "struct mbox_listener_state". */
+    int probe_ms;
+};
+
+void mbox_conns_init(struct mbox_conns *);
+void mbox_conns_destroy(struct mbox_coordinator *);
+
+/* Opens and closes listeners as 'config' says. */
+void mbox_conns_configure(struct mbox_coordinator *,
+                           const struct mbox_config *);
+
+/* Accepts connections, receives messages, sends probes, removes the dead. */
+void mbox_conns_run(struct mbox_coordinator *);
+
+/* Writes what is queued to be sent.  To be called last. */
+void mbox_conns_flush(struct mbox_coordinator *);
+void mbox_conns_wait(struct mbox_coordinator *);
+
+/* Queues a message.  Returns 0 or a negative errno value; then the connection
+ * has failed, which the next mbox_conns_run() handles.  Takes 'fd'. */
+int mbox_conn_send(struct mbox_conn *, const struct mbox_msg *,
+                    const struct mbox_key *keys, int fd);
+
+bool mbox_conn_can_pass_fd(const struct mbox_conn *);
+
+/* Marks 'conn' to be removed: it broke the protocol. */
+void mbox_conn_blame(struct mbox_conn *, const char *format, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+
+void mbox_conns_format_listeners(const struct mbox_conns *, struct ds *);
+
+#endif /* mbox-conn.h */

@@ -1,0 +1,64 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MBOX_COORDINATOR_PRIVATE_H
+#define MBOX_COORDINATOR_PRIVATE_H 1
+
+/* What the parts of the coordinator's thread share.  See mbox-coordinator.h
+ * for who owns what. */
+
+#include "mbox-conn.h"
+#include "mbox-mailbox.h"
+#include "mbox-registry.h"
+#include "mbox-transfers.h"
+
+struct mbox_coordinator {
+    struct mbox_mailbox *mailbox;
+    uint64_t epoch;             /* Identifies this run. */
+    struct mbox_registry registry;
+    struct mbox_conns conns;
+    struct mbox_transfers transfers;
+    size_t hold_limit;          /* Bytes, of all held packets together. */
+    uint64_t assignments_serial; /* Number of the last state of the
+                                  * assignments that was sent to main. */
+    bool assignments_changed;   /* Since then. */
+};
+
+/* The thread's main function; 'arg' is the mailbox. */
+void *mbox_coordinator_main(void *arg);
+
+/* Answers a command. 'serial' is as in struct mbox_mail. Takes 'text'. */
+void mbox_coordinator_reply(struct mbox_coordinator *, uint64_t request,
+                            bool success, bool json, char *text,
+                            uint64_t serial);
+
+/* Sends the assignments to the main thread if they have changed. */
+void mbox_coordinator_publish_assignments(struct mbox_coordinator *);
+
+/* Executes a command of unixctl, mbox-commands.c. */
+void mbox_command_execute(struct mbox_coordinator *, uint64_t request,
+                          const struct svec *argv);
+
+/* Assignments as JSON, mbox-assignments.c:
+ * {"CLASS": [{"match": "tcp,nw_src=10.0.0.0/24", "instance": "ids2"}, ...]},
+ * in order of decreasing precedence. */
+struct json *mbox_assignments_to_json(const struct mbox_registry *);
+
+/* Assigns what 's' says. Returns NULL, or a message for the caller to free
+ * that says what could not be restored. */
+char *mbox_assignments_restore(struct mbox_registry *, const char *s);
+
+#endif /* mbox-coordinator-private.h */

@@ -1,0 +1,556 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+#include "mbox-transfers.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dp-packet.h"
+#include "hash.h"
+#include "mbox-coordinator-ops.h"
+#include "mbox-coordinator-private.h"
+#include "mbox-show.h"
+#include "mbox-steer.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "socket-util.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mbox_transfers);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+
+/* Packets taken from the datapath in one round. */
+#define MAX_UPCALLS_PER_ROUND 1024
+
+void
+mbox_transfers_init(struct mbox_transfers *transfers)
+{
+    hmap_init(&transfers->open);
+    ovs_list_init(&transfers->history);
+    transfers->n_history = 0;
+    transfers->next_id = 1;
+    hmap_init(&transfers->dup_counts);
+    transfers->n_dup_uncounted = 0;
+    transfers->n_tagged_dropped = 0;
+}
+
+static void
+party_init(struct mbox_party *party, const struct mbox_instance *instance,
+           int state_fd)
+{
+    ovs_strlcpy(party->instance, instance->name, sizeof party->instance);
+    party->conn = instance->conn;
+    ovs_strlcpy(party->dp_name, instance->dp_name, sizeof party->dp_name);
+    party->port = instance->port;
+    party->port_lost = false;
+    party->state_fd = state_fd;
+}
+
+static void
+party_uninit(struct mbox_party *party)
+{
+    if (party->state_fd >= 0) {
+        close(party->state_fd);
+    }
+}
+
+struct mbox_open_transfer *
+mbox_transfers_open(struct mbox_coordinator *c,
+                    const struct mbox_transfer_request *request,
+                    struct mbox_instance *src, struct mbox_instance *dst)
+{
+    struct mbox_open_transfer *ot = xzalloc(sizeof *ot);
+    int fds[2] = { -1, -1 };
+
+    ot->coordinator = c;
+    ot->request = *request;
+    ot->request.id = c->transfers.next_id++;
+    ot->request.epoch = c->epoch;
+    ot->request.buffer_limit = c->hold_limit;
+    ovs_list_init(&ot->waiters);
+
+    ot->relay = (!mbox_conn_can_pass_fd(src->conn)
+                 || !mbox_conn_can_pass_fd(dst->conn));
+    if (!ot->relay && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+                                 fds)) {
+        VLOG_WARN_RL(&rl, "transfer %"PRIu32": socketpair: %s; state will be "
+                     "relayed", ot->request.id, ovs_strerror(errno));
+        ot->relay = true;
+        fds[0] = fds[1] = -1;
+    }
+    party_init(&ot->src, src, fds[0]);
+    party_init(&ot->dst, dst, fds[1]);
+
+    hmap_insert(&c->transfers.open, &ot->node, hash_int(ot->request.id, 0));
+    ot->transfer = mbox_transfer_create(&ot->request, &mbox_coordinator_ops,
+                                        ot);
+    return ot;
+}
+
+void
+mbox_transfer_add_waiter(struct mbox_open_transfer *ot, uint64_t request,
+                         bool json, bool cancels)
+{
+    struct mbox_waiter *waiter = xmalloc(sizeof *waiter);
+
+    waiter->request = request;
+    waiter->json = json;
+    waiter->cancels = cancels;
+    ovs_list_push_back(&ot->waiters, &waiter->node);
+}
+
+struct mbox_open_transfer *
+mbox_transfers_find(const struct mbox_transfers *transfers, uint32_t id)
+{
+    struct mbox_open_transfer *ot;
+
+    HMAP_FOR_EACH_WITH_HASH (ot, node, hash_int(id, 0), &transfers->open) {
+        if (ot->request.id == id) {
+            return ot;
+        }
+    }
+    return NULL;
+}
+
+const struct mbox_past_transfer *
+mbox_transfers_find_past(const struct mbox_transfers *transfers, uint32_t id)
+{
+    const struct mbox_past_transfer *past;
+
+    LIST_FOR_EACH (past, node, &transfers->history) {
+        if (past->request.id == id) {
+            return past;
+        }
+    }
+    return NULL;
+}
+
+struct mbox_open_transfer *
+mbox_transfers_find_overlap(const struct mbox_transfers *transfers,
+                            const char *class_name,
+                            const struct mbox_space *space)
+{
+    struct mbox_open_transfer *ot;
+
+    HMAP_FOR_EACH (ot, node, &transfers->open) {
+        if (!strcmp(ot->request.class_name, class_name)
+            && mbox_space_overlaps(&ot->request.space, space)) {
+            return ot;
+        }
+    }
+    return NULL;
+}
+
+/* Frees 'ot', whose waiters have been answered. */
+static void
+transfer_free(struct mbox_open_transfer *ot)
+{
+    hmap_remove(&ot->coordinator->transfers.open, &ot->node);
+    mbox_transfer_destroy(ot->transfer);
+    if (ot->steer) {
+        mbox_steer_close(ot->steer);
+    }
+    party_uninit(&ot->src);
+    party_uninit(&ot->dst);
+    free(ot);
+}
+
+/* Puts 'ot', which is done, into the history and answers those who wait. */
+static void
+transfer_finish(struct mbox_open_transfer *ot)
+{
+    struct mbox_coordinator *c = ot->coordinator;
+    struct mbox_transfers *transfers = &c->transfers;
+    struct mbox_past_transfer *past = xzalloc(sizeof *past);
+    struct mbox_waiter *waiter;
+
+    past->request = ot->request;
+    mbox_transfer_get_report(ot->transfer, &past->report);
+    ovs_list_push_front(&transfers->history, &past->node);
+    if (++transfers->n_history > MBOX_HISTORY_MAX) {
+        struct mbox_past_transfer *oldest;
+
+        oldest = CONTAINER_OF(ovs_list_pop_back(&transfers->history),
+                              struct mbox_past_transfer, node);
+        free(oldest);
+        transfers->n_history--;
+    }
+
+    mbox_coordinator_publish_assignments(c);
+    LIST_FOR_EACH_POP (waiter, node, &ot->waiters) {
+        bool moved = past->report.result == MBOX_TRANSFER_MOVED;
+
+        mbox_coordinator_reply(
+            c, waiter->request, moved != waiter->cancels, waiter->json,
+            mbox_show_report(&past->request, &past->report,
+                                  waiter->json),
+            c->assignments_serial);
+        free(waiter);
+    }
+    transfer_free(ot);
+}
+
+/* Messages from agents. */
+
+/* True if an agent in 'role' may send 'type'. */
+static bool
+type_is_allowed(enum mbox_msg_type type, enum mbox_role role)
+{
+    bool is_src = role == MBOX_ROLE_SOURCE;
+
+    switch ((int) type) {
+    case MBOX_MSG_ERROR:
+    case MBOX_MSG_PREPARED:
+    case MBOX_MSG_TRACER_SEEN:
+    case MBOX_MSG_PACKET:
+    case MBOX_MSG_COMMITTED:
+    case MBOX_MSG_ABORTED:
+    case MBOX_MSG_STATS:
+        return true;
+
+    case MBOX_MSG_PRECOPY:
+    case MBOX_MSG_RETURNING:
+    case MBOX_MSG_RELAY:
+        return is_src;
+
+    case MBOX_MSG_BUFFERING:
+    case MBOX_MSG_RELEASE:
+    case MBOX_MSG_INSTALLED:
+    case MBOX_MSG_FLUSHED:
+        return !is_src;
+
+    default:
+        return false;
+    }
+}
+
+/* Passes a frame of the state channel on to the destination. */
+static void
+relay(struct mbox_open_transfer *ot, struct mbox_conn *src,
+      const void *frame, size_t frame_len)
+{
+    struct mbox_conn *dst = ot->dst.conn;
+
+    if (dst && !dst->why_dead) {
+        /* An error shows when 'dst' is run next. */
+        mbox_channel_send_raw(dst->channel, frame, frame_len);
+        src->relay_to = dst;
+        src->n_relayed++;
+    }
+}
+
+void
+mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
+                    const struct mbox_msg *msg, const void *frame,
+                    size_t frame_len)
+{
+    struct mbox_open_transfer *ot = mbox_transfers_find(&c->transfers,
+                                                        msg->id);
+    const char *type = mbox_msg_type_to_string(msg->type);
+
+    type = type ? type : "?";
+    if (!ot) {
+        const struct mbox_past_transfer *past;
+
+        past = mbox_transfers_find_past(&c->transfers, msg->id);
+        if (!past || (strcmp(past->request.src, conn->name)
+                      && strcmp(past->request.dst, conn->name))) {
+            mbox_conn_blame(conn, "message \"%s\" for transfer %"PRIu32
+                            ", which it has no part in", type, msg->id);
+        }
+        return;
+    }
+
+    enum mbox_role role;
+    if (conn == ot->src.conn) {
+        role = MBOX_ROLE_SOURCE;
+    } else if (conn == ot->dst.conn) {
+        role = MBOX_ROLE_DESTINATION;
+    } else {
+        mbox_conn_blame(conn, "message \"%s\" for transfer %"PRIu32
+                        ", which it has no part in", type, msg->id);
+        return;
+    }
+
+    if (!type_is_allowed(msg->type, role)
+        || (msg->type == MBOX_MSG_RELAY && !ot->relay)) {
+        mbox_conn_blame(conn, "message \"%s\" for transfer %"PRIu32", which "
+                        "its %s must not send", type, msg->id,
+                        role == MBOX_ROLE_SOURCE ? "source" : "destination");
+    } else if (msg->type == MBOX_MSG_RELAY) {
+        relay(ot, conn, frame, frame_len);
+    } else {
+        mbox_transfer_recv(ot->transfer, role, msg);
+    }
+}
+
+void
+mbox_transfers_agent_lost(struct mbox_coordinator *c, struct mbox_conn *conn,
+                          const char *why)
+{
+    struct mbox_open_transfer *ot;
+
+    HMAP_FOR_EACH (ot, node, &c->transfers.open) {
+        if (ot->src.conn == conn) {
+            ot->src.conn = NULL;
+            mbox_transfer_agent_lost(ot->transfer, MBOX_ROLE_SOURCE, why);
+        }
+        if (ot->dst.conn == conn) {
+            ot->dst.conn = NULL;
+            mbox_transfer_agent_lost(ot->transfer, MBOX_ROLE_DESTINATION,
+                                     why);
+        }
+    }
+}
+
+static void
+check_port(struct mbox_open_transfer *ot, struct mbox_party *party,
+           enum mbox_role role)
+{
+    const struct mbox_instance *instance;
+    const char *why = NULL;
+
+    if (party->port_lost) {
+        return;
+    }
+    instance = mbox_registry_find(&ot->coordinator->registry,
+                                  party->instance);
+    if (!instance || !instance->iface
+        || strcmp(instance->class_name, ot->request.class_name)) {
+        why = "its Interface was removed or belongs to another instance";
+    } else if (instance->port == ODPP_NONE) {
+        why = "its port was removed";
+    } else if (instance->port != party->port
+               || strcmp(instance->dp_name, party->dp_name)) {
+        why = "its port was replaced by another";
+    }
+    if (why) {
+        party->port_lost = true;
+        mbox_transfer_port_lost(ot->transfer, role, why);
+    }
+}
+
+void
+mbox_transfers_check_ports(struct mbox_coordinator *c)
+{
+    struct mbox_open_transfer *ot;
+
+    HMAP_FOR_EACH (ot, node, &c->transfers.open) {
+        check_port(ot, &ot->src, MBOX_ROLE_SOURCE);
+        check_port(ot, &ot->dst, MBOX_ROLE_DESTINATION);
+    }
+}
+
+void
+mbox_transfers_cancel_all(struct mbox_coordinator *c, const char *why)
+{
+    struct mbox_open_transfer *ot;
+
+    HMAP_FOR_EACH (ot, node, &c->transfers.open) {
+        mbox_transfer_cancel(ot->transfer, why);
+    }
+}
+
+/* Packets from the datapath. */
+
+static void
+count_dup(struct mbox_transfers *transfers, const struct mbox_upcall *upcall)
+{
+    struct mbox_dup_count *count;
+    uint32_t hash = hash_int(upcall->id, 0);
+
+    HMAP_FOR_EACH_WITH_HASH (count, node, hash, &transfers->dup_counts) {
+        if (count->id == upcall->id) {
+            goto found;
+        }
+    }
+    if (hmap_count(&transfers->dup_counts) >= MBOX_DUP_COUNT_MAX) {
+        transfers->n_dup_uncounted++;
+        return;
+    }
+    count = xzalloc(sizeof *count);
+    count->id = upcall->id;
+    hmap_insert(&transfers->dup_counts, &count->node, hash);
+
+found:
+    count->n_packets++;
+    count->n_bytes += dp_packet_size(upcall->packet);
+}
+
+/* What became of a tagged packet from an instance's port. */
+enum tagged_fate {
+    TAGGED_TAKEN,               /* By its transfer. */
+    TAGGED_LATE,                /* Its transfer did not expect it, or is over:
+                                 * to be dropped. */
+    TAGGED_FOREIGN,             /* It belongs to no transfer of the instance's:
+                                 * to be dropped. */
+};
+
+/* Gives a tagged packet that an instance sent to its transfer. */
+static enum tagged_fate
+recv_tagged(struct mbox_coordinator *c, const struct mbox_instance *instance,
+            struct dp_packet *packet)
+{
+    uint8_t *frame = dp_packet_data(packet);
+    const struct mbox_past_transfer *past;
+    struct mbox_open_transfer *ot;
+    struct mbox_tag tag;
+    enum mbox_role role;
+
+    if (!instance || !mbox_tag_peek(frame, dp_packet_size(packet), &tag)) {
+        return TAGGED_FOREIGN;
+    }
+    ot = mbox_transfers_find(&c->transfers, tag.id);
+    if (!ot) {
+        past = mbox_transfers_find_past(&c->transfers, tag.id);
+        return (past && (!strcmp(past->request.src, instance->name)
+                         || !strcmp(past->request.dst, instance->name))
+                ? TAGGED_LATE : TAGGED_FOREIGN);
+    } else if (!strcmp(ot->src.instance, instance->name)) {
+        role = MBOX_ROLE_SOURCE;
+    } else if (!strcmp(ot->dst.instance, instance->name)) {
+        role = MBOX_ROLE_DESTINATION;
+    } else {
+        return TAGGED_FOREIGN;
+    }
+
+    mbox_tag_pop(frame);
+    dp_packet_pull(packet, MBOX_TAG_LEN);
+    if (tag.kind != MBOX_TAG_TRACER) {
+        struct mbox_key key;
+
+        mbox_key_extract(dp_packet_data(packet), dp_packet_size(packet), &key,
+                         NULL);
+        if (!mbox_space_contains(&ot->request.space, &key)) {
+            return TAGGED_FOREIGN;
+        }
+    }
+    return (mbox_transfer_recv_tagged(ot->transfer, role, &tag,
+                                      dp_packet_data(packet),
+                                      dp_packet_size(packet))
+            ? TAGGED_TAKEN : TAGGED_LATE);
+}
+
+static void
+recv_upcall(struct mbox_coordinator *c, struct mbox_upcall *upcall)
+{
+    struct mbox_transfers *transfers = &c->transfers;
+
+    if (upcall->reason == MBOX_UPCALL_DUP) {
+        struct mbox_open_transfer *ot = mbox_transfers_find(transfers,
+                                                            upcall->id);
+
+        if (ot && ot->steer) {
+            mbox_transfer_recv_dup(ot->transfer,
+                                   dp_packet_data(upcall->packet),
+                                   dp_packet_size(upcall->packet));
+        } else {
+            count_dup(transfers, upcall);
+        }
+    } else {
+        struct mbox_instance *instance
+            = mbox_registry_find_port(&c->registry, upcall->dp_name,
+                                      upcall->port);
+
+        enum tagged_fate fate = recv_tagged(c, instance, upcall->packet);
+
+        if (fate != TAGGED_TAKEN) {
+            transfers->n_tagged_dropped++;
+            if (instance) {
+                instance->n_tagged_dropped++;
+            }
+        }
+        if (fate == TAGGED_FOREIGN) {
+            VLOG_WARN_RL(&rl, "instance %s: dropped a tagged packet from its "
+                         "port that belongs to no transfer of it",
+                         instance ? instance->name : "(unknown)");
+        }
+    }
+    mbox_upcall_destroy(upcall);
+}
+
+void
+mbox_transfers_run(struct mbox_coordinator *c)
+{
+    struct mbox_open_transfer *ot;
+
+    for (int i = 0; i < MAX_UPCALLS_PER_ROUND; i++) {
+        struct mbox_upcall *upcall = mbox_steer_recv();
+
+        if (!upcall) {
+            break;
+        }
+        recv_upcall(c, upcall);
+    }
+
+    HMAP_FOR_EACH_SAFE (ot, node, &c->transfers.open) {
+        mbox_transfer_run(ot->transfer);
+        if (mbox_transfer_is_done(ot->transfer)) {
+            transfer_finish(ot);
+        }
+    }
+}
+
+void
+mbox_transfers_wait(struct mbox_coordinator *c)
+{
+    struct mbox_open_transfer *ot;
+
+    mbox_steer_wait();
+    HMAP_FOR_EACH (ot, node, &c->transfers.open) {
+        long long wake_us = mbox_transfer_wake_us(ot->transfer);
+
+        if (wake_us <= time_usec()) {
+            poll_immediate_wake();
+        } else if (wake_us != LLONG_MAX) {
+            poll_timer_wait_until(DIV_ROUND_UP(wake_us, 1000));
+        }
+    }
+}
+
+void
+mbox_transfers_destroy(struct mbox_coordinator *c)
+{
+    struct mbox_transfers *transfers = &c->transfers;
+    struct mbox_past_transfer *past;
+    struct mbox_open_transfer *ot;
+    struct mbox_dup_count *count;
+
+    HMAP_FOR_EACH_SAFE (ot, node, &transfers->open) {
+        struct mbox_waiter *waiter;
+
+        /* The main thread answers for us. */
+        LIST_FOR_EACH_POP (waiter, node, &ot->waiters) {
+            free(waiter);
+        }
+        transfer_free(ot);
+    }
+    hmap_destroy(&transfers->open);
+    LIST_FOR_EACH_POP (past, node, &transfers->history) {
+        free(past);
+    }
+    HMAP_FOR_EACH_POP (count, node, &transfers->dup_counts) {
+        free(count);
+    }
+    hmap_destroy(&transfers->dup_counts);
+}
