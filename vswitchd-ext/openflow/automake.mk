@@ -17,3 +17,9 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/vswitchd-ext/openflow/mbox-odp.h \
 	mbox/vswitchd-ext/openflow/mbox-ofp.c \
 	mbox/vswitchd-ext/openflow/mbox-ofp.h
+
+ofproto_libofproto_la_SOURCES += \
+	mbox/vswitchd-ext/openflow/mbox-xlate.c \
+	mbox/vswitchd-ext/openflow/mbox-xlate.h
+
+EXTRA_DIST += mbox/vswitchd-ext/openflow/mbox-actions.rst
