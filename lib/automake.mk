@@ -16,18 +16,26 @@
 # compiles it in; lib/libmboxbase.la is for programs that link it.
 
 mbox_lib_sources = \
+	lib/mbox-channel-private.h \
+	lib/mbox-channel.c \
+	lib/mbox-channel.h \
 	lib/mbox-key.c \
 	lib/mbox-key.h \
+	lib/mbox-listener.c \
 	lib/mbox-msg.c \
 	lib/mbox-msg.h \
+	lib/mbox-sockaddr.c \
 	lib/mbox-space-format.c \
 	lib/mbox-space.c \
 	lib/mbox-space.h \
+	lib/mbox-stream.c \
+	lib/mbox-stream.h \
 	lib/mbox-tag.c \
 	lib/mbox-tag.h \
+	lib/mbox-tls.c \
+	lib/mbox-tls.h \
 	lib/mbox-wire.c \
-	lib/mbox-wire.h \
-	lib/mbox-channel.h
+	lib/mbox-wire.h
 mbox_lib_libs = $(OPENSSL_LIBS) $(ZLIB_LIBS)
 
 noinst_LTLIBRARIES += lib/libmboxbase.la

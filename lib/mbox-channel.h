@@ -61,9 +61,11 @@ struct mbox_tls_config {
 int mbox_channel_connect(const char *address, const struct mbox_tls_config *,
                          struct mbox_channel **chp, char **errp);
 
-/* Makes a channel of a connected stream socket (takes ownership of 'fd'). */
+/* Makes a channel of a connected stream socket (takes ownership of 'fd').  If
+ * it is none, the channel has failed from the start. NULL if out of memory. */
 struct mbox_channel *mbox_channel_from_fd(int fd);
 
+/* Writes what can be written at once, and closes.  Null is allowed. */
 void mbox_channel_close(struct mbox_channel *);
 
 /* Does pending I/O: TLS handshake, flush of output, read of input. Returns 0
@@ -72,7 +74,9 @@ void mbox_channel_close(struct mbox_channel *);
  * The error latches.  Input that came before the end can still be received. */
 int mbox_channel_run(struct mbox_channel *);
 
-/* What to poll: fills in 'pfd' (fd -1 if nothing). */
+/* What to poll: fills in 'pfd' (fd -1 if nothing).  Do so only after
+ * mbox_channel_recv() has returned -EAGAIN: poll() knows nothing of frames that
+ * are already buffered here. */
 void mbox_channel_wait(const struct mbox_channel *, struct pollfd *pfd);
 
 /* Next whole frame, decoded into 'msg', whose pointers stay valid until the
@@ -83,11 +87,13 @@ void mbox_channel_wait(const struct mbox_channel *, struct pollfd *pfd);
 int mbox_channel_recv(struct mbox_channel *, struct mbox_msg *msg, int *fdp,
                       const void **frame, size_t *frame_len);
 
-/* Queues a message, and the descriptor 'fd' (taken over; -1 for none) with it.
- * Returns 0, -EOPNOTSUPP if the channel cannot pass descriptors, -ENOBUFS if
- * the output limit is exceeded (then nothing is queued and the channel fails),
- * or a latched error.  Output goes out in mbox_channel_run(), or at once from
- * mbox_channel_flush(). */
+/* Queues a message, and the descriptor 'fd' (-1 for none; taken over, also on
+ * failure) with it.  Returns 0, -EOPNOTSUPP if the channel cannot pass
+ * descriptors, -EINVAL or -EMSGSIZE if the message cannot be encoded (then
+ * nothing is queued), -ENOBUFS if the output limit is exceeded (then nothing
+ * is queued and the channel fails), or a latched error.  Output goes out in
+ * mbox_channel_run(), at once from mbox_channel_flush(), and as far as it can
+ * whenever 64 KiB have gathered. */
 int mbox_channel_send(struct mbox_channel *, const struct mbox_msg *,
                       const struct mbox_key *keys, int fd);
 int mbox_channel_send_raw(struct mbox_channel *, const void *frame, size_t);
@@ -118,6 +124,10 @@ void mbox_listener_wait(const struct mbox_listener *, struct pollfd *);
 
 /* Returns a new channel, or NULL if nobody waits. */
 struct mbox_channel *mbox_listener_accept(struct mbox_listener *);
+
+/* The port number of a pssl: listener (opened with port 0, the one that the
+ * system chose); 0 for a unix socket. */
+unsigned int mbox_listener_port(const struct mbox_listener *);
 
 #ifdef __cplusplus
 }

@@ -20,15 +20,24 @@ AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/datapath
 AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/openflow
 
 lib_libopenvswitch_la_SOURCES += \
+	mbox/lib/mbox-channel-private.h \
+	mbox/lib/mbox-channel.c \
 	mbox/lib/mbox-channel.h \
 	mbox/lib/mbox-key.c \
 	mbox/lib/mbox-key.h \
+	mbox/lib/mbox-listener.c \
 	mbox/lib/mbox-msg.c \
 	mbox/lib/mbox-msg.h \
+	mbox/lib/mbox-sockaddr.c \
 	mbox/lib/mbox-space-format.c \
 	mbox/lib/mbox-space.c \
 	mbox/lib/mbox-space.h \
+	mbox/lib/mbox-stream.c \
+	mbox/lib/mbox-stream.h \
 	mbox/lib/mbox-tag.c \
 	mbox/lib/mbox-tag.h \
+	mbox/lib/mbox-tls.c \
+	mbox/lib/mbox-tls.h \
 	mbox/lib/mbox-wire.c \
 	mbox/lib/mbox-wire.h
+lib_libopenvswitch_la_LIBADD += -lz

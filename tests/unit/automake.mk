@@ -27,3 +27,7 @@ tests_unit_test_tag_LDADD = $(unit_libs)
 check_PROGRAMS += tests/unit/test-msg
 tests_unit_test_msg_SOURCES = tests/unit/test-msg.c
 tests_unit_test_msg_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-channel
+tests_unit_test_channel_SOURCES = tests/unit/test-channel.c
+tests_unit_test_channel_LDADD = $(unit_libs) -lutil

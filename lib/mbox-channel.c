@@ -1,0 +1,641 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "mbox-channel.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mbox-channel-private.h"
+
+/* Output goes out when this much waits, without mbox_channel_run(). */
+#define OUT_FLUSH (64 * 1024)
+
+/* Input is read in pieces of up to this size. */
+#define IN_MIN_SIZE (256 * 1024)
+#define IN_MAX_SIZE (MBOX_MSG_MAX + 4)
+
+/* Buffers that became larger than this are freed once they are empty. */
+#define KEEP_SIZE (1024 * 1024)
+
+/* Descriptors that wait for their frames to be received or written. */
+#define MAX_IN_FDS 16
+#define MAX_OUT_FDS 64
+
+/* A descriptor at a position in a byte stream, counted from its start.
+ *
+ * A receiver learns only with which read a descriptor came.  The sender
+ * therefore writes it with the first byte of its frame, and nothing else than
+ * that frame in the same call: then the last byte that was read with it belongs
+ * to its frame. */
+struct placed_fd {
+    uint64_t pos;               /* In: last byte read with it.  Out: first byte
+                                 * of the frame. */
+    uint64_t end;               /* Out: end of the frame. */
+    int fd;
+};
+
+struct mbox_channel {
+    struct mbox_stream stream;
+    int error;                  /* Latched. */
+    char *error_text;
+
+    /* Input: frames not yet received are in_buf[in_ofs ... in_len). */
+    uint8_t *in_buf;
+    size_t in_size;             /* Allocated. */
+    size_t in_ofs;
+    size_t in_len;
+    uint64_t in_total;          /* Bytes read since the start. */
+    bool in_more;               /* There may be more to read right now. */
+    bool in_done;               /* Nothing will be read any more. */
+    struct placed_fd in_fds[MAX_IN_FDS];
+    size_t n_in_fds;
+
+    /* Output: out.data[out_ofs ... out.len) is to be written. */
+    struct mbox_writer out;
+    size_t out_ofs;
+    size_t out_limit;
+    uint64_t out_total;         /* Bytes written since the start. */
+    bool out_blocked;           /* The last write would have blocked. */
+    struct placed_fd out_fds[MAX_OUT_FDS];
+    size_t n_out_fds;
+};
+
+static void channel_fail(struct mbox_channel *, int error,
+                         const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Latches 'error' and its cause, unless there is one already. */
+static void
+channel_fail(struct mbox_channel *ch, int error, const char *format, ...)
+{
+    char cause[MBOX_STREAM_TEXT_MAX];
+    va_list args;
+
+    if (!ch->error) {
+        va_start(args, format);
+        vsnprintf(cause, sizeof cause, format, args);
+        va_end(args);
+        ch->error = error;
+        mbox_set_error(&ch->error_text, "%s: %s", ch->stream.peer, cause);
+    }
+}
+
+/* After a violation of the protocol, nothing more is believed. */
+static void
+channel_fail_input(struct mbox_channel *ch, int error, const char *cause)
+{
+    channel_fail(ch, error, "%s", cause);
+    ch->in_done = true;
+    ch->in_ofs = ch->in_len;
+}
+
+static void
+close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static struct mbox_channel *
+channel_create(void)
+{
+    struct mbox_channel *ch = calloc(1, sizeof *ch);
+
+    if (ch) {
+        ch->stream.fd = -1;
+        ch->out_limit = MBOX_CHANNEL_OUT_LIMIT;
+        mbox_writer_init(&ch->out, SIZE_MAX);
+    }
+    return ch;
+}
+
+int
+mbox_channel_connect(const char *address, const struct mbox_tls_config *config,
+                     struct mbox_channel **chp, char **errp)
+{
+    struct mbox_channel *ch = channel_create();
+    int error;
+
+    *chp = NULL;
+    if (!ch) {
+        mbox_set_error(errp, "%s: %s", address, strerror(ENOMEM));
+        return -ENOMEM;
+    }
+    error = mbox_stream_open(&ch->stream, address, config, errp);
+    if (error) {
+        mbox_channel_close(ch);
+        return error;
+    }
+    *chp = ch;
+    return 0;
+}
+
+struct mbox_channel *
+mbox_channel_from_fd(int fd)
+{
+    return mbox_channel_from_fd__(fd, NULL);
+}
+
+struct mbox_channel *
+mbox_channel_from_fd__(int fd, struct mbox_tls_ctx *ctx)
+{
+    struct mbox_channel *ch = channel_create();
+
+    if (!ch) {
+        close(fd);
+        return NULL;
+    }
+
+    int error = mbox_stream_from_fd(&ch->stream, fd, ctx);
+    if (error) {
+        channel_fail_input(ch, error, strerror(-error));
+    }
+    return ch;
+}
+
+/* Output. */
+
+static void
+pop_out_fd(struct mbox_channel *ch)
+{
+    close(ch->out_fds[0].fd);
+    ch->n_out_fds--;
+    memmove(ch->out_fds, ch->out_fds + 1,
+            ch->n_out_fds * sizeof ch->out_fds[0]);
+}
+
+/* Once everything is written, starts at the front of the buffer again. */
+static void
+rewind_output(struct mbox_channel *ch)
+{
+    ch->out_ofs = 0;
+    if (ch->out.allocated > KEEP_SIZE) {
+        mbox_writer_uninit(&ch->out);
+    } else {
+        mbox_writer_clear(&ch->out);
+    }
+}
+
+/* Writes what can be written now. */
+static void
+flush_output(struct mbox_channel *ch)
+{
+    while (ch->out_ofs < ch->out.len && !ch->error) {
+        size_t n = ch->out.len - ch->out_ofs;
+        int fd = -1;
+
+        if (ch->n_out_fds) {
+            const struct placed_fd *next = &ch->out_fds[0];
+            uint64_t end = next->pos;
+
+            if (next->pos == ch->out_total) {
+                fd = next->fd;
+                end = next->end;
+            }
+            if (n > end - ch->out_total) {
+                n = end - ch->out_total;
+            }
+        }
+
+        ssize_t retval = mbox_stream_write(&ch->stream,
+                                           ch->out.data + ch->out_ofs, n, fd);
+        if (retval < 0) {
+            ch->out_blocked = retval == -EAGAIN;
+            if (retval != -EAGAIN) {
+                channel_fail(ch, retval, "%s", ch->stream.error);
+            }
+            return;
+        }
+        if (fd >= 0) {
+            pop_out_fd(ch);
+        }
+        ch->out_ofs += retval;
+        ch->out_total += retval;
+    }
+    if (ch->out_ofs == ch->out.len) {
+        ch->out_blocked = false;
+        rewind_output(ch);
+    }
+}
+
+int
+mbox_channel_flush(struct mbox_channel *ch)
+{
+    if (!ch->stream.connecting) {
+        flush_output(ch);
+    }
+    return ch->error;
+}
+
+/* Prepares 'out' for another frame: takes what was written out of the buffer,
+ * if that is worth it. */
+static void
+compact_output(struct mbox_channel *ch)
+{
+    if (ch->out_ofs >= OUT_FLUSH && ch->out_ofs >= ch->out.len / 2) {
+        ch->out.len -= ch->out_ofs;
+        memmove(ch->out.data, ch->out.data + ch->out_ofs, ch->out.len);
+        ch->out_ofs = 0;
+    }
+}
+
+/* Finishes what was appended to 'out' from offset 'start' on: checks limits,
+ * takes over 'fd', and writes if enough has gathered. */
+static int
+commit_output(struct mbox_channel *ch, size_t start, int fd)
+{
+    if (mbox_channel_backlog(ch) > ch->out_limit
+        || (fd >= 0 && ch->n_out_fds >= MAX_OUT_FDS)) {
+        ch->out.len = start;
+        close_fd(fd);
+        channel_fail(ch, -ENOBUFS, "does not read: %zu bytes wait",
+                     mbox_channel_backlog(ch));
+        return ch->error;
+    }
+    if (fd >= 0) {
+        struct placed_fd *placed = &ch->out_fds[ch->n_out_fds++];
+
+        placed->pos = ch->out_total + (start - ch->out_ofs);
+        placed->end = placed->pos + (ch->out.len - start);
+        placed->fd = fd;
+    }
+    if (mbox_channel_backlog(ch) >= OUT_FLUSH && !ch->out_blocked) {
+        mbox_channel_flush(ch);
+    }
+    return ch->error;
+}
+
+int
+mbox_channel_send(struct mbox_channel *ch, const struct mbox_msg *msg,
+                  const struct mbox_key *keys, int fd)
+{
+    int error = ch->error;
+
+    if (!error && fd >= 0 && !ch->stream.passes_fds) {
+        error = -EOPNOTSUPP;
+    }
+    if (error) {
+        close_fd(fd);
+        return error;
+    }
+
+    compact_output(ch);
+    size_t start = ch->out.len;
+    mbox_msg_encode(msg, keys, &ch->out);
+    error = ch->out.error;
+    if (error) {
+        ch->out.error = 0;
+        close_fd(fd);
+        return error;
+    }
+    return commit_output(ch, start, fd);
+}
+
+int
+mbox_channel_send_raw(struct mbox_channel *ch, const void *frame, size_t len)
+{
+    if (ch->error) {
+        return ch->error;
+    }
+
+    int frame_len = mbox_msg_frame_length(frame, len);
+    if (frame_len <= 0 || (size_t) frame_len != len) {
+        return -EINVAL;
+    }
+
+    compact_output(ch);
+    size_t start = ch->out.len;
+    mbox_put_bytes(&ch->out, frame, len);
+    int error = ch->out.error;
+    if (error) {
+        ch->out.error = 0;
+        return error;
+    }
+    return commit_output(ch, start, -1);
+}
+
+size_t
+mbox_channel_backlog(const struct mbox_channel *ch)
+{
+    return ch->out.len - ch->out_ofs;
+}
+
+void
+mbox_channel_set_out_limit(struct mbox_channel *ch, size_t limit)
+{
+    ch->out_limit = limit;
+}
+
+/* Input. */
+
+/* Length of the whole frame at the head of the input, 0 if there is none,
+ * -EPROTO. */
+static int
+head_length(const struct mbox_channel *ch)
+{
+    return (ch->in_ofs == ch->in_len ? 0
+            : mbox_msg_frame_length(ch->in_buf + ch->in_ofs,
+                                    ch->in_len - ch->in_ofs));
+}
+
+/* Gives the input buffer free space at its end, of which there is none.  Call
+ * only if there is no whole frame in it.  Returns false if memory is short. */
+static bool
+make_room(struct mbox_channel *ch)
+{
+    size_t n = ch->in_len - ch->in_ofs;
+
+    if (ch->in_ofs) {
+        memmove(ch->in_buf, ch->in_buf + ch->in_ofs, n);
+        ch->in_ofs = 0;
+        ch->in_len = n;
+        return true;
+    }
+
+    size_t size = ch->in_size ? ch->in_size * 2 : IN_MIN_SIZE;
+    if (size > IN_MAX_SIZE) {
+        size = IN_MAX_SIZE;
+    }
+    uint8_t *buf = realloc(ch->in_buf, size);
+    if (!buf) {
+        channel_fail_input(ch, -ENOBUFS, "out of memory for input");
+        return false;
+    }
+    ch->in_buf = buf;
+    ch->in_size = size;
+    return true;
+}
+
+/* Once everything was received, starts at the front of the buffer again. */
+static void
+rewind_input(struct mbox_channel *ch)
+{
+    ch->in_ofs = ch->in_len = 0;
+    if (ch->in_size > KEEP_SIZE) {
+        free(ch->in_buf);
+        ch->in_buf = NULL;
+        ch->in_size = 0;
+    }
+}
+
+/* Decides whether to read on.  Does not if a frame can be received first and
+ * there is no room for more. */
+static bool
+may_read(struct mbox_channel *ch)
+{
+    if (ch->in_done || ch->stream.connecting) {
+        return false;
+    }
+    if (ch->in_ofs == ch->in_len) {
+        rewind_input(ch);
+    }
+    if (ch->in_len < ch->in_size && ch->n_in_fds < MAX_IN_FDS) {
+        return true;
+    }
+
+    int length = head_length(ch);
+    if (length > 0) {
+        return false;
+    } else if (length < 0) {
+        channel_fail_input(ch, -EPROTO, "sent a frame of impossible length");
+        return false;
+    } else if (ch->n_in_fds >= MAX_IN_FDS) {
+        channel_fail_input(ch, -EPROTO, "sent too many file descriptors");
+        return false;
+    }
+    return make_room(ch);
+}
+
+/* Reads until there is nothing more to read or the buffer is full. */
+static void
+fill_input(struct mbox_channel *ch)
+{
+    ch->in_more = false;
+    while (may_read(ch)) {
+        size_t space = ch->in_size - ch->in_len;
+        int fd;
+        ssize_t n = mbox_stream_read(&ch->stream, ch->in_buf + ch->in_len,
+                                     space, &fd);
+
+        if (n == -EAGAIN) {
+            return;
+        } else if (n < 0) {
+            channel_fail(ch, n, "%s", ch->stream.error);
+            ch->in_done = true;
+            return;
+        }
+        ch->in_len += n;
+        ch->in_total += n;
+        if (fd >= 0) {
+            struct placed_fd *placed = &ch->in_fds[ch->n_in_fds++];
+
+            placed->pos = ch->in_total - 1;
+            placed->fd = fd;
+        } else if ((size_t) n < space && !ch->stream.tls) {
+            return;             /* poll() tells if there is more. */
+        }
+    }
+    ch->in_more = !ch->in_done && !ch->stream.connecting;
+}
+
+/* Takes the first descriptor of those that came with bytes before position
+ * 'end' of the stream, and closes the others.  Returns it, or -1. */
+static int
+take_in_fd(struct mbox_channel *ch, uint64_t end)
+{
+    size_t n = 0;
+    int fd = -1;
+
+    while (n < ch->n_in_fds && ch->in_fds[n].pos < end) {
+        if (!n) {
+            fd = ch->in_fds[n].fd;
+        } else {
+            close(ch->in_fds[n].fd);
+        }
+        n++;
+    }
+    if (n) {
+        ch->n_in_fds -= n;
+        memmove(ch->in_fds, ch->in_fds + n,
+                ch->n_in_fds * sizeof ch->in_fds[0]);
+    }
+    return fd;
+}
+
+/* Takes the whole frame of 'len' bytes off the head of the input and decodes
+ * it.  Returns 0, -EAGAIN if it is to be skipped, or another error. */
+static int
+receive_frame(struct mbox_channel *ch, size_t len, struct mbox_msg *msg,
+              int *fdp, const void **frame)
+{
+    *frame = ch->in_buf + ch->in_ofs;
+    ch->in_ofs += len;
+
+    int fd = take_in_fd(ch, ch->in_total - (ch->in_len - ch->in_ofs));
+    int error = mbox_msg_decode(*frame, len, msg);
+    if (!error && fdp) {
+        *fdp = fd;
+    } else {
+        close_fd(fd);
+    }
+
+    if (error && error != -EAGAIN) {
+        char cause[128];
+        const char *name = mbox_msg_type_to_string(msg->type);
+
+        if (error == -EOPNOTSUPP) {
+            snprintf(cause, sizeof cause, "sent a message of unknown type %d",
+                     msg->type);
+        } else {
+            snprintf(cause, sizeof cause, "sent a malformed message (%s)",
+                     name ? name : "type unknown");
+        }
+        error = -EPROTO;
+        channel_fail_input(ch, error, cause);
+    }
+    return error;
+}
+
+int
+mbox_channel_recv(struct mbox_channel *ch, struct mbox_msg *msg, int *fdp,
+                  const void **framep, size_t *frame_len)
+{
+    if (fdp) {
+        *fdp = -1;
+    }
+    for (;;) {
+        int length = head_length(ch);
+
+        if (length > 0) {
+            const void *frame;
+            int error = receive_frame(ch, length, msg, fdp, &frame);
+
+            if (error == -EAGAIN) {
+                continue;
+            } else if (error) {
+                return ch->error;
+            }
+            if (framep) {
+                *framep = frame;
+            }
+            if (frame_len) {
+                *frame_len = length;
+            }
+            return 0;
+        } else if (length < 0) {
+            channel_fail_input(ch, -EPROTO,
+                               "sent a frame of impossible length");
+            return ch->error;
+        }
+
+        /* After an error of output, the peer's last words may still wait. */
+        uint64_t before = ch->in_total;
+        if (ch->in_more || ch->error) {
+            fill_input(ch);
+        }
+        if (ch->in_total == before) {
+            return ch->error ? ch->error : -EAGAIN;
+        }
+    }
+}
+
+/* The rest. */
+
+void
+mbox_channel_close(struct mbox_channel *ch)
+{
+    if (!ch) {
+        return;
+    }
+    if (ch->stream.fd >= 0) {
+        mbox_channel_flush(ch);
+    }
+    mbox_stream_close(&ch->stream);
+    while (ch->n_out_fds) {
+        pop_out_fd(ch);
+    }
+    close_fd(take_in_fd(ch, UINT64_MAX));
+    mbox_writer_uninit(&ch->out);
+    free(ch->in_buf);
+    free(ch->error_text);
+    free(ch);
+}
+
+int
+mbox_channel_run(struct mbox_channel *ch)
+{
+    if (!ch->error && ch->stream.connecting) {
+        int error = mbox_stream_connect(&ch->stream);
+
+        if (error == -EAGAIN) {
+            return 0;
+        } else if (error) {
+            channel_fail_input(ch, error, ch->stream.error);
+        }
+    }
+    if (!ch->error) {
+        flush_output(ch);
+    }
+    fill_input(ch);
+    return ch->error;
+}
+
+void
+mbox_channel_wait(const struct mbox_channel *ch, struct pollfd *pfd)
+{
+    memset(pfd, 0, sizeof *pfd);
+    pfd->fd = ch->error ? -1 : ch->stream.fd;
+    pfd->events = ch->stream.wants;
+    if (!ch->stream.connecting) {
+        pfd->events |= POLLIN;
+        if (mbox_channel_backlog(ch)) {
+            pfd->events |= POLLOUT;
+        }
+    }
+}
+
+bool
+mbox_channel_is_connected(const struct mbox_channel *ch)
+{
+    return !ch->error && !ch->stream.connecting;
+}
+
+bool
+mbox_channel_can_pass_fd(const struct mbox_channel *ch)
+{
+    return ch->stream.passes_fds;
+}
+
+const char *
+mbox_channel_peer(const struct mbox_channel *ch)
+{
+    return ch->stream.peer;
+}
+
+const char *
+mbox_channel_error(const struct mbox_channel *ch)
+{
+    if (!ch->error) {
+        return NULL;
+    }
+    return ch->error_text ? ch->error_text : strerror(-ch->error);
+}
