@@ -463,6 +463,11 @@ class Lab:
                          'framecnt=4096,blocksz=65536,framesz=2048'
                          % (host.name, host.name)]
             self.vsctl(*argv)
+        self.add_flows()
+
+    def add_flows(self):
+        """Steers what the hosts send; what the middleboxes send goes where it
+        is addressed to."""
         client, server = self.hosts['client'], self.hosts['server']
         ip = 'ipv6' if self.ipv6 else 'ip'
         flows = ['in_port=%s,%s,dl_dst=%s,actions=mbox_steer(ids)'
@@ -517,22 +522,66 @@ class Lab:
                 with open('%s/%s.out' % (self.path, name)) as f:
                     raise LabError('%s ended at its start: %s'
                                    % (name, f.read().strip()))
-            return self.is_connected(name)
+            return self.is_live(name)
         wait_until('the switch knows %s' % name, known)
         return p
 
-    def is_connected(self, name):
-        for line in self.appctl('mbox/list', check=False).splitlines():
-            words = line.split()
-            if name in words and 'connected' in words:
-                return True
-        return False
+    def is_live(self, name):
+        answer = self.appctl('mbox/list', '--format=json', check=False)
+        return bool(answer) and any(
+            i['name'] == name and i['live']
+            for i in json.loads(answer)['instances'])
 
     def move(self, src, dst, space, *options):
         """Moves a flow space; returns the answer as a dictionary."""
         answer = self.appctl('mbox/move', '--format=json', *options, src, dst,
                              space)
         return json.loads(answer)
+
+    # Probe traffic.
+
+    def start_probes(self, options):
+        """Starts a receiver at the server and a sender at the client."""
+        for name in 'receive', 'send':
+            with contextlib.suppress(OSError):
+                os.unlink('%s/%s.out' % (self.path, name))
+        program = find_program('mbox-traffic')
+        self.start('receive', [program, 'receive', '--trace=%s/receive.trace'
+                               % self.path], ns=self.hosts['server'].ns)
+        wait_until('the receiver listens', lambda: os.path.getsize(
+            self.path + '/receive.out'))
+        self.start('send', [program, 'send'] + options + [self.server],
+                   ns=self.hosts['client'].ns)
+
+    def _result(self, name):
+        with open('%s/%s.out' % (self.path, name)) as f:
+            lines = f.read().splitlines()
+        try:
+            return json.loads(lines[-1])
+        except (IndexError, ValueError):
+            raise LabError('mbox-traffic %s: %s' % (name, lines)) from None
+
+    def stop_probes(self, cut=True):
+        """Ends the probes ('cut': now, otherwise when the sender is done) and
+        returns how many were sent, received, lost, reordered and
+        duplicated."""
+        if not cut:
+            wait_until('the sender ends', lambda: not self.pid('send'), 600)
+        self.stop('send')
+        sent = self._result('send')['sent']
+
+        # What was sent may still be on the way.  What is lost never arrives.
+        def arrived():
+            with open(self.path + '/receive.trace') as f:
+                return sum(1 for _ in f) >= sent
+        with contextlib.suppress(LabError):
+            wait_until('all probes arrive', arrived, timeout=5, interval=0.1)
+        self.stop('receive')
+        received = self._result('receive')
+        distinct = received['received'] - received['duplicated']
+        return {'sent': sent, 'received': received['received'],
+                'lost': sent - distinct, 'reordered': received['reordered'],
+                'duplicated': received['duplicated']}
 
 
 def main():
@@ -543,9 +592,13 @@ usage: mbox-lab up [--ipv6] [--pmd] [--instances=NAME,...] DIR
        mbox-lab ids DIR NAME RULES [OPTION...]   start an instance
        mbox-lab stop DIR NAME [SIGNAL]     end a process of the lab
        mbox-lab vswitchd DIR               start ovs-vswitchd again
+       mbox-lab flows DIR                  and its OpenFlow table
        mbox-lab exec DIR HOST COMMAND...   run a command at a host
        mbox-lab start DIR NAME HOST COMMAND...   same, in the background
        mbox-lab pid DIR NAME               print a process id
+       mbox-lab probes DIR start [OPTION...]   of "mbox-traffic send"
+       mbox-lab probes DIR stop|finish     stop them, or let them end; prints
+                                           what was lost, reordered, duplicated
        mbox-lab get DIR server|space1|space2|address1|address2
        mbox-lab down DIR
 '''
@@ -582,10 +635,20 @@ usage: mbox-lab up [--ipv6] [--pmd] [--instances=NAME,...] DIR
         lab.stop(args[0], getattr(signal, 'SIG' + (args[1:] + ['TERM'])[0]))
     elif command == 'vswitchd':
         lab.start_vswitchd()
+    elif command == 'flows':
+        lab.add_flows()
     elif command == 'pid':
         print(lab.pid(args[0]) or '')
     elif command == 'start':
         lab.start(args[0], args[2:], ns=lab.hosts[args[1]].ns)
+    elif command == 'probes' and args[0] == 'start':
+        lab.start_probes(args[1:])
+    elif command == 'probes':
+        r = lab.stop_probes(cut=args[0] == 'stop')
+        print('%d sent, %d received' % (r['sent'], r['received']),
+              file=sys.stderr)
+        print('%d lost, %d reordered, %d duplicated'
+              % (r['lost'], r['reordered'], r['duplicated']))
     elif command == 'exec':
         setns(lab.hosts[args[0]].ns)
         os.execvpe(args[1], args[1:], lab.env)
