@@ -13,5 +13,19 @@
 # limitations under the License.
 
 lib_libopenvswitch_la_SOURCES += \
+	mbox/vswitchd-ext/datapath/mbox-assign.c \
+	mbox/vswitchd-ext/datapath/mbox-class-private.h \
+	mbox/vswitchd-ext/datapath/mbox-class.c \
 	mbox/vswitchd-ext/datapath/mbox-class.h \
-	mbox/vswitchd-ext/datapath/mbox-steer.h
+	mbox/vswitchd-ext/datapath/mbox-execute.c \
+	mbox/vswitchd-ext/datapath/mbox-flow.c \
+	mbox/vswitchd-ext/datapath/mbox-flow.h \
+	mbox/vswitchd-ext/datapath/mbox-hold.c \
+	mbox/vswitchd-ext/datapath/mbox-hold.h \
+	mbox/vswitchd-ext/datapath/mbox-inject.c \
+	mbox/vswitchd-ext/datapath/mbox-inject.h \
+	mbox/vswitchd-ext/datapath/mbox-steer-private.h \
+	mbox/vswitchd-ext/datapath/mbox-steer.c \
+	mbox/vswitchd-ext/datapath/mbox-steer.h \
+	mbox/vswitchd-ext/datapath/mbox-upcall.c \
+	mbox/vswitchd-ext/datapath/mbox-upcall.h

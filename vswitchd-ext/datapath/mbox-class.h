@@ -41,6 +41,12 @@
  * flow has, so every packet takes the slow path (mbox-steer.h).  In the steady
  * state a packet costs one acquire load and one comparison.
  *
+ * What a generation stands for is one immutable 'struct mbox_class_view' and
+ * one version of the classifier: whoever translates or looks up reads the
+ * view first and then the classifier in the view's version, so generation and
+ * answer always belong together.  A writer publishes rules, view, fast
+ * generation and mbox_class_seq(), in this order.
+ *
  * Threads
  * =======
  *
@@ -48,6 +54,7 @@
  * Writers hold 'mbox_class_mutex'.  Lock order, outermost first:
  *
  *     mbox_class_mutex
+ *     the lock on the list of datapaths (mbox-inject.h)
  *     dp_netdev's non_pmd_mutex
  *     a class's steering mutex (mbox-steer.h)
  *     the coordinator queue's wake-up (no lock)
@@ -73,7 +80,8 @@ extern struct ovs_mutex mbox_class_mutex;
 /* What xlate finds for one flow. */
 enum mbox_class_verdict {
     MBOX_CLASS_STEER,           /* To a port: '*action' is filled in. */
-    MBOX_CLASS_DROP,            /* No live instance: drop and count. */
+    MBOX_CLASS_DROP,            /* No live instance: drop.  '*action', if its
+                                 * type is nonzero, drops and counts. */
     MBOX_CLASS_BYPASS,          /* No live instance: go on as if not there. */
 };
 
@@ -113,13 +121,18 @@ struct mbox_class_port {
 bool mbox_class_set_ports(const char *name, const struct mbox_class_port *,
                           size_t n);
 
-/* Default for flows without assignment: a named instance; "" the first live
- * one by name; "*" symmetric rendezvous hash over the live ones. */
+/* Default for flows without assignment, and for those assigned to an instance
+ * that is not live: a named instance; "" the first live one by name; "*"
+ * symmetric rendezvous hash over the live ones.  The hash takes the addresses
+ * only, so fragments go where their connection goes, and so does everything
+ * between two hosts. */
 void mbox_class_set_default(const char *name, const char *instance,
                             bool bypass_if_none);
 
 /* Assigns 'space' to 'instance'; removes the assignments that it covers.
- * Takes effect for every packet as soon as it returns. 0 or -ENOSPC. */
+ * Takes effect for every packet that comes in after it returns.  0, -ENOSPC if
+ * there is no room for another class, or -EINVAL if 'space' has just packets
+ * that are not IP. */
 int mbox_class_assign(const char *name, const struct mbox_space *space,
                       const char *instance);
 
@@ -133,7 +146,8 @@ size_t mbox_class_get_assignments(const char *name,
 void mbox_class_set_assignments(const char *name,
                                 const struct mbox_assignment *, size_t n);
 
-/* The instance that 'key' is steered to now; false if none. */
+/* The instance that 'key' is steered to now (on any datapath); false if
+ * none. */
 bool mbox_class_lookup(const char *name, const struct mbox_key *,
                        char instance[MBOX_NAME_MAX + 1]);
 

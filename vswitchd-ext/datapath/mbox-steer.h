@@ -37,8 +37,12 @@
  * Exactness
  * =========
  *
- * Opening an object *arms* it: from the end of one grace period, in which
- * every thread also flushes its output batches, each matching packet is
+ * Opening an object *arms* it.  By the end of a first grace period every
+ * thread knows that the fast path is closed; in a second one each PMD flushes
+ * what it has batched before that, because it never quiesces with batched
+ * packets while 'mbox_steer_flush_wanted' is set.  (Other threads share one
+ * set of batches, which mbox_steer_set_mode() flushes itself.)  From then on
+ * each matching packet is
  * handled under the class's steering mutex, and what it outputs is handed to
  * the network device before the mutex is released. So when
  * mbox_steer_set_mode() returns, everything sent in the old mode is behind us
@@ -63,7 +67,10 @@
 
 #include "dp-packet.h"
 #include "dpif.h"
+#include "mpsc-queue.h"
+
 #include "mbox-class.h"
+#include "mbox-tag.h"
 
 struct mbox_steer;              /* One open transfer. */
 
@@ -91,7 +98,11 @@ struct mbox_dp {
 };
 
 /* Executes a datapath action on 'batch'.  Called for every type but a STEER
- * whose generation is the class's fast one, see mbox_steer_fast(). */
+ * whose generation is the class's fast one, see mbox_steer_fast().
+ *
+ * Packets must have their Ethernet header.  A tracer follows what this thread
+ * has output on its port before, and what others have flushed.  A packet
+ * without room for a tag is dropped and removed from 'batch'. */
 void mbox_steer_execute(const struct mbox_dp *, struct dp_packet_batch *batch,
                         bool steal, const struct ovs_action_mbox *);
 
@@ -113,7 +124,7 @@ mbox_steer_fast(const struct ovs_action_mbox *action)
 }
 
 /* True while a steering object is being armed: a PMD then flushes its output
- * batches in each iteration, whatever tx-flush-interval says. */
+ * batches before each quiescent state, whatever tx-flush-interval says. */
 extern atomic_bool mbox_steer_flush_wanted;
 
 /* Lends the coordinator a datapath to inject through; 'del' returns only when
@@ -156,14 +167,23 @@ size_t mbox_steer_get_limit(void);
 size_t mbox_steer_get_held_bytes(void);
 
 /* Opens a transfer of 'space' in class 'class_name' between two live
- * instances, in mode PASS, and begins to arm it.  Returns 0, or a negative
- * errno value: -ENODEV (no such instance or not live), -EEXIST (overlaps an
- * open transfer), -EXDEV (instances on different datapaths). */
+ * instances, in mode PASS, and begins to arm it.
+ *
+ * A packet of the transfer ("matching") is one of 'space' that, by the
+ * assignments and defaults as they are now, belongs to 'src': so flows of the
+ * destination or of a third instance go on undisturbed, and later changes of
+ * assignments have no effect on the transfer's packets until it is closed. A
+ * packet that carries the project's tag never matches.
+ *
+ * Returns 0, or a negative errno value: -ENODEV (no such instance or not
+ * live), -EINVAL (they are the same), -EEXIST (overlaps an open transfer),
+ * -EXDEV (instances on different datapaths). */
 int mbox_steer_open(const char *class_name, uint32_t id,
                     const struct mbox_space *space,
                     const char *src, const char *dst, struct mbox_steer **);
 
-/* True once every thread takes the mutex.  Asynchronous: never blocks. */
+/* True once every thread takes the mutex.  Asynchronous: never blocks, but the
+ * caller must go through poll_block(), or quiesce otherwise, meanwhile. */
 bool mbox_steer_is_armed(const struct mbox_steer *);
 
 /* Changes the mode, exactly (see above).  The object must be armed, except to
@@ -215,7 +235,8 @@ struct mbox_steer_stats {
     uint64_t cur_held, cur_bytes, max_bytes;
     uint64_t n_drained;
     uint64_t n_dup;
-    uint64_t n_dropped;         /* Mode DROP. */
+    uint64_t n_dup_lost;        /* Copies that found the queue full. */
+    uint64_t n_dropped;         /* Mode DROP, or the port is gone. */
     uint64_t n_overflow;        /* Dropped at the limit. */
     uint64_t n_flows_held;
     uint64_t hold_max_ns;       /* Longest time that a packet was held. */
@@ -225,9 +246,9 @@ struct mbox_steer_stats {
 };
 void mbox_steer_get_stats(const struct mbox_steer *, struct mbox_steer_stats *);
 
-/* Ends the transfer: nothing may be held any more (what is, is dropped and
- * counted in 'stats' of the next call: a bug, logged).  From here on the
- * class's assignments alone decide; change those first. */
+/* Ends the transfer: nothing may be held any more (what is, is dropped, counted
+ * in the class's 'n_dropped' and logged: a bug).  From here on the class's
+ * assignments alone decide; change those first. */
 void mbox_steer_close(struct mbox_steer *);
 
 #endif /* mbox-steer.h */
