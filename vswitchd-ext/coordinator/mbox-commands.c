@@ -261,13 +261,11 @@ cmd_copy(struct mbox_coordinator *c, uint64_t request,
 static char *
 parse_id(const char *s, uint32_t *id)
 {
-    unsigned int n;
+    unsigned int n = 0;
+    bool ok = str_to_uint(s, 10, &n) && n;
 
-    if (!str_to_uint(s, 10, &n) || !n) {
-        return xasprintf("\"%s\" is not a transfer's number", s);
-    }
     *id = n;
-    return NULL;
+    return ok ? NULL : xasprintf("\"%s\" is not a transfer's number", s);
 }
 
 static char *
