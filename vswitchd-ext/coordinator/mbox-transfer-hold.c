@@ -92,7 +92,7 @@ mbox_hold_release(struct mbox_transfer *t, enum mbox_select select,
 }
 
 void
-mbox_hold_release_all(struct mbox_transfer *t)
+mbox_transfer_release_all(struct mbox_transfer *t)
 {
     mbox_hold_release(t, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
 }

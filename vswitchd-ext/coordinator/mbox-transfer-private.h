@@ -380,7 +380,7 @@ void mbox_hold_apply_pending(struct mbox_transfer *);
 
 /* True if nothing that S sent before it froze can still be overtaken. */
 bool mbox_hold_is_order_safe(const struct mbox_transfer *);
-void mbox_hold_release_all(struct mbox_transfer *);
+void mbox_transfer_release_all(struct mbox_transfer *);
 bool mbox_hold_all_released(const struct mbox_transfer *);
 
 /* mbox-transfer-events.c. */

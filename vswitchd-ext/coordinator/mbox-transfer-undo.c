@@ -98,7 +98,7 @@ mbox_salvage_step(struct mbox_transfer *t)
         t->salvaged = true;
     }
     if (hold) {
-        mbox_hold_release_all(t);
+        mbox_transfer_release_all(t);
         mbox_transfer_enter(t, MBOX_PHASE_RELEASING);
     } else {
         mbox_events_go_forward(t);
