@@ -1,0 +1,467 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define MS UINT64_C(1000000)
+
+#define BACKOFF_MIN (50 * MS)
+#define BACKOFF_MAX (2000 * MS)
+#define HANDSHAKE_TIMEOUT (10000 * MS)
+#define IDLE_PROBE (10000 * MS)     /* ECHO_REQUEST after as much silence. */
+#define IDLE_TIMEOUT (30000 * MS)
+
+struct mb_agent {
+    struct mb_env *env;
+    char *address, *private_key, *certificate, *ca_cert, *product;
+    uint32_t scopes;
+    void (*get_stats)(void *aux, struct mbox_msg *);
+    void *aux;
+
+    struct mbox_channel *channel;   /* Null while disconnected. */
+    bool greeted;               /* HELLO was sent. */
+    bool welcome;               /* WELCOME came. */
+    bool broken;                /* Sending failed. */
+    bool probed;                /* ECHO_REQUEST was sent. */
+    uint64_t last_input;        /* Or start of the connection. */
+    uint64_t next_attempt;
+    uint64_t backoff;
+    uint64_t epoch;
+    char *last_error;           /* Logged last: say it once. */
+    char refusal[MBOX_TEXT_MAX + 16];   /* Text of the last ERROR. */
+
+    struct mb_transfer *transfers;
+};
+
+static char *
+copy_string(const char *s)
+{
+    return s ? strdup(s) : NULL;
+}
+
+struct mb_agent *
+mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
+{
+    struct mb_agent *a = calloc(1, sizeof *a);
+
+    if (a) {
+        a->env = env;
+        a->address = copy_string(config->address);
+        a->private_key = copy_string(config->private_key);
+        a->certificate = copy_string(config->certificate);
+        a->ca_cert = copy_string(config->ca_cert);
+        a->product = copy_string(config->product);
+        a->scopes = config->scopes;
+        a->get_stats = config->get_stats;
+        a->aux = config->aux;
+        a->backoff = BACKOFF_MIN;
+    }
+    return a;
+}
+
+void
+mb_agent_close(struct mb_agent *a)
+{
+    if (!a) {
+        return;
+    }
+    while (a->transfers) {
+        struct mb_transfer *t = a->transfers;
+
+        a->transfers = t->next;
+        mb_transfer_destroy(t);
+    }
+    if (a->channel) {
+        mbox_channel_close(a->channel);
+        a->channel = NULL;
+    }
+}
+
+void
+mb_agent_destroy(struct mb_agent *a)
+{
+    if (!a) {
+        return;
+    }
+    mb_agent_close(a);
+    free(a->address);
+    free(a->private_key);
+    free(a->certificate);
+    free(a->ca_cert);
+    free(a->product);
+    free(a->last_error);
+    free(a);
+}
+
+static void
+agent_log(struct mb_agent *a, int level, const char *message)
+{
+    a->env->ops->log(a->env->aux, level, message);
+}
+
+/* Closes the connection, because of 'why', and tries again later. */
+static void
+disconnect(struct mb_agent *a, uint64_t now, const char *why)
+{
+    if (!a->last_error || strcmp(a->last_error, why)) {
+        char line[1280];
+
+        snprintf(line, sizeof line, "coordinator %s: %s", a->address, why);
+        agent_log(a, LOG_WARNING, line);
+        free(a->last_error);
+        a->last_error = strdup(why);
+    }
+    if (a->channel) {
+        mbox_channel_close(a->channel);
+        a->channel = NULL;
+    }
+    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
+        mb_transfer_disconnected(t);
+    }
+    a->next_attempt = now + a->backoff;
+    a->backoff = 2 * a->backoff < BACKOFF_MAX ? 2 * a->backoff : BACKOFF_MAX;
+}
+
+static void
+connect_now(struct mb_agent *a, uint64_t now)
+{
+    const struct mbox_tls_config tls = {
+        .private_key = a->private_key,
+        .certificate = a->certificate,
+        .ca_cert = a->ca_cert,
+    };
+    char *error_text = NULL;
+
+    a->greeted = a->welcome = a->broken = a->probed = false;
+    a->last_input = now;
+    int error = mbox_channel_connect(a->address, &tls, &a->channel,
+                                     &error_text);
+    if (error) {
+        a->channel = NULL;
+        disconnect(a, now, error_text ? error_text : strerror(-error));
+    }
+    free(error_text);
+}
+
+static void
+send_hello(struct mb_agent *a)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_HELLO, 0);
+    msg.version = MBOX_PROTOCOL_VERSION;
+    memcpy(msg.name, a->env->name, sizeof msg.name);
+    memcpy(msg.class_name, a->env->class_name, sizeof msg.class_name);
+    msg.schema = a->env->schema;
+    msg.scopes = a->scopes;
+    snprintf(msg.text, sizeof msg.text, "%s", a->product ? a->product : "");
+    mb_agent_send(a, &msg, NULL);
+    a->greeted = true;
+}
+
+void
+mb_agent_send(struct mb_agent *a, const struct mbox_msg *msg,
+              const struct mbox_key *keys)
+{
+    if (a && a->channel && !a->broken
+        && mbox_channel_send(a->channel, msg, keys, -1)) {
+        a->broken = true;       /* mb_agent_run() disconnects. */
+    }
+}
+
+void
+mb_agent_flush(struct mb_agent *a)
+{
+    if (a && a->channel && !a->broken && mbox_channel_flush(a->channel)) {
+        a->broken = true;
+    }
+}
+
+size_t
+mb_agent_backlog(const struct mb_agent *a)
+{
+    return a && a->channel ? mbox_channel_backlog(a->channel) : 0;
+}
+
+struct mb_transfer *
+mb_agent_transfers(const struct mb_agent *a)
+{
+    return a ? a->transfers : NULL;
+}
+
+static struct mb_transfer *
+find_transfer(struct mb_agent *a, uint32_t id)
+{
+    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
+        if (t->id == id && !t->finished && !t->orphan) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static void
+send_error(struct mb_agent *a, uint32_t id, int code, const char *text)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_ERROR, id);
+    msg.code = code;
+    snprintf(msg.text, sizeof msg.text, "%s: %s", a->env->name, text);
+    mb_agent_send(a, &msg, NULL);
+}
+
+static void
+recv_prepare(struct mb_agent *a, const struct mbox_msg *msg, int fd)
+{
+    if (!msg->id || msg->epoch != a->epoch) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        send_error(a, msg->id, ESTALE, "prepare is of another epoch");
+        return;
+    }
+
+    struct mb_transfer *t = mb_transfer_create(a->env, msg, fd, a->transfers);
+    if (t) {
+        t->next = a->transfers;
+        a->transfers = t;
+    }
+}
+
+/* A message about no live transfer. */
+static void
+recv_stray(struct mb_agent *a, const struct mbox_msg *msg)
+{
+    struct mbox_msg answer;
+
+    switch ((unsigned int) msg->type) {
+    case MBOX_MSG_ABORT:
+        /* It never was, or is over: there is nothing to undo. */
+        mbox_msg_init(&answer, MBOX_MSG_ABORTED, msg->id);
+        mb_agent_send(a, &answer, NULL);
+        break;
+    case MBOX_MSG_ERROR:
+    case MBOX_MSG_RELAY:
+    case MBOX_MSG_PACKET:
+        break;                  /* It was under way when the transfer ended. */
+    default:
+        send_error(a, msg->id, ENOENT, "no such transfer");
+        break;
+    }
+}
+
+/* Handles one message.  Returns null, or why the connection must end. */
+static const char *
+recv_msg(struct mb_agent *a, const struct mbox_msg *msg, int fd)
+{
+    struct mbox_msg answer;
+    struct mb_transfer *t;
+
+    if (fd >= 0 && msg->type != MBOX_MSG_PREPARE) {
+        close(fd);
+    }
+    switch ((unsigned int) msg->type) {
+    case MBOX_MSG_ECHO_REQUEST:
+        mbox_msg_init(&answer, MBOX_MSG_ECHO_REPLY, 0);
+        mb_agent_send(a, &answer, NULL);
+        return NULL;
+
+    case MBOX_MSG_ECHO_REPLY:
+        return NULL;
+
+    case MBOX_MSG_WELCOME:
+        if (a->welcome) {
+            return "second welcome";
+        }
+        if (msg->version != MBOX_PROTOCOL_VERSION) {
+            return "it speaks another version of the protocol";
+        }
+        a->welcome = true;
+        a->epoch = msg->epoch;
+        a->backoff = BACKOFF_MIN;
+        free(a->last_error);
+        a->last_error = NULL;
+        agent_log(a, LOG_INFO, "connected to the coordinator");
+        return NULL;
+
+    case MBOX_MSG_ERROR:
+        if (!msg->id) {
+            snprintf(a->refusal, sizeof a->refusal, "refused: %s", msg->text);
+            return a->refusal;
+        }
+        break;
+
+    default:
+        break;
+    }
+    if (!a->welcome) {
+        if (fd >= 0 && msg->type == MBOX_MSG_PREPARE) {
+            close(fd);
+        }
+        return "no welcome came first";
+    }
+
+    switch ((unsigned int) msg->type) {
+    case MBOX_MSG_PREPARE:
+        recv_prepare(a, msg, fd);
+        return NULL;
+
+    case MBOX_MSG_STATS_REQUEST:
+        mbox_msg_init(&answer, MBOX_MSG_STATS, msg->id);
+        a->get_stats(a->aux, &answer);
+        for (t = a->transfers; t; t = t->next) {
+            answer.n_buffered += mb_transfer_n_buffered(t);
+        }
+        mb_agent_send(a, &answer, NULL);
+        return NULL;
+
+    default:
+        t = find_transfer(a, msg->id);
+        if (t) {
+            mb_transfer_recv(t, msg);
+        } else {
+            recv_stray(a, msg);
+        }
+        return NULL;
+    }
+}
+
+/* Receives all that came.  Returns null, or why the connection must end. */
+static const char *
+receive(struct mb_agent *a, uint64_t now)
+{
+    for (;;) {
+        struct mbox_msg msg;
+        int fd = -1;
+        int error = mbox_channel_recv(a->channel, &msg, &fd, NULL, NULL);
+
+        if (error) {
+            return error == -EAGAIN ? NULL : strerror(-error);
+        }
+        a->last_input = now;
+        a->probed = false;
+
+        const char *why = recv_msg(a, &msg, fd);
+        if (why) {
+            return why;
+        }
+    }
+}
+
+static const char *
+check_time(struct mb_agent *a, uint64_t now)
+{
+    uint64_t silence = now > a->last_input ? now - a->last_input : 0;
+
+    if (!a->welcome) {
+        return silence > HANDSHAKE_TIMEOUT ? "no welcome in time" : NULL;
+    }
+    if (silence > IDLE_TIMEOUT) {
+        return "it does not answer";
+    }
+    if (silence > IDLE_PROBE && !a->probed) {
+        struct mbox_msg msg;
+
+        mbox_msg_init(&msg, MBOX_MSG_ECHO_REQUEST, 0);
+        mb_agent_send(a, &msg, NULL);
+        a->probed = true;
+    }
+    return NULL;
+}
+
+void
+mb_agent_run(struct mb_agent *a, uint64_t now)
+{
+    if (!a->channel) {
+        if (now < a->next_attempt) {
+            return;
+        }
+        connect_now(a, now);
+        if (!a->channel) {
+            return;
+        }
+    }
+
+    int error = mbox_channel_run(a->channel);
+    if (!error && !a->greeted && mbox_channel_is_connected(a->channel)) {
+        send_hello(a);
+    }
+
+    const char *why = receive(a, now);
+    if (!why) {
+        why = check_time(a, now);
+    }
+    mb_agent_flush(a);
+    if (error || a->broken) {
+        const char *cause = mbox_channel_error(a->channel);
+        why = why && !cause ? why : cause ? cause : strerror(-error);
+    }
+    if (why) {
+        char text[MBOX_TEXT_MAX + 64];
+
+        snprintf(text, sizeof text, "%s", why);
+        disconnect(a, now, text);
+    }
+}
+
+void
+mb_agent_wait(const struct mb_agent *a, struct pollfd *pfd)
+{
+    if (a && a->channel) {
+        mbox_channel_wait(a->channel, pfd);
+    } else {
+        *pfd = (struct pollfd) { .fd = -1 };
+    }
+}
+
+uint64_t
+mb_agent_wake(const struct mb_agent *a)
+{
+    if (!a) {
+        return MB_NEVER;
+    }
+    return (!a->channel ? a->next_attempt
+            : a->broken ? 0
+            : a->last_input + (!a->welcome ? HANDSHAKE_TIMEOUT
+                               : !a->probed ? IDLE_PROBE
+                               : IDLE_TIMEOUT) + 1);
+}
+
+void
+mb_agent_run_transfers(struct mb_agent *a, uint64_t deadline)
+{
+    struct mb_transfer **p = &a->transfers;
+
+    while (*p) {
+        struct mb_transfer *t = *p;
+
+        mb_transfer_run(t, deadline);
+        if (t->finished) {
+            *p = t->next;
+            mb_transfer_destroy(t);
+        } else {
+            p = &t->next;
+        }
+    }
+}

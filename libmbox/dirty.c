@@ -1,0 +1,212 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "dirty.h"
+
+#include <string.h>
+
+#include "mbox.h"
+
+void
+mb_tracker_init(struct mb_tracker *tracker, const struct mbox_space *space,
+                uint32_t scopes)
+{
+    memset(tracker, 0, sizeof *tracker);
+    tracker->space = *space;
+    tracker->scopes = scopes;
+    mb_table_init(&tracker->table);
+    for (int i = 0; i < MB_N_QUEUES; i++) {
+        tracker->queues[i].head = MB_NO_ENTRY;
+        tracker->queues[i].tail = MB_NO_ENTRY;
+    }
+}
+
+void
+mb_tracker_uninit(struct mb_tracker *tracker)
+{
+    mb_table_uninit(&tracker->table);
+}
+
+static void
+add_queued(struct mb_tracker *tracker, enum mb_queue queue, int n)
+{
+    tracker->queues[queue].n += n;
+    if (queue != MB_QUEUE_LATE) {
+        __atomic_store_n(&tracker->n_queued, tracker->n_queued + n,
+                         __ATOMIC_RELAXED);
+    }
+}
+
+uint32_t
+mb_tracker_n_dirty(const struct mb_tracker *tracker)
+{
+    return __atomic_load_n(&tracker->n_queued, __ATOMIC_RELAXED);
+}
+
+void
+mb_tracker_queue(struct mb_tracker *tracker, enum mb_queue queue,
+                 uint32_t index)
+{
+    struct mb_entry *entry = &tracker->table.entries[index];
+
+    if (entry->flags & MB_DIRTY_QUEUED) {
+        return;
+    }
+    entry->flags |= MB_DIRTY_QUEUED;
+    entry->link = MB_NO_ENTRY;
+    if (tracker->queues[queue].head == MB_NO_ENTRY) {
+        tracker->queues[queue].head = index;
+    } else {
+        tracker->table.entries[tracker->queues[queue].tail].link = index;
+    }
+    tracker->queues[queue].tail = index;
+    add_queued(tracker, queue, 1);
+}
+
+uint32_t
+mb_tracker_pop(struct mb_tracker *tracker, enum mb_queue queue)
+{
+    uint32_t index = tracker->queues[queue].head;
+
+    if (index != MB_NO_ENTRY) {
+        struct mb_entry *entry = &tracker->table.entries[index];
+
+        tracker->queues[queue].head = entry->link;
+        entry->link = MB_NO_ENTRY;
+        entry->flags &= ~MB_DIRTY_QUEUED;
+        add_queued(tracker, queue, -1);
+    }
+    return index;
+}
+
+/* Queues the per-flow state of the canonical key 'key'. */
+static void
+mark_flow(struct mb_tracker *tracker, const struct mbox_key *key)
+{
+    uint32_t index = mb_table_insert(&tracker->table, MBOX_STATE_PER_FLOW,
+                                     key);
+    if (index == MB_NO_ENTRY) {
+        tracker->failed = true;
+        return;
+    }
+
+    struct mb_entry *entry = &tracker->table.entries[index];
+    if (entry->flags & MB_DIRTY_ALIAS) {
+        if (tracker->table.entries[entry->link].flags) {
+            index = entry->link;
+        } else {
+            /* The flow that it stood for has ended: it is its own. */
+            entry->flags = 0;
+            tracker->n_aliases--;
+        }
+    }
+    mb_tracker_queue(tracker, MB_QUEUE_FLOWS, index);
+}
+
+static bool
+is_alias(const struct mb_tracker *tracker, const struct mbox_key *canonical)
+{
+    if (!tracker->n_aliases) {
+        return false;
+    }
+
+    uint32_t index = mb_table_find(&tracker->table, MBOX_STATE_PER_FLOW,
+                                   canonical);
+    return (index != MB_NO_ENTRY
+            && tracker->table.entries[index].flags & MB_DIRTY_ALIAS);
+}
+
+void
+mb_tracker_packet(struct mb_tracker *tracker, const struct mbox_key *key)
+{
+    if (tracker->scopes & MBOX_STATE_PER_FLOW) {
+        struct mbox_key canonical;
+
+        mbox_key_canonical(key, &canonical);
+        if (mbox_space_contains(&tracker->space, key)
+            || is_alias(tracker, &canonical)) {
+            mark_flow(tracker, &canonical);
+        }
+    }
+}
+
+void
+mb_tracker_mark(struct mb_tracker *tracker, uint8_t scope,
+                const struct mbox_key *key)
+{
+    if (!(tracker->scopes & scope)) {
+        return;
+    }
+    if (scope == MBOX_STATE_PER_FLOW) {
+        mb_tracker_packet(tracker, key);
+        return;
+    }
+
+    static const struct mbox_key zero;
+    bool late = tracker->merge_all;
+    if (scope == MBOX_STATE_MULTI_FLOW) {
+        switch (mbox_space_match_host(&tracker->space, key->family,
+                                      key->src)) {
+        case MBOX_MATCH_NONE:
+            return;
+        case MBOX_MATCH_SOME:
+            late |= tracker->merge_some;
+            break;
+        case MBOX_MATCH_ALL:
+            break;
+        }
+    } else {
+        key = &zero;
+        late |= scope == MBOX_STATE_ALL_FLOWS && tracker->merge_some;
+    }
+
+    uint32_t index = mb_table_insert(&tracker->table, scope, key);
+    if (index == MB_NO_ENTRY) {
+        tracker->failed = true;
+    } else if (!(late && tracker->table.entries[index].flags
+                 & MB_DIRTY_SENT)) {
+        mb_tracker_queue(tracker, late ? MB_QUEUE_LATE : MB_QUEUE_SHARED,
+                         index);
+    }
+}
+
+void
+mb_tracker_add_alias(struct mb_tracker *tracker, uint32_t index,
+                     const struct mbox_key *alias)
+{
+    struct mbox_key canonical;
+
+    mbox_key_canonical(alias, &canonical);
+    if (mbox_key_equal(&canonical, &tracker->table.entries[index].key)) {
+        return;
+    }
+
+    uint32_t i = mb_table_insert(&tracker->table, MBOX_STATE_PER_FLOW,
+                                 &canonical);
+    if (i == MB_NO_ENTRY) {
+        tracker->failed = true;
+        return;
+    }
+
+    struct mb_entry *entry = &tracker->table.entries[i];
+    if (entry->flags & MB_DIRTY_ALIAS) {
+        entry->link = index;
+    } else if (!entry->flags) {
+        entry->flags = MB_DIRTY_ALIAS;
+        entry->link = index;
+        tracker->n_aliases++;
+    }
+}

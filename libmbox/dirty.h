@@ -1,0 +1,89 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MB_DIRTY_H
+#define MB_DIRTY_H 1
+
+/* Which states changed since they were last sent
+ * ==============================================
+ *
+ * A source has one tracker per worker, from PREPARE to the end of the
+ * transfer.  It is used in that worker only, except for 'n_queued', which any
+ * thread may read.
+ *
+ * A state that changed is queued once, in the order of the first change, until
+ * it is popped to be sent.  Outside transfers there is no tracker, and the
+ * tracking of a packet costs one branch on an empty list. */
+
+#include "mbox-space.h"
+#include "table.h"
+
+enum mb_queue {
+    MB_QUEUE_FLOWS,             /* Per-flow state. */
+    MB_QUEUE_SHARED,            /* Other state that replaces D's. */
+    MB_QUEUE_LATE,              /* Other state, sent once, when final, because
+                                 * it is merged with D's. */
+    MB_N_QUEUES
+};
+
+/* Flags of entries. */
+#define MB_DIRTY_QUEUED 0x01
+#define MB_DIRTY_SENT 0x02      /* D has it. */
+#define MB_DIRTY_ALIAS 0x04     /* 'link' is the entry it stands for. */
+
+struct mb_tracker {
+    struct mb_tracker *next;    /* In the list of the worker. */
+    struct mbox_space space;
+    uint32_t scopes;            /* MBOX_SCOPE_*: others are ignored. */
+    bool merge_some;            /* Partly covered hosts' state is merged. */
+    bool merge_all;             /* All shared state is sent late. */
+    struct mb_table table;
+    struct {
+        uint32_t head, tail;    /* Linked through 'link'. */
+        uint32_t n;
+    } queues[MB_N_QUEUES];
+    uint32_t n_queued;          /* In MB_QUEUE_FLOWS and MB_QUEUE_SHARED. */
+    uint32_t n_aliases;
+    bool failed;                /* Memory was short: changes were missed. */
+};
+
+void mb_tracker_init(struct mb_tracker *, const struct mbox_space *,
+                     uint32_t scopes);
+void mb_tracker_uninit(struct mb_tracker *);
+
+/* A packet with 'key' is processed: if it is in the space, or its key is an
+ * alias of a flow that is, that flow changed. */
+void mb_tracker_packet(struct mb_tracker *, const struct mbox_key *key);
+
+/* State changed.  'key' need not be canonical.  Ignored if it does not belong
+ * to the space. */
+void mb_tracker_mark(struct mb_tracker *, uint8_t scope,
+                     const struct mbox_key *key);
+
+/* Same without any check, for an existing entry. */
+void mb_tracker_queue(struct mb_tracker *, enum mb_queue, uint32_t index);
+
+/* Takes the oldest from a queue; MB_NO_ENTRY if it is empty. */
+uint32_t mb_tracker_pop(struct mb_tracker *, enum mb_queue);
+
+/* Packets with 'alias' change the flow 'index', too. */
+void mb_tracker_add_alias(struct mb_tracker *, uint32_t index,
+                          const struct mbox_key *alias);
+
+/* Number of states that D does not have in their present form; any thread. */
+uint32_t mb_tracker_n_dirty(const struct mb_tracker *);
+
+#endif /* dirty.h */

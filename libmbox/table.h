@@ -1,0 +1,71 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MB_TABLE_H
+#define MB_TABLE_H 1
+
+/* A table of states by scope and key
+ * ==================================
+ *
+ * Entries are never removed while the table lives (one transfer), so an entry
+ * is named by its index, which is its place in order of insertion. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "mbox-key.h"
+
+#define MB_NO_ENTRY UINT32_MAX
+
+struct mb_entry {
+    struct mbox_key key;
+    uint32_t link;              /* For the table's user. */
+    uint8_t scope;              /* enum mbox_state_scope. */
+    uint8_t flags;              /* For the table's user. */
+};
+
+struct mb_table {
+    struct mb_entry *entries;
+    uint32_t n;
+    uint32_t allocated;
+    uint32_t *slots;            /* Index + 1 into 'entries', 0 if empty. */
+    uint32_t mask;              /* Number of slots - 1. */
+};
+
+void mb_table_init(struct mb_table *);
+void mb_table_uninit(struct mb_table *);
+
+/* Returns the index of the entry, or MB_NO_ENTRY. */
+uint32_t mb_table_find(const struct mb_table *, uint8_t scope,
+                       const struct mbox_key *key);
+
+/* Returns the index of the entry, which is added with 'flags' 0 and 'link'
+ * MB_NO_ENTRY if it was not there; MB_NO_ENTRY if memory is short.  Pointers to
+ * entries become invalid. */
+uint32_t mb_table_insert(struct mb_table *, uint8_t scope,
+                         const struct mbox_key *key);
+
+/* A growing array of keys. */
+struct mb_keys {
+    struct mbox_key *keys;
+    size_t n;
+    size_t allocated;
+};
+void mb_keys_init(struct mb_keys *);
+void mb_keys_uninit(struct mb_keys *);
+bool mb_keys_add(struct mb_keys *, const struct mbox_key *); /* False: ENOMEM */
+
+#endif /* table.h */

@@ -1,0 +1,295 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "transfer.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+unsigned int
+mb_worker_of(const struct mbox_key *key, unsigned int n_workers)
+{
+    struct mbox_key canonical;
+
+    if (n_workers == 1) {
+        return 0;
+    }
+    mbox_key_canonical(key, &canonical);
+    return mbox_key_hash(&canonical, 0) % n_workers;
+}
+
+void
+mb_transfer_send(struct mb_transfer *t, const struct mbox_msg *msg,
+                 const struct mbox_key *keys)
+{
+    if (!t->orphan) {
+        t->env->ops->control_send(t->env->aux, msg, keys);
+    }
+}
+
+static void
+send_error(struct mb_env *env, uint32_t id, int code, const char *text)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_ERROR, id);
+    msg.code = code;
+    snprintf(msg.text, sizeof msg.text, "%s: %s", env->name, text);
+    env->ops->control_send(env->aux, &msg, NULL);
+    env->ops->control_flush(env->aux);
+}
+
+void
+mb_transfer_fail(struct mb_transfer *t, int code, const char *what, ...)
+{
+    if (t->failed) {
+        return;
+    }
+    t->failed = true;
+
+    char cause[512];
+    va_list args;
+    va_start(args, what);
+    vsnprintf(cause, sizeof cause, what, args);
+    va_end(args);
+
+    char text[MBOX_TEXT_MAX + 1];
+    snprintf(text, sizeof text, "%s: %s", cause, strerror(code));
+    if (!t->orphan) {
+        send_error(t->env, t->id, code, text);
+    }
+
+    char line[MBOX_TEXT_MAX + 64];
+    snprintf(line, sizeof line, "transfer %u failed: %s", t->id, text);
+    t->env->ops->log(t->env->aux, 4 /* LOG_WARNING */, line);
+}
+
+void
+mb_transfer_unexpected(struct mb_transfer *t, const struct mbox_msg *msg)
+{
+    const char *type = mbox_msg_type_to_string(msg->type);
+
+    mb_transfer_fail(t, EPROTO, "%s has no place here",
+                     type ? type : "message");
+}
+
+/* Answers a PREPARE that cannot be. */
+static void
+refuse(struct mb_env *env, const struct mbox_msg *prepare, int fd, int code,
+       const char *text)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+    send_error(env, prepare->id, code, text);
+}
+
+struct mb_transfer *
+mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
+                   const struct mb_transfer *others)
+{
+    bool relay = prepare->options & MBOX_OPT_RELAY;
+
+    for (; others; others = others->next) {
+        if (others->id == prepare->id) {
+            refuse(env, prepare, fd, EEXIST, "the transfer is already open");
+            return NULL;
+        }
+        if (!others->finished
+            && mbox_space_overlaps(&others->space, &prepare->space)) {
+            refuse(env, prepare, fd, EBUSY,
+                   "its flow space overlaps with another transfer's");
+            return NULL;
+        }
+    }
+    if (!relay && fd < 0) {
+        refuse(env, prepare, fd, EINVAL, "no state channel came with prepare");
+        return NULL;
+    }
+
+    struct mb_transfer *t = calloc(1, sizeof *t);
+    if (!t) {
+        refuse(env, prepare, fd, ENOMEM, strerror(ENOMEM));
+        return NULL;
+    }
+    t->env = env;
+    t->id = prepare->id;
+    t->role = prepare->role;
+    t->method = prepare->method;
+    t->guarantee = prepare->guarantee;
+    t->scopes = prepare->scopes;
+    t->options = prepare->options;
+    t->epoch = prepare->epoch;
+    memcpy(t->peer, prepare->name, sizeof t->peer);
+    t->space = prepare->space;
+    if (relay) {
+        if (fd >= 0) {
+            close(fd);
+        }
+    } else {
+        t->state = mbox_channel_from_fd(fd);
+        if (!t->state) {
+            refuse(env, prepare, -1, ENOMEM, "cannot open the state channel");
+            mb_transfer_destroy(t);
+            return NULL;
+        }
+    }
+
+    uint64_t n_flows = 0;
+    if (t->role == MBOX_ROLE_SOURCE) {
+        t->source = mb_source_create(t, &n_flows);
+    } else {
+        t->destination = mb_destination_create(t, &n_flows);
+    }
+    if (!t->source && !t->destination) {
+        mb_transfer_destroy(t);     /* The role has said why. */
+        return NULL;
+    }
+
+    struct mbox_msg msg;
+    mbox_msg_init(&msg, MBOX_MSG_PREPARED, t->id);
+    msg.n_flows = n_flows;
+    mb_transfer_send(t, &msg, NULL);
+    return t;
+}
+
+void
+mb_transfer_destroy(struct mb_transfer *t)
+{
+    if (t) {
+        if (t->source) {
+            mb_source_destroy(t->source);
+        }
+        if (t->destination) {
+            mb_destination_destroy(t->destination);
+        }
+        if (t->state) {
+            mbox_channel_close(t->state);
+        }
+        free(t);
+    }
+}
+
+void
+mb_transfer_recv(struct mb_transfer *t, const struct mbox_msg *msg)
+{
+    if (t->source) {
+        mb_source_recv(t->source, msg);
+    } else {
+        mb_destination_recv(t->destination, msg);
+    }
+}
+
+bool
+mb_transfer_recv_tagged(struct mb_transfer *t, const struct mbox_tag *tag,
+                        struct mb_packet *packet)
+{
+    return (t->source
+            ? mb_source_recv_tagged(t->source, tag, packet)
+            : mb_destination_recv_tagged(t->destination, tag, packet));
+}
+
+bool
+mb_transfer_filter(struct mb_transfer *t, struct mb_packet *packet)
+{
+    return (t->source
+            ? mb_source_filter(t->source, packet)
+            : mb_destination_filter(t->destination, packet));
+}
+
+void
+mb_transfer_run(struct mb_transfer *t, uint64_t deadline)
+{
+    if (t->source) {
+        mb_source_run(t->source, deadline);
+    } else {
+        mb_destination_run(t->destination, deadline);
+    }
+    if (t->failed && t->state) {
+        mbox_channel_close(t->state);
+        t->state = NULL;
+    }
+}
+
+uint64_t
+mb_transfer_wake(const struct mb_transfer *t)
+{
+    return (t->finished || (t->failed && t->state) ? 0
+            : t->source ? mb_source_wake(t->source)
+            : mb_destination_wake(t->destination));
+}
+
+void
+mb_transfer_wait(const struct mb_transfer *t, struct pollfd *pfd)
+{
+    if (t->state && !t->failed) {
+        mbox_channel_wait(t->state, pfd);
+    } else {
+        *pfd = (struct pollfd) { .fd = -1 };
+    }
+}
+
+void
+mb_transfer_disconnected(struct mb_transfer *t)
+{
+    if (t->orphan) {
+        return;
+    }
+    t->orphan = true;
+    if (t->source) {
+        mb_source_disconnected(t->source);
+    } else {
+        mb_destination_disconnected(t->destination);
+    }
+}
+
+uint64_t
+mb_transfer_n_buffered(const struct mb_transfer *t)
+{
+    return t->destination ? mb_destination_n_buffered(t->destination) : 0;
+}
+
+void
+mb_transfer_return(struct mb_transfer *t, struct mb_packet *packet,
+                   uint32_t seq)
+{
+    mb_count(&t->env->returned, 1);
+    if (!(t->options & MBOX_OPT_VIA_CHANNEL)) {
+        const struct mbox_tag tag = {
+            .kind = MBOX_TAG_RETURNED, .id = t->id, .seq = seq,
+        };
+        if (mb_packet_push_tag(packet, &tag)) {
+            if (t->env->ops->transmit(t->env->aux, packet)) {
+                return;
+            }
+            mb_packet_pop_tag(packet);
+        }
+        /* Too long for the port with a tag: the channel loses nothing. */
+    }
+
+    struct mbox_msg msg;
+    mbox_msg_init(&msg, MBOX_MSG_PACKET, t->id);
+    msg.kind = MBOX_TAG_RETURNED;
+    msg.seq = seq;
+    msg.data = packet->data;
+    msg.data_len = packet->len;
+    mb_transfer_send(t, &msg, NULL);
+    mb_packet_free(packet);
+}

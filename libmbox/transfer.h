@@ -1,0 +1,202 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MB_TRANSFER_H
+#define MB_TRANSFER_H 1
+
+/* Transfers, as an instance takes part in them
+ * ============================================
+ *
+ * The logic of both roles.  Clock, coordinator, packets and workers are behind
+ * 'struct mb_env', so that it can be driven without a network; the state
+ * channel is a struct mbox_channel, e.g. over a socketpair.  All of it runs in
+ * the I/O thread and never blocks, except that mb_env's 'call' waits for a
+ * worker to finish at most one burst.
+ *
+ * A transfer that fails says so with one ERROR and then waits for ABORT (or for
+ * the end of the connection), frozen or buffering as it was, so that nothing
+ * is processed in two places. */
+
+#include <poll.h>
+#include "buffer.h"
+#include "dirty.h"
+#include "mbox-channel.h"
+#include "mbox-msg.h"
+#include "packet.h"
+#include "port.h"
+#include "state.h"
+
+/* Between packet bursts a transfer works for this long at most. */
+#define MB_SLICE_NS (50 * 1000)
+
+/* A source stops producing while more than this waits in the state channel. */
+#define MB_BACKLOG_MAX (512 * 1024)
+
+/* FROZEN names at most this many keys; if more are dirty, all state counts as
+ * such. */
+#define MB_FROZEN_KEYS_MAX 100000
+
+#define MB_NEVER UINT64_MAX
+
+typedef void mb_call_fn(void *arg);
+
+struct mb_env_ops {
+    /* Monotonic time, ns. */
+    uint64_t (*now)(void *aux);
+
+    /* Queues a message to the coordinator, or writes what is queued. */
+    void (*control_send)(void *aux, const struct mbox_msg *,
+                         const struct mbox_key *keys);
+    void (*control_flush)(void *aux);
+    size_t (*control_backlog)(void *aux);
+
+    /* Runs 'fn' in 'worker', between two packets, and waits for it. */
+    void (*call)(void *aux, unsigned int worker, mb_call_fn *fn, void *arg);
+
+    /* Returns when every packet given to 'process' has been processed and
+     * what it caused to be sent has been sent. */
+    void (*barrier)(void *aux);
+
+    /* Has the middlebox process a packet; takes it over. */
+    void (*process)(void *aux, struct mb_packet *);
+
+    /* Sends out of packet->port; takes it over.  Sent at 'barrier', or when
+     * the I/O thread has done its burst.  False: the frame is too long for
+     * the port, and still the caller's. */
+    bool (*transmit)(void *aux, struct mb_packet *);
+
+    void (*log)(void *aux, int level, const char *message);
+};
+
+struct mb_env {
+    const struct mb_env_ops *ops;
+    void *aux;
+
+    const struct mbox_ops *mb_ops;
+    void *mb_aux;
+    unsigned int n_workers;
+    struct mb_tracker **trackers;   /* Heads of lists, one per worker. */
+
+    char name[MBOX_NAME_MAX + 1];
+    char class_name[MBOX_NAME_MAX + 1];
+    uint64_t schema;
+    size_t buffer_limit;
+
+    uint64_t returned, discarded, replayed;     /* For mbox_get_stats(). */
+};
+
+struct mb_transfer {
+    struct mb_transfer *next;
+    struct mb_env *env;
+    uint32_t id;
+    enum mbox_role role;
+    enum mbox_method method;
+    enum mbox_guarantee guarantee;
+    uint32_t scopes;
+    uint32_t options;
+    uint64_t epoch;
+    char peer[MBOX_NAME_MAX + 1];
+    struct mbox_space space;
+
+    struct mbox_channel *state; /* Null with MBOX_OPT_RELAY. */
+    bool failed;                /* ERROR was sent. */
+    bool orphan;                /* The coordinator's connection ended. */
+    bool finished;              /* Nothing is left to do: destroy it. */
+    struct mb_source *source;
+    struct mb_destination *destination;
+};
+
+/* Makes a transfer of a PREPARE (takes over 'fd', the state channel's, or -1)
+ * and answers it.  'others' are the live ones.  Returns null if it answered
+ * ERROR. */
+struct mb_transfer *mb_transfer_create(struct mb_env *,
+                                       const struct mbox_msg *prepare, int fd,
+                                       const struct mb_transfer *others);
+void mb_transfer_destroy(struct mb_transfer *);
+
+/* A message from the coordinator about this transfer. */
+void mb_transfer_recv(struct mb_transfer *, const struct mbox_msg *);
+
+/* A packet whose tag names this transfer, the tag still on it.  Returns true if
+ * the transfer took the packet over; false if it has no place in it. */
+bool mb_transfer_recv_tagged(struct mb_transfer *, const struct mbox_tag *,
+                             struct mb_packet *);
+
+/* An ordinary packet, before it is processed.  Returns true if the transfer
+ * took it over: it is returned, discarded or kept. */
+bool mb_transfer_filter(struct mb_transfer *, struct mb_packet *);
+
+/* Makes progress until about 'deadline'. */
+void mb_transfer_run(struct mb_transfer *, uint64_t deadline);
+
+/* When mb_transfer_run() must be called even without input; 0 for at once. */
+uint64_t mb_transfer_wake(const struct mb_transfer *);
+void mb_transfer_wait(const struct mb_transfer *, struct pollfd *);
+
+/* The coordinator's connection ended.  Afterwards run until 'finished'. */
+void mb_transfer_disconnected(struct mb_transfer *);
+
+/* Packets that it keeps unprocessed. */
+uint64_t mb_transfer_n_buffered(const struct mb_transfer *);
+
+/* The worker that owns the flow 'key' (either direction), or another state
+ * with that key. */
+unsigned int mb_worker_of(const struct mbox_key *key, unsigned int n_workers);
+
+/* For the roles.
+ * -------------- */
+
+/* Sends 'msg' to the coordinator. */
+void mb_transfer_send(struct mb_transfer *, const struct mbox_msg *,
+                      const struct mbox_key *keys);
+
+/* Fails the transfer: "NAME: WHAT: strerror(code)" goes to the coordinator. */
+void mb_transfer_fail(struct mb_transfer *, int code, const char *what, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Answers a message that has no place in the present phase. */
+void mb_transfer_unexpected(struct mb_transfer *, const struct mbox_msg *);
+
+/* Sends 'packet' back unprocessed as number 'seq', the way the transfer says,
+ * and takes it over. */
+void mb_transfer_return(struct mb_transfer *, struct mb_packet *,
+                        uint32_t seq);
+
+/* transfer-source.c */
+struct mb_source *mb_source_create(struct mb_transfer *, uint64_t *n_flows);
+void mb_source_destroy(struct mb_source *);
+void mb_source_recv(struct mb_source *, const struct mbox_msg *);
+bool mb_source_recv_tagged(struct mb_source *, const struct mbox_tag *,
+                           struct mb_packet *);
+bool mb_source_filter(struct mb_source *, struct mb_packet *);
+void mb_source_run(struct mb_source *, uint64_t deadline);
+uint64_t mb_source_wake(const struct mb_source *);
+void mb_source_disconnected(struct mb_source *);
+
+/* transfer-destination.c */
+struct mb_destination *mb_destination_create(struct mb_transfer *,
+                                             uint64_t *n_flows);
+void mb_destination_destroy(struct mb_destination *);
+void mb_destination_recv(struct mb_destination *, const struct mbox_msg *);
+bool mb_destination_recv_tagged(struct mb_destination *,
+                                const struct mbox_tag *, struct mb_packet *);
+bool mb_destination_filter(struct mb_destination *, struct mb_packet *);
+void mb_destination_run(struct mb_destination *, uint64_t deadline);
+uint64_t mb_destination_wake(const struct mb_destination *);
+void mb_destination_disconnected(struct mb_destination *);
+uint64_t mb_destination_n_buffered(const struct mb_destination *);
+
+#endif /* transfer.h */
