@@ -97,6 +97,19 @@ OVS_JOBS = 6
 check-ovs: ovs
 	+$(OVS_MAKE) check RECHECK=yes TESTSUITEFLAGS='-j$(OVS_JOBS) $(TESTSUITEFLAGS)'
 
+# The same archive without our patches, built alike, to measure against.
+$(OVS)/stamp-stock: $(OVS_SOURCE) $(OVS)/args
+	@echo "  stock Open vSwitch in $(OVS)/stock (output in $(OVS)/stock.log)"
+	$(AM_V_at)rm -rf $(OVS)/stock && $(MKDIR_P) $(OVS)/stock/src $(OVS)/stock/build
+	$(AM_V_at)tar xf '$(OVS_SOURCE)' -C $(OVS)/stock/src --strip-components=1
+	$(AM_V_at)(cd $(OVS)/stock/build && \
+	    $(SHELL) ../src/configure $(OVS_ARGS)) >$(OVS)/stock.log 2>&1 \
+	    || { tail -n 20 $(OVS)/stock.log >&2; exit 1; }
+	+$(AM_V_at)$(MAKE) -C $(OVS)/stock/build >>$(OVS)/stock.log 2>&1 \
+	    || { tail -n 20 $(OVS)/stock.log >&2; exit 1; }
+	$(AM_V_at)touch $@
+ovs-stock: $(OVS)/stamp-stock
+
 install-exec-local:
 if BUILD_SWITCH
 	+$(OVS_MAKE) install DESTDIR='$(DESTDIR)'
@@ -111,4 +124,4 @@ clean-ovs:
 	-test ! -f $(OVS)/build/Makefile || $(OVS_MAKE) clean
 distclean-local:
 	rm -rf $(OVS)
-.PHONY: check-ovs clean-ovs FORCE
+.PHONY: check-ovs clean-ovs ovs-stock FORCE
