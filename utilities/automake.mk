@@ -19,3 +19,13 @@ utilities_mbox_traffic_SOURCES = utilities/mbox-traffic.c
 dist_bin_SCRIPTS += utilities/mbox-demo
 dist_pkgdata_DATA += utilities/mbox_lab.py
 EXTRA_DIST += utilities/mbox-lab
+
+# Reader of the traces of mbox-ids.
+bin_PROGRAMS += utilities/mbox-trace-check
+utilities_mbox_trace_check_SOURCES = \
+	middleboxes/ids/ids-trace-format.c \
+	middleboxes/ids/ids-trace.h \
+	utilities/mbox-trace-check.c
+utilities_mbox_trace_check_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/middleboxes/ids
+dist_man_MANS += utilities/mbox-trace-check.1
