@@ -98,7 +98,8 @@ enum mbox_msg_type {
                                  * installed and returns what it buffered
                                  * (RETURNED, the way of the transfer) before
                                  * it answers. */
-    MBOX_MSG_ABORTED = 26,      /* A to C. */
+    MBOX_MSG_ABORTED = 26,      /* A to C: 'n_packets' that it returned in the
+                                 * whole transfer. */
     MBOX_MSG_RELAY = 27,        /* Either way: 'data' is one whole frame of the
                                  * state channel of transfer 'id'. */
     MBOX_MSG_STATS_REQUEST = 28, /* C to A. */
