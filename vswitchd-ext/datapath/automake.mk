@@ -29,3 +29,12 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/vswitchd-ext/datapath/mbox-steer.h \
 	mbox/vswitchd-ext/datapath/mbox-upcall.c \
 	mbox/vswitchd-ext/datapath/mbox-upcall.h
+
+# Unit tests of what needs Open vSwitch, below the name that its test suite
+# finds.
+noinst_PROGRAMS += tests/test-mbox-class
+
+tests_test_mbox_class_SOURCES = \
+	mbox/tests/unit/test-class.c \
+	mbox/tests/unit/test-util.h
+tests_test_mbox_class_LDADD = lib/libopenvswitch.la -lcmocka

@@ -131,8 +131,8 @@ void mbox_class_set_default(const char *name, const char *instance,
 
 /* Assigns 'space' to 'instance'; removes the assignments that it covers.
  * Takes effect for every packet that comes in after it returns.  0, -ENOSPC if
- * there is no room for another class, or -EINVAL if 'space' has just packets
- * that are not IP. */
+ * there is no room for another class, or -EINVAL if rules cannot say
+ * 'space' (see mbox_space_to_matches()). */
 int mbox_class_assign(const char *name, const struct mbox_space *space,
                       const char *instance);
 

@@ -65,11 +65,11 @@ set_vlan(uint16_t value, uint16_t mask, struct match *match)
     }
 }
 
-/* Writes to '*match' one direction of a space for one family and, if 'proto'
- * is not 0, one protocol.  Returns false if no packet is in it. */
+/* Writes to '*match' one direction of a space for one family, or for all
+ * packets if 'family' is 0.  Returns false if no packet is in it. */
 static bool
 space_to_match(const struct mbox_key *value, const struct mbox_key *mask,
-               uint8_t family, uint8_t proto, bool ports, struct match *match)
+               uint8_t family, bool ports, struct match *match)
 {
     match_init_catchall(match);
     set_vlan(value->vlan, mask->vlan, match);
@@ -94,8 +94,8 @@ space_to_match(const struct mbox_key *value, const struct mbox_key *mask,
         memcpy(&ip_mask, mask->dst, sizeof ip_mask);
         match_set_ipv6_dst_masked(match, &ip, &ip_mask);
     }
-    if (proto) {
-        match_set_nw_proto(match, proto);
+    if (mask->proto) {
+        match_set_nw_proto(match, value->proto);
     }
     if (ports) {
         match_set_tp_src_masked(match, htons(value->src_port),
@@ -111,47 +111,36 @@ size_t
 mbox_space_to_matches(const struct mbox_space *space,
                       struct match matches[MBOX_SPACE_MAX_MATCHES])
 {
-    static const uint8_t any_family[] = { 4, 6 };
-    static const uint8_t any_proto[] = {
-        IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP
-    };
     static const uint8_t zeros[16];
     const struct mbox_key *v = &space->value;
     const struct mbox_key *m = &space->mask;
     bool ports = mbox_space_has_ports(space);
-    bool is_ip = (m->family || m->proto || ports
+    bool is_ip = (m->family || m->proto
                   || memcmp(m->src, zeros, sizeof zeros)
                   || memcmp(m->dst, zeros, sizeof zeros));
 
-    if (m->family && !v->family) {
+    if ((m->family && !v->family) || (ports && !m->proto)) {
         return 0;
     }
     if (!is_ip) {
-        space_to_match(v, m, 0, 0, false, &matches[0]);
+        space_to_match(v, m, 0, false, &matches[0]);
         return 1;
     }
 
-    /* What is not said means each of those possible. */
-    const uint8_t *families = m->family ? &v->family : any_family;
-    size_t n_families = m->family ? 1 : ARRAY_SIZE(any_family);
-    bool each_proto = ports && !m->proto;
-    const uint8_t *protos = each_proto ? any_proto : &v->proto;
-    size_t n_protos = each_proto ? ARRAY_SIZE(any_proto) : 1;
-
+    /* If the family is not said, it is each that is possible. */
     struct mbox_key rv, rm;
     size_t n = 0;
 
     mbox_key_reverse(v, &rv);
     mbox_key_reverse(m, &rm);
-    for (size_t i = 0; i < n_families; i++) {
-        for (size_t j = 0; j < n_protos; j++) {
-            n += space_to_match(v, m, families[i], protos[j], ports,
-                                &matches[n]);
-            if (!space->one_way
-                && (!mbox_key_equal(&rv, v) || !mbox_key_equal(&rm, m))) {
-                n += space_to_match(&rv, &rm, families[i], protos[j], ports,
-                                    &matches[n]);
-            }
+    for (uint8_t family = 4; family <= 6; family += 2) {
+        if (m->family && v->family != family) {
+            continue;
+        }
+        n += space_to_match(v, m, family, ports, &matches[n]);
+        if (!space->one_way
+            && (!mbox_key_equal(&rv, v) || !mbox_key_equal(&rm, m))) {
+            n += space_to_match(&rv, &rm, family, ports, &matches[n]);
         }
     }
     return n;

@@ -26,8 +26,8 @@
 #include "mbox-key.h"
 #include "mbox-space.h"
 
-/* Two families, three protocols, two directions. */
-#define MBOX_SPACE_MAX_MATCHES 12
+/* Two families, two directions. */
+#define MBOX_SPACE_MAX_MATCHES 4
 
 /* Writes to 'matches' what together matches the packets of 'space'; returns
  * their number.  0 means that struct match cannot say it: a space of just the
