@@ -25,7 +25,6 @@
 #include "odp-util.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofpbuf.h"
-#include "simap.h"
 #include "util.h"
 
 void
@@ -116,33 +115,6 @@ scan_number(const char **s, const char *name, uint32_t *value)
     return true;
 }
 
-/* Parses 'name' and a port number or a name in 'port_names' after it. */
-static bool
-scan_port(const char **s, const char *name, const struct simap *port_names,
-          uint32_t *value)
-{
-    const char *start = *s;
-
-    if (scan_number(s, name, value)) {
-        return true;
-    }
-
-    *s = start;
-    if (!port_names || !skip_literal(s, name)) {
-        return false;
-    }
-
-    size_t len = strcspn(*s, ",)");
-    const struct simap_node *node = simap_find_len(port_names, *s, len);
-
-    if (!node) {
-        return false;
-    }
-    *value = node->data;
-    *s += len;
-    return true;
-}
-
 static bool
 scan_tag_kind(const char **s, uint8_t *kindp)
 {
@@ -161,13 +133,12 @@ scan_tag_kind(const char **s, uint8_t *kindp)
 
 /* Parses what is inside the parentheses. */
 static bool
-scan_action(const char **s, const struct simap *port_names,
-            struct ovs_action_mbox *action)
+scan_action(const char **s, struct ovs_action_mbox *action)
 {
     if (skip_literal(s, "steer(")) {
         action->type = MBOX_ODP_STEER;
         return (scan_number(s, "class=", &action->id)
-                && scan_port(s, ",port=", port_names, &action->port)
+                && scan_number(s, ",port=", &action->port)
                 && scan_number(s, ",gen=", &action->arg)
                 && skip_literal(s, ")"));
     } else if (skip_literal(s, "dup(")) {
@@ -185,13 +156,13 @@ scan_action(const char **s, const struct simap *port_names,
         return true;
     } else if (skip_literal(s, "tracer(")) {
         action->type = MBOX_ODP_TRACER;
-        return (scan_port(s, "port=", port_names, &action->port)
+        return (scan_number(s, "port=", &action->port)
                 && scan_number(s, ",id=", &action->id)
                 && scan_number(s, ",seq=", &action->arg)
                 && skip_literal(s, ")"));
     } else if (skip_literal(s, "ingress(")) {
         action->type = MBOX_ODP_INGRESS;
-        return (scan_port(s, "port=", port_names, &action->port)
+        return (scan_number(s, "port=", &action->port)
                 && skip_literal(s, ")"));
     } else if (skip_literal(s, "forged")) {
         action->type = MBOX_ODP_FORGED;
@@ -202,14 +173,13 @@ scan_action(const char **s, const struct simap *port_names,
 }
 
 int
-mbox_odp_parse(const char *s, const struct simap *port_names,
-               struct ofpbuf *odp_actions)
+mbox_odp_parse(const char *s, struct ofpbuf *odp_actions)
 {
     struct ovs_action_mbox action;
     const char *p = s;
 
     memset(&action, 0, sizeof action);
-    if (!skip_literal(&p, "mbox(") || !scan_action(&p, port_names, &action)
+    if (!skip_literal(&p, "mbox(") || !scan_action(&p, &action)
         || !skip_literal(&p, ")")) {
         return -EINVAL;
     }

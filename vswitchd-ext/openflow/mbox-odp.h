@@ -43,7 +43,6 @@ struct ds;
 struct hmap;
 struct nlattr;
 struct ofpbuf;
-struct simap;
 
 enum mbox_odp_type {
     MBOX_ODP_STEER = 1,
@@ -73,10 +72,9 @@ void mbox_odp_format(struct ds *ds, const struct nlattr *attr,
                      const struct hmap *portno_names);
 
 /* Parses the text form at the beginning of 's', which starts with "mbox(", and
- * appends the action to 'odp_actions'.  'port_names' may be NULL.  Returns the
- * number of characters parsed or a negative errno value. */
-int mbox_odp_parse(const char *s, const struct simap *port_names,
-                   struct ofpbuf *odp_actions);
+ * appends the action to 'odp_actions'.  Ports are numbers.  Returns the number
+ * of characters parsed or a negative errno value. */
+int mbox_odp_parse(const char *s, struct ofpbuf *odp_actions);
 
 /* True if 'attr', an OVS_ACTION_ATTR_MBOX, outputs the packet itself. */
 bool mbox_odp_is_output(const struct nlattr *attr);

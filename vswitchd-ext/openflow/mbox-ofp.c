@@ -17,6 +17,7 @@
 #include <config.h>
 #include "mbox-ofp.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "colors.h"
@@ -213,6 +214,20 @@ mbox_ofpact_is_name(const char *name)
     return subtype_from_name(name) != 0;
 }
 
+/* Unlike str_to_u32() refuses what does not fit. */
+static bool
+parse_u32(const char *s, uint32_t *value)
+{
+    unsigned long long int ull;
+
+    if (!isdigit((unsigned char) *s) || !str_to_ullong(s, 0, &ull)
+        || ull > UINT32_MAX) {
+        return false;
+    }
+    *value = ull;
+    return true;
+}
+
 /* What parse_args() found, a bit each. */
 enum {
     ARG_WORD = 1 << 0,          /* The word before the "key=value" pairs. */
@@ -242,7 +257,6 @@ parse_args(const char *action, char *arg, unsigned int required,
                             : !strcmp(key, "seq") ? ARG_SEQ
                             : !strcmp(key, "port") ? ARG_PORT
                             : 0);
-        char *error = NULL;
 
         if (!(bit & allowed)) {
             return xasprintf("%s: unknown argument \"%s\"", action, key);
@@ -260,11 +274,11 @@ parse_args(const char *action, char *arg, unsigned int required,
                                  action, value);
             }
         } else {
-            error = str_to_u32(value, bit == ARG_ID ? &mbox->id : &mbox->seq);
-            if (error) {
-                char *s = xasprintf("%s: %s: %s", action, key, error);
-                free(error);
-                return s;
+            uint32_t *number = bit == ARG_ID ? &mbox->id : &mbox->seq;
+
+            if (!parse_u32(value, number)) {
+                return xasprintf("%s: %s: \"%s\" is not a 32-bit number",
+                                 action, key, value);
             }
         }
     }
