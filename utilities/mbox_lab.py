@@ -232,7 +232,7 @@ class Lab:
         for name in sorted(os.listdir(self.path)) if os.path.isdir(
                 self.path) else []:
             if name.endswith('.started'):
-                self.stop(name[:-len('.started')], signal.SIGKILL, patience=5)
+                self.stop(name[:-len('.started')], signal.SIGTERM, patience=5)
         for p in self.children:
             if p.poll() is None:
                 p.kill()
