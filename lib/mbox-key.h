@@ -61,7 +61,8 @@ struct mbox_key {
 struct mbox_packet_layout {
     uint16_t l3_ofs;            /* IP header, or 0 if not IP. */
     uint16_t l4_ofs;            /* Transport header, or 0 if absent. */
-    uint16_t payload_ofs;       /* Transport payload, or 0 if absent. */
+    uint16_t payload_ofs;       /* Transport payload (may have no bytes, then
+                                 * it is l3_end), or 0 if absent. */
     uint16_t l3_end;            /* End of the IP datagram (drops padding). */
     bool first_frag;            /* First fragment of several. */
     bool later_frag;            /* Fragment with a nonzero offset. */
@@ -69,7 +70,9 @@ struct mbox_packet_layout {
 
 /* Reads the key of the Ethernet frame of 'len' bytes at 'frame' into '*key'.
  * A frame that is truncated or malformed is treated as far as it is sound:
- * a bad IP header gives family 0, a bad transport header gives ports 0.
+ * a bad IP header, or one that claims more bytes than there are, gives family
+ * 0 (as it gives Open vSwitch no addresses), a transport header that is cut
+ * off gives ports 0, and a TCP header with a bad length has no payload.
  * 'layout' may be NULL.  Never reads outside [frame, frame + len).  Handles up
  * to two VLAN headers ('vlan' is the outermost) and IPv6 extension headers
  * (hop-by-hop, routing, destination, fragment, AH), at most 8 of them.

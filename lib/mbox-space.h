@@ -59,15 +59,14 @@ void mbox_space_init_key(struct mbox_space *, const struct mbox_key *key);
 bool mbox_space_contains(const struct mbox_space *space,
                          const struct mbox_key *key);
 
-/* True if some key could be in both. Exact: no false positive. */
+/* True if some packet's key could be in both. Exact: no false positive. */
 bool mbox_space_overlaps(const struct mbox_space *, const struct mbox_space *);
 
-/* True if every key in 'inner' is in 'outer'.  Exact for spaces without port
- * masks other than prefixes; otherwise may err towards false. */
+/* True if every packet's key in 'inner' is in 'outer'.  Exact. */
 bool mbox_space_covers(const struct mbox_space *outer,
                        const struct mbox_space *inner);
 
-/* True if both are the same set, written alike or as each other's reverse. */
+/* True if both are the same set of packets' keys, however they are written. */
 bool mbox_space_equal(const struct mbox_space *, const struct mbox_space *);
 
 /* True if the space constrains TCP, UDP or SCTP ports, so that a later
@@ -76,7 +75,10 @@ bool mbox_space_has_ports(const struct mbox_space *);
 
 /* Writes 'space' as an OpenFlow match that the switch parses back to the same
  * space, e.g. "tcp,nw_src=10.0.0.0/24,tp_dst=80", "any" if everything; with
- * ",one_way" appended if so.  Always null-terminated; returns 'buf'. */
+ * ",one_way" appended if so.  What OpenFlow cannot say is written for people:
+ * "icmp_id=N" for the identifier of an echo, "non_ip", and addresses or ports
+ * without the family or protocol that OpenFlow demands before them.  Always
+ * null-terminated; returns 'buf'. */
 #define MBOX_SPACE_STRLEN 512
 char *mbox_space_format(const struct mbox_space *, char *buf, size_t size);
 

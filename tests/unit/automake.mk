@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-EXTRA_DIST += tests/unit/random-msg.h tests/unit/test-util.h
+EXTRA_DIST += \
+	tests/unit/random-msg.h \
+	tests/unit/test-certs.h \
+	tests/unit/test-util.h
 
 unit_libs = lib/libmboxbase.la $(CMOCKA_LIBS)
 
@@ -24,6 +27,14 @@ check_PROGRAMS += tests/unit/test-tag
 tests_unit_test_tag_SOURCES = tests/unit/test-tag.c
 tests_unit_test_tag_LDADD = $(unit_libs)
 
+check_PROGRAMS += tests/unit/test-key
+tests_unit_test_key_SOURCES = tests/unit/test-key.c
+tests_unit_test_key_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-space
+tests_unit_test_space_SOURCES = tests/unit/test-space.c
+tests_unit_test_space_LDADD = $(unit_libs)
+
 check_PROGRAMS += tests/unit/test-msg
 tests_unit_test_msg_SOURCES = tests/unit/test-msg.c
 tests_unit_test_msg_LDADD = $(unit_libs)
@@ -31,3 +42,11 @@ tests_unit_test_msg_LDADD = $(unit_libs)
 check_PROGRAMS += tests/unit/test-channel
 tests_unit_test_channel_SOURCES = tests/unit/test-channel.c
 tests_unit_test_channel_LDADD = $(unit_libs) -lutil
+
+check_PROGRAMS += tests/unit/test-tls
+tests_unit_test_tls_SOURCES = tests/unit/test-tls.c
+tests_unit_test_tls_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/mbox-test-agent
+tests_unit_mbox_test_agent_SOURCES = tests/test-agent.c
+tests_unit_mbox_test_agent_LDADD = lib/libmboxbase.la
