@@ -146,7 +146,10 @@ mbox_hold_recv_precopy(struct mbox_transfer *t, const struct mbox_msg *msg)
 {
     bool first = !t->precopy_rounds;
 
-    if (msg->round <= t->precopy_rounds || msg->n_chunks < t->chunks) {
+    /* INSTALLED comes on another channel, so it may be here before a report
+     * that was sent earlier. */
+    if (msg->round <= t->precopy_rounds
+        || (!t->installed && msg->n_chunks < t->chunks)) {
         return false;
     }
 
