@@ -47,6 +47,16 @@ check_PROGRAMS += tests/unit/test-tls
 tests_unit_test_tls_SOURCES = tests/unit/test-tls.c
 tests_unit_test_tls_LDADD = $(unit_libs)
 
+# Fuzz targets without libFuzzer.  Here, so that the suites find them.
+check_PROGRAMS += tests/unit/fuzz-key tests/unit/fuzz-msg tests/unit/fuzz-tag
+fuzz_common = tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
+tests_unit_fuzz_key_SOURCES = tests/fuzz/fuzz-key.c $(fuzz_common)
+tests_unit_fuzz_key_LDADD = lib/libmboxbase.la
+tests_unit_fuzz_msg_SOURCES = tests/fuzz/fuzz-msg.c $(fuzz_common)
+tests_unit_fuzz_msg_LDADD = lib/libmboxbase.la
+tests_unit_fuzz_tag_SOURCES = tests/fuzz/fuzz-tag.c $(fuzz_common)
+tests_unit_fuzz_tag_LDADD = lib/libmboxbase.la
+
 check_PROGRAMS += tests/unit/mbox-test-agent
 tests_unit_mbox_test_agent_SOURCES = tests/test-agent.c
 tests_unit_mbox_test_agent_LDADD = lib/libmboxbase.la
