@@ -33,6 +33,7 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-registry.h \
 	mbox/vswitchd-ext/coordinator/mbox-show.c \
 	mbox/vswitchd-ext/coordinator/mbox-show.h \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-agent.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-copy.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-events.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-hold.c \
@@ -45,3 +46,25 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-transfer.h \
 	mbox/vswitchd-ext/coordinator/mbox-transfers.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfers.h
+
+AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/coordinator
+
+noinst_PROGRAMS += tests/test-mbox-transfer
+
+tests_test_mbox_transfer_SOURCES = \
+	mbox/tests/unit/test-transfer-check.c \
+	mbox/tests/unit/test-transfer-mb.c \
+	mbox/tests/unit/test-transfer-switch.c \
+	mbox/tests/unit/test-transfer-world.c \
+	mbox/tests/unit/test-transfer-world.h \
+	mbox/tests/unit/test-transfer.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-agent.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-copy.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-events.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-hold.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-keys.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-pace.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-report.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-undo.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer.c
+tests_test_mbox_transfer_LDADD = lib/libopenvswitch.la -lcmocka

@@ -243,11 +243,16 @@ mbox_events_recv_ack(struct mbox_transfer *t, const struct mbox_msg *msg)
 static bool
 mbox_events_recv_flushed(struct mbox_transfer *t, const struct mbox_msg *msg)
 {
-    if (!t->last_sent || t->flushed
+    if (t->flushed) {
+        return true;
+    }
+    if (!t->last_sent
         || msg->n_packets > MAX(t->last_seq, t->late_seq)) {
         return false;
     }
     t->flushed = true;
+    mbox_pacer_ack(&t->dst, t->last_seq);
+    mbox_frames_free_to(&t->buffer, t->last_seq);
     if (msg->n_packets < t->last_seq) {
         t->packets_lost += t->last_seq - msg->n_packets;
         mbox_transfer_note(t, &t->dst, "processed only %"PRIu64" of %"PRIu32
@@ -331,6 +336,7 @@ mbox_events_route(struct mbox_transfer *t)
 {
     mbox_transfer_enter(t, MBOX_PHASE_ROUTING);
     mbox_transfer_set_mode(t, MBOX_TRANSFER_TARGET);
+    t->grace_until = t->now_us + MBOX_GRACE_US;
 
     /* The last duplicate, if there is one, may come back by itself; for the
      * case that it does not, the tracer follows later. */
@@ -377,6 +383,11 @@ static bool
 mbox_events_find_last(struct mbox_transfer *t)
 {
     if (!mbox_agent_is_usable(&t->src)) {
+        /* What it returned before it was lost may be on its way. */
+        if (t->now_us < t->grace_until) {
+            mbox_transfer_wake_at(t, t->grace_until);
+            return false;
+        }
         mbox_transfer_note(t, &t->src, "packets that it had queued are lost");
         return true;
     }

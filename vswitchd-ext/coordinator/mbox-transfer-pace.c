@@ -39,6 +39,7 @@ mbox_pacer_send_tracer(struct mbox_transfer *t, struct mbox_agent *agent)
     p->upto[p->serial % ARRAY_SIZE(p->upto)] = p->sent;
     p->resend_us = t->now_us + (mbox_transfer_interval_us(t)
                                 << MIN(p->tries, 6));
+    mbox_transfer_wake_at(t, p->resend_us);
     t->tracers_sent++;
 
     if (t->phase == MBOX_PHASE_FLUSHING
@@ -116,6 +117,20 @@ mbox_pacer_ack(struct mbox_agent *agent, uint64_t upto)
 
     p->acked = MAX(p->acked, upto);
     p->tries = 0;
+}
+
+void
+mbox_pacer_mark(struct mbox_transfer *t, struct mbox_agent *agent)
+{
+    agent->pacer.sent++;        /* For the tracer itself. */
+    agent->pacer.timed = false;
+    mbox_pacer_send_tracer(t, agent);
+}
+
+bool
+mbox_pacer_is_marked(const struct mbox_agent *agent)
+{
+    return agent->pacer.timed || agent->pacer.acked >= agent->pacer.marked;
 }
 
 void

@@ -19,8 +19,9 @@
 
 /* What the files of the transfer state machine share.
  *
- *     mbox-transfer.c         inputs, phases, agents, failure
- *     mbox-transfer-keys.c    sets of flow keys
+ *     mbox-transfer.c         inputs, phases, failure
+ *     mbox-transfer-agent.c   what is sent to the two agents
+ *     mbox-transfer-keys.c    sets of flow keys, lists of packets
  *     mbox-transfer-pace.c    tracers, and pacing what is sent to an instance
  *     mbox-transfer-hold.c    method hold
  *     mbox-transfer-events.c  method events
@@ -65,7 +66,8 @@ enum mbox_phase {
  * wait for that news, which decides between rollback and salvage. */
 #define MBOX_SUSPECT_US (50 * 1000)
 
-/* Duplicating ends after this long without traffic. */
+/* Duplicating ends after this long without traffic; and so long may packets
+ * that S returned before it died be on their way. */
 #define MBOX_GRACE_US (10 * 1000)
 
 /* How often to look at conditions of the datapath that give no wake-up. */
@@ -144,7 +146,7 @@ struct mbox_pacer {
     unsigned int tries;
     long long resend_us;        /* When to send the tracer again. */
     bool timed;
-    unsigned int slice, budget; /* Sent, and allowed, at this time: 'timed'. */
+    unsigned int slice, budget; /* Sent, and allowed, now, if 'timed'. */
     long long next_us;          /* When the next may go, if 'timed'. */
 };
 
@@ -268,6 +270,7 @@ struct mbox_transfer {
     struct mbox_frames dst_buffer;      /* Returned by D, in a rollback. */
     struct mbox_trail dups, returns;
     long long dup_until;
+    long long grace_until;      /* See MBOX_GRACE_US. */
     bool last_known;            /* Nothing more comes back from S. */
     bool last_sent;             /* LAST is out, and nothing before it lost. */
     uint32_t last_seq;          /* Its sequence number. */
@@ -279,11 +282,12 @@ struct mbox_transfer {
 
     /* Undoing. */
     enum mbox_undo_step {
-        MBOX_UNDO_QUIESCE,      /* Empty S's queue. */
+        MBOX_UNDO_QUIESCE,      /* Empty the queues of the instances. */
         MBOX_UNDO_ABORT,        /* Wait until S has thawed. */
         MBOX_UNDO_RESEND,       /* Give S back what was buffered. */
         MBOX_UNDO_DRAIN,        /* And what the switch holds. */
     } undo_step;
+    bool quiesce_src, quiesce_dst;      /* Whose queues are to be emptied. */
     long long undo_until;       /* Bound of the current step. */
     long long salvage_until;
     bool salvaged;              /* S died; D has what there was. */
@@ -316,18 +320,6 @@ void mbox_transfer_fail(struct mbox_transfer *, const struct mbox_agent *,
 /* Asks for a step at 'when_us'. */
 void mbox_transfer_wake_at(struct mbox_transfer *, long long when_us);
 
-/* Sends to an agent.  An agent that cannot be sent to is lost. */
-void mbox_agent_send(struct mbox_transfer *, struct mbox_agent *,
-                     const struct mbox_msg *, const struct mbox_key *keys);
-void mbox_agent_send_simple(struct mbox_transfer *, struct mbox_agent *,
-                            enum mbox_msg_type);
-void mbox_agent_abort(struct mbox_transfer *, struct mbox_agent *);
-void mbox_agent_commit(struct mbox_transfer *, struct mbox_agent *,
-                       enum mbox_select, const struct mbox_key *, size_t n);
-
-/* True if the agent has answered ABORT or COMMIT, or never will. */
-bool mbox_agent_is_finished(struct mbox_transfer *, struct mbox_agent *);
-
 void mbox_transfer_set_mode(struct mbox_transfer *, enum mbox_transfer_mode);
 void mbox_transfer_close_dp(struct mbox_transfer *);
 void mbox_transfer_get_dp_stats(const struct mbox_transfer *,
@@ -340,6 +332,25 @@ void mbox_transfer_commit(struct mbox_transfer *);
 /* Takes INSTALLED.  Returns false if its counts cannot be right. */
 bool mbox_transfer_recv_installed(struct mbox_transfer *,
                                   const struct mbox_msg *);
+
+/* mbox-transfer-agent.c. */
+void mbox_agent_init(struct mbox_agent *, enum mbox_role, const char *name);
+void mbox_agent_set_lost(struct mbox_transfer *, struct mbox_agent *,
+                         const char *why);
+
+/* Sends to an agent.  An agent that cannot be sent to is lost. */
+void mbox_agent_send(struct mbox_transfer *, struct mbox_agent *,
+                     const struct mbox_msg *, const struct mbox_key *keys);
+void mbox_agent_send_simple(struct mbox_transfer *, struct mbox_agent *,
+                            enum mbox_msg_type);
+void mbox_agent_prepare(struct mbox_transfer *, struct mbox_agent *,
+                        const struct mbox_agent *peer);
+void mbox_agent_abort(struct mbox_transfer *, struct mbox_agent *);
+void mbox_agent_commit(struct mbox_transfer *, struct mbox_agent *,
+                       enum mbox_select, const struct mbox_key *, size_t n);
+
+/* True if the agent has answered ABORT or COMMIT, or never will. */
+bool mbox_agent_is_finished(struct mbox_transfer *, struct mbox_agent *);
 
 /* mbox-transfer-pace.c. */
 
@@ -355,6 +366,11 @@ void mbox_pacer_sent(struct mbox_transfer *, struct mbox_agent *, size_t n);
 bool mbox_pacer_find(const struct mbox_agent *, uint32_t seq, uint64_t *upto,
                      bool *newest);
 void mbox_pacer_ack(struct mbox_agent *, uint64_t upto);
+
+/* Sends a tracer behind everything that was sent to 'agent'.  True once it has
+ * been acknowledged, or no answer can be expected any more. */
+void mbox_pacer_mark(struct mbox_transfer *, struct mbox_agent *);
+bool mbox_pacer_is_marked(const struct mbox_agent *);
 
 /* Everything after the last acknowledged packet will be sent again. */
 void mbox_pacer_rewind(struct mbox_agent *);

@@ -204,7 +204,7 @@ mbox_undo_take_back(struct mbox_transfer *t)
 /* True if S may have packets of the flow space queued that it would return now
  * but process, out of order, once it has thawed. */
 static bool
-mbox_undo_must_quiesce(const struct mbox_transfer *t)
+mbox_undo_must_quiesce_src(const struct mbox_transfer *t)
 {
     return (t->request.method == MBOX_METHOD_EVENTS
             && t->request.guarantee != MBOX_GUARANTEE_NONE
@@ -212,11 +212,21 @@ mbox_undo_must_quiesce(const struct mbox_transfer *t)
             && mbox_agent_is_usable(&t->src));
 }
 
+/* True if D may have packets queued that it would process although its state
+ * is deleted. */
+static bool
+mbox_undo_must_quiesce_dst(const struct mbox_transfer *t)
+{
+    return (t->mode == MBOX_TRANSFER_TARGET
+            && mbox_agent_is_usable(&t->dst));
+}
+
 static void
 mbox_undo_abort(struct mbox_transfer *t)
 {
     t->undo_step = MBOX_UNDO_ABORT;
     t->undo_until = t->now_us + MBOX_ANSWER_US;
+    t->grace_until = t->now_us + MBOX_GRACE_US;
     mbox_agent_abort(t, &t->src);
     mbox_agent_abort(t, &t->dst);
 }
@@ -224,21 +234,22 @@ mbox_undo_abort(struct mbox_transfer *t)
 void
 mbox_transfer_roll_back(struct mbox_transfer *t)
 {
-    bool quiesce = mbox_undo_must_quiesce(t);
-
+    t->quiesce_src = mbox_undo_must_quiesce_src(t);
+    t->quiesce_dst = mbox_undo_must_quiesce_dst(t);
     if (t->any_released) {
         mbox_transfer_note(t, &t->dst, "what it did with released flows is "
                            "lost; they go on at '%s' with the state of the "
                            "freeze", t->src.name);
         mbox_undo_take_back(t);
-    } else if (t->phase == MBOX_PHASE_FLUSHING) {
+    } else if (t->request.method == MBOX_METHOD_EVENTS && t->dst.pacer.acked) {
         mbox_transfer_note(t, &t->dst, "what it did with %"PRIu64" packets is "
                            "lost; the flows go on at '%s' with the state of "
                            "the freeze", t->dst.pacer.acked, t->src.name);
+        mbox_frames_free_to(&t->buffer, t->dst.pacer.acked);
     }
     t->tracer.active = false;
     mbox_transfer_enter(t, MBOX_PHASE_ROLLBACK);
-    if (quiesce) {
+    if (t->quiesce_src || t->quiesce_dst) {
         t->undo_step = MBOX_UNDO_QUIESCE;
         t->undo_until = t->now_us + MBOX_ANSWER_US;
     } else {
@@ -246,44 +257,79 @@ mbox_transfer_roll_back(struct mbox_transfer *t)
     }
 }
 
-/* Holds the flow space and waits until S has returned what it had queued. */
+/* Holds the flow space, so that nothing more is queued. */
 static void
-mbox_undo_step_quiesce(struct mbox_transfer *t)
+mbox_undo_start_quiesce(struct mbox_transfer *t)
 {
-    bool waiting = t->now_us < t->undo_until && mbox_agent_is_usable(&t->src);
-
-    if (waiting && !t->tracer.active) {
-        if (t->ops->dp_is_armed(t->aux)) {
-            t->hold_start_us = t->now_us;
-            mbox_transfer_set_mode(t, MBOX_TRANSFER_HOLD);
-            mbox_tracer_start(t);
-        } else {
-            mbox_transfer_wake_at(t, t->now_us + MBOX_POLL_US);
-        }
+    if (t->mode != MBOX_TRANSFER_HOLD) {
+        t->hold_start_us = t->now_us;
+        mbox_transfer_set_mode(t, MBOX_TRANSFER_HOLD);
     }
-    if (t->tracer.active) {
-        if (mbox_events_is_queue_empty(t)) {
-            mbox_events_count_gap(t, &t->src, t->tracer.n_packets);
-            waiting = false;
-        } else if (!mbox_tracer_run(t)) {
-            waiting = false;
-        }
-    }
-    if (waiting) {
-        mbox_transfer_wake_at(t, t->undo_until);
-    } else {
-        mbox_undo_abort(t);
+    mbox_tracer_start(t);
+    if (t->quiesce_dst) {
+        mbox_pacer_mark(t, &t->dst);
     }
 }
 
-/* True if 'agent' has given back all that it said it would. */
+static bool
+mbox_undo_is_src_quiet(struct mbox_transfer *t)
+{
+    if (!t->quiesce_src || !mbox_agent_is_usable(&t->src)) {
+        return true;
+    }
+    if (mbox_events_is_queue_empty(t)) {
+        mbox_events_count_gap(t, &t->src, t->tracer.n_packets);
+        return true;
+    }
+    return !mbox_tracer_run(t);
+}
+
+static bool
+mbox_undo_is_dst_quiet(struct mbox_transfer *t)
+{
+    if (!t->quiesce_dst || !mbox_agent_is_usable(&t->dst)) {
+        return true;
+    }
+    mbox_pacer_run(t, &t->dst);
+    return mbox_pacer_is_marked(&t->dst);
+}
+
+/* Waits until the instances have dequeued what they had. */
+static void
+mbox_undo_step_quiesce(struct mbox_transfer *t)
+{
+    bool quiet = t->now_us >= t->undo_until;
+
+    if (t->tracer.active) {
+        bool src_quiet = mbox_undo_is_src_quiet(t);
+        bool dst_quiet = mbox_undo_is_dst_quiet(t);
+
+        quiet = quiet || (src_quiet && dst_quiet);
+    } else if (t->ops->dp_is_armed(t->aux)) {
+        mbox_undo_start_quiesce(t);
+    } else {
+        mbox_transfer_wake_at(t, t->now_us + MBOX_POLL_US);
+    }
+    if (quiet) {
+        mbox_undo_abort(t);
+    } else {
+        mbox_transfer_wake_at(t, t->undo_until);
+    }
+}
+
+/* True if 'agent' has given back all that it said it would, or, if it is gone
+ * and cannot say, has had the time for it. */
 static bool
 mbox_undo_has_returned(const struct mbox_transfer *t,
                        const struct mbox_agent *agent)
 {
-    return (t->request.method != MBOX_METHOD_EVENTS
-            || !mbox_agent_is_usable(agent)
-            || agent->last_seq >= agent->n_said_returned);
+    if (t->request.method != MBOX_METHOD_EVENTS) {
+        return true;
+    }
+    if (!mbox_agent_is_usable(agent)) {
+        return t->now_us >= t->grace_until;
+    }
+    return agent->last_seq >= agent->n_said_returned;
 }
 
 static bool
@@ -300,13 +346,13 @@ mbox_undo_step_abort(struct mbox_transfer *t)
         || (t->now_us < t->undo_until
             && !(mbox_undo_has_returned(t, &t->src)
                  && mbox_undo_has_returned(t, &t->dst)))) {
-        mbox_transfer_wake_at(t, t->undo_until);
+        mbox_transfer_wake_at(t, (t->now_us < t->grace_until
+                                  ? t->grace_until : t->undo_until));
         return false;
     }
     if (events) {
         mbox_events_count_gap(t, &t->src, t->src.n_said_returned);
         mbox_events_count_gap(t, &t->dst, t->dst.n_said_returned);
-        mbox_frames_free_to(&t->buffer, t->dst.pacer.acked);
     }
     t->undo_step = MBOX_UNDO_RESEND;
     return true;

@@ -57,18 +57,6 @@ mbox_phase_to_string(enum mbox_phase phase)
     OVS_NOT_REACHED();
 }
 
-static void
-mbox_agent_init(struct mbox_agent *agent, enum mbox_role role,
-                const char *name)
-{
-    agent->role = role;
-    agent->name = name;
-    agent->live = true;
-    agent->port_live = true;
-    agent->stage = MBOX_AGENT_UNTOLD;
-    agent->answer_by = LLONG_MAX;
-}
-
 struct mbox_transfer *
 mbox_transfer_create(const struct mbox_transfer_request *request,
                      const struct mbox_transfer_ops *ops, void *aux)
@@ -245,126 +233,6 @@ mbox_transfer_wake_us(const struct mbox_transfer *t)
     return t->wake_us;
 }
 
-/* Agents. */
-
-static struct mbox_agent *
-mbox_transfer_agent(struct mbox_transfer *t, enum mbox_role role)
-{
-    return role == MBOX_ROLE_SOURCE ? &t->src : &t->dst;
-}
-
-static void
-mbox_agent_set_lost(struct mbox_transfer *t, struct mbox_agent *agent,
-                    const char *why)
-{
-    if (agent->live) {
-        agent->live = false;
-        mbox_transfer_fail(t, agent, "connection lost: %s", why);
-    }
-}
-
-void
-mbox_agent_send(struct mbox_transfer *t, struct mbox_agent *agent,
-                const struct mbox_msg *msg, const struct mbox_key *keys)
-{
-    if (agent->live) {
-        int error = t->ops->send(t->aux, agent->role, msg, keys);
-        if (error) {
-            char *why = xasprintf("could not send '%s' (%s)",
-                                  mbox_msg_type_to_string(msg->type),
-                                  ovs_strerror(-error));
-            mbox_agent_set_lost(t, agent, why);
-            free(why);
-        }
-    }
-}
-
-void
-mbox_agent_send_simple(struct mbox_transfer *t, struct mbox_agent *agent,
-                       enum mbox_msg_type type)
-{
-    struct mbox_msg msg;
-
-    mbox_msg_init(&msg, type, t->request.id);
-    mbox_agent_send(t, agent, &msg, NULL);
-}
-
-static void
-mbox_agent_prepare(struct mbox_transfer *t, struct mbox_agent *agent,
-                   const struct mbox_agent *peer)
-{
-    struct mbox_msg msg;
-
-    mbox_msg_init(&msg, MBOX_MSG_PREPARE, t->request.id);
-    msg.role = agent->role;
-    msg.method = t->request.method;
-    msg.guarantee = t->request.guarantee;
-    msg.scopes = t->request.scopes;
-    msg.options = t->request.options;
-    msg.epoch = t->request.epoch;
-    ovs_strlcpy(msg.name, peer->name, sizeof msg.name);
-    ovs_strlcpy(msg.class_name, t->request.class_name, sizeof msg.class_name);
-    msg.space = t->request.space;
-    mbox_agent_send(t, agent, &msg, NULL);
-    if (agent->live) {
-        agent->stage = MBOX_AGENT_OPEN;
-    }
-}
-
-void
-mbox_agent_abort(struct mbox_transfer *t, struct mbox_agent *agent)
-{
-    struct mbox_msg msg;
-
-    if (agent->stage != MBOX_AGENT_OPEN || !agent->live) {
-        agent->stage = MBOX_AGENT_FINISHED;
-        return;
-    }
-
-    mbox_msg_init(&msg, MBOX_MSG_ABORT, t->request.id);
-    ovs_strlcpy(msg.text, ds_cstr(&t->error), sizeof msg.text);
-    agent->stage = MBOX_AGENT_ABORTING;
-    agent->answer_by = t->now_us + MBOX_ANSWER_US;
-    mbox_agent_send(t, agent, &msg, NULL);
-}
-
-void
-mbox_agent_commit(struct mbox_transfer *t, struct mbox_agent *agent,
-                  enum mbox_select select, const struct mbox_key *keys,
-                  size_t n)
-{
-    struct mbox_msg msg;
-
-    if (agent->stage != MBOX_AGENT_OPEN || !agent->live) {
-        agent->stage = MBOX_AGENT_FINISHED;
-        return;
-    }
-
-    mbox_msg_init(&msg, MBOX_MSG_COMMIT, t->request.id);
-    msg.select = select;
-    msg.n_keys = n;
-    agent->stage = MBOX_AGENT_COMMITTING;
-    agent->answer_by = t->now_us + MBOX_ANSWER_US;
-    mbox_agent_send(t, agent, &msg, keys);
-}
-
-bool
-mbox_agent_is_finished(struct mbox_transfer *t, struct mbox_agent *agent)
-{
-    if (agent->stage == MBOX_AGENT_FINISHED || !agent->live) {
-        return true;
-    }
-    if (t->now_us >= agent->answer_by) {
-        mbox_transfer_note(t, agent, "did not confirm the %s",
-                           agent->stage == MBOX_AGENT_ABORTING
-                           ? "rollback" : "commit");
-        agent->stage = MBOX_AGENT_FINISHED;
-        return true;
-    }
-    mbox_transfer_wake_at(t, agent->answer_by);
-    return false;
-}
-
 /* Steering object. */
 
 void
@@ -397,6 +265,12 @@ mbox_transfer_close_dp(struct mbox_transfer *t)
 }
 
 /* Inputs. */
+
+static struct mbox_agent *
+mbox_transfer_agent(struct mbox_transfer *t, enum mbox_role role)
+{
+    return role == MBOX_ROLE_SOURCE ? &t->src : &t->dst;
+}
 
 void
 mbox_transfer_agent_lost(struct mbox_transfer *t, enum mbox_role role,
@@ -534,12 +408,17 @@ mbox_transfer_recv_common(struct mbox_transfer *t, struct mbox_agent *agent,
     }
 }
 
-/* True if 'msg' can still come from 'agent' because it was sent before the
- * agent could know that the transfer is being undone. */
+/* True if 'msg' can still come because it was sent before the agent could know
+ * that the transfer is being committed or undone. */
 static bool
 mbox_transfer_is_late(const struct mbox_transfer *t,
                       const struct mbox_msg *msg)
 {
+    if (t->phase == MBOX_PHASE_COMMITTING) {
+        /* Answers to tracers or LASTs that were sent again. */
+        return (msg->type == MBOX_MSG_TRACER_SEEN
+                || msg->type == MBOX_MSG_FLUSHED);
+    }
     if (t->phase != MBOX_PHASE_ROLLBACK && t->phase != MBOX_PHASE_SPLITTING
         && !t->failing) {
         return false;
@@ -589,7 +468,7 @@ mbox_transfer_recv(struct mbox_transfer *t, enum mbox_role from,
     struct mbox_agent *agent = mbox_transfer_agent(t, from);
 
     t->now_us = t->ops->now_us(t->aux);
-    if (t->phase == MBOX_PHASE_DONE || !agent->live) {
+    if (t->phase == MBOX_PHASE_DONE) {
         return;
     }
     t->wake_us = LLONG_MIN;
@@ -597,6 +476,10 @@ mbox_transfer_recv(struct mbox_transfer *t, enum mbox_role from,
     if (msg->type == MBOX_MSG_PACKET && msg->kind == MBOX_TAG_RETURNED
         && mbox_transfer_recv_returned(t, agent, msg->seq, msg->data,
                                        msg->data_len)) {
+        return;
+    }
+    if (!agent->live) {
+        /* From before its end, which sending to it has shown. */
         return;
     }
     if (mbox_transfer_recv_common(t, agent, msg)
