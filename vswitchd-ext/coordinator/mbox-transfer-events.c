@@ -18,7 +18,7 @@
 #include "mbox-transfer-private.h"
 
 #include <inttypes.h>
-#include <limits.h>
+#include <stdarg.h>
 
 #include "hash.h"
 #include "util.h"
@@ -378,7 +378,29 @@ mbox_events_step_duplicating(struct mbox_transfer *t)
     return true;
 }
 
-/* Looks whether the last packet is back.  Fails if it never will be. */
+/* The last packet cannot be told.  With guarantee order-preserving that is a
+ * failure, since everything can still be undone.  Otherwise D processes packets
+ * already, so the transfer goes on with what is back: returns true. */
+static bool OVS_PRINTF_FORMAT(2, 3)
+mbox_events_give_up(struct mbox_transfer *t, const char *format, ...)
+{
+    bool ordered = mbox_events_is_ordered(t);
+    va_list args;
+    char *why;
+
+    va_start(args, format);
+    why = xvasprintf(format, args);
+    va_end(args);
+    if (ordered) {
+        mbox_transfer_fail(t, &t->src, "%s", why);
+    } else {
+        mbox_transfer_note(t, &t->src, "%s", why);
+    }
+    free(why);
+    return !ordered;
+}
+
+/* True if the last packet is back, or will never be. */
 static bool
 mbox_events_find_last(struct mbox_transfer *t)
 {
@@ -404,17 +426,16 @@ mbox_events_find_last(struct mbox_transfer *t)
     }
     if (mbox_events_is_queue_empty(t)) {
         if (t->tracer.n_packets < t->src.last_seq) {
-            mbox_transfer_fail(t, &t->src, "returned %"PRIu32" packets, but "
-                               "says %"PRIu64, t->src.last_seq,
-                               t->tracer.n_packets);
-            return false;
+            return mbox_events_give_up(t, "returned %"PRIu32" packets, but "
+                                       "says %"PRIu64, t->src.last_seq,
+                                       t->tracer.n_packets);
         }
         mbox_events_count_gap(t, &t->src, t->tracer.n_packets);
         return true;
     }
     if (!mbox_tracer_run(t)) {
-        mbox_transfer_fail(t, &t->src, "no tracer of %u came back",
-                           t->tracer.tries);
+        return mbox_events_give_up(t, "no tracer of %u came back",
+                                   t->tracer.tries);
     }
     return false;
 }
@@ -456,7 +477,8 @@ mbox_events_run_last(struct mbox_transfer *t)
                                      << MIN(t->last_tries, 10));
     t->last_tries++;
     t->last_sent = true;
-    t->last_seq = t->late_seq = t->buffer.n;
+    t->last_seq = t->buffer.n;
+    t->late_seq = MAX(t->late_seq, t->last_seq);
     mbox_events_send_to_dst(t, t->last_seq, NULL, 0);
     mbox_transfer_wake_at(t, t->last_resend_us);
 }
@@ -545,13 +567,8 @@ mbox_events_resolve(struct mbox_transfer *t)
         break;
 
     case MBOX_PHASE_ROUTING:
-        if (!t->src.live) {
-            /* Found to be so when the last packet is looked for. */
-        } else if (mbox_events_is_ordered(t)) {
+        if (t->src.live && mbox_events_is_ordered(t)) {
             mbox_transfer_roll_back(t);
-        } else {
-            /* D processes packets already, so S's state is out of date. */
-            t->last_known = true;
         }
         break;
 

@@ -202,6 +202,7 @@ mbox_tracer_send(struct mbox_transfer *t)
 
     tracer->tries++;
     tracer->resend_us = t->now_us + mbox_transfer_interval_us(t);
+    mbox_transfer_wake_at(t, tracer->resend_us);
     t->tracers_sent++;
     t->ops->port_send_tracer(t->aux, MBOX_ROLE_SOURCE, MBOX_TAG_TRACER,
                              ++tracer->seq);
