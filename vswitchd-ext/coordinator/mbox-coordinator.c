@@ -407,7 +407,7 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
         { "mbox/history", "[N] [--format=text|json]", 0, 2 },
         { "mbox/cancel", "ID [--format=text|json]", 1, 2 },
         { "mbox/assignments", "[CLASS] [--format=text|json]", 0, 2 },
-        { "mbox/unassign", "CLASS MATCH|--all", 2, 2 },
+        { "mbox/unassign", "CLASS MATCH|--all", 2, 3 },
     };
 
     idl = idl_;
