@@ -473,10 +473,7 @@ control_wait(struct mbox_msg *msg)
 static void
 flush(struct mbox_channel *channel)
 {
-    while (mbox_channel_backlog(channel)) {
-        if (mbox_channel_run(channel)) {
-            return;
-        }
+    while (!mbox_channel_run(channel) && mbox_channel_backlog(channel)) {
         wait_for_input();
     }
 }
