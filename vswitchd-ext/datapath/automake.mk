@@ -32,9 +32,14 @@ lib_libopenvswitch_la_SOURCES += \
 
 # Unit tests of what needs Open vSwitch, below the name that its test suite
 # finds.
-noinst_PROGRAMS += tests/test-mbox-class
+noinst_PROGRAMS += tests/test-mbox-class tests/test-mbox-steer
 
 tests_test_mbox_class_SOURCES = \
 	mbox/tests/unit/test-class.c \
 	mbox/tests/unit/test-util.h
 tests_test_mbox_class_LDADD = lib/libopenvswitch.la -lcmocka
+
+tests_test_mbox_steer_SOURCES = \
+	mbox/tests/unit/test-steer.c \
+	mbox/tests/unit/test-util.h
+tests_test_mbox_steer_LDADD = lib/libopenvswitch.la -lcmocka
