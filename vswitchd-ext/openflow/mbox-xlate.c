@@ -175,33 +175,33 @@ mbox_xlate(const struct ofpact_mbox *mbox, const struct mbox_xlate *x)
     return MBOX_XLATE_CONTINUE;
 }
 
-bool
+const char *
 mbox_xlate_ingress(const struct flow *flow, const char *dp_name,
-                   odp_port_t port, struct ofpbuf *odp_actions,
-                   struct ds *why)
+                   odp_port_t port, struct ofpbuf *odp_actions)
 {
     struct ovs_action_mbox action;
-    bool any = false;
+    const char *what;
+    bool any;
 
     /* With a VLAN header in front too: the flow tables could remove it. */
     if (flow->dl_type != htons(MBOX_TAG_ETHERTYPE)) {
-        return false;
+        return NULL;
     }
 
     memset(&action, 0, sizeof action);
     if (mbox_class_is_mbox_port(dp_name, port, &any)) {
         action.type = MBOX_ODP_INGRESS;
         action.port = odp_to_u32(port);
-        explain(why, "tagged packet from a middlebox: to the coordinator");
+        what = "tagged packet from a middlebox: to the coordinator";
     } else if (any) {
         action.type = MBOX_ODP_FORGED;
-        explain(why, "tagged packet from a port that is no middlebox's: "
-                "dropped as forged");
+        what = "tagged packet from a port that is no middlebox's: "
+               "dropped as forged";
     } else {
-        return false;
+        return NULL;
     }
     mbox_odp_put(odp_actions, &action);
-    return true;
+    return what;
 }
 
 enum ofperr

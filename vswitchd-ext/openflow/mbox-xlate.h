@@ -63,12 +63,11 @@ enum mbox_xlate_next mbox_xlate(const struct ofpact_mbox *mbox,
                                 const struct mbox_xlate *);
 
 /* Translates the arrival of a packet with 'flow' on 'port' of 'dp_name'.
- * Returns false if it is an ordinary packet for the flow tables; if it has the
+ * Returns NULL if it is an ordinary packet for the flow tables.  If it has the
  * on-wire tag, and the datapath has instances, appends all that happens to it
- * to 'odp_actions', explains it in 'why' (unless NULL) and returns true. */
-bool mbox_xlate_ingress(const struct flow *flow, const char *dp_name,
-                        odp_port_t port, struct ofpbuf *odp_actions,
-                        struct ds *why);
+ * to 'odp_actions' and returns what that is, for ofproto/trace. */
+const char *mbox_xlate_ingress(const struct flow *flow, const char *dp_name,
+                               odp_port_t port, struct ofpbuf *odp_actions);
 
 /* Checks whether 'bridge', whose datapath has these actions if 'supported',
  * can execute 'ofpacts'.  Otherwise logs why and returns an error. */
