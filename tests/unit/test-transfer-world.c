@@ -212,21 +212,21 @@ world_send_error(struct world *w, struct world_mb *mb)
 }
 
 static void
-world_inject(struct world *w)
+world_inject(struct world *w, enum world_fault fault)
 {
-    bool at_dst = (w->fault == FAULT_KILL_D
-                   || w->fault == FAULT_DISCONNECT_D
-                   || w->fault == FAULT_SEND_D
-                   || w->fault == FAULT_PORT_D
-                   || w->fault == FAULT_HANG_D
-                   || w->fault == FAULT_ERROR_D
-                   || w->fault == FAULT_UNEXPECTED_D);
+    bool at_dst = (fault == FAULT_KILL_D
+                   || fault == FAULT_DISCONNECT_D
+                   || fault == FAULT_SEND_D
+                   || fault == FAULT_PORT_D
+                   || fault == FAULT_HANG_D
+                   || fault == FAULT_ERROR_D
+                   || fault == FAULT_UNEXPECTED_D);
     struct world_mb *mb = at_dst ? &w->dst : &w->src;
 
     if (w->trace) {
-        printf("%lld us: %s\n", w->now_us, world_fault_to_string(w->fault));
+        printf("%lld us: %s\n", w->now_us, world_fault_to_string(fault));
     }
-    switch (w->fault) {
+    switch (fault) {
     case FAULT_KILL_S:
     case FAULT_KILL_D:
         world_kill(w, mb);
@@ -440,7 +440,12 @@ world_step(struct world *w)
     if (w->transfer) {
         if (w->n_events++ == w->fault_at && w->fault != FAULT_NONE) {
             w->fault_done = true;
-            world_inject(w);
+            world_inject(w, w->fault);
+        }
+        if (w->n_events == w->scenario.second_fault_at
+            && w->scenario.second_fault != FAULT_NONE) {
+            w->second_fault_done = true;
+            world_inject(w, w->scenario.second_fault);
         }
         mbox_transfer_run(w->transfer);
     }

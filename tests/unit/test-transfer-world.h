@@ -89,6 +89,10 @@ struct world_scenario {
     uint64_t seed;
     bool agents_ignore_pacing;  /* They answer no pacing tracer. */
     bool dp_open_fails;
+
+    /* A fault besides that of world_run(), FAULT_NONE usually. */
+    enum world_fault second_fault;
+    unsigned long second_fault_at;
 };
 
 struct world_mb {
@@ -135,7 +139,7 @@ struct world {
     struct world_scenario scenario;
     enum world_fault fault;
     unsigned long fault_at;     /* Event behind which it happens. */
-    bool fault_done;
+    bool fault_done, second_fault_done;
     bool trace;
 
     long long now_us;
@@ -185,8 +189,8 @@ struct world *world_run(const struct world_scenario *, enum world_fault,
                         unsigned long fault_at, bool trace);
 void world_destroy(struct world *);
 
-/* Checks what must hold after any run with at most one fault.  Returns null if
- * it does, otherwise what does not. */
+/* Checks what must hold after any run; with two faults, only that it ended and
+ * left nothing behind.  Returns null if all is well, otherwise what is not. */
 const char *world_check(struct world *);
 
 /* The rest is for the files of the world: test-transfer-world.c has the links

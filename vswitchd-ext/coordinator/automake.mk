@@ -53,6 +53,8 @@ noinst_PROGRAMS += tests/test-mbox-transfer
 
 tests_test_mbox_transfer_SOURCES = \
 	mbox/tests/unit/test-transfer-check.c \
+	mbox/tests/unit/test-transfer-direct.c \
+	mbox/tests/unit/test-transfer-direct.h \
 	mbox/tests/unit/test-transfer-mb.c \
 	mbox/tests/unit/test-transfer-switch.c \
 	mbox/tests/unit/test-transfer-world.c \

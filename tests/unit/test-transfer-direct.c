@@ -1,0 +1,815 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+#include "test-transfer-direct.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "mbox-transfer.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "util.h"
+
+/* Tests that play both agents and the switch by hand. */
+
+struct stub {
+    struct mbox_transfer *t;
+    struct mbox_transfer_request request;
+    long long now_us;
+
+    /* The last message to each agent, by role, and its keys. */
+    struct mbox_msg sent[3];
+    struct mbox_key *sent_keys[3];
+
+    bool dp_open;
+    bool held;                  /* Something is still held. */
+    enum mbox_transfer_mode mode;
+    size_t n_drain;             /* Packets that wait to be drained. */
+    unsigned int n_releases, n_held_packets, n_tracers[3];
+    size_t n_released_keys;
+    bool released_to_source;
+    unsigned int n_assigned[3];
+    enum mbox_role last_assigned;
+    unsigned int n_port_sent[3];
+};
+
+static long long
+stub_now_us(void *s_)
+{
+    struct stub *s = s_;
+
+    return s->now_us;
+}
+
+static int
+stub_send(void *s_, enum mbox_role role, const struct mbox_msg *msg,
+          const struct mbox_key *keys)
+{
+    struct stub *s = s_;
+
+    free(s->sent_keys[role]);
+    s->sent[role] = *msg;
+    s->sent_keys[role] = (msg->n_keys
+                          ? xmemdup(keys, msg->n_keys * sizeof *keys) : NULL);
+    return 0;
+}
+
+static int
+stub_dp_open(void *s_)
+{
+    struct stub *s = s_;
+
+    s->dp_open = true;
+    return 0;
+}
+
+static bool
+stub_dp_is_armed(void *s OVS_UNUSED)
+{
+    return true;
+}
+
+static void
+stub_dp_set_mode(void *s_, enum mbox_transfer_mode mode)
+{
+    struct stub *s = s_;
+
+    assert_true(s->dp_open);
+    s->mode = mode;
+}
+
+static void
+stub_dp_release(void *s_, enum mbox_select select OVS_UNUSED,
+                const struct mbox_key *keys OVS_UNUSED, size_t n,
+                bool to_source)
+{
+    struct stub *s = s_;
+
+    assert_true(s->dp_open);
+    s->n_releases++;
+    s->n_released_keys += n;
+    s->released_to_source = to_source;
+}
+
+static void
+stub_dp_hold_packet(void *s_, const void *frame OVS_UNUSED,
+                    size_t len OVS_UNUSED)
+{
+    struct stub *s = s_;
+
+    assert_true(s->dp_open);
+    s->n_held_packets++;
+}
+
+static size_t
+stub_dp_drain(void *s_, size_t max)
+{
+    struct stub *s = s_;
+    size_t n = MIN(max, s->n_drain);
+
+    assert_true(s->dp_open);
+    s->n_drain -= n;
+    return n;
+}
+
+static bool
+stub_dp_is_drained(void *s_)
+{
+    struct stub *s = s_;
+
+    return !s->n_drain && !s->held;
+}
+
+static bool
+stub_dp_is_over_limit(void *s OVS_UNUSED)
+{
+    return false;
+}
+
+static void
+stub_dp_get_stats(void *s_, struct mbox_transfer_dp_stats *stats)
+{
+    struct stub *s = s_;
+
+    assert_true(s->dp_open);
+    stats->n_packets = 1200;
+    stats->n_held = 27;
+    stats->max_bytes = 40960;
+    stats->hold_max_ns = 920 * 1000;
+}
+
+static void
+stub_dp_close(void *s_)
+{
+    struct stub *s = s_;
+
+    assert_true(s->dp_open);
+    s->dp_open = false;
+}
+
+static int
+stub_port_send(void *s_, enum mbox_role role, const void *frame OVS_UNUSED,
+               size_t len OVS_UNUSED, const struct mbox_tag *tag OVS_UNUSED)
+{
+    struct stub *s = s_;
+
+    s->n_port_sent[role]++;
+    return 0;
+}
+
+static int
+stub_port_send_tracer(void *s_, enum mbox_role role,
+                      enum mbox_tag_kind kind OVS_UNUSED,
+                      uint32_t seq OVS_UNUSED)
+{
+    struct stub *s = s_;
+
+    s->n_tracers[role]++;
+    return 0;
+}
+
+static int
+stub_assign(void *s_, const struct mbox_space *space OVS_UNUSED,
+            enum mbox_role role)
+{
+    struct stub *s = s_;
+
+    s->n_assigned[role]++;
+    s->last_assigned = role;
+    return 0;
+}
+
+static const struct mbox_transfer_ops stub_ops = {
+    .now_us = stub_now_us,
+    .send = stub_send,
+    .dp_open = stub_dp_open,
+    .dp_is_armed = stub_dp_is_armed,
+    .dp_set_mode = stub_dp_set_mode,
+    .dp_release = stub_dp_release,
+    .dp_hold_packet = stub_dp_hold_packet,
+    .dp_drain = stub_dp_drain,
+    .dp_is_drained = stub_dp_is_drained,
+    .dp_is_over_limit = stub_dp_is_over_limit,
+    .dp_get_stats = stub_dp_get_stats,
+    .dp_close = stub_dp_close,
+    .port_send = stub_port_send,
+    .port_send_tracer = stub_port_send_tracer,
+    .assign = stub_assign,
+};
+
+#define SRC MBOX_ROLE_SOURCE
+#define DST MBOX_ROLE_DESTINATION
+
+static void
+stub_init(struct stub *s, enum mbox_method method,
+          enum mbox_guarantee guarantee, uint32_t options)
+{
+    memset(s, 0, sizeof *s);
+    s->now_us = 1000000;
+    s->request = (struct mbox_transfer_request) {
+        .id = 7, .class_name = "ids", .src = "ids1", .dst = "ids2",
+        .method = method, .guarantee = guarantee, .options = options,
+        .scopes = MBOX_SCOPE_PER_FLOW, .timeout_ms = 1000,
+    };
+    mbox_space_init_any(&s->request.space);
+    s->t = mbox_transfer_create(&s->request, &stub_ops, s);
+    mbox_transfer_run(s->t);
+}
+
+static void
+stub_destroy(struct stub *s)
+{
+    mbox_transfer_destroy(s->t);
+    assert_false(s->dp_open);
+    for (int i = 0; i < ARRAY_SIZE(s->sent_keys); i++) {
+        free(s->sent_keys[i]);
+    }
+}
+
+/* Gives 'msg' with 'keys' to the transfer as if it came from 'role'. */
+static void
+stub_recv(struct stub *s, enum mbox_role role, const struct mbox_msg *msg,
+          const struct mbox_key *keys)
+{
+    struct mbox_writer w;
+    struct mbox_msg copy;
+
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    mbox_msg_encode(msg, keys, &w);
+    assert_int_equal(w.error, 0);
+    assert_int_equal(mbox_msg_decode(w.data, w.len, &copy), 0);
+    mbox_transfer_recv(s->t, role, &copy);
+    mbox_transfer_run(s->t);
+    mbox_writer_uninit(&w);
+}
+
+static void
+stub_recv_simple(struct stub *s, enum mbox_role role, enum mbox_msg_type type)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, type, s->request.id);
+    stub_recv(s, role, &msg, NULL);
+}
+
+static void
+stub_recv_prepared(struct stub *s, uint64_t n_flows)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_PREPARED, s->request.id);
+    msg.n_flows = n_flows;
+    stub_recv(s, SRC, &msg, NULL);
+    msg.n_flows = 0;
+    stub_recv(s, DST, &msg, NULL);
+}
+
+static void
+stub_recv_precopy(struct stub *s, uint32_t round, uint64_t n_dirty)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_PRECOPY, s->request.id);
+    msg.round = round;
+    msg.n_chunks = round * 1000;
+    msg.n_dirty = n_dirty;
+    stub_recv(s, SRC, &msg, NULL);
+}
+
+static void
+stub_recv_tracer(struct stub *s, uint32_t seq, uint64_t n_packets)
+{
+    struct mbox_tag tag = { MBOX_TAG_TRACER, s->request.id, seq };
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_TRACER_SEEN, s->request.id);
+    msg.seq = seq;
+    msg.n_packets = n_packets;
+    stub_recv(s, SRC, &msg, NULL);
+    assert_true(mbox_transfer_recv_tagged(s->t, SRC, &tag, "", 0));
+    mbox_transfer_run(s->t);
+}
+
+static void
+stub_recv_release(struct stub *s, enum mbox_select select,
+                  const struct mbox_key *keys, size_t n)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_RELEASE, s->request.id);
+    msg.select = select;
+    msg.n_keys = n;
+    stub_recv(s, DST, &msg, keys);
+}
+
+static void
+stub_recv_installed(struct stub *s, uint64_t n)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_INSTALLED, s->request.id);
+    msg.n_flows = msg.n_chunks = n;
+    msg.n_bytes = n * 256;
+    stub_recv(s, DST, &msg, NULL);
+}
+
+static bool
+stub_recv_returned(struct stub *s, enum mbox_role role, uint32_t seq,
+                   const void *frame, size_t len)
+{
+    struct mbox_tag tag = { MBOX_TAG_RETURNED, s->request.id, seq };
+    bool expected = mbox_transfer_recv_tagged(s->t, role, &tag, frame, len);
+
+    mbox_transfer_run(s->t);
+    return expected;
+}
+
+static void
+stub_report(struct stub *s, struct mbox_transfer_report *report)
+{
+    mbox_transfer_get_report(s->t, report);
+}
+
+static const char *
+stub_phase(struct stub *s)
+{
+    struct mbox_transfer_report report;
+
+    stub_report(s, &report);
+    return report.phase;
+}
+
+static void
+stub_finish_commit(struct stub *s)
+{
+    assert_int_equal(s->sent[SRC].type, MBOX_MSG_COMMIT);
+    assert_int_equal(s->sent[DST].type, MBOX_MSG_COMMIT);
+    stub_recv_simple(s, SRC, MBOX_MSG_COMMITTED);
+    stub_recv_simple(s, DST, MBOX_MSG_COMMITTED);
+}
+
+static struct mbox_key *
+make_keys(size_t n)
+{
+    struct mbox_key *keys = xcalloc(n, sizeof *keys);
+
+    for (size_t i = 0; i < n; i++) {
+        keys[i].family = 4;
+        keys[i].proto = IPPROTO_UDP;
+        keys[i].vlan = MBOX_VLAN_NONE;
+        keys[i].src[10] = keys[i].src[11] = 0xff;
+        keys[i].dst[10] = keys[i].dst[11] = 0xff;
+        keys[i].src[12] = 10;
+        keys[i].src[13] = i >> 16;
+        keys[i].src[14] = i >> 8;
+        keys[i].src[15] = i;
+        keys[i].dst[12] = 192;
+        mbox_key_canonical(&keys[i], &keys[i]);
+    }
+    return keys;
+}
+
+static void
+test_precopy_ends(void **state OVS_UNUSED)
+{
+    static const struct {
+        uint64_t n_flows;
+        uint64_t dirty[10];     /* Of each round. */
+        unsigned int n_rounds;  /* After these it ends. */
+    } cases[] = {
+        { 100, { 0 }, 1 },
+        { 100, { 16 }, 1 },
+        { 100, { 17, 16 }, 2 },
+        { 10000, { 100 }, 1 },
+        { 10000, { 101, 100 }, 2 },
+        { 10000, { 5000, 4000, 4000 }, 3 },
+        { 10000, { 5000, 6000 }, 2 },
+        { 10000, { 900, 800, 700, 600, 500, 400, 300, 200 }, 8 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct stub s;
+
+        stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE);
+        stub_recv_prepared(&s, cases[i].n_flows);
+        assert_int_equal(s.sent[SRC].type, MBOX_MSG_EXPORT);
+        for (unsigned int j = 0; j < cases[i].n_rounds; j++) {
+            assert_string_equal(stub_phase(&s), "pre-copy");
+            assert_int_equal(s.mode, MBOX_TRANSFER_PASS);
+            stub_recv_precopy(&s, j + 1, cases[i].dirty[j]);
+        }
+        assert_string_equal(stub_phase(&s), "holding");
+        assert_int_equal(s.mode, MBOX_TRANSFER_HOLD);
+        assert_int_equal(s.n_tracers[SRC], 1);
+        stub_destroy(&s);
+    }
+}
+
+/* Nothing is released before the tracer is back both ways. */
+static void
+test_release_waits_for_tracer(void **state OVS_UNUSED)
+{
+    struct mbox_tag tag = { MBOX_TAG_TRACER, 7, 1 };
+    struct mbox_msg msg;
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+    stub_recv_prepared(&s, 5);
+    stub_recv_release(&s, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    stub_recv_installed(&s, 5);
+    assert_int_equal(s.n_releases, 0);
+
+    mbox_msg_init(&msg, MBOX_MSG_TRACER_SEEN, 7);
+    msg.seq = 1;
+    stub_recv(&s, SRC, &msg, NULL);
+    assert_int_equal(s.n_releases, 0);
+
+    /* The copy was lost, so the tracer is sent again. */
+    s.now_us = mbox_transfer_wake_us(s.t);
+    while (s.n_tracers[SRC] == 1) {
+        s.now_us += 1000;
+        mbox_transfer_run(s.t);
+    }
+    tag.seq = 3;
+    assert_true(mbox_transfer_recv_tagged(s.t, SRC, &tag, "", 0));
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.n_releases, 0);      /* Nobody sent that one. */
+    tag.seq = 2;
+    assert_true(mbox_transfer_recv_tagged(s.t, SRC, &tag, "", 0));
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.n_releases, 1);
+    assert_false(s.dp_open);
+    assert_int_equal(s.n_assigned[DST], 1);
+    stub_finish_commit(&s);
+    assert_true(mbox_transfer_is_done(s.t));
+    stub_destroy(&s);
+}
+
+/* Draining sends at most two windows ahead of what D has dequeued. */
+static void
+test_drain_is_paced(void **state OVS_UNUSED)
+{
+    struct mbox_msg msg;
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_LOSS_FREE, 0);
+    stub_recv_prepared(&s, 5);
+    stub_recv_tracer(&s, 1, 0);
+    s.n_drain = 1000;
+    stub_recv_installed(&s, 5);
+    assert_int_equal(s.n_drain, 1000 - 128);
+    assert_int_equal(s.n_tracers[DST], 2);
+
+    mbox_msg_init(&msg, MBOX_MSG_TRACER_SEEN, 7);
+    msg.seq = 0x80000001;
+    stub_recv(&s, DST, &msg, NULL);
+    assert_int_equal(s.n_drain, 1000 - 192);
+    assert_int_equal(s.n_tracers[DST], 3);
+
+    /* Without answers it goes on by the clock. */
+    while (s.dp_open) {
+        assert_true(mbox_transfer_wake_us(s.t) < LLONG_MAX);
+        s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+        mbox_transfer_run(s.t);
+    }
+    assert_int_equal(s.n_drain, 0);
+    stub_finish_commit(&s);
+    stub_destroy(&s);
+}
+
+static void
+test_split_all_except(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    struct mbox_key *keys = make_keys(3);
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE);
+    stub_recv_prepared(&s, 10);
+    stub_recv_precopy(&s, 1, 3);
+    stub_recv_tracer(&s, 1, 0);
+    stub_recv_release(&s, MBOX_SELECT_ALL_EXCEPT, keys, 3);
+    assert_int_equal(s.n_released_keys, 3);
+    stub_recv_release(&s, MBOX_SELECT_KEYS, &keys[1], 1);
+    stub_recv_release(&s, MBOX_SELECT_KEYS, &keys[1], 1);
+    assert_int_equal(s.n_releases, 2);
+
+    mbox_transfer_cancel(s.t, "enough");
+    mbox_transfer_run(s.t);
+    for (int role = SRC; role <= DST; role++) {
+        assert_int_equal(s.sent[role].type, MBOX_MSG_COMMIT);
+        assert_int_equal(s.sent[role].select, MBOX_SELECT_ALL_EXCEPT);
+        assert_int_equal(s.sent[role].n_keys, 2);
+        for (int i = 0; i < 2; i++) {
+            assert_false(mbox_key_equal(&s.sent_keys[role][i], &keys[1]));
+        }
+    }
+
+    /* The rest is released to S when it has thawed. */
+    assert_int_equal(s.n_releases, 2);
+    stub_recv_simple(&s, SRC, MBOX_MSG_COMMITTED);
+    assert_int_equal(s.n_releases, 3);
+    assert_true(s.released_to_source);
+    assert_true(s.dp_open);
+    stub_recv_simple(&s, DST, MBOX_MSG_COMMITTED);
+    assert_false(s.dp_open);
+    assert_int_equal(s.n_assigned[DST], 1);
+    assert_int_equal(s.n_assigned[SRC], 2);
+    stub_report(&s, &report);
+    assert_int_equal(report.result, MBOX_TRANSFER_SPLIT);
+    assert_string_equal(report.error, "releasing: cancelled: enough");
+    stub_destroy(&s);
+    free(keys);
+}
+
+static void
+test_split_keys(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    struct mbox_key *keys = make_keys(3);
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_EARLY_RELEASE);
+    stub_recv_prepared(&s, 3);
+    stub_recv_tracer(&s, 1, 0);
+    stub_recv_release(&s, MBOX_SELECT_KEYS, keys, 2);
+    s.now_us += 1000 * 1000;    /* The timeout. */
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.sent[SRC].type, MBOX_MSG_COMMIT);
+    assert_int_equal(s.sent[SRC].select, MBOX_SELECT_KEYS);
+    assert_int_equal(s.sent[SRC].n_keys, 2);
+
+    /* D does not answer. */
+    stub_recv_simple(&s, SRC, MBOX_MSG_COMMITTED);
+    while (!mbox_transfer_is_done(s.t)) {
+        assert_true(mbox_transfer_wake_us(s.t) < LLONG_MAX);
+        s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+        mbox_transfer_run(s.t);
+    }
+    assert_int_equal(s.n_assigned[DST], 2);
+    assert_int_equal(s.n_assigned[SRC], 0);
+    stub_report(&s, &report);
+    assert_int_equal(report.result, MBOX_TRANSFER_SPLIT);
+    assert_string_equal(report.error,
+                        "releasing: not done after 1000 ms; "
+                        "instance 'ids2', splitting: "
+                        "did not confirm the commit");
+    stub_destroy(&s);
+    free(keys);
+}
+
+/* As many keys as make anything quadratic hang. */
+static void
+test_many_keys(void **state OVS_UNUSED)
+{
+    enum { N = 200000, BATCH = 500 };
+    struct mbox_key *keys = make_keys(N);
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE);
+    stub_recv_prepared(&s, N);
+    stub_recv_precopy(&s, 1, N / 2);
+    stub_recv_precopy(&s, 2, N / 2);
+    stub_recv_tracer(&s, 1, 0);
+    s.held = true;
+    stub_recv_release(&s, MBOX_SELECT_ALL_EXCEPT, keys, N / 2);
+    for (size_t i = 0; i < N / 2; i += BATCH) {
+        assert_true(s.dp_open);
+        stub_recv_release(&s, MBOX_SELECT_KEYS, &keys[i], BATCH);
+    }
+    assert_int_equal(s.n_released_keys, N);
+    stub_recv_release(&s, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    s.held = false;
+    stub_recv_installed(&s, N);
+    stub_finish_commit(&s);
+    assert_true(mbox_transfer_is_done(s.t));
+    stub_destroy(&s);
+    free(keys);
+}
+
+/* A frozen source returns what reaches it by another way. */
+static void
+test_hold_returned(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    char frame[60] = "frame";
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+    assert_false(stub_recv_returned(&s, SRC, 1, frame, sizeof frame));
+    stub_recv_prepared(&s, 1);
+    assert_true(stub_recv_returned(&s, SRC, 1, frame, sizeof frame));
+    assert_true(stub_recv_returned(&s, SRC, 2, frame, sizeof frame));
+    assert_false(stub_recv_returned(&s, SRC, 2, frame, sizeof frame));
+    assert_false(stub_recv_returned(&s, DST, 3, frame, sizeof frame));
+    assert_true(stub_recv_returned(&s, SRC, 5, frame, sizeof frame));
+    assert_int_equal(s.n_held_packets, 3);
+    stub_recv_tracer(&s, 1, 5);
+    stub_recv_installed(&s, 1);
+    stub_finish_commit(&s);
+    stub_report(&s, &report);
+    assert_int_equal(report.result, MBOX_TRANSFER_MOVED);
+    assert_int_equal(report.packets_returned, 3);
+    assert_int_equal(report.packets_lost, 2);
+    stub_destroy(&s);
+}
+
+static void
+test_buffer_limit(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    char frame[1000] = "frame";
+    struct mbox_msg msg;
+    struct stub s;
+
+    memset(&s, 0, sizeof s);
+    s.now_us = 1;
+    s.request = (struct mbox_transfer_request) {
+        .id = 7, .class_name = "ids", .src = "ids1", .dst = "ids2",
+        .method = MBOX_METHOD_EVENTS, .guarantee = MBOX_GUARANTEE_LOSS_FREE,
+        .timeout_ms = 1000, .buffer_limit = 10000,
+    };
+    mbox_space_init_any(&s.request.space);
+    s.t = mbox_transfer_create(&s.request, &stub_ops, &s);
+    mbox_transfer_run(s.t);
+    stub_recv_prepared(&s, 1);
+    stub_recv_simple(&s, SRC, MBOX_MSG_RETURNING);
+    for (int i = 1; i <= 20; i++) {
+        assert_true(stub_recv_returned(&s, SRC, i, frame, sizeof frame));
+    }
+    assert_string_equal(stub_phase(&s), "rolling back");
+    assert_int_equal(s.mode, MBOX_TRANSFER_HOLD);
+    stub_recv_tracer(&s, 1, 20);
+    assert_int_equal(s.sent[SRC].type, MBOX_MSG_ABORT);
+    mbox_msg_init(&msg, MBOX_MSG_ABORTED, 7);
+    msg.n_packets = 20;
+    stub_recv(&s, SRC, &msg, NULL);
+    stub_recv_simple(&s, DST, MBOX_MSG_ABORTED);
+    assert_true(mbox_transfer_is_done(s.t));
+    assert_int_equal(s.n_port_sent[SRC], 20);
+    stub_report(&s, &report);
+    assert_int_equal(report.result, MBOX_TRANSFER_ROLLED_BACK);
+    assert_string_equal(report.error, "exporting: more than 10000 bytes of "
+                        "packets returned");
+    stub_destroy(&s);
+}
+
+static void
+test_report(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_PRECOPY);
+    s.now_us += 500;
+    stub_recv_prepared(&s, 500);
+    s.now_us += 1000;
+    stub_recv_precopy(&s, 1, 3);
+    s.now_us += 1250;
+    stub_recv_tracer(&s, 1, 0);
+    stub_recv_installed(&s, 2000);
+    stub_finish_commit(&s);
+    stub_report(&s, &report);
+
+    mbox_transfer_report_format(&s.request, &report, &ds);
+    assert_string_equal(ds_cstr(&ds), "\
+transfer 7: moved\n\
+  flows     any of class ids, from ids1 to ids2\n\
+  method    hold, order-preserving\n\
+  state     2000 flows in 2000 chunks, 512.0 kB; pre-copied in 1 round\n\
+  packets   1200 seen, 27 held, 0 lost; at most 41.0 kB kept\n\
+  time      2.75 ms, held for 1.25 ms, a packet for at most 0.92 ms; \
+1 tracer\n\
+  phases    preparing 0.00, pre-copy 0.50, arming 1.50, holding 1.50, \
+releasing 2.75, committing 2.75, done 2.75 ms\n");
+    ds_clear(&ds);
+
+    struct json *json = mbox_transfer_report_to_json(&s.request, &report);
+    json_to_ds(json, JSSF_SORT, &ds);
+    assert_string_equal(ds_cstr(&ds), "{\"chunks\":2000,\"class\":\"ids\","
+        "\"destination\":\"ids2\",\"error\":\"\",\"flow_space\":\"any\","
+        "\"flows_ended\":0,\"flows_moved\":2000,"
+        "\"guarantee\":\"order-preserving\",\"hold_ms\":1.25,"
+        "\"hold_ms_max\":0.92,\"id\":7,\"max_held_bytes\":40960,"
+        "\"method\":\"hold\",\"packets_discarded\":0,"
+        "\"packets_duplicated\":0,\"packets_held\":27,\"packets_lost\":0,"
+        "\"packets_returned\":0,\"packets_seen\":1200,\"phase\":\"done\","
+        "\"phases\":[{\"at_ms\":0,\"phase\":\"preparing\"},"
+        "{\"at_ms\":0.5,\"phase\":\"pre-copy\"},"
+        "{\"at_ms\":1.5,\"phase\":\"arming\"},"
+        "{\"at_ms\":1.5,\"phase\":\"holding\"},"
+        "{\"at_ms\":2.75,\"phase\":\"releasing\"},"
+        "{\"at_ms\":2.75,\"phase\":\"committing\"},"
+        "{\"at_ms\":2.75,\"phase\":\"done\"}],"
+        "\"precopy_rounds\":1,\"result\":\"moved\",\"source\":\"ids1\","
+        "\"state_bytes\":512000,\"tracers_sent\":1,\"transfer_ms\":2.75}");
+    json_destroy(json);
+    ds_destroy(&ds);
+    stub_destroy(&s);
+}
+
+/* Whatever an agent or a port sends, the transfer survives it, and ends. */
+static void
+test_garbage(void **state OVS_UNUSED)
+{
+    uint64_t r = 12345;
+
+    for (int i = 0; i < 20000; i++) {
+        struct mbox_key *keys = make_keys(4);
+        struct stub s;
+
+        stub_init(&s, 1 + i % 3, 1 + i / 3 % 3, i / 9 % 16);
+        for (int j = 0; j < 30 && !mbox_transfer_is_done(s.t); j++) {
+            static const enum mbox_msg_type types[] = {
+                MBOX_MSG_PREPARED, MBOX_MSG_PREPARED, MBOX_MSG_PREPARED,
+                MBOX_MSG_PRECOPY, MBOX_MSG_RETURNING, MBOX_MSG_BUFFERING,
+                MBOX_MSG_TRACER_SEEN, MBOX_MSG_TRACER_SEEN, MBOX_MSG_RELEASE,
+                MBOX_MSG_INSTALLED, MBOX_MSG_PACKET, MBOX_MSG_FLUSHED,
+                MBOX_MSG_COMMITTED, MBOX_MSG_ABORTED, MBOX_MSG_ERROR,
+                MBOX_MSG_STATS,
+            };
+            char frame[60] = "frame";
+            struct mbox_msg msg;
+
+            r ^= r << 13;
+            r ^= r >> 7;
+            r ^= r << 17;
+            mbox_msg_init(&msg, types[r % ARRAY_SIZE(types)], 7);
+            msg.seq = ((r >> 8) % 4) | (r & 0x80 ? 0x80000000 : 0);
+            msg.round = j;
+            msg.n_chunks = (r >> 12) % 4;
+            msg.n_packets = (r >> 14) % 4;
+            msg.kind = 1 + (r >> 16) % MBOX_TAG_N_KINDS;
+            msg.select = 1 + (r >> 20) % 2;
+            msg.n_keys = (r >> 24) % 5;
+            msg.data = frame;
+            msg.data_len = sizeof frame;
+            stub_recv(&s, 1 + (r >> 30) % 2, &msg, keys);
+
+            struct mbox_tag tag = { 1 + (r >> 32) % MBOX_TAG_N_KINDS, 7,
+                                    (r >> 36) % 6 };
+            mbox_transfer_recv_tagged(s.t, 1 + (r >> 40) % 2, &tag, frame,
+                                      sizeof frame);
+            if (s.dp_open && (r >> 44) % 4 == 0) {
+                mbox_transfer_recv_dup(s.t, frame, sizeof frame);
+            }
+            s.now_us += (r >> 46) % 20000;
+            mbox_transfer_run(s.t);
+        }
+        for (int j = 0; !mbox_transfer_is_done(s.t); j++) {
+            assert_true(j < 1000);
+            assert_true(mbox_transfer_wake_us(s.t) < LLONG_MAX);
+            s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+            mbox_transfer_run(s.t);
+        }
+        assert_false(s.dp_open);
+        stub_destroy(&s);
+        free(keys);
+    }
+}
+
+int
+test_transfer_direct(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_precopy_ends),
+        cmocka_unit_test(test_release_waits_for_tracer),
+        cmocka_unit_test(test_drain_is_paced),
+        cmocka_unit_test(test_split_all_except),
+        cmocka_unit_test(test_split_keys),
+        cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_hold_returned),
+        cmocka_unit_test(test_buffer_limit),
+        cmocka_unit_test(test_report),
+        cmocka_unit_test(test_garbage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
