@@ -19,6 +19,7 @@ mbox_lib_sources = \
 	lib/mbox-channel-private.h \
 	lib/mbox-channel.c \
 	lib/mbox-channel.h \
+	lib/mbox-crc.c \
 	lib/mbox-key.c \
 	lib/mbox-key.h \
 	lib/mbox-listener.c \

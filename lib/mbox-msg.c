@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "mbox-tag.h"
 
@@ -441,12 +440,6 @@ mbox_msg_get_key(const struct mbox_msg *msg, uint32_t i, struct mbox_key *key)
     mbox_reader_init(&r, msg->key_data + (size_t) i * MBOX_KEY_WIRE_LEN,
                      MBOX_KEY_WIRE_LEN);
     mbox_key_decode(key, &r);
-}
-
-uint32_t
-mbox_msg_crc(const void *data, size_t len)
-{
-    return len ? crc32_z(0, data, len) : 0;
 }
 
 bool

@@ -308,35 +308,60 @@ mbox_space_has_ports(const struct mbox_space *space)
             && (!space->mask.proto || proto_has_ports(space->value.proto)));
 }
 
+/* Offsets in the wire form of a key. */
+#define KEY_DST 16
+#define KEY_SRC_PORT 32
+#define KEY_DST_PORT 34
+#define KEY_VLAN 36
+#define KEY_FAMILY 38
+#define KEY_PROTO 39
+#define KEY_LEN 40
+
+static void
+write_u16(uint8_t *p, uint16_t value)
+{
+    p[0] = value >> 8;
+    p[1] = value & 0xff;
+}
+
+static uint16_t
+read_u16(const uint8_t *p)
+{
+    return (uint16_t) (p[0] << 8 | p[1]);
+}
+
 void
 mbox_key_encode(const struct mbox_key *key, struct mbox_writer *w)
 {
-    mbox_put_bytes(w, key->src, sizeof key->src);
-    mbox_put_bytes(w, key->dst, sizeof key->dst);
-    mbox_put_u16(w, key->src_port);
-    mbox_put_u16(w, key->dst_port);
-    mbox_put_u16(w, key->vlan);
-    mbox_put_u8(w, key->family);
-    mbox_put_u8(w, key->proto);
+    uint8_t wire[KEY_LEN];
+
+    memcpy(wire, key->src, sizeof key->src);
+    memcpy(wire + KEY_DST, key->dst, sizeof key->dst);
+    write_u16(wire + KEY_SRC_PORT, key->src_port);
+    write_u16(wire + KEY_DST_PORT, key->dst_port);
+    write_u16(wire + KEY_VLAN, key->vlan);
+    wire[KEY_FAMILY] = key->family;
+    wire[KEY_PROTO] = key->proto;
+    mbox_put_bytes(w, wire, sizeof wire);
 }
 
-/* Reads 40 bytes without looking at what they mean. */
+/* Reads a key without looking at what its bytes mean. */
 static void
 key_decode_raw(struct mbox_key *key, struct mbox_reader *r)
 {
-    const void *src = mbox_get_bytes(r, sizeof key->src);
-    const void *dst = mbox_get_bytes(r, sizeof key->dst);
+    const uint8_t *wire = mbox_get_bytes(r, KEY_LEN);
 
-    memset(key, 0, sizeof *key);
-    if (src && dst) {
-        memcpy(key->src, src, sizeof key->src);
-        memcpy(key->dst, dst, sizeof key->dst);
+    if (!wire) {
+        memset(key, 0, sizeof *key);
+        return;
     }
-    key->src_port = mbox_get_u16(r);
-    key->dst_port = mbox_get_u16(r);
-    key->vlan = mbox_get_u16(r);
-    key->family = mbox_get_u8(r);
-    key->proto = mbox_get_u8(r);
+    memcpy(key->src, wire, sizeof key->src);
+    memcpy(key->dst, wire + KEY_DST, sizeof key->dst);
+    key->src_port = read_u16(wire + KEY_SRC_PORT);
+    key->dst_port = read_u16(wire + KEY_DST_PORT);
+    key->vlan = read_u16(wire + KEY_VLAN);
+    key->family = wire[KEY_FAMILY];
+    key->proto = wire[KEY_PROTO];
 }
 
 static bool

@@ -134,10 +134,10 @@ mbox_writer_clear(struct mbox_writer *w)
     w->error = 0;
 }
 
-/* Makes room for 'n' more bytes.  Returns false, and latches the error, if
- * that is not possible. */
+/* Makes room for 'n' more bytes, of which there is none.  Returns false, and
+ * latches the error, if that is not possible. */
 static bool
-writer_reserve(struct mbox_writer *w, size_t n)
+writer_grow(struct mbox_writer *w, size_t n)
 {
     if (w->error) {
         return false;
@@ -146,14 +146,14 @@ writer_reserve(struct mbox_writer *w, size_t n)
         w->error = -EMSGSIZE;
         return false;
     }
-    if (n <= w->allocated - w->len) {
-        return true;
-    }
 
     size_t need = w->len + n;
     size_t size = w->allocated ? w->allocated : WRITER_MIN_ALLOC;
     while (size < need) {
         size = size > w->limit / 2 ? w->limit : size * 2;
+    }
+    if (size > w->limit) {
+        size = w->limit;
     }
 
     uint8_t *data = realloc(w->data, size);
@@ -164,6 +164,15 @@ writer_reserve(struct mbox_writer *w, size_t n)
     w->data = data;
     w->allocated = size;
     return true;
+}
+
+/* Makes sure that there is room for 'n' more bytes.  'allocated' is never more
+ * than 'limit'. */
+static inline bool
+writer_reserve(struct mbox_writer *w, size_t n)
+{
+    return ((n <= w->allocated - w->len && !w->error)
+            || writer_grow(w, n));
 }
 
 size_t

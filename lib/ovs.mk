@@ -23,6 +23,7 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/lib/mbox-channel-private.h \
 	mbox/lib/mbox-channel.c \
 	mbox/lib/mbox-channel.h \
+	mbox/lib/mbox-crc.c \
 	mbox/lib/mbox-key.c \
 	mbox/lib/mbox-key.h \
 	mbox/lib/mbox-listener.c \

@@ -47,6 +47,11 @@ check_PROGRAMS += tests/unit/test-tls
 tests_unit_test_tls_SOURCES = tests/unit/test-tls.c
 tests_unit_test_tls_LDADD = $(unit_libs)
 
+# Not a test: prints figures.
+check_PROGRAMS += tests/unit/bench-lib
+tests_unit_bench_lib_SOURCES = tests/unit/bench-lib.c
+tests_unit_bench_lib_LDADD = lib/libmboxbase.la $(PTHREAD_LIBS)
+
 # Fuzz targets without libFuzzer.  Here, so that the suites find them.
 check_PROGRAMS += tests/unit/fuzz-key tests/unit/fuzz-msg tests/unit/fuzz-tag
 fuzz_common = tests/fuzz/fuzz-main.c tests/fuzz/fuzz.h
