@@ -37,7 +37,7 @@
 TARGET static inline __m128i
 load(const uint8_t *p)
 {
-    return _mm_loadu_si128((const __m128i *) p);
+    return _mm_loadu_si128((const void *) p);
 }
 
 /* Moves the polynomial 'x' on by the distance that 'k' stands for, to where
