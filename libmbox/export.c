@@ -101,10 +101,10 @@ mb_export_begin_round(void *export_)
                      + mb_tracker_n_dirty(&export->tracker));
 }
 
-/* Takes the next flow that existed at the start and that D does not have and
- * that is not in a queue. */
+/* Takes the next flow that existed at the start, that D does not have, and that
+ * is not in a queue either unless 'queued' is true. */
 static uint32_t
-next_listed(struct mb_export *export)
+next_listed(struct mb_export *export, bool queued)
 {
     struct mb_tracker *tracker = &export->tracker;
 
@@ -117,7 +117,8 @@ next_listed(struct mb_export *export)
             tracker->failed = true;
             break;
         }
-        if (!tracker->table.entries[index].flags) {
+        uint8_t flags = tracker->table.entries[index].flags;
+        if (!(queued ? flags & ~MB_DIRTY_QUEUED : flags)) {
             return index;
         }
     }
@@ -143,7 +144,7 @@ next_state(struct mb_export *export, enum mb_slice_part part)
         index = mb_tracker_pop(tracker, MB_QUEUE_LATE);
     }
     if (part != MB_SLICE_SHARED && index == MB_NO_ENTRY) {
-        index = next_listed(export);
+        index = next_listed(export, part == MB_SLICE_LISTED);
     }
     if ((part == MB_SLICE_ROUND || part == MB_SLICE_FLOWS)
         && index == MB_NO_ENTRY) {

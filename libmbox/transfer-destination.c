@@ -888,6 +888,9 @@ mb_destination_wake(const struct mb_destination *d)
                 && env->ops->control_backlog(env->aux) > MB_BACKLOG_MAX
                 ? MB_NEVER : 0);
     }
+    if (d->t->failed) {
+        return MB_NEVER;
+    }
     return d->more || d->replaying || d->batch.n ? 0 : MB_NEVER;
 }
 
