@@ -14,11 +14,16 @@
 
 bin_PROGRAMS += utilities/mbox-traffic
 utilities_mbox_traffic_SOURCES = utilities/mbox-traffic.c
+dist_man_MANS += utilities/mbox-traffic.1
 
 # Demonstration and measurement; mbox-lab is for the system tests only.
-dist_bin_SCRIPTS += utilities/mbox-demo
+dist_bin_SCRIPTS += utilities/mbox-demo utilities/mbox-bench
+dist_man_MANS += utilities/mbox-demo.1 utilities/mbox-bench.1
 dist_pkgdata_DATA += utilities/mbox_lab.py
 EXTRA_DIST += utilities/mbox-lab
+pkglibexec_PROGRAMS += utilities/mbox-bench-mb
+utilities_mbox_bench_mb_SOURCES = utilities/mbox-bench-mb.c
+utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
 # Reader of the traces of mbox-ids.
 bin_PROGRAMS += utilities/mbox-trace-check
