@@ -44,3 +44,6 @@ lib_libmboxbase_la_SOURCES = $(mbox_lib_sources)
 lib_libmboxbase_la_LIBADD = $(mbox_lib_libs)
 
 EXTRA_DIST += lib/ovs.mk
+
+# A dissector of the on-wire tag.
+dist_pkgdata_DATA += utilities/wireshark/mbox-tag.lua
