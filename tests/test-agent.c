@@ -352,7 +352,7 @@ port_recv(const uint8_t *frame, size_t len)
     struct mbox_tag tag;
 
     if (mbox_tag_peek(frame, len, &tag) && tag.kind == MBOX_TAG_TRACER
-        && len <= sizeof tracer) {
+        && tag.id == last_id && len <= sizeof tracer) {
         if (!tracer_len) {
             printf("port tracer id=%u seq=%u\n", tag.id, tag.seq);
             have_tracer = true;
@@ -445,6 +445,7 @@ control_recv(struct mbox_msg *msg, int *error)
                 fd = -1;
             }
             tracer_len = 0;
+            have_tracer = false;
         }
         if (fd >= 0) {
             close(fd);
