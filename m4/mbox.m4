@@ -131,7 +131,7 @@ AC_DEFUN([MBOX_WARNINGS],
   [WARNING_CFLAGS=
    mbox_save_CFLAGS=$CFLAGS
    for flag in -Wall -Wextra -Wno-sign-compare -Wpointer-arith -Wformat \
-               -Wformat-security -Wswitch-enum -Wunused-parameter \
+               -Wformat-security -Wunused-parameter \
                -Wstrict-prototypes -Wold-style-definition \
                -Wmissing-prototypes -Wmissing-field-initializers -Wshadow \
                -Wduplicated-cond -Wlogical-not-parentheses \
