@@ -161,6 +161,11 @@ mbox_events_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
     mbox_events_count_gap(t, agent, seq - 1);
     agent->last_seq = seq;
     t->packets_returned++;
+    if (t->buffer.bytes + t->dst_buffer.bytes > 2 * t->request.buffer_limit) {
+        /* Over 'buffer_limit' the transfer is rolled back, if it still can. */
+        t->packets_lost++;
+        return true;
+    }
     if (!from_src) {
         mbox_frames_append(&t->dst_buffer, frame, len);
         return true;

@@ -112,9 +112,10 @@ mbox_hold_apply_pending(struct mbox_transfer *t)
 static bool
 mbox_hold_recv_release(struct mbox_transfer *t, const struct mbox_msg *msg)
 {
-    if (t->installed) {
+    if (t->installed || msg->n_keys > MBOX_MAX_KEYS - t->n_keys_received) {
         return false;
     }
+    t->n_keys_received += msg->n_keys;
     if (msg->type == MBOX_MSG_INSTALLED
         && !mbox_transfer_recv_installed(t, msg)) {
         return false;

@@ -78,6 +78,9 @@ enum mbox_phase {
 #define MBOX_PRECOPY_DIRTY 16
 #define MBOX_PRECOPY_ROUNDS 8
 
+/* Most keys that D may release one by one, to bound memory. */
+#define MBOX_MAX_KEYS (4 * 1024 * 1024)
+
 /* A set of canonical flow keys. */
 struct mbox_key_set {
     struct hmap map;
@@ -261,6 +264,7 @@ struct mbox_transfer {
      * 'keys', afterwards everything but 'keys'. */
     struct mbox_pending_release *pending;
     size_t n_pending, allocated_pending;
+    size_t n_keys_received;
     bool any_released, rest_released;
     struct mbox_key_set keys;
 

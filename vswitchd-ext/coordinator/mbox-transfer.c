@@ -73,6 +73,9 @@ mbox_transfer_create(const struct mbox_transfer_request *request,
     if (!t->request.buffer_limit) {
         t->request.buffer_limit = MBOX_DEFAULT_BUFFER_LIMIT;
     }
+    t->request.options &= (request->method == MBOX_METHOD_HOLD
+                           ? ~0u
+                           : ~(MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE));
     t->ops = ops;
     t->aux = aux;
     t->method = (request->method == MBOX_METHOD_HOLD ? &mbox_method_hold
@@ -80,7 +83,8 @@ mbox_transfer_create(const struct mbox_transfer_request *request,
                  : &mbox_method_copy);
 
     t->start_us = t->now_us = ops->now_us(aux);
-    t->deadline_us = t->start_us + request->timeout_ms * 1000;
+    t->deadline_us = (request->timeout_ms > 0
+                      ? t->start_us + request->timeout_ms * 1000 : LLONG_MAX);
     t->wake_us = LLONG_MIN;
     t->suspect_until = LLONG_MAX;
     ds_init(&t->error);
@@ -185,6 +189,10 @@ mbox_transfer_note_valist(struct mbox_transfer *t,
                           const struct mbox_agent *agent,
                           const char *format, va_list args)
 {
+    if (t->error.length > MBOX_TEXT_MAX) {
+        /* An agent that goes on and on must not fill the memory. */
+        return;
+    }
     if (t->error.length) {
         ds_put_cstr(&t->error, "; ");
     }

@@ -110,11 +110,14 @@ struct mbox_transfer_request {
     uint32_t scopes;            /* MBOX_SCOPE_* mask. */
     uint32_t options;           /* MBOX_OPT_* mask. */
     enum mbox_last_packet last_packet;
-    long long timeout_ms;       /* For the whole transfer up to commit. */
+    long long timeout_ms;       /* For the whole transfer up to commit; 0 for
+                                 * none. */
     unsigned int tracer_tries;  /* Default 10. */
     unsigned int tracer_interval_ms;    /* Default 10. */
     size_t buffer_limit;        /* Bytes of the controller buffer of method
-                                 * events; 0 means 64 MiB. */
+                                 * events at which the transfer is rolled back
+                                 * (at twice that, once it cannot be, packets
+                                 * are dropped and counted); 0 means 64 MiB. */
 };
 
 /* Modes mirror enum mbox_steer_mode; kept apart so that this file does not
