@@ -27,6 +27,9 @@
 /* Optional fields of CHUNK. */
 #define CHUNK_TLV_MERGE 1
 
+/* Optional fields of HELLO. */
+#define HELLO_TLV_OPTIONS 1
+
 /* Fields on the wire, in the order in which a type lists them.  Their sizes
  * and checks are in put_field() and get_field(). */
 enum field {
@@ -321,6 +324,16 @@ get_tlvs(struct mbox_reader *r, struct mbox_msg *msg)
                 break;
             }
             msg->merge = value[0];
+        } else if (value && msg->type == MBOX_MSG_HELLO
+                   && type == HELLO_TLV_OPTIONS) {
+            struct mbox_reader options;
+
+            mbox_reader_init(&options, value, len);
+            msg->options = mbox_get_u32(&options) & MBOX_OPT_MASK;
+            if (mbox_reader_finish(&options)) {
+                r->error = -EPROTO;
+                break;
+            }
         }
     }
 }
@@ -353,6 +366,11 @@ encode_body(const struct mbox_msg *msg, const struct mbox_key *keys,
         mbox_put_u16(w, CHUNK_TLV_MERGE);
         mbox_put_u16(w, 1);
         mbox_put_u8(w, 1);
+    }
+    if (msg->type == MBOX_MSG_HELLO && msg->options) {
+        mbox_put_u16(w, HELLO_TLV_OPTIONS);
+        mbox_put_u16(w, 4);
+        mbox_put_u32(w, msg->options & MBOX_OPT_MASK);
     }
     return w->error;
 }

@@ -57,7 +57,10 @@ enum mbox_msg_type {
 
     /* Handshake. */
     MBOX_MSG_HELLO = 4,         /* A to C: 'version', 'name', 'class_name',
-                                 * 'schema', 'scopes', 'text' (product). */
+                                 * 'schema', 'scopes', 'text' (product);
+                                 * optional: 'options', MBOX_OPT_RELAY if it
+                                 * cannot receive descriptors, whatever the
+                                 * coordinator's end of the channel is. */
     MBOX_MSG_WELCOME = 5,       /* C to A: 'version', 'epoch'. */
 
     /* Transfers. */

@@ -174,6 +174,9 @@ send_hello(struct mb_agent *a)
     memcpy(msg.class_name, a->env->class_name, sizeof msg.class_name);
     msg.schema = a->env->schema;
     msg.scopes = a->scopes;
+    if (!mbox_channel_can_pass_fd(a->channel)) {
+        msg.options = MBOX_OPT_RELAY;
+    }
     snprintf(msg.text, sizeof msg.text, "%s", a->product ? a->product : "");
     mb_agent_send(a, &msg, NULL);
     a->greeted = true;

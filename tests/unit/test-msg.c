@@ -179,8 +179,10 @@ test_truncation(void **state)
              * just the optional field at its end is missing. */
             if (n >= MBOX_MSG_HEADER_LEN) {
                 uint8_t *frame = test_memdup(w.data, n);
-                bool whole = (rm->msg.type == MBOX_MSG_CHUNK && rm->msg.merge
-                              && n == w.len - 5);
+                bool whole = ((rm->msg.type == MBOX_MSG_CHUNK && rm->msg.merge
+                               && n == w.len - 5)
+                              || (rm->msg.type == MBOX_MSG_HELLO
+                                  && rm->msg.options && n == w.len - 8));
 
                 frame[0] = (n - 4) >> 24;
                 frame[1] = (n - 4) >> 16;
