@@ -162,6 +162,15 @@ void ids_table_remove(struct ids_table *, struct ids_flow *);
  * before is ignored, except for a flow that is being looked at. */
 void ids_table_wake(struct ids_table *, struct ids_flow *, uint64_t wake);
 
+/* True if at 'now' the slot that 'time' is in is over.  A flow that is due is
+ * one whose time's slot is over, so that what happens to it does not depend on
+ * when else it was looked at. */
+static inline bool
+ids_wheel_is_over(uint64_t time, uint64_t now)
+{
+    return time >> IDS_WHEEL_SHIFT < now >> IDS_WHEEL_SHIFT;
+}
+
 /* Calls 'look' for the flows due by 'now', which are out of the wheel during
  * the call: it must call ids_table_wake() or ids_table_remove(). */
 void ids_table_advance(struct ids_table *, uint64_t now,

@@ -444,7 +444,8 @@ process_payload(struct ctx *ctx, const struct ids_segment_info *s,
     uint32_t seq = s->seq + !!(s->flags & TH_SYN);
     int32_t ahead = ids_seq_diff(seq, half->next_seq);
 
-    if (ahead > 0 && (uint32_t) ahead > IDS_TCP_MAX_AHEAD) {
+    if (ahead > (int32_t) IDS_TCP_MAX_AHEAD
+        || ahead < -(int32_t) IDS_TCP_MAX_AHEAD) {
         count(ctx, ctx->dir, IDS_BAD_SEQ);
         return;
     }

@@ -470,7 +470,7 @@ look_at_flow(void *ids_, struct ids_flow *flow)
 {
     struct ids *ids = ids_;
 
-    if (ids->now >= flow->last_seen + timeout(flow)) {
+    if (ids_wheel_is_over(flow->last_seen + timeout(flow), ids->now)) {
         struct mbox_key key = flow->key;
         bool closed = flow->tcp && flow->tcp->state == IDS_TCP_CLOSED;
 
@@ -481,7 +481,8 @@ look_at_flow(void *ids_, struct ids_flow *flow)
         return;
     }
     if (has_open_streams(flow)
-        && ids->now >= flow->last_seen + IDS_PACK_SECONDS * SECOND) {
+        && ids_wheel_is_over(flow->last_seen + IDS_PACK_SECONDS * SECOND,
+                             ids->now)) {
         ids_sig_pack(ids->scanner, &flow->tcp->half[0].sig);
         ids_sig_pack(ids->scanner, &flow->tcp->half[1].sig);
     }
@@ -489,11 +490,19 @@ look_at_flow(void *ids_, struct ids_flow *flow)
 }
 
 void
+ids_set_time(struct ids *ids, uint64_t now)
+{
+    if (now > ids->now) {
+        ids->now = now;
+    }
+}
+
+void
 ids_tick(struct ids *ids, uint64_t now)
 {
-    ids->now = now;
-    ids_table_advance(&ids->table, now, look_at_flow, ids);
-    ids_scan_tick(ids->config.scan, now);
+    ids_set_time(ids, now);
+    ids_table_advance(&ids->table, ids->now, look_at_flow, ids);
+    ids_scan_tick(ids->config.scan, ids->now);
 }
 
 static int
@@ -506,7 +515,7 @@ finish_one(void *ids_, struct ids_flow *flow)
 void
 ids_finish(struct ids *ids, uint64_t now)
 {
-    ids->now = now;
+    ids_set_time(ids, now);
     ids_table_for_each(&ids->table, finish_one, ids);
 }
 
@@ -600,8 +609,8 @@ ids_packet(struct ids *ids, uint64_t now, const void *frame_, size_t len,
     struct ids_segment_info *s = NULL;
     struct mbox_key canonical;
 
-    now = now > ids->now ? now : ids->now;
-    ids->now = now;
+    ids_set_time(ids, now);
+    now = ids->now;
     ids->stats.packets++;
     ids->stats.bytes += len;
     if (!key->family) {

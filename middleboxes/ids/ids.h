@@ -94,6 +94,10 @@ void ids_packet(struct ids *, uint64_t now, const void *frame, size_t len,
  * every 100 ms or so. */
 void ids_tick(struct ids *, uint64_t now);
 
+/* Says what time it is.  To be called before the state functions below, which
+ * turn times into ages and back. */
+void ids_set_time(struct ids *, uint64_t now);
+
 /* Ends and logs all flows, for an orderly shutdown. */
 void ids_finish(struct ids *, uint64_t now);
 

@@ -242,6 +242,16 @@ on_log_error(void *program, const char *text)
 
 /* State functions.  The core fills a writer, the library takes a chunk. */
 
+/* Returns the worker's core, with its clock set. */
+static struct ids *
+get_core(struct program *program, unsigned int worker)
+{
+    struct ids *ids = program->workers[worker].ids;
+
+    ids_set_time(ids, clock_ns(CLOCK_MONOTONIC));
+    return ids;
+}
+
 static int
 append_chunk(struct mbox_writer *w, int error, struct mbox_chunk *chunk)
 {
@@ -284,8 +294,8 @@ flow_get(void *program_, unsigned int worker, const struct mbox_key *key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    return append_chunk(&w, ids_state_get(program->workers[worker].ids, key,
-                                          &w), chunk);
+    return append_chunk(&w, ids_state_get(get_core(program, worker), key, &w),
+                        chunk);
 }
 
 static int
@@ -296,7 +306,7 @@ flow_put(void *program_, unsigned int worker, const struct mbox_key *key,
 
     /* A flow is in one place: there is nothing to merge with. */
     (void) mode;
-    return ids_state_put(program->workers[worker].ids, key, data, len);
+    return ids_state_put(get_core(program, worker), key, data, len);
 }
 
 static int
@@ -339,8 +349,8 @@ scan_get(void *program_, unsigned int worker, const struct mbox_key *key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    return append_chunk(&w, ids_scan_state_get(program->workers[worker].ids,
-                                               key, &w), chunk);
+    return append_chunk(&w, ids_scan_state_get(get_core(program, worker), key,
+                                               &w), chunk);
 }
 
 static int
@@ -349,7 +359,7 @@ scan_put(void *program_, unsigned int worker, const struct mbox_key *key,
 {
     struct program *program = program_;
 
-    return ids_scan_state_put(program->workers[worker].ids, key, data, len,
+    return ids_scan_state_put(get_core(program, worker), key, data, len,
                               mode == MBOX_PUT_MERGE);
 }
 

@@ -65,3 +65,72 @@ tests_unit_fuzz_tag_LDADD = lib/libmboxbase.la
 check_PROGRAMS += tests/unit/mbox-test-agent
 tests_unit_mbox_test_agent_SOURCES = tests/test-agent.c
 tests_unit_mbox_test_agent_LDADD = lib/libmboxbase.la
+
+# The intrusion detection middlebox.
+ids_test_cppflags = $(AM_CPPFLAGS) $(IDS_CPPFLAGS)
+ids_test_libs = middleboxes/ids/libids.la $(JSONC_LIBS) $(unit_libs)
+ids_test_sources = tests/unit/ids-test.c tests/unit/ids-test.h
+
+check_PROGRAMS += tests/unit/test-ids-http
+tests_unit_test_ids_http_SOURCES = \
+	tests/unit/test-ids-http.c $(ids_test_sources)
+tests_unit_test_ids_http_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_http_LDADD = $(ids_test_libs)
+
+check_PROGRAMS += tests/unit/test-ids-move
+tests_unit_test_ids_move_SOURCES = \
+	tests/unit/test-ids-move.c $(ids_test_sources)
+tests_unit_test_ids_move_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_move_LDADD = $(ids_test_libs)
+
+check_PROGRAMS += tests/unit/test-ids-rules
+tests_unit_test_ids_rules_SOURCES = \
+	tests/unit/test-ids-rules.c $(ids_test_sources)
+tests_unit_test_ids_rules_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_rules_LDADD = $(ids_test_libs)
+
+check_PROGRAMS += tests/unit/test-ids-scan
+tests_unit_test_ids_scan_SOURCES = \
+	tests/unit/test-ids-scan.c $(ids_test_sources)
+tests_unit_test_ids_scan_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_scan_LDADD = $(ids_test_libs)
+
+check_PROGRAMS += tests/unit/test-ids-sig
+tests_unit_test_ids_sig_SOURCES = \
+	tests/unit/test-ids-sig.c $(ids_test_sources)
+tests_unit_test_ids_sig_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_sig_LDADD = $(ids_test_libs)
+
+check_PROGRAMS += tests/unit/test-ids-state
+tests_unit_test_ids_state_SOURCES = \
+	tests/fuzz/fuzz-ids-state.c \
+	tests/fuzz/fuzz-ids-state.h \
+	tests/unit/test-ids-state.c $(ids_test_sources)
+tests_unit_test_ids_state_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_state_LDADD = $(ids_test_libs)
+
+check_PROGRAMS += tests/unit/test-ids-tcp
+tests_unit_test_ids_tcp_SOURCES = \
+	tests/unit/test-ids-tcp.c $(ids_test_sources)
+tests_unit_test_ids_tcp_CPPFLAGS = $(ids_test_cppflags)
+tests_unit_test_ids_tcp_LDADD = $(ids_test_libs)
+
+# libmbox.
+EXTRA_DIST += tests/unit/libmbox-world.h
+libmbox_unit_libs = libmbox/libmboxcore.la $(CMOCKA_LIBS) $(PTHREAD_LIBS)
+
+check_PROGRAMS += tests/unit/test-libmbox-parts
+tests_unit_test_libmbox_parts_SOURCES = tests/unit/test-libmbox-parts.c
+tests_unit_test_libmbox_parts_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-transfer
+tests_unit_test_libmbox_transfer_SOURCES = tests/unit/test-libmbox-transfer.c
+tests_unit_test_libmbox_transfer_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-run
+tests_unit_test_libmbox_run_SOURCES = tests/unit/test-libmbox-run.c
+tests_unit_test_libmbox_run_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-port
+tests_unit_test_libmbox_port_SOURCES = tests/unit/test-libmbox-port.c
+tests_unit_test_libmbox_port_LDADD = $(libmbox_unit_libs)
