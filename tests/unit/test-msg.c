@@ -100,6 +100,10 @@ test_fields(void **state)
             assert_string_equal(out.class_name, in->class_name);
             assert_true(out.schema == in->schema);
             assert_int_equal(out.scopes, in->scopes);
+            assert_int_equal(out.options, in->options);
+            break;
+        case MBOX_MSG_ABORTED:
+            assert_true(out.n_packets == in->n_packets);
             break;
         case MBOX_MSG_PREPARE:
             assert_int_equal(out.role, in->role);
