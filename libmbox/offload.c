@@ -59,7 +59,7 @@ put_u32(uint8_t *p, uint32_t x)
 void
 mb_offload_checksum(uint8_t *frame, size_t len, size_t start, size_t offset)
 {
-    if (start > len || offset + 2 > len - start) {
+    if (start > len || offset > len - start || len - start - offset < 2) {
         return;
     }
 
