@@ -410,10 +410,12 @@ do_receive(const char *bind_to, uint16_t port, const char *trace_name,
 
     int64_t wall_offset = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
 
-    while (!stopped) {
+    /* What has arrived before the end counts. */
+    for (bool last = false; !last; ) {
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-        if (!poll(&pfd, 1, 200) && trace) {
+        last = stopped;
+        if (!last && !poll(&pfd, 1, 200) && trace) {
             fflush(trace);
         }
         while (receive_batch(fd, &c, trace, echo, wall_offset, &n_overflow)) {
