@@ -1216,7 +1216,7 @@ test_stress(void **state OVS_UNUSED)
 {
     static struct sender senders[N_THREADS];
     const char *n_moves_env = getenv("MBOX_TEST_MOVES");
-    int n_moves = n_moves_env ? atoi(n_moves_env) : 1000;
+    int n_moves = n_moves_env ? atoi(n_moves_env) : 200;
     const char *at = "a";
 
     keep_log = false;
