@@ -19,7 +19,6 @@ mbox_lib_sources = \
 	lib/mbox-channel-private.h \
 	lib/mbox-channel.c \
 	lib/mbox-channel.h \
-	lib/mbox-crc.c \
 	lib/mbox-key.c \
 	lib/mbox-key.h \
 	lib/mbox-listener.c \
@@ -37,7 +36,7 @@ mbox_lib_sources = \
 	lib/mbox-tls.h \
 	lib/mbox-wire.c \
 	lib/mbox-wire.h
-mbox_lib_libs = $(OPENSSL_LIBS) $(ZLIB_LIBS)
+mbox_lib_libs = $(OPENSSL_LIBS) $(DEFLATE_LIBS)
 
 noinst_LTLIBRARIES += lib/libmboxbase.la
 lib_libmboxbase_la_SOURCES = $(mbox_lib_sources)

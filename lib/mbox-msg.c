@@ -17,6 +17,7 @@
 #include "mbox-msg.h"
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <string.h>
 
 #include "mbox-tag.h"
@@ -458,6 +459,12 @@ mbox_msg_get_key(const struct mbox_msg *msg, uint32_t i, struct mbox_key *key)
     mbox_reader_init(&r, msg->key_data + (size_t) i * MBOX_KEY_WIRE_LEN,
                      MBOX_KEY_WIRE_LEN);
     mbox_key_decode(key, &r);
+}
+
+uint32_t
+mbox_msg_crc(const void *data, size_t len)
+{
+    return libdeflate_crc32(0, data, len);
 }
 
 bool

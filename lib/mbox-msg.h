@@ -230,7 +230,7 @@ int mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg);
 /* Gets key 'i' (< msg->n_keys) of a decoded message. */
 void mbox_msg_get_key(const struct mbox_msg *, uint32_t i, struct mbox_key *);
 
-/* CRC-32 (zlib) of a chunk's payload, to be stored in 'crc' and checked by D
+/* CRC-32 (that of zlib) of a chunk's payload, to be stored in 'crc' and checked by D
  * before anything is imported. */
 uint32_t mbox_msg_crc(const void *data, size_t len);
 

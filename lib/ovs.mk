@@ -23,7 +23,6 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/lib/mbox-channel-private.h \
 	mbox/lib/mbox-channel.c \
 	mbox/lib/mbox-channel.h \
-	mbox/lib/mbox-crc.c \
 	mbox/lib/mbox-key.c \
 	mbox/lib/mbox-key.h \
 	mbox/lib/mbox-listener.c \
@@ -41,4 +40,4 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/lib/mbox-tls.h \
 	mbox/lib/mbox-wire.c \
 	mbox/lib/mbox-wire.h
-lib_libopenvswitch_la_LIBADD += -lz
+lib_libopenvswitch_la_LIBADD += -ldeflate

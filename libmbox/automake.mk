@@ -53,7 +53,7 @@ libmbox_libmboxcore_la_CPPFLAGS = \
 	-DMBOX_VERSION='"$(PACKAGE_VERSION)"' \
 	-DMBOX_MODULE_DIR='"$(mbox_module_dir)"'
 libmbox_libmboxcore_la_LIBADD = \
-	lib/libmboxbase.la $(OPENSSL_LIBS) $(ZLIB_LIBS) $(PTHREAD_LIBS) -ldl
+	lib/libmboxbase.la $(OPENSSL_LIBS) $(DEFLATE_LIBS) $(PTHREAD_LIBS) -ldl
 
 lib_LTLIBRARIES += libmbox/libmbox.la
 libmbox_libmbox_la_SOURCES =
