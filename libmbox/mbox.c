@@ -155,6 +155,7 @@ deliver(struct mbox *m, struct mb_packet *packet)
 
     unsigned int worker = mb_worker_of(&packet->key, m->n_workers);
     while (!mb_workers_push(m->workers, worker, packet)) {
+        mb_workers_kick(m->workers);
         collect(m);
         sched_yield();
     }
@@ -226,6 +227,7 @@ run_ports(struct mbox *m, const struct pollfd *pfds)
         }
     }
     if (m->workers) {
+        mb_workers_kick(m->workers);
         collect(m);
     }
     flush_ports(m);
@@ -290,6 +292,7 @@ env_barrier(void *m_)
     struct mbox *m = m_;
 
     if (m->workers) {
+        mb_workers_kick(m->workers);
         while (!mb_workers_are_idle(m->workers)) {
             collect(m);
             sched_yield();
@@ -657,6 +660,9 @@ run_once(struct mbox *m)
         }
         if (mb_agent_transfers(m->agent)) {
             mb_agent_run_transfers(m->agent, monotonic() + MB_SLICE_NS);
+            if (m->workers) {
+                mb_workers_kick(m->workers);
+            }
             flush_ports(m);
             mb_agent_flush(m->agent);
         }

@@ -45,6 +45,7 @@ struct worker {
     pthread_t thread;
     struct ring in, out;
     uint64_t n_pushed;          /* The I/O thread's. */
+    uint64_t n_kicked;          /* 'n_pushed' when it was last woken. */
 
     uint64_t n_processed __attribute__((aligned(64)));
     uint32_t sleeping;          /* Futex: 1 while it sleeps or is about to. */
@@ -109,13 +110,17 @@ monotonic(void)
     return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
 }
 
+/* Sleeping: whoever is about to sleep exchanges its flag with 1 and then looks
+ * for work once more; whoever has work for it stores that and then modifies the
+ * flag.  Both are modifications of one object, so one comes first: if the
+ * sleeper's does, the other sees the flag; if not, the sleeper sees the
+ * work. */
+
 /* Wakes 'w' if it sleeps, after something was stored for it. */
 static void
 wake_worker(struct worker *w)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&w->sleeping, __ATOMIC_RELAXED)) {
-        __atomic_store_n(&w->sleeping, 0, __ATOMIC_RELAXED);
+    if (__atomic_exchange_n(&w->sleeping, 0, __ATOMIC_ACQ_REL)) {
         syscall(SYS_futex, &w->sleeping, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }
 }
@@ -134,8 +139,7 @@ worker_sleep(struct worker *w, uint64_t ns)
 {
     const struct timespec timeout = { .tv_nsec = ns };
 
-    __atomic_store_n(&w->sleeping, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __atomic_exchange_n(&w->sleeping, 1, __ATOMIC_ACQ_REL);
     if (!has_work(w)) {
         syscall(SYS_futex, &w->sleeping, FUTEX_WAIT_PRIVATE, 1, &timeout,
                 NULL, 0);
@@ -146,9 +150,7 @@ worker_sleep(struct worker *w, uint64_t ns)
 static void
 wake_io(struct mb_workers *ws)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&ws->io_sleeping, __ATOMIC_RELAXED)
-        && __atomic_exchange_n(&ws->io_sleeping, 0, __ATOMIC_RELAXED)) {
+    if (__atomic_exchange_n(&ws->io_sleeping, 0, __ATOMIC_ACQ_REL)) {
         const uint64_t one = 1;
         ssize_t n = write(ws->wake_fd, &one, sizeof one);
 
@@ -280,8 +282,20 @@ mb_workers_push(struct mb_workers *ws, unsigned int worker,
         return false;
     }
     w->n_pushed++;
-    wake_worker(w);
     return true;
+}
+
+void
+mb_workers_kick(struct mb_workers *ws)
+{
+    for (unsigned int i = 0; i < ws->n; i++) {
+        struct worker *w = &ws->w[i];
+
+        if (w->n_kicked != w->n_pushed) {
+            w->n_kicked = w->n_pushed;
+            wake_worker(w);
+        }
+    }
 }
 
 struct mb_packet *
@@ -340,8 +354,7 @@ mb_workers_give(struct mb_workers *ws, unsigned int worker,
 bool
 mb_workers_prepare_sleep(struct mb_workers *ws)
 {
-    __atomic_store_n(&ws->io_sleeping, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __atomic_exchange_n(&ws->io_sleeping, 1, __ATOMIC_ACQ_REL);
     for (unsigned int i = 0; i < ws->n; i++) {
         if (!ring_is_empty(&ws->w[i].out)) {
             mb_workers_awake(ws);

@@ -45,9 +45,13 @@ struct mb_workers *mb_workers_start(unsigned int n, unsigned int n_ports,
 /* Stops them; what is still queued is not processed, but freed. */
 void mb_workers_stop(struct mb_workers *);
 
-/* Hands 'packet' to 'worker'.  Returns false if its ring is full. */
+/* Hands 'packet' to 'worker', which may notice only at the next
+ * mb_workers_kick().  Returns false if its ring is full. */
 bool mb_workers_push(struct mb_workers *, unsigned int worker,
                      struct mb_packet *packet);
+
+/* Wakes the workers that were given packets since the last call. */
+void mb_workers_kick(struct mb_workers *);
 
 /* Returns the next packet that comes back, or null. */
 struct mb_packet *mb_workers_collect(struct mb_workers *);
