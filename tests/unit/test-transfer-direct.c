@@ -582,6 +582,80 @@ test_split_keys(void **state OVS_UNUSED)
     free(keys);
 }
 
+/* What was released already is not held again, and D's death while the transfer
+ * is being split takes everything back. */
+static void
+test_split_destination_dies(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    struct mbox_key *keys = make_keys(3);
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_EARLY_RELEASE);
+    stub_recv_prepared(&s, 3);
+    stub_recv_tracer(&s, 1, 0);
+    stub_recv_release(&s, MBOX_SELECT_KEYS, keys, 1);
+    stub_recv_release(&s, MBOX_SELECT_ALL_EXCEPT, keys, 2);
+    assert_int_equal(s.n_released_keys, 1 + 1);
+    mbox_transfer_cancel(s.t, "enough");
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.sent[SRC].n_keys, 1);
+    assert_true(mbox_key_equal(&s.sent_keys[SRC][0], &keys[1]));
+
+    s.held = true;
+    stub_recv_simple(&s, SRC, MBOX_MSG_COMMITTED);
+    assert_int_equal(s.n_releases, 3);
+    mbox_transfer_agent_lost(s.t, DST, "killed");
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.mode, MBOX_TRANSFER_HOLD);
+    assert_int_equal(s.n_releases, 4);
+    assert_true(s.released_to_source);
+    s.held = false;
+    mbox_transfer_run(s.t);
+    assert_true(mbox_transfer_is_done(s.t));
+    assert_int_equal(s.n_assigned[DST], 0);
+    stub_report(&s, &report);
+    assert_int_equal(report.result, MBOX_TRANSFER_ROLLED_BACK);
+    stub_destroy(&s);
+    free(keys);
+}
+
+/* D reports that the state channel broke.  If S has died, what D has is kept;
+ * if it has not, the transfer is rolled back, a little later. */
+static void
+test_state_channel_breaks(void **state OVS_UNUSED)
+{
+    for (int src_dies = 0; src_dies < 2; src_dies++) {
+        struct mbox_msg msg;
+        struct stub s;
+
+        stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+        stub_recv_prepared(&s, 3);
+        stub_recv_tracer(&s, 1, 0);
+        mbox_msg_init(&msg, MBOX_MSG_ERROR, 7);
+        msg.code = ECONNRESET;
+        stub_recv(&s, DST, &msg, NULL);
+        assert_string_equal(stub_phase(&s), "holding");
+        if (src_dies) {
+            mbox_transfer_agent_lost(s.t, SRC, "killed");
+            mbox_transfer_run(s.t);
+            assert_int_equal(s.sent[DST].type, MBOX_MSG_COMMIT);
+            assert_int_equal(s.n_assigned[DST], 1);
+        } else {
+            while (s.sent[SRC].type != MBOX_MSG_ABORT) {
+                assert_true(s.now_us < 1000000 + 100000);
+                s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+                mbox_transfer_run(s.t);
+            }
+            stub_recv_simple(&s, SRC, MBOX_MSG_ABORTED);
+            assert_int_equal(s.n_assigned[DST], 0);
+            assert_true(s.released_to_source);
+        }
+        stub_destroy(&s);
+    }
+}
+
 /* As many keys as make anything quadratic hang. */
 static void
 test_many_keys(void **state OVS_UNUSED)
@@ -804,6 +878,8 @@ test_transfer_direct(void)
         cmocka_unit_test(test_drain_is_paced),
         cmocka_unit_test(test_split_all_except),
         cmocka_unit_test(test_split_keys),
+        cmocka_unit_test(test_split_destination_dies),
+        cmocka_unit_test(test_state_channel_breaks),
         cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_hold_returned),
         cmocka_unit_test(test_buffer_limit),
