@@ -582,8 +582,8 @@ test_split_keys(void **state OVS_UNUSED)
     free(keys);
 }
 
-/* What was released already is not held again, and D's death while the transfer
- * is being split takes everything back. */
+/* What was released already is not held again, and D's death while the
+ * transfer is being split takes everything back. */
 static void
 test_split_destination_dies(void **state OVS_UNUSED)
 {

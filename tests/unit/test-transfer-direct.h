@@ -17,7 +17,7 @@
 #ifndef TEST_TRANSFER_DIRECT_H
 #define TEST_TRANSFER_DIRECT_H 1
 
-/* Runs the tests of test-transfer-direct.c.  Returns the number that failed. */
+/* Runs the tests of test-transfer-direct.c.  Returns how many failed. */
 int test_transfer_direct(void);
 
 #endif /* test-transfer-direct.h */

@@ -384,8 +384,8 @@ mbox_events_step_duplicating(struct mbox_transfer *t)
 }
 
 /* The last packet cannot be told.  With guarantee order-preserving that is a
- * failure, since everything can still be undone.  Otherwise D processes packets
- * already, so the transfer goes on with what is back: returns true. */
+ * failure, since everything can still be undone.  Otherwise D processes
+ * packets already, so the transfer goes on with what is back: returns true. */
 static bool OVS_PRINTF_FORMAT(2, 3)
 mbox_events_give_up(struct mbox_transfer *t, const char *format, ...)
 {

@@ -62,8 +62,8 @@ enum mbox_phase {
 /* How long D is given, once S has died, to install what S had sent. */
 #define MBOX_SALVAGE_US (200 * 1000)
 
-/* When D reports that the state channel broke, S has probably died: how long to
- * wait for that news, which decides between rollback and salvage. */
+/* When D reports that the state channel broke, S has probably died: how long
+ * to wait for that news, which decides between rollback and salvage. */
 #define MBOX_SUSPECT_US (50 * 1000)
 
 /* Duplicating ends after this long without traffic; and so long may packets

@@ -53,8 +53,8 @@
  *                 to the controller buffer.
  *     DUPLICATING mode DUP (order-preserving), until the first duplicate or
  *                 one grace period without traffic.
- *     ROUTING     mode TARGET; tracer to S.  Until the last packet is back: the
- *                 tracer, or the packet equal to the last duplicate.  (The
+ *     ROUTING     mode TARGET; tracer to S.  Until the last packet is back:
+ *                 the tracer, or the packet equal to the last duplicate.  (The
  *                 tracer is waited for with guarantee none, too: what S still
  *                 has queued must not meet a source that has committed.)
  *     FLUSHING    the controller buffer goes to D, tagged do-not-buffer, then
@@ -199,8 +199,8 @@ void mbox_transfer_recv_dup(struct mbox_transfer *, const void *frame,
                             size_t len);
 void mbox_transfer_cancel(struct mbox_transfer *, const char *why);
 
-/* Makes all progress that is possible now.  Call after inputs, when armed, when
- * mbox_transfer_wake_us() has passed. */
+/* Makes all progress that is possible now.  Call after inputs, when armed, and
+ * when mbox_transfer_wake_us() has passed. */
 void mbox_transfer_run(struct mbox_transfer *);
 
 /* When mbox_transfer_run() must be called even without input: a time as of
@@ -215,7 +215,7 @@ const struct mbox_transfer_request *mbox_transfer_get_request(
 struct mbox_transfer_report {
     enum mbox_transfer_result result;
     const char *phase;          /* "pre-copy", "holding", ... */
-    char error[MBOX_TEXT_MAX + 1];      /* "" if none: instance, step, cause. */
+    char error[MBOX_TEXT_MAX + 1];      /* "" or instance, step, cause. */
     uint64_t flows_moved, chunks, state_bytes, gone;
     uint64_t precopy_rounds;
     uint64_t packets_seen, packets_held, packets_returned, packets_dup;
@@ -227,7 +227,7 @@ struct mbox_transfer_report {
     long long transfer_us;      /* Request to DONE. */
     long long hold_us;          /* Flip to the last release. */
     double hold_ms_max;         /* Longest time one packet was held. */
-    /* Timeline: when each phase was entered, us since the request; -1 never. */
+    /* Timeline: when each phase was entered, in us since the request. */
     size_t n_phases;
     struct { const char *phase; long long at_us; } phases[16];
 };
@@ -244,7 +244,7 @@ struct json *mbox_transfer_report_to_json(
     const struct mbox_transfer_request *request,
     const struct mbox_transfer_report *);
 
-/* "in progress", "moved" ("copied" for method copy), "rolled back", "split". */
+/* "in progress", "moved" ("copied" if a copy), "rolled back", "split". */
 const char *mbox_transfer_result_to_string(enum mbox_method,
                                            enum mbox_transfer_result);
 
