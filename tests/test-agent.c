@@ -32,7 +32,8 @@
  *     state-send, state-expect        same, on the state channel, whether a
  *                                     socket or relayed; "keys=A-B" are the
  *                                     flows 10.0.0.1:A to 10.0.0.1:B with
- *                                     10.0.1.1:80; a chunk's CRC is filled in
+ *                                     10.0.1.1:80; a chunk's CRC is filled in;
+ *                                     "data=TEXT" or "fill=N", N zeros
  *     state-expect-closed
  *     port NAME FILE                  a dummy network device and its tx_pcap
  *     expect-tracer, return-tracer    on the port; further copies of a tracer
@@ -271,8 +272,13 @@ make_msg(char *words[], int n_words, struct mbox_msg *msg,
             msg->data = value;
             msg->data_len = strlen(value);
         } else if (!strcmp(words[i], "fill")) {
+            static const char zeros[4 * 1024 * 1024];
+
             msg->data_len = strtoul(value, NULL, 0);
-            msg->data = calloc(1, msg->data_len);
+            msg->data = zeros;
+            if (msg->data_len > sizeof zeros) {
+                fail("\"fill\" is too large");
+            }
         } else {
             set_field(msg, words[i], value);
         }
