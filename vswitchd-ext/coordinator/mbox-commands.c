@@ -27,8 +27,8 @@
 
 /* The mbox/ commands, in the coordinator's thread.
  *
- * Each handler returns NULL and sets '*out' to its answer (or leaves it NULL if
- * the answer comes later), or returns an error message.  Both belong to the
+ * Each handler returns NULL and sets '*out' to its answer (or leaves it NULL
+ * if the answer comes later), or returns an error message.  Both belong to the
  * caller. */
 
 struct command {

@@ -379,8 +379,8 @@ mbox_show(const struct mbox_coordinator *c, const char *name, char **out)
         bool is_class = sset_contains(&c->registry.classes, name);
 
         if (!instance && !is_class) {
-            ds_put_format(&ds, "no instance or class \"%s\" (known instances: ",
-                          name);
+            ds_put_format(&ds, "no instance or class \"%s\" (known instances"
+                          ": ", name);
             mbox_registry_format_names(&c->registry, &ds);
             ds_put_char(&ds, ')');
             return ds_steal_cstr(&ds);

@@ -23,8 +23,8 @@
 
 struct mbox_coordinator;
 
-/* What the commands that only look at things answer, as text or (where there is
- * a choice) JSON.  The caller frees it.  Coordinator thread only. */
+/* What the commands that only look at things answer, as text or (where there
+ * is a choice) JSON.  The caller frees it.  Coordinator thread only. */
 
 char *mbox_show_report(const struct mbox_transfer_request *,
                        const struct mbox_transfer_report *, bool json);

@@ -20,8 +20,8 @@
 /* Open transfers and the history
  * ==============================
  *
- * Binds each transfer's state machine (mbox-transfer.h) to the agents' channels
- * (mbox-conn.h), the datapath (mbox-steer.h) and the assignments
+ * Binds each transfer's state machine (mbox-transfer.h) to the agents'
+ * channels (mbox-conn.h), the datapath (mbox-steer.h) and the assignments
  * (mbox-class.h).
  *
  * Coordinator thread only. */
