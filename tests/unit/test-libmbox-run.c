@@ -614,11 +614,20 @@ moves(uint32_t n_flows, unsigned int n_workers)
     world_uninit(&w);
 }
 
+/* Fewer for slow tools such as ThreadSanitizer. */
+static uint32_t
+n_test_flows(void)
+{
+    const char *s = getenv("MBOX_TEST_FLOWS");
+
+    return s ? atoi(s) : 10000;
+}
+
 static void
 test_moves(void **state)
 {
     (void) state;
-    moves(10000, 1);
+    moves(n_test_flows(), 1);
     moves(1, 1);
 }
 
@@ -626,7 +635,7 @@ static void
 test_moves_workers(void **state)
 {
     (void) state;
-    moves(10000, 3);
+    moves(n_test_flows(), 3);
 }
 
 /* Sends what is held to the source, in order. */

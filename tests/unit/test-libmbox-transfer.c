@@ -848,6 +848,34 @@ test_abort_buffered(void **state)
     }
 }
 
+/* Replay ends although bursts keep coming while it lasts. */
+static void
+test_replay_under_load(void **state)
+{
+    struct world w;
+    unsigned int n_slices = 0;
+
+    (void) state;
+    world_init(&w);
+    lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_EVENTS, 0);
+    command(&w.d, MBOX_MSG_BUFFER);
+    expect(&w.d, MBOX_MSG_BUFFERING, NULL);
+    for (uint32_t i = 0; i < 500; i++) {
+        feed(&w, &w.d, i % 10, NULL);
+    }
+    give_last(&w, false, 0);
+    while (mb_transfer_n_buffered(w.d.t)) {
+        for (uint32_t i = 0; i < 2 * MB_BURST; i++) {
+            feed(&w, &w.d, i % 10, NULL);
+        }
+        mb_transfer_run(w.d.t, w.d.clock);      /* No time at all. */
+        assert_true(++n_slices < 100);
+    }
+    expect(&w.d, MBOX_MSG_FLUSHED, NULL);
+    assert_state_at(&w, &w.d, 10);
+    world_uninit(&w);
+}
+
 static void
 test_buffer_limit(void **state)
 {
@@ -1313,6 +1341,7 @@ main(void)
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_abort_buffered),
+        cmocka_unit_test(test_replay_under_load),
         cmocka_unit_test(test_buffer_limit),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_split),
