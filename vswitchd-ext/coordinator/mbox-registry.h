@@ -22,8 +22,8 @@
  *
  * An instance is known by name.  It becomes known by an Interface's
  * other_config:mbox-class (which gives it a port) or by an agent that
- * announces it; it can take part in transfers when it has both and they agree on the
- * class.
+ * announces it; it can take part in transfers when it has both and they agree
+ * on the class.
  *
  * Coordinator thread only. */
 
