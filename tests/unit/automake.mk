@@ -134,3 +134,8 @@ tests_unit_test_libmbox_run_LDADD = $(libmbox_unit_libs)
 check_PROGRAMS += tests/unit/test-libmbox-port
 tests_unit_test_libmbox_port_SOURCES = tests/unit/test-libmbox-port.c
 tests_unit_test_libmbox_port_LDADD = $(libmbox_unit_libs)
+
+# Not a test: prints figures.
+check_PROGRAMS += tests/unit/bench-libmbox
+tests_unit_bench_libmbox_SOURCES = tests/unit/bench-libmbox.c
+tests_unit_bench_libmbox_LDADD = $(libmbox_unit_libs)

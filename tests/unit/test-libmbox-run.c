@@ -16,13 +16,12 @@
 
 /* Whole instances in threads of their own, between which flows move while
  * numbered packets run through them.  The test is the switch and the
- * coordinator.  With the argument "bench", prints what a packet costs. */
+ * coordinator. */
 
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "libmbox-world.h"
@@ -728,61 +727,8 @@ test_hostile(void **state)
     world_uninit(&w);
 }
 
-/* What a packet costs. */
-
-static double
-bench_once(struct checker *checker, struct mb_tracker *tracker,
-           struct mb_packet **packets, size_t n)
-{
-    struct timespec a, b;
-
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int round = 0; round < 100; round++) {
-        for (size_t i = 0; i < n; i++) {
-            struct mb_packet *packet = packets[i];
-            struct mbox_packet p = { .key = packet->key };
-
-            mb_packet_parse(packet);
-            for (struct mb_tracker *t = tracker; t; t = t->next) {
-                mb_tracker_packet(t, &packet->key);
-            }
-            (void) p;
-        }
-    }
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    (void) checker;
-    return ((b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec) / n / 100;
-}
-
-static void
-bench(void)
-{
-    enum { N = 1000 };
-    struct mb_packet *packets[N];
-    struct mbox_space space = checker_space(0);
-    struct mb_tracker tracker;
-
-    for (int i = 0; i < N; i++) {
-        uint8_t frame[CHECKER_FRAME];
-
-        checker_frame(frame, i, 1, i % 2);
-        packets[i] = mb_packet_new(frame, sizeof frame);
-    }
-    bench_once(NULL, NULL, packets, N);
-    printf("no transfer: %.1f ns per packet (parsing included)\n",
-           bench_once(NULL, NULL, packets, N));
-    mb_tracker_init(&tracker, &space, MBOX_SCOPE_MASK);
-    bench_once(NULL, &tracker, packets, N);
-    printf("tracked:     %.1f ns per packet\n",
-           bench_once(NULL, &tracker, packets, N));
-    mb_tracker_uninit(&tracker);
-    for (int i = 0; i < N; i++) {
-        mb_packet_free(packets[i]);
-    }
-}
-
 int
-main(int argc, char *argv[])
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves),
@@ -791,9 +737,5 @@ main(int argc, char *argv[])
         cmocka_unit_test(test_hostile),
     };
 
-    if (argc > 1 && !strcmp(argv[1], "bench")) {
-        bench();
-        return 0;
-    }
     return cmocka_run_group_tests_name("libmbox instances", tests, NULL, NULL);
 }
