@@ -454,7 +454,7 @@ class Lab:
                 argv += ['other_config:mbox-class=ids',
                          'other_config:mbox-name=' + host.name]
                 if self.pmd:
-                    argv += ['type=dpdkvhostuserclient',
+                    argv += ['type=dpdkvhostuserclient', 'mtu_request=1600',
                              'options:vhost-server-path=%s/%s.vhost'
                              % (self.path, host.name)]
             elif self.pmd:
