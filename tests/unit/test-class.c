@@ -22,6 +22,7 @@
 #include <errno.h>
 
 #include "test-util.h"
+#include "test-ovs.h"
 
 #include "classifier.h"
 #include "flow.h"
@@ -592,6 +593,7 @@ main(int argc OVS_UNUSED, char *argv[])
 
     ovs_set_program_name(argv[0], "1.0");
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    test_settle();
     ovsrcu_exit();
     return n_failed;
 }

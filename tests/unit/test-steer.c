@@ -24,6 +24,7 @@
 #include <sched.h>
 
 #include "test-util.h"
+#include "test-ovs.h"
 
 #include "dp-packet.h"
 #include "odp-util.h"
@@ -1296,6 +1297,7 @@ main(int argc OVS_UNUSED, char *argv[])
     xpthread_join(ovs_thread_create("first", do_nothing, NULL), NULL);
 
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
+    test_settle();
     ovsrcu_exit();
     return n_failed;
 }
