@@ -637,7 +637,7 @@ static void
 run_tick(struct mbox *m, uint64_t now)
 {
     m->next_tick = now + TICK_NS;
-    if (m->ops.tick && !m->workers) {
+    if (m->ops.tick && !m->workers && !mb_env_is_frozen(&m->env)) {
         m->ops.tick(m->aux, 0, now);
     }
     for (unsigned int i = 0; i < m->n_ports; i++) {
@@ -678,7 +678,8 @@ mbox_run(struct mbox *m)
 {
     if (m->n_workers > 1) {
         m->workers = mb_workers_start(m->n_workers, m->n_ports, &m->ops,
-                                      m->aux, m->trackers, m->wake_fd);
+                                      m->aux, m->trackers, m->wake_fd,
+                                      &m->env.n_frozen);
         if (!m->workers) {
             return -EAGAIN;
         }

@@ -133,7 +133,9 @@ struct mbox_ops {
                                 struct mbox_packet *);
 
     /* Called at least every 100 ms, between packets, for the MB's own timers.
-     * 'now' is CLOCK_MONOTONIC in ns.  May be null. */
+     * 'now' is CLOCK_MONOTONIC in ns.  Not called while a flow space is frozen
+     * because its state is leaving, so that no timer ends a flow that goes on
+     * elsewhere.  May be null. */
     void (*tick)(void *aux, unsigned int worker, uint64_t now);
 
     /* State functions; null for scopes that the MB does not keep. */

@@ -76,6 +76,19 @@ call(const struct mb_source *s, unsigned int worker, mb_call_fn *fn, void *arg)
     s->t->env->ops->call(s->t->env->aux, worker, fn, arg);
 }
 
+/* While the space is frozen, neither packets nor timers change its state. */
+static void
+set_frozen(struct mb_source *s, bool frozen)
+{
+    struct mb_env *env = s->t->env;
+
+    if (s->frozen != frozen) {
+        s->frozen = frozen;
+        __atomic_store_n(&env->n_frozen, env->n_frozen + (frozen ? 1 : -1),
+                         __ATOMIC_RELEASE);
+    }
+}
+
 struct mb_source *
 mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
 {
@@ -128,6 +141,7 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
 void
 mb_source_destroy(struct mb_source *s)
 {
+    set_frozen(s, false);
     for (unsigned int i = 0; i < s->n_open; i++) {
         struct mb_export_close close = {
             .export = &s->exports[i],
@@ -354,7 +368,7 @@ freeze(struct mb_source *s)
 {
     if (!s->frozen) {
         s->t->env->ops->barrier(s->t->env->aux);
-        s->frozen = true;
+        set_frozen(s, true);
     }
 }
 
@@ -387,7 +401,7 @@ finish_commit(struct mb_source *s)
 {
     struct mbox_msg msg;
 
-    s->frozen = false;
+    set_frozen(s, false);
     s->t->finished = true;
     mbox_msg_init(&msg, MBOX_MSG_COMMITTED, s->t->id);
     msg.n_flows = s->n_deleted;
@@ -589,7 +603,7 @@ mb_source_recv(struct mb_source *s, const struct mbox_msg *msg)
         recv_commit(s, msg);
         break;
     case MBOX_MSG_ABORT:
-        s->frozen = false;
+        set_frozen(s, false);
         t->finished = true;
         mbox_msg_init(&answer, MBOX_MSG_ABORTED, t->id);
         mb_transfer_send(t, &answer, NULL);
@@ -677,7 +691,7 @@ void
 mb_source_disconnected(struct mb_source *s)
 {
     if (s->phase != PHASE_DELETING) {
-        s->frozen = false;
+        set_frozen(s, false);
         s->t->finished = true;
     }
 }

@@ -96,7 +96,18 @@ struct mb_env {
     size_t buffer_limit;
 
     uint64_t returned, discarded, replayed;     /* For mbox_get_stats(). */
+
+    /* Frozen flow spaces.  The middlebox's timers stand still meanwhile: its
+     * state is on its way, and a flow must not end in two places.  Written by
+     * the I/O thread; atomic. */
+    unsigned int n_frozen;
 };
+
+static inline bool
+mb_env_is_frozen(const struct mb_env *env)
+{
+    return __atomic_load_n(&env->n_frozen, __ATOMIC_ACQUIRE) != 0;
+}
 
 struct mb_transfer {
     struct mb_transfer *next;

@@ -62,6 +62,7 @@ struct mb_workers {
     void *aux;
     struct mb_tracker **trackers;
     int wake_fd;
+    const unsigned int *n_frozen;
     int stop;                   /* Atomic. */
     int io_sleeping;            /* Atomic. */
     struct worker *w;
@@ -208,7 +209,8 @@ worker_main(void *w_)
 
         uint64_t now = monotonic();
         if (now >= next_tick) {
-            if (ws->ops->tick) {
+            if (ws->ops->tick
+                && !__atomic_load_n(ws->n_frozen, __ATOMIC_ACQUIRE)) {
                 ws->ops->tick(ws->aux, w->index, now);
             }
             next_tick = now + TICK_NS;
@@ -223,7 +225,8 @@ worker_main(void *w_)
 struct mb_workers *
 mb_workers_start(unsigned int n, unsigned int n_ports,
                  const struct mbox_ops *ops, void *aux,
-                 struct mb_tracker **trackers, int wake_fd)
+                 struct mb_tracker **trackers, int wake_fd,
+                 const unsigned int *n_frozen)
 {
     struct mb_workers *ws = calloc(1, sizeof *ws);
     void *memory;
@@ -240,6 +243,7 @@ mb_workers_start(unsigned int n, unsigned int n_ports,
     ws->aux = aux;
     ws->trackers = trackers;
     ws->wake_fd = wake_fd;
+    ws->n_frozen = n_frozen;
     for (unsigned int i = 0; i < n; i++) {
         ws->w[i].workers = ws;
         ws->w[i].index = i;

@@ -35,12 +35,14 @@ struct mb_workers;
 #define MB_RING_SIZE 1024
 
 /* Starts 'n' workers.  'wake_fd' (an eventfd) is written when a packet waits
- * for mb_workers_collect() after mb_workers_prepare_sleep().  Returns null if
- * threads or memory are short. */
+ * for mb_workers_collect() after mb_workers_prepare_sleep().  Workers do not
+ * call 'tick' while '*n_frozen' (atomic) is not 0.  Returns null if threads or
+ * memory are short. */
 struct mb_workers *mb_workers_start(unsigned int n, unsigned int n_ports,
                                     const struct mbox_ops *ops, void *aux,
                                     struct mb_tracker **trackers,
-                                    int wake_fd);
+                                    int wake_fd,
+                                    const unsigned int *n_frozen);
 
 /* Stops them; what is still queued is not processed, but freed. */
 void mb_workers_stop(struct mb_workers *);

@@ -65,6 +65,7 @@ struct checker {
     uint64_t processed;
     uint64_t lost;              /* A number was skipped. */
     uint64_t repeated;          /* Or late. */
+    uint64_t ticks;
     struct mbox *mbox;          /* For mbox_dirty(); may be null. */
     struct mb_tracker **trackers;       /* Instead, without an instance. */
     int put_error;              /* For tests of failures. */
@@ -173,6 +174,16 @@ checker_packet(void *c_, unsigned int worker, struct mbox_packet *p)
     }
     checker_count(&c->processed);
     return c->no_forward ? MBOX_DROP : MBOX_FORWARD;
+}
+
+static inline void
+checker_tick(void *c_, unsigned int worker, uint64_t now)
+{
+    struct checker *c = c_;
+
+    (void) worker;
+    (void) now;
+    checker_count(&c->ticks);
 }
 
 static inline int
@@ -409,6 +420,7 @@ static const struct mbox_state_ops checker_config_ops = {
 };
 static const struct mbox_ops checker_ops = {
     .packet = checker_packet,
+    .tick = checker_tick,
     .per_flow = &checker_flow_ops,
     .multi_flow = &checker_host_ops,
     .all_flows = &checker_total_ops,

@@ -702,6 +702,60 @@ static void
 test_hostile(void **state)
 {
     static struct world w;
+static uint64_t
+n_ticks(const struct world *w, int i)
+{
+    return __atomic_load_n(&w->checkers[i].ticks, __ATOMIC_RELAXED);
+}
+
+/* Waits until instance 'i' has had 'n' more ticks. */
+static void
+await_ticks(struct world *w, int i, uint64_t n)
+{
+    for (n += n_ticks(w, i); n_ticks(w, i) < n; ) {
+        pump(w, 1);
+    }
+}
+
+/* While S is frozen its timers do not run, or a flow could end there that goes
+ * on at D; those of D do. */
+static void
+test_no_tick_while_frozen(void **state)
+{
+    static struct world w;
+
+    (void) state;
+    for (unsigned int n_workers = 1; n_workers <= 2; n_workers++) {
+        world_init(&w, 10, n_workers);
+        warm_up(&w);
+        await_ticks(&w, 0, 1);
+        for (int abort = 0; abort < 2; abort++) {
+            int src = w.src;
+
+            prepare(&w, MBOX_METHOD_HOLD, 0);
+            w.holding = true;
+            w.aborting = abort;
+            give_tagged(&w, src, MBOX_TAG_TRACER, 1);
+            await(&w, MBOX_MSG_INSTALLED, 1);
+
+            uint64_t before = n_ticks(&w, src);
+            await_ticks(&w, !src, 4 * n_workers);
+            assert_int_equal(n_ticks(&w, src), before);
+            if (abort) {
+                command(&w, 0, MBOX_MSG_ABORT);
+                command(&w, 1, MBOX_MSG_ABORT);
+                await(&w, MBOX_MSG_ABORTED, 2);
+                undo(&w);
+            } else {
+                finish(&w);
+            }
+            await_ticks(&w, src, 2);
+        }
+        world_check(&w);
+        world_uninit(&w);
+    }
+}
+
     struct mbox_stats stats;
 
     (void) state;
@@ -740,3 +794,4 @@ main(void)
 
     return cmocka_run_group_tests_name("libmbox instances", tests, NULL, NULL);
 }
+        cmocka_unit_test(test_no_tick_while_frozen),
