@@ -31,6 +31,9 @@
 #define IDLE_PROBE (10000 * MS)     /* ECHO_REQUEST after as much silence. */
 #define IDLE_TIMEOUT (30000 * MS)
 
+/* Ended transfers whose tracers are still answered. */
+#define N_ENDED 64
+
 struct mb_agent {
     struct mb_env *env;
     char *address, *private_key, *certificate, *ca_cert, *product;
@@ -51,6 +54,8 @@ struct mb_agent {
     char refusal[MBOX_TEXT_MAX + 16];   /* Text of the last ERROR. */
 
     struct mb_transfer *transfers;
+    uint32_t ended[N_ENDED];    /* Their ids, of this connection. */
+    unsigned int n_ended;
 };
 
 static char *
@@ -154,6 +159,7 @@ connect_now(struct mb_agent *a, uint64_t now)
 
     a->greeted = a->welcome = a->broken = a->probed = false;
     a->last_input = now;
+    a->n_ended = 0;
     int error = mbox_channel_connect(a->address, &tls, &a->channel,
                                      &error_text);
     if (error) {
@@ -461,10 +467,35 @@ mb_agent_run_transfers(struct mb_agent *a, uint64_t deadline)
 
         mb_transfer_run(t, deadline);
         if (t->finished) {
+            if (!t->orphan) {
+                a->ended[a->n_ended++ % N_ENDED] = t->id;
+            }
             *p = t->next;
             mb_transfer_destroy(t);
         } else {
             p = &t->next;
         }
     }
+}
+
+bool
+mb_agent_late_tracer(struct mb_agent *a, const struct mbox_tag *tag)
+{
+    bool known = false;
+
+    for (unsigned int i = 0; a && i < a->n_ended && i < N_ENDED; i++) {
+        known |= a->ended[i] == tag->id;
+    }
+    for (const struct mb_transfer *t = mb_agent_transfers(a); t; t = t->next) {
+        known |= t->id == tag->id && t->finished && !t->orphan;
+    }
+    if (known) {
+        struct mbox_msg msg;
+
+        mbox_msg_init(&msg, MBOX_MSG_TRACER_SEEN, tag->id);
+        msg.seq = tag->seq;
+        mb_agent_send(a, &msg, NULL);
+        mb_agent_flush(a);
+    }
+    return known;
 }

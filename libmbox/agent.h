@@ -57,6 +57,11 @@ uint64_t mb_agent_wake(const struct mb_agent *);
 struct mb_transfer *mb_agent_transfers(const struct mb_agent *);
 void mb_agent_run_transfers(struct mb_agent *, uint64_t deadline);
 
+/* A tracer of a transfer that has ended not long ago came: says so to the
+ * coordinator, which paces what it sends by that.  Returns false if there was
+ * no such transfer. */
+bool mb_agent_late_tracer(struct mb_agent *, const struct mbox_tag *);
+
 void mb_agent_send(struct mb_agent *, const struct mbox_msg *,
                    const struct mbox_key *keys);
 void mb_agent_flush(struct mb_agent *);

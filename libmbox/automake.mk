@@ -23,6 +23,8 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/agent.h \
 	libmbox/buffer.c \
 	libmbox/buffer.h \
+	libmbox/destination-packets.c \
+	libmbox/destination-state.c \
 	libmbox/dirty.c \
 	libmbox/dirty.h \
 	libmbox/export.c \
@@ -43,6 +45,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/table.c \
 	libmbox/table.h \
 	libmbox/transfer-destination.c \
+	libmbox/transfer-destination.h \
 	libmbox/transfer-source.c \
 	libmbox/transfer.c \
 	libmbox/transfer.h \

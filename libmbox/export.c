@@ -101,8 +101,8 @@ mb_export_begin_round(void *export_)
                      + mb_tracker_n_dirty(&export->tracker));
 }
 
-/* Takes the next flow that existed at the start, that D does not have, and that
- * is not in a queue either unless 'queued' is true. */
+/* Takes the next flow that existed at the start, that D does not have, and
+ * that is not in a queue either unless 'queued' is true. */
 static uint32_t
 next_listed(struct mb_export *export, bool queued)
 {

@@ -162,6 +162,22 @@ deliver(struct mbox *m, struct mb_packet *packet)
 }
 
 static void
+env_barrier(void *m_)
+{
+    struct mbox *m = m_;
+
+    if (m->workers) {
+        mb_workers_kick(m->workers);
+        while (!mb_workers_are_idle(m->workers)) {
+            collect(m);
+            sched_yield();
+        }
+        collect(m);
+    }
+    flush_ports(m);
+}
+
+static void
 input_tagged(struct mbox *m, struct mb_packet *packet)
 {
     struct mbox_tag tag;
@@ -171,6 +187,13 @@ input_tagged(struct mbox *m, struct mb_packet *packet)
              t = t->next) {
             if (t->id == tag.id && !t->finished && !t->orphan
                 && mb_transfer_recv_tagged(t, &tag, packet)) {
+                return;
+            }
+        }
+        if (tag.kind == MBOX_TAG_TRACER) {
+            env_barrier(m);
+            if (mb_agent_late_tracer(m->agent, &tag)) {
+                mb_packet_free(packet);
                 return;
             }
         }
@@ -284,22 +307,6 @@ env_call(void *m_, unsigned int worker, mb_call_fn *fn, void *arg)
             sched_yield();
         }
     }
-}
-
-static void
-env_barrier(void *m_)
-{
-    struct mbox *m = m_;
-
-    if (m->workers) {
-        mb_workers_kick(m->workers);
-        while (!mb_workers_are_idle(m->workers)) {
-            collect(m);
-            sched_yield();
-        }
-        collect(m);
-    }
-    flush_ports(m);
 }
 
 static void

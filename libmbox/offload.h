@@ -36,9 +36,9 @@ void mb_offload_checksum(uint8_t *frame, size_t len, size_t start,
 
 /* Cuts the TCP or UDP super-frame at 'packet' (parsed or not) into frames with
  * at most 'mss' bytes of payload, complete with lengths, identification,
- * sequence numbers, flags and checksums, and appends them to '*tail'.  'packet'
- * remains the caller's.  Returns false, and appends nothing, if 'packet' is not
- * TCP or UDP over IP, 'mss' is 0 or memory is short. */
+ * sequence numbers, flags and checksums, and appends them to '*tail'.
+ * 'packet' remains the caller's.  Returns false, and appends nothing, if
+ * 'packet' is not TCP or UDP over IP, 'mss' is 0 or memory is short. */
 bool mb_offload_segment(const struct mb_packet *packet, size_t mss,
                         struct mb_packet **tail);
 

@@ -21,8 +21,8 @@
  * ==========================
  *
  * A packet is one Ethernet frame with room for a tag before it.  Whoever holds
- * a packet owns it and either hands it on or frees it.  A packet belongs to the
- * thread that does packet I/O, except while a worker processes it. */
+ * a packet owns it and either hands it on or frees it.  A packet belongs to
+ * the thread that does packet I/O, except while a worker processes it. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -28,9 +28,9 @@
  *     frame, which is 64 KiB here, so that a queue deep enough for a burst
  *     takes hundreds of MiB; and a frame must be copied out of its slot anyway
  *     if it shall be sent, held or given to another thread.
- *   - recvmmsg() copies once, to where the frame is processed, needs one system
- *     call per burst (two if it has to sleep), and its queue is bounded in
- *     bytes, so that it holds the more packets the smaller they are.
+ *   - recvmmsg() copies once, to where the frame is processed, needs one
+ *     system call per burst (two if it has to sleep), and its queue is bounded
+ *     in bytes, so that it holds the more packets the smaller they are.
  *
  * The kernel takes a VLAN header out of the frame and puts it in the auxiliary
  * data: it is put back.  Checksums and segmentation that a local sender left

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -37,8 +38,12 @@
 #define QUEUE_SIZE 512
 #define MAX_ARGS 64
 
-/* Times that a full queue is tried again. */
+/* A full queue is tried again so many times at once, then so often with a
+ * pause, in microseconds, in between: 200 ms or so in all.  It is full when the
+ * switch's thread does not get to run, or the port is gone. */
 #define TX_TRIES 1000
+#define TX_PAUSE_US 50
+#define TX_PAUSES 2000
 
 struct dpdk_port {
     struct mb_port up;
@@ -47,6 +52,7 @@ struct dpdk_port {
     uint64_t missed;            /* As of the last update. */
     struct rte_mbuf *tx[MB_BURST];
     unsigned int n_tx;
+    bool stuck;                 /* Nothing was taken for all the time. */
 };
 
 /* The packet's own data is in the private area of its mbuf. */
@@ -113,7 +119,11 @@ dpdk_flush(struct mb_port *port)
     for (unsigned int i = 0; i < p->n_tx; i++) {
         bytes[i] = rte_pktmbuf_pkt_len(p->tx[i]);   /* Before it is gone. */
     }
-    while (sent < p->n_tx && tries++ < TX_TRIES) {
+    while (sent < p->n_tx
+           && tries++ < TX_TRIES + (p->stuck ? 0 : TX_PAUSES)) {
+        if (tries > TX_TRIES) {
+            rte_delay_us_sleep(TX_PAUSE_US);
+        }
         unsigned int n = rte_eth_tx_burst(p->id, 0, p->tx + sent,
                                           p->n_tx - sent);
         for (unsigned int i = 0; i < n; i++) {
@@ -125,15 +135,16 @@ dpdk_flush(struct mb_port *port)
             tries = 0;
         }
     }
-    if (sent < p->n_tx) {
+    p->stuck = sent < p->n_tx;
+    if (p->stuck) {
         mb_count(&port->stats.tx_dropped, p->n_tx - sent);
         rte_pktmbuf_free_bulk(p->tx + sent, p->n_tx - sent);
     }
     p->n_tx = 0;
 }
 
-/* Returns an mbuf with the frame of 'packet', which is freed; null if memory is
- * short, and it is not. */
+/* Returns an mbuf with the frame of 'packet', which is freed; null if memory
+ * is short, and it is not. */
 static struct rte_mbuf *
 to_mbuf(struct dpdk_port *p, struct mb_packet *packet)
 {

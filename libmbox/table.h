@@ -53,8 +53,8 @@ uint32_t mb_table_find(const struct mb_table *, uint8_t scope,
                        const struct mbox_key *key);
 
 /* Returns the index of the entry, which is added with 'flags' 0 and 'link'
- * MB_NO_ENTRY if it was not there; MB_NO_ENTRY if memory is short.  Pointers to
- * entries become invalid. */
+ * MB_NO_ENTRY if it was not there; MB_NO_ENTRY if memory is short.  Pointers
+ * to entries become invalid. */
 uint32_t mb_table_insert(struct mb_table *, uint8_t scope,
                          const struct mbox_key *key);
 
@@ -66,6 +66,8 @@ struct mb_keys {
 };
 void mb_keys_init(struct mb_keys *);
 void mb_keys_uninit(struct mb_keys *);
-bool mb_keys_add(struct mb_keys *, const struct mbox_key *); /* False: ENOMEM */
+
+/* Returns false if memory is short. */
+bool mb_keys_add(struct mb_keys *, const struct mbox_key *);
 
 #endif /* table.h */

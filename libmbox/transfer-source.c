@@ -606,6 +606,7 @@ mb_source_recv(struct mb_source *s, const struct mbox_msg *msg)
         set_frozen(s, false);
         t->finished = true;
         mbox_msg_init(&answer, MBOX_MSG_ABORTED, t->id);
+        answer.n_packets = s->n_returned;
         mb_transfer_send(t, &answer, NULL);
         break;
     case MBOX_MSG_ERROR:

@@ -26,9 +26,9 @@
  * the I/O thread and never blocks, except that mb_env's 'call' waits for a
  * worker to finish at most one burst.
  *
- * A transfer that fails says so with one ERROR and then waits for ABORT (or for
- * the end of the connection), frozen or buffering as it was, so that nothing
- * is processed in two places. */
+ * A transfer that fails says so with one ERROR and then waits for ABORT (or
+ * for the end of the connection), frozen or buffering as it was, so that
+ * nothing is processed in two places. */
 
 #include <poll.h>
 #include "buffer.h"
@@ -141,8 +141,8 @@ void mb_transfer_destroy(struct mb_transfer *);
 /* A message from the coordinator about this transfer. */
 void mb_transfer_recv(struct mb_transfer *, const struct mbox_msg *);
 
-/* A packet whose tag names this transfer, the tag still on it.  Returns true if
- * the transfer took the packet over; false if it has no place in it. */
+/* A packet whose tag names this transfer, the tag still on it.  Returns true
+ * if the transfer took the packet over; false if it has no place in it. */
 bool mb_transfer_recv_tagged(struct mb_transfer *, const struct mbox_tag *,
                              struct mb_packet *);
 

@@ -112,8 +112,8 @@ monotonic(void)
 }
 
 /* Sleeping: whoever is about to sleep exchanges its flag with 1 and then looks
- * for work once more; whoever has work for it stores that and then modifies the
- * flag.  Both are modifications of one object, so one comes first: if the
+ * for work once more; whoever has work for it stores that and then modifies
+ * the flag.  Both are modifications of one object, so one comes first: if the
  * sleeper's does, the other sees the flag; if not, the sleeper sees the
  * work. */
 

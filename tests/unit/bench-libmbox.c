@@ -138,8 +138,8 @@ struct coordinator {
     int stop;
 };
 
-/* Receives the next message, and reads and drops state meanwhile. Returns false
- * at the end. */
+/* Receives the next message, and reads and drops state meanwhile. Returns
+ * false at the end. */
 static bool
 next_msg(struct coordinator *c, struct mbox_channel *control,
          struct mbox_channel *state, struct mbox_msg *msg)

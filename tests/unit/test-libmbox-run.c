@@ -670,6 +670,11 @@ test_abort_and_reconnect(void **state)
     command(&w, 0, MBOX_MSG_ABORT);
     command(&w, 1, MBOX_MSG_ABORT);
     await(&w, MBOX_MSG_ABORTED, 2);
+
+    /* Tracers of a transfer that has ended are still answered. */
+    give_tagged(&w, 0, MBOX_TAG_TRACER, 2);
+    give_tagged(&w, 1, MBOX_TAG_TRACER, 3);
+    await(&w, MBOX_MSG_TRACER_SEEN, 3);
     undo(&w);
     generate(&w, 1000);
     world_check(&w);
@@ -697,11 +702,6 @@ test_abort_and_reconnect(void **state)
     world_uninit(&w);
 }
 
-/* Forged tags, and messages that are none. */
-static void
-test_hostile(void **state)
-{
-    static struct world w;
 static uint64_t
 n_ticks(const struct world *w, int i)
 {
@@ -756,6 +756,11 @@ test_no_tick_while_frozen(void **state)
     }
 }
 
+/* Forged tags, and messages that are none. */
+static void
+test_hostile(void **state)
+{
+    static struct world w;
     struct mbox_stats stats;
 
     (void) state;
@@ -789,9 +794,9 @@ main(void)
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_moves_workers),
         cmocka_unit_test(test_abort_and_reconnect),
+        cmocka_unit_test(test_no_tick_while_frozen),
         cmocka_unit_test(test_hostile),
     };
 
     return cmocka_run_group_tests_name("libmbox instances", tests, NULL, NULL);
 }
-        cmocka_unit_test(test_no_tick_while_frozen),

@@ -651,7 +651,8 @@ test_return(void **state)
         settle(&w);
         assert_null(w.s.t);
         assert_null(w.d.t);
-        expect(&w.s, MBOX_MSG_ABORTED, NULL);
+        expect(&w.s, MBOX_MSG_ABORTED, &msg);
+        assert_int_equal(msg.n_packets, 2);
         expect(&w.d, MBOX_MSG_RELEASE, NULL);
         expect(&w.d, MBOX_MSG_INSTALLED, NULL);
         expect(&w.d, MBOX_MSG_ABORTED, NULL);
@@ -842,10 +843,84 @@ test_abort_buffered(void **state)
                 mb_packet_free(packet);
             }
         }
-        expect(&w.d, MBOX_MSG_ABORTED, NULL);
+        expect(&w.d, MBOX_MSG_ABORTED, &msg);
+        assert_int_equal(msg.n_packets, 101);
         assert_int_equal(w.d.checker.processed, 0);
         world_uninit(&w);
     }
+}
+
+/* Do-not-buffer packets that overtake a lost one wait for it, up to a limit;
+ * tracers are answered with how many were processed. */
+static void
+test_dnb_order(void **state)
+{
+    struct world w;
+    struct mbox_msg msg;
+
+    (void) state;
+    world_init(&w);
+    lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_EVENTS, 0);
+
+    /* Number 1 is lost, and what is more than 128 behind the last one
+     * processed is not kept. */
+    w.next[0] = 1;
+    for (uint32_t seq = 2; seq <= 200; seq++) {
+        give_dnb(&w, false, 0, seq);
+        if (seq % 10 == 0) {            /* Repeated. */
+            w.next[0]--;
+            give_dnb(&w, false, 0, seq);
+        }
+    }
+    assert_int_equal(w.d.checker.processed, 0);
+    assert_true(feed_tracer(&w.d, MBOX_TAG_TRACER, 9));
+    expect(&w.d, MBOX_MSG_TRACER_SEEN, &msg);
+    assert_int_equal(msg.seq, 9);
+    assert_int_equal(msg.n_packets, 0);
+
+    w.next[0] = 0;
+    give_dnb(&w, false, 0, 1);
+    assert_int_equal(w.d.checker.processed, 128);
+    mbox_msg_init(&msg, MBOX_MSG_PACKET, ID);
+    msg.kind = MBOX_TAG_TRACER;
+    msg.seq = 10;
+    mb_transfer_recv(w.d.t, &msg);
+    expect(&w.d, MBOX_MSG_TRACER_SEEN, &msg);
+    assert_int_equal(msg.seq, 10);
+    assert_int_equal(msg.n_packets, 128);
+
+    for (uint32_t seq = 129; seq <= 200; seq++) {
+        w.next[0] = seq - 1;
+        give_dnb(&w, false, 0, seq);
+    }
+    give_dnb(&w, false, 0, 300);        /* Kept, and freed in the end. */
+    w.next[0] = 200;
+    assert_state_at(&w, &w.d, 1);
+    world_uninit(&w);
+}
+
+/* COMMIT may come to D before everything is there: the source died. */
+static void
+test_early_commit(void **state)
+{
+    struct world w;
+
+    (void) state;
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_PRECOPY, 10);
+    command(&w.s, MBOX_MSG_EXPORT);
+    settle(&w);
+    mb_transfer_destroy(w.s.t);
+    w.s.t = NULL;
+    settle(&w);
+    expect(&w.d, MBOX_MSG_ERROR, NULL);
+    command(&w.d, MBOX_MSG_COMMIT);
+    settle(&w);
+    expect(&w.d, MBOX_MSG_COMMITTED, NULL);
+    assert_null(w.d.t);
+    assert_int_equal(checker_all_flows(&w.d.checker), 10);
+    world_uninit(&w);
 }
 
 /* Replay ends although bursts keep coming while it lasts. */
@@ -1189,7 +1264,7 @@ test_unexpected(void **state)
         MBOX_MSG_INSTALLED, MBOX_MSG_RELAY, MBOX_MSG_PACKET,
     };
     static const enum mbox_msg_type for_destination[] = {
-        MBOX_MSG_BUFFER, MBOX_MSG_COMMIT, MBOX_MSG_RETURN, MBOX_MSG_EXPORT,
+        MBOX_MSG_BUFFER, MBOX_MSG_PREPARED, MBOX_MSG_RETURN, MBOX_MSG_EXPORT,
         MBOX_MSG_INSTALLED, MBOX_MSG_RELAY, MBOX_MSG_PACKET,
     };
 
@@ -1341,6 +1416,8 @@ main(void)
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_abort_buffered),
+        cmocka_unit_test(test_dnb_order),
+        cmocka_unit_test(test_early_commit),
         cmocka_unit_test(test_replay_under_load),
         cmocka_unit_test(test_buffer_limit),
         cmocka_unit_test(test_copy),

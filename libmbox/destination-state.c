@@ -1,0 +1,513 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "transfer-destination.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Keys per RELEASE. */
+#define RELEASE_BATCH 512
+
+/* Calls of state functions in the worker that owns the state. */
+
+struct state_call {
+    const struct mb_env *env;
+    const struct mbox_state_ops *ops;
+    unsigned int worker;
+    const struct mbox_key *key;
+    const struct mbox_space *space;
+    const void *data;
+    size_t len;
+    enum mbox_put_mode mode;
+    uint64_t n;
+    int error;
+};
+
+static int
+count_cb(const struct mbox_key *key, void *n_)
+{
+    uint64_t *n = n_;
+
+    (void) key;
+    ++*n;
+    return 0;
+}
+
+static void
+call_list(void *call_)
+{
+    struct state_call *call = call_;
+
+    call->ops->list(call->env->mb_aux, call->worker, call->space, count_cb,
+                    &call->n);
+}
+
+static void
+call_put(void *call_)
+{
+    struct state_call *call = call_;
+
+    call->error = call->ops->put(call->env->mb_aux, call->worker, call->key,
+                                 call->data, call->len, call->mode);
+}
+
+static void
+call_del(void *call_)
+{
+    struct state_call *call = call_;
+
+    call->error = call->ops->del(call->env->mb_aux, call->worker, call->key);
+    if (call->error == -ENOENT) {
+        call->error = 0;
+    }
+}
+
+static int
+do_call(struct state_call *call, unsigned int worker, mb_call_fn *fn)
+{
+    call->worker = worker;
+    call->env->ops->call(call->env->aux, worker, fn, call);
+    return call->error;
+}
+
+uint64_t
+mb_destination_count_flows(const struct mb_destination *d)
+{
+    const struct mb_env *env = d->t->env;
+    struct state_call call = {
+        .env = env, .ops = env->mb_ops->per_flow, .space = &d->t->space,
+    };
+
+    if (!call.ops || !(d->t->scopes & MBOX_SCOPE_PER_FLOW)) {
+        return 0;
+    }
+    for (unsigned int i = 0; i < env->n_workers; i++) {
+        do_call(&call, i, call_list);
+    }
+    return call.n;
+}
+
+/* Imports one state.  Configuration goes to every worker, other state to one,
+ * and where it replaces, others forget their shares. */
+static int
+put_state(struct mb_destination *d, uint8_t scope, const struct mbox_key *key,
+          const void *data, size_t len, enum mbox_put_mode mode)
+{
+    const struct mb_env *env = d->t->env;
+    unsigned int owner = mb_worker_of(key, env->n_workers);
+    struct state_call call = {
+        .env = env, .ops = mb_state_ops(env->mb_ops, scope), .key = key,
+        .data = data, .len = len, .mode = mode,
+    };
+
+    for (unsigned int i = 0; i < env->n_workers; i++) {
+        int error = 0;
+
+        if (i == owner || scope == MBOX_STATE_CONFIG) {
+            error = do_call(&call, i, call_put);
+        } else if (scope != MBOX_STATE_PER_FLOW && mode == MBOX_PUT_REPLACE) {
+            error = do_call(&call, i, call_del);
+        }
+        if (error) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+int
+mb_destination_del_state(struct mb_destination *d, uint8_t scope,
+                         const struct mbox_key *key)
+{
+    const struct mb_env *env = d->t->env;
+    struct state_call call = {
+        .env = env, .ops = mb_state_ops(env->mb_ops, scope), .key = key,
+    };
+
+    return do_call(&call, mb_worker_of(key, env->n_workers), call_del);
+}
+
+/* Release. */
+
+static bool
+releases(const struct mb_destination *d)
+{
+    return d->t->method == MBOX_METHOD_HOLD;
+}
+
+static void
+send_release(struct mb_destination *d, enum mbox_select select,
+             const struct mbox_key *keys, uint32_t n, const uint8_t *key_data)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_RELEASE, d->t->id);
+    msg.select = select;
+    msg.n_keys = n;
+    msg.key_data = key_data;
+    mb_transfer_send(d->t, &msg, keys);
+    d->released = true;
+}
+
+void
+mb_destination_send_batch(struct mb_destination *d)
+{
+    if (d->batch.n) {
+        send_release(d, MBOX_SELECT_KEYS, d->batch.keys, d->batch.n, NULL);
+        d->batch.n = 0;
+        d->t->env->ops->control_flush(d->t->env->aux);
+    }
+}
+
+/* The flow of all keys of 'msg' is final here. */
+static void
+release_keys(struct mb_destination *d, const struct mbox_msg *msg,
+             uint32_t index)
+{
+    if (!releases(d) || !(d->t->options & MBOX_OPT_EARLY_RELEASE)
+        || !d->frozen || msg->scope != MBOX_SCOPE_PER_FLOW) {
+        return;
+    }
+    if (index != MB_NO_ENTRY) {
+        d->states.entries[index].flags |= STATE_RELEASED;
+    }
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key;
+
+        mbox_msg_get_key(msg, i, &key);
+        if (!mb_keys_add(&d->batch, &key)) {
+            mb_transfer_fail(d->t, ENOMEM, "release");
+        }
+    }
+    if (d->batch.n >= RELEASE_BATCH) {
+        mb_destination_send_batch(d);
+    }
+}
+
+bool
+mb_destination_is_released(const struct mb_destination *d,
+                           const struct mb_entry *entry)
+{
+    return (entry->flags & STATE_RELEASED
+            || (d->released_except
+                && mb_table_find(&d->except, MBOX_STATE_PER_FLOW, &entry->key)
+                   == MB_NO_ENTRY));
+}
+
+/* Adds the keys of 'msg', made canonical, to 'table'. */
+bool
+mb_destination_add_keys(struct mb_table *table, const struct mbox_msg *msg)
+{
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key, canonical;
+
+        mbox_msg_get_key(msg, i, &key);
+        mbox_key_canonical(&key, &canonical);
+        if (mb_table_insert(table, MBOX_STATE_PER_FLOW, &canonical)
+            == MB_NO_ENTRY) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The state channel. */
+
+static void
+recv_stream(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+    struct mb_env *env = t->env;
+
+    if (d->streaming) {
+        mb_transfer_unexpected(t, msg);
+    } else if (strcmp(msg->class_name, env->class_name)) {
+        mb_transfer_fail(t, EINVAL, "%s is of class \"%s\", not \"%s\"",
+                         t->peer, msg->class_name, env->class_name);
+    } else if (msg->schema != env->schema) {
+        mb_transfer_fail(t, EINVAL,
+                         "state of %s has schema %#llx, here it is %#llx",
+                         t->peer, (unsigned long long) msg->schema,
+                         (unsigned long long) env->schema);
+    } else if (msg->epoch != t->epoch) {
+        mb_transfer_fail(t, ESTALE, "state of %s is of another epoch",
+                         t->peer);
+    } else {
+        d->streaming = true;
+    }
+}
+
+/* Returns the key under which the state of 'msg' is kept. */
+static struct mbox_key
+main_key(const struct mbox_msg *msg, uint32_t i)
+{
+    struct mbox_key key, canonical;
+
+    if (msg->scope == MBOX_SCOPE_ALL_FLOWS
+        || msg->scope == MBOX_SCOPE_CONFIG) {
+        memset(&key, 0, sizeof key);
+        return key;
+    }
+    mbox_msg_get_key(msg, i, &key);
+    if (msg->scope == MBOX_SCOPE_MULTI_FLOW) {
+        return key;
+    }
+    mbox_key_canonical(&key, &canonical);
+    return canonical;
+}
+
+/* Checks that state of this scope may come. */
+static bool
+check_scope(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+    const struct mb_env *env = t->env;
+
+    if (!(msg->scope & t->scopes & mb_state_scopes(env->mb_ops))) {
+        const char *scope = mbox_scope_to_string(msg->scope);
+
+        mb_transfer_fail(t, EOPNOTSUPP, "%s state from %s",
+                         scope ? scope : "unknown", t->peer);
+        return false;
+    }
+    if (!msg->n_keys && msg->scope <= MBOX_SCOPE_MULTI_FLOW) {
+        mb_transfer_fail(t, EPROTO, "state without a key from %s", t->peer);
+        return false;
+    }
+    return true;
+}
+
+static void
+recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+
+    if (!check_scope(d, msg)) {
+        return;
+    }
+    if (msg->seq != d->seq + 1) {
+        mb_transfer_fail(t, EPROTO, "chunk %u from %s after chunk %u",
+                         msg->seq, t->peer, d->seq);
+        return;
+    }
+    if (mbox_msg_crc(msg->data, msg->data_len) != msg->crc) {
+        mb_transfer_fail(t, EBADMSG, "checksum of chunk %u from %s",
+                         msg->seq, t->peer);
+        return;
+    }
+
+    struct mbox_key key = main_key(msg, 0);
+    uint32_t index = mb_table_insert(&d->states, msg->scope, &key);
+    if (index == MB_NO_ENTRY) {
+        mb_transfer_fail(t, ENOMEM, "import of state");
+        return;
+    }
+
+    int error = put_state(d, msg->scope, &key, msg->data, msg->data_len,
+                          msg->merge ? MBOX_PUT_MERGE : MBOX_PUT_REPLACE);
+    if (error) {
+        char s[MBOX_KEY_STRLEN];
+
+        mb_transfer_fail(t, -error, "import of state (%s)",
+                         mbox_key_format(&key, s, sizeof s));
+        return;
+    }
+
+    struct mb_entry *entry = &d->states.entries[index];
+    if (msg->scope == MBOX_SCOPE_PER_FLOW && !(entry->flags & STATE_PUT)) {
+        d->n_flows++;
+    }
+    entry->flags |= STATE_PUT | (msg->merge ? STATE_MERGED : 0);
+    d->seq++;
+    d->n_chunks++;
+    d->n_bytes += msg->data_len;
+    release_keys(d, msg, index);
+}
+
+static void
+recv_gone(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+
+    if (!check_scope(d, msg)) {
+        return;
+    }
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key = main_key(msg, i);
+        uint32_t index = mb_table_find(&d->states, msg->scope, &key);
+
+        if (index != MB_NO_ENTRY
+            && d->states.entries[index].flags & STATE_PUT) {
+            int error = mb_destination_del_state(d, msg->scope, &key);
+            if (error) {
+                mb_transfer_fail(t, -error, "delete of ended state");
+                return;
+            }
+            d->states.entries[index].flags &= ~STATE_PUT;
+            d->n_flows -= msg->scope == MBOX_SCOPE_PER_FLOW;
+        }
+        d->n_gone++;
+    }
+    release_keys(d, msg, MB_NO_ENTRY);
+}
+
+static void
+recv_frozen(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+
+    if (d->frozen || !releases(d)) {
+        mb_transfer_unexpected(t, msg);
+        return;
+    }
+    d->frozen = true;
+    if (t->options & MBOX_OPT_EARLY_RELEASE
+        && msg->select == MBOX_SELECT_ALL_EXCEPT) {
+        send_release(d, MBOX_SELECT_ALL_EXCEPT, NULL, msg->n_keys,
+                     msg->key_data);
+        t->env->ops->control_flush(t->env->aux);
+
+        d->released_except = true;
+        if (!mb_destination_add_keys(&d->except, msg)) {
+            mb_transfer_fail(t, ENOMEM, "release");
+        }
+    }
+}
+
+static void
+recv_end(struct mb_destination *d, const struct mbox_msg *end)
+{
+    struct mb_transfer *t = d->t;
+    struct mbox_msg msg;
+
+    if (end->n_chunks != d->n_chunks || end->n_bytes != d->n_bytes
+        || end->n_gone != d->n_gone) {
+        mb_transfer_fail(t, EPROTO, "%s sent %llu chunks of %llu bytes and "
+                         "%llu ended, %llu, %llu and %llu arrived", t->peer,
+                         (unsigned long long) end->n_chunks,
+                         (unsigned long long) end->n_bytes,
+                         (unsigned long long) end->n_gone,
+                         (unsigned long long) d->n_chunks,
+                         (unsigned long long) d->n_bytes,
+                         (unsigned long long) d->n_gone);
+        return;
+    }
+
+    d->installed = true;
+    if (releases(d)) {
+        d->batch.n = 0;
+        send_release(d, MBOX_SELECT_ALL_EXCEPT, NULL, 0, NULL);
+        d->released_except = true;
+        mb_table_uninit(&d->except);
+    }
+    mbox_msg_init(&msg, MBOX_MSG_INSTALLED, t->id);
+    msg.n_flows = d->n_flows;
+    msg.n_chunks = d->n_chunks;
+    msg.n_bytes = d->n_bytes;
+    msg.n_gone = d->n_gone;
+    mb_transfer_send(t, &msg, NULL);
+    t->env->ops->control_flush(t->env->aux);
+}
+
+static void
+recv_state(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+
+    if (t->failed || d->ending) {
+        return;
+    }
+    if (d->installed || (!d->streaming && msg->type != MBOX_MSG_STREAM)) {
+        mb_transfer_unexpected(t, msg);
+        return;
+    }
+    switch ((unsigned int) msg->type) {
+    case MBOX_MSG_STREAM:
+        recv_stream(d, msg);
+        break;
+    case MBOX_MSG_CHUNK:
+        recv_chunk(d, msg);
+        break;
+    case MBOX_MSG_GONE:
+        recv_gone(d, msg);
+        break;
+    case MBOX_MSG_FROZEN:
+        recv_frozen(d, msg);
+        break;
+    case MBOX_MSG_END:
+        recv_end(d, msg);
+        break;
+    default:
+        mb_transfer_unexpected(t, msg);
+        break;
+    }
+}
+
+void
+mb_destination_recv_relay(struct mb_destination *d,
+                          const struct mbox_msg *relay)
+{
+    struct mb_transfer *t = d->t;
+    struct mbox_msg msg;
+
+    if (!(t->options & MBOX_OPT_RELAY)) {
+        mb_transfer_unexpected(t, relay);
+        return;
+    }
+
+    int error = mbox_msg_decode(relay->data, relay->data_len, &msg);
+    if (!error) {
+        recv_state(d, &msg);
+    } else if (error != -EAGAIN) {
+        mb_transfer_fail(t, -error, "state from %s", t->peer);
+    }
+}
+
+/* Reads the state channel. */
+void
+mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
+{
+    struct mb_transfer *t = d->t;
+    struct mb_env *env = t->env;
+    int error = mbox_channel_run(t->state);
+
+    while (!t->failed && !d->installed) {
+        struct mbox_msg msg;
+        int recv_error = mbox_channel_recv(t->state, &msg, NULL, NULL, NULL);
+
+        if (recv_error) {
+            if (recv_error != -EAGAIN || error) {
+                mb_transfer_fail(t, -(recv_error != -EAGAIN
+                                      ? recv_error : error),
+                                 "state channel from %s", t->peer);
+            }
+            d->more = false;
+            break;
+        }
+        d->more = true;
+        recv_state(d, &msg);
+        if (env->ops->now(env->aux) >= deadline) {
+            break;
+        }
+    }
+    mb_destination_send_batch(d);
+    if (d->installed && t->state) {
+        d->more = false;
+        mbox_channel_close(t->state);
+        t->state = NULL;
+    }
+}

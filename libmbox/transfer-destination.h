@@ -1,0 +1,120 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MB_TRANSFER_DESTINATION_H
+#define MB_TRANSFER_DESTINATION_H 1
+
+/* What the files of the destination's role share
+ * ==============================================
+ *
+ * destination-state.c imports state and releases flows, destination-packets.c
+ * buffers and replays packets, transfer-destination.c begins and ends. */
+
+#include "transfer.h"
+
+/* Do-not-buffer packets that are kept behind a gap in their numbers. */
+#define MB_AHEAD 128
+
+/* Flags of entries in 'states'. */
+#define STATE_PUT 0x01          /* It is here because of this transfer. */
+#define STATE_RELEASED 0x02     /* RELEASE named it. */
+#define STATE_MERGED 0x04       /* Cannot be taken back. */
+
+enum mb_sweep {
+    SWEEP_NONE,
+    SWEEP_ALL,                  /* Delete everything that was put. */
+    SWEEP_UNRELEASED,           /* Only what was not released. */
+    SWEEP_UNSELECTED,           /* Only what COMMIT did not select. */
+};
+
+struct mb_destination {
+    struct mb_transfer *t;
+
+    /* State. */
+    bool streaming;             /* STREAM came. */
+    bool frozen;                /* FROZEN came. */
+    bool installed;             /* END came. */
+    bool more;                  /* The state channel may have more. */
+    uint32_t seq;               /* Of the last chunk. */
+    uint64_t n_chunks, n_bytes, n_gone;
+    struct mb_table states;     /* Main keys of chunks, canonical. */
+    uint64_t n_flows;           /* Per-flow entries with STATE_PUT. */
+
+    /* Release. */
+    bool released_except;       /* All were released but 'except'. */
+    struct mb_table except;
+    struct mb_keys batch;       /* Of the next RELEASE. */
+    bool released;              /* Some RELEASE was sent. */
+
+    /* Packets. */
+    bool buffering;
+    bool replaying;             /* LAST came, 'buffer' is being processed. */
+    bool flushed;
+    bool over_limit;
+    struct mb_buffer buffer;
+    uint32_t n_dnb;             /* Do-not-buffer packets, all in sequence. */
+    struct mb_packet *ahead[MB_AHEAD];  /* By number; ones that overtook a
+                                         * lost one. */
+    uint64_t n_replayed;        /* Of 'buffer'. */
+    uint32_t n_returned;
+
+    /* The end. */
+    enum mbox_msg_type answer;  /* COMMITTED or ABORTED; 0: nobody is there. */
+    bool ending;                /* No state is accepted any more. */
+    bool returning;             /* Packets go back. */
+    enum mb_sweep sweep;
+    uint32_t next_sweep;        /* In 'states'. */
+    struct mb_table commit_keys;
+    enum mbox_select commit_select;
+};
+
+/* destination-state.c */
+
+/* Flows of the space that are here. */
+uint64_t mb_destination_count_flows(const struct mb_destination *);
+
+/* Reads the state channel until 'deadline'. */
+void mb_destination_run_state(struct mb_destination *, uint64_t deadline);
+void mb_destination_recv_relay(struct mb_destination *,
+                               const struct mbox_msg *);
+
+/* Sends the RELEASE that is being collected. */
+void mb_destination_send_batch(struct mb_destination *);
+bool mb_destination_is_released(const struct mb_destination *,
+                                const struct mb_entry *);
+
+/* Deletes a state, which need not exist. */
+int mb_destination_del_state(struct mb_destination *, uint8_t scope,
+                             const struct mbox_key *);
+
+/* Adds the keys of the message, made canonical.  False: memory is short. */
+bool mb_destination_add_keys(struct mb_table *, const struct mbox_msg *);
+
+/* destination-packets.c */
+
+void mb_destination_recv_packet(struct mb_destination *,
+                                const struct mbox_msg *);
+
+/* Processes what was buffered until 'deadline'; newcomers join the tail.
+ * Returns true when nothing is left and the destination does not buffer any
+ * more. */
+bool mb_destination_run_replay(struct mb_destination *, uint64_t deadline);
+
+/* Sends back what was buffered.  Returns true when nothing is left. */
+bool mb_destination_run_return(struct mb_destination *, uint64_t deadline);
+void mb_destination_send_flushed(struct mb_destination *);
+
+#endif /* transfer-destination.h */
