@@ -511,7 +511,8 @@ class Lab:
             argv += ['--port=dpdk:net_virtio_user0',
                      '--dpdk-args=--no-huge --no-pci -m 256 --legacy-mem '
                      '--file-prefix=%s-%s '
-                     '--vdev=net_virtio_user0,path=%s/%s.vhost,server=1'
+                     '--vdev=net_virtio_user0,path=%s/%s.vhost,server=1,'
+                     'queue_size=1024'
                      % (self.prefix, name, self.path, name)]
         else:
             argv.append('--port=afpacket:eth0')
