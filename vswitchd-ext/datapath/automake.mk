@@ -12,6 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+# All that needs the datapath action.
 lib_libopenvswitch_la_SOURCES += \
 	mbox/vswitchd-ext/datapath/mbox-assign.c \
 	mbox/vswitchd-ext/datapath/mbox-class-private.h \
@@ -28,7 +29,9 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/vswitchd-ext/datapath/mbox-steer.c \
 	mbox/vswitchd-ext/datapath/mbox-steer.h \
 	mbox/vswitchd-ext/datapath/mbox-upcall.c \
-	mbox/vswitchd-ext/datapath/mbox-upcall.h
+	mbox/vswitchd-ext/datapath/mbox-upcall.h \
+	mbox/vswitchd-ext/openflow/mbox-odp.c \
+	mbox/vswitchd-ext/openflow/mbox-odp.h
 
 # Unit tests of what needs Open vSwitch, below the name that its test suite
 # finds.
@@ -36,10 +39,12 @@ noinst_PROGRAMS += tests/test-mbox-class tests/test-mbox-steer
 
 tests_test_mbox_class_SOURCES = \
 	mbox/tests/unit/test-class.c \
+	mbox/tests/unit/test-ovs.h \
 	mbox/tests/unit/test-util.h
 tests_test_mbox_class_LDADD = lib/libopenvswitch.la -lcmocka
 
 tests_test_mbox_steer_SOURCES = \
+	mbox/tests/unit/test-ovs.h \
 	mbox/tests/unit/test-steer.c \
 	mbox/tests/unit/test-util.h
 tests_test_mbox_steer_LDADD = lib/libopenvswitch.la -lcmocka

@@ -13,8 +13,6 @@
 # limitations under the License.
 
 lib_libopenvswitch_la_SOURCES += \
-	mbox/vswitchd-ext/openflow/mbox-odp.c \
-	mbox/vswitchd-ext/openflow/mbox-odp.h \
 	mbox/vswitchd-ext/openflow/mbox-ofp.c \
 	mbox/vswitchd-ext/openflow/mbox-ofp.h
 
