@@ -306,6 +306,14 @@ test_assign(void **state OVS_UNUSED)
     mbox_space_init_any(&non_ip);
     non_ip.mask.family = 0xff;
     assert_int_equal(mbox_class_assign(class, &non_ip, "b"), -EINVAL);
+
+    /* A key that no packet has, but a middlebox may claim: two different
+     * directions whose matches are the same. */
+    struct mbox_space odd;
+    key = tcp_key(0x0a000005, 1, 0x0a000005, 2);
+    key.proto = IPPROTO_ICMP;
+    mbox_space_init_key(&odd, &key);
+    assert_int_equal(mbox_class_assign(class, &odd, "b"), 0);
 }
 
 static void

@@ -276,7 +276,7 @@ mbox_class_translate(const char *class_name, const char *dp_name,
         return MBOX_CLASS_DROP;
     }
     action->port = odp_to_u32(member->port.odp_port);
-    action->arg = view->gen;
+    action->arg = mbox_flow_hides_key(flow) ? MBOX_GEN_STALE : view->gen;
     if (instance) {
         ovs_strzcpy(instance, member->port.instance, MBOX_NAME_MAX + 1);
     }

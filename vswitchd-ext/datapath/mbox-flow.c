@@ -139,8 +139,9 @@ mbox_space_to_matches(const struct mbox_space *space,
         }
         n += space_to_match(v, m, family, ports, &matches[n]);
         if (!space->one_way
-            && (!mbox_key_equal(&rv, v) || !mbox_key_equal(&rm, m))) {
-            n += space_to_match(&rv, &rm, family, ports, &matches[n]);
+            && space_to_match(&rv, &rm, family, ports, &matches[n])
+            && !(n && match_equal(&matches[n], &matches[n - 1]))) {
+            n++;
         }
     }
     return n;
@@ -174,6 +175,14 @@ mbox_key_to_flow(const struct mbox_key *key, bool later_frag,
         flow->tp_src = htons(key->src_port);
         flow->tp_dst = htons(key->dst_port);
     }
+}
+
+bool
+mbox_flow_hides_key(const struct flow *flow)
+{
+    return (eth_type_vlan(flow->dl_type)
+            || (flow->dl_type == htons(ETH_TYPE_IPV6)
+                && flow->nw_frag & FLOW_NW_FRAG_LATER));
 }
 
 uint32_t

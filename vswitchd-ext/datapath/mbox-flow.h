@@ -29,8 +29,8 @@
 /* Two families, two directions. */
 #define MBOX_SPACE_MAX_MATCHES 4
 
-/* Writes to 'matches' what together matches the packets of 'space'; returns
- * their number.  0 means that struct match cannot say it: a space of just the
+/* Writes to 'matches' what together matches the packets of 'space', no match
+ * twice; returns their number.  0 means that struct match cannot say it: a space of just the
  * packets that are not IP.
  *
  * A match on ports leaves out later fragments, as mbox_space_contains() does.
@@ -43,6 +43,13 @@ size_t mbox_space_to_matches(const struct mbox_space *space,
  * 'key', and whether the packet is a 'later_frag'.  The rest is zero. */
 void mbox_key_to_flow(const struct mbox_key *key, bool later_frag,
                       struct flow *flow);
+
+/* True if the packets of 'flow' have keys that it does not tell, so that each
+ * must be looked up by its own: Open vSwitch looks behind no more VLAN headers
+ * than other_config:vlan-limit says, which by default is one, and gives later
+ * fragments of IPv6 no protocol.  Every datapath flow has what this looks at
+ * un-wildcarded. */
+bool mbox_flow_hides_key(const struct flow *flow);
 
 /* Same for every member of every connection between two hosts: un-wildcards
  * just the addresses, in 'wc' if it is nonnull.  0 if 'flow' is not IP. */
