@@ -36,7 +36,7 @@
 #include "seq.h"
 #include "util.h"
 
-#include "mbox-class.h"
+#include "mbox-class-private.h"
 #include "mbox-inject.h"
 #include "mbox-steer.h"
 #include "mbox-tag.h"
@@ -793,7 +793,132 @@ test_ports_change(void **state OVS_UNUSED)
                      -ENODEV);
     assert_int_equal(mbox_steer_send_tracer(CLASS, "b", MBOX_TAG_LAST, 1, 2),
                      -ENODEV);
+    mbox_steer_hold_packet(steer, make_packet(1, 3, false));
+    check_nothing_arrived();
+    assert_int_equal(get_stats(steer).n_dropped, 2);
     mbox_steer_close(steer);
+}
+
+/* Lets 'packet' come in, as a datapath flow of its own.  Returns the port that
+ * it leaves on; '*fast' is whether on the fast path. */
+static uint32_t
+translate_and_execute(struct dp_packet *packet, bool *fast)
+{
+    struct flow_wildcards wc;
+    struct ovs_action_mbox action;
+    struct flow flow;
+    uint32_t port;
+
+    flow_extract(packet, &flow);
+    flow_wildcards_init_catchall(&wc);
+    assert_int_equal(mbox_class_translate(CLASS, DP, &flow, &wc, &action,
+                                          NULL), MBOX_CLASS_STEER);
+    *fast = mbox_steer_fast(&action);
+    execute_one(packet, &action);
+
+    ovs_mutex_lock(&device_mutex);
+    assert_int_equal(n_arrivals, 1);
+    port = arrivals[0].port;
+    n_arrivals = 0;
+    ovs_mutex_unlock(&device_mutex);
+    return port;
+}
+
+/* A fragment of a UDP datagram over IPv6. */
+static struct dp_packet *
+make_fragment(ovs_be16 offlg)
+{
+    struct {
+        struct eth_header eth;
+        struct ovs_16aligned_ip6_hdr ip6;
+        struct ovs_16aligned_ip6_frag frag;
+        uint8_t payload[16];
+    } p;
+
+    memset(&p, 0, sizeof p);
+    p.eth.eth_type = htons(ETH_TYPE_IPV6);
+    put_16aligned_be32(&p.ip6.ip6_flow, htonl(0x60000000));
+    p.ip6.ip6_plen = htons(sizeof p.frag + sizeof p.payload);
+    p.ip6.ip6_nxt = IPPROTO_FRAGMENT;
+    p.frag.ip6f_nxt = IPPROTO_UDP;
+    p.frag.ip6f_offlg = offlg;
+    return dp_packet_clone_data(&p, sizeof p);
+}
+
+/* Packets whose datapath flow does not tell their key. */
+static void
+test_hidden_keys(void **state OVS_UNUSED)
+{
+    struct mbox_key key1 = flow_key(1);
+    struct mbox_space space;
+    bool fast;
+
+    /* Two VLAN headers. */
+    mbox_space_init_key(&space, &key1);
+    space.value.vlan = space.mask.vlan = 0;
+    mbox_class_assign(CLASS, &space, "b");
+    for (int limit = 1; limit <= 2; limit++) {
+        flow_limit_vlans(limit);
+        for (int n_vlans = 0; n_vlans <= 2; n_vlans++) {
+            struct dp_packet *packet = make_packet(1, 0, false);
+
+            for (int i = 0; i < n_vlans; i++) {
+                eth_push_vlan(packet, htons(ETH_TYPE_VLAN), htons(5));
+            }
+            assert_int_equal(translate_and_execute(packet, &fast), PORT_B);
+            assert_int_equal(fast, n_vlans <= limit);
+        }
+    }
+    flow_limit_vlans(FLOW_MAX_VLAN_HEADERS);
+
+    /* Fragments of IPv6: the first, and a later one. */
+    space = any_space();
+    space.value.family = 6;
+    space.value.proto = IPPROTO_UDP;
+    space.mask.family = space.mask.proto = 0xff;
+    mbox_class_assign(CLASS, &space, "b");
+    assert_int_equal(translate_and_execute(make_fragment(IP6F_MORE_FRAG),
+                                           &fast), PORT_B);
+    assert_true(fast);
+    assert_int_equal(translate_and_execute(make_fragment(htons(16)), &fast),
+                     PORT_B);
+    assert_false(fast);
+}
+
+/* Transfers that overlap in time do not keep removed rules for ever. */
+static void
+test_reclaim(void **state OVS_UNUSED)
+{
+    const struct mbox_class *class = mbox_class_from_name(CLASS);
+    struct mbox_space spaces[3];
+    struct mbox_steer *steers[2];
+
+    for (int i = 0; i < 3; i++) {
+        struct mbox_key key = flow_key(i);
+
+        mbox_space_init_key(&spaces[i], &key);
+    }
+    ovsrcu_barrier();
+    assert_int_equal(classifier_count(&class->rules), 0);
+
+    assert_int_equal(mbox_steer_open(CLASS, 1, &spaces[0], "a", "b",
+                                     &steers[0]), 0);
+    for (int i = 0; i < 10; i++) {
+        mbox_class_assign(CLASS, &spaces[2], "b");
+    }
+    assert_int_equal(mbox_steer_open(CLASS, 2, &spaces[1], "a", "b",
+                                     &steers[1]), 0);
+    mbox_class_assign(CLASS, &spaces[2], "b");
+    ovsrcu_barrier();
+    assert_int_equal(classifier_count(&class->rules), 11 * 2);
+
+    /* The second still sees the rules that were there when it was opened. */
+    mbox_steer_close(steers[0]);
+    ovsrcu_barrier();
+    assert_int_equal(classifier_count(&class->rules), 2 * 2);
+    mbox_steer_close(steers[1]);
+    ovsrcu_barrier();
+    assert_int_equal(classifier_count(&class->rules), 1 * 2);
 }
 
 static void
@@ -1282,6 +1407,8 @@ main(int argc OVS_UNUSED, char *argv[])
         cmocka_unit_test_setup_teardown(test_open_errors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_source, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ports_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hidden_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reclaim, setup, teardown),
         cmocka_unit_test_setup_teardown(test_batches, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_actions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upcall_limit, setup, teardown),

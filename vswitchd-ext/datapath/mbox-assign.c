@@ -51,12 +51,15 @@ rule_remove(struct mbox_rule *rule)
 void
 mbox_class_reclaim_rules(struct mbox_class *class)
 {
-    if (!class->n_open) {
-        struct mbox_rule *rule;
+    ovs_version_t oldest = mbox_steer_oldest_version(class);
+    struct mbox_rule *rule;
 
-        LIST_FOR_EACH_POP (rule, node, &class->retired) {
-            ovsrcu_postpone(rule_remove, rule);
+    LIST_FOR_EACH_SAFE (rule, node, &class->retired) {
+        if (rule->removed > oldest) {
+            break;
         }
+        ovs_list_remove(&rule->node);
+        ovsrcu_postpone(rule_remove, rule);
     }
 }
 
@@ -102,6 +105,7 @@ assignment_retire(struct mbox_class *class, struct assignment *assignment,
 
     LIST_FOR_EACH_POP (rule, node, &assignment->rules) {
         cls_rule_make_invisible_in_version(&rule->cls_rule, version);
+        rule->removed = version;
         ovs_list_push_back(&class->retired, &rule->node);
     }
     ovs_list_remove(&assignment->node);

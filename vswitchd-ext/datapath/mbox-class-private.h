@@ -60,7 +60,8 @@ struct mbox_class {
     /* Of writers, under mbox_class_mutex. */
     struct ovs_list assignments; /* "struct assignment"s, newest first. */
     struct ovs_list retired;    /* "struct mbox_rule"s that only versions
-                                 * before the current one have. */
+                                 * before the current one have, in order of
+                                 * 'removed'. */
     int top_priority;           /* Of the newest assignment. */
     size_t n_open;              /* Open transfers. */
 
@@ -77,6 +78,7 @@ struct mbox_class {
 struct mbox_rule {
     struct cls_rule cls_rule;
     struct ovs_list node;       /* In its assignment or in 'retired'. */
+    ovs_version_t removed;      /* If retired: the first version without it. */
     struct mbox_class *class;
     char instance[MBOX_NAME_MAX + 1];
 };
@@ -122,6 +124,11 @@ const struct mbox_class_member *mbox_class_view_find(
 
 /* Frees the rules that no open transfer can see any more. */
 void mbox_class_reclaim_rules(struct mbox_class *)
+    OVS_REQUIRES(mbox_class_mutex);
+
+/* The oldest version of the class's rules that an open transfer looks at;
+ * OVS_VERSION_MAX if there is none.  In mbox-steer.c. */
+ovs_version_t mbox_steer_oldest_version(const struct mbox_class *)
     OVS_REQUIRES(mbox_class_mutex);
 
 /* Tells open transfers that ports have changed.  In mbox-steer.c. */

@@ -212,8 +212,11 @@ mbox_steer_close(struct mbox_steer *steer)
     ovs_mutex_lock(&mbox_class_mutex);
     ovs_mutex_lock(&class->steer_mutex);
     steer->closed = true;
-    n_lost = mbox_hold_destroy(&steer->hold);
     ovs_mutex_unlock(&class->steer_mutex);
+
+    /* No other thread looks at it any more, and with many flows this takes
+     * longer than a PMD should wait. */
+    n_lost = mbox_hold_destroy(&steer->hold);
 
     replace_open(class, NULL, steer);
     mbox_class_reclaim_rules(class);
@@ -227,6 +230,18 @@ mbox_steer_close(struct mbox_steer *steer)
         atomic_add_relaxed(&class->n_dropped, n_lost, &orig);
     }
     ovsrcu_postpone(steer_unref, steer);
+}
+
+ovs_version_t
+mbox_steer_oldest_version(const struct mbox_class *class)
+{
+    const struct mbox_steer_set *open = get_open(class);
+    ovs_version_t oldest = OVS_VERSION_MAX;
+
+    for (size_t i = 0; open && i < open->n; i++) {
+        oldest = MIN(oldest, open->steers[i]->base->version);
+    }
+    return oldest;
 }
 
 static odp_port_t
@@ -388,10 +403,12 @@ mbox_steer_hold_packet(struct mbox_steer *steer, struct dp_packet *packet)
     switch (mbox_steer_decide(steer, &key, &dup)) {
     case MBOX_FATE_SOURCE:
         port = steer->src_port;
+        steer->n_dropped += port == ODPP_NONE;
         break;
 
     case MBOX_FATE_TARGET:
         port = steer->dst_port;
+        steer->n_dropped += port == ODPP_NONE;
         break;
 
     case MBOX_FATE_HOLD:
