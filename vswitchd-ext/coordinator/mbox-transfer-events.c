@@ -23,10 +23,11 @@
 #include "hash.h"
 #include "util.h"
 
-static bool
+bool
 mbox_events_is_via_channel(const struct mbox_transfer *t)
 {
-    return mbox_transfer_has_option(t, MBOX_OPT_VIA_CHANNEL);
+    return (mbox_transfer_has_option(t, MBOX_OPT_VIA_CHANNEL)
+            || t->flush_by_channel);
 }
 
 static bool
@@ -72,14 +73,16 @@ mbox_events_recv_dup(struct mbox_transfer *t, const void *frame, size_t len)
     mbox_trail_append(&t->dups, frame, len);
 }
 
-/* True if all duplicates are here and the last of them has been returned. */
+/* True if all duplicates are here, and what has been returned is without a gap
+ * and ends with the last of them. */
 static bool
 mbox_events_is_last_duplicate_back(const struct mbox_transfer *t)
 {
     struct mbox_transfer_dp_stats stats;
 
     if (t->request.last_packet != MBOX_LAST_BY_DUPLICATE
-        || !t->dups.n || !mbox_events_is_ordered(t)) {
+        || !t->dups.n || !mbox_events_is_ordered(t)
+        || t->src.n_returned < t->src.last_seq) {
         return false;
     }
     mbox_transfer_get_dp_stats(t, &stats);
@@ -89,14 +92,42 @@ mbox_events_is_last_duplicate_back(const struct mbox_transfer *t)
 
 /* Returned packets. */
 
-void
-mbox_events_count_gap(struct mbox_transfer *t, struct mbox_agent *agent,
-                      uint64_t n_said)
+bool
+mbox_agent_accept_seq(struct mbox_transfer *t, struct mbox_agent *agent,
+                      uint32_t seq)
 {
-    if (n_said > agent->last_seq) {
-        t->packets_lost += n_said - agent->last_seq;
-        agent->last_seq = MIN(n_said, UINT32_MAX);
+    if (!seq || (seq <= agent->last_seq
+                 && (agent->last_seq - seq >= MBOX_SEQ_WINDOW
+                     || bitmap_is_set(agent->seen, seq % MBOX_SEQ_WINDOW)))) {
+        return false;
     }
+    if (seq > agent->last_seq) {
+        uint32_t n_new = MIN(seq - agent->last_seq, MBOX_SEQ_WINDOW);
+
+        for (uint32_t i = 0; i < n_new; i++) {
+            bitmap_set0(agent->seen, (seq - i) % MBOX_SEQ_WINDOW);
+        }
+        agent->last_seq = seq;
+    }
+    bitmap_set1(agent->seen, seq % MBOX_SEQ_WINDOW);
+    agent->n_returned++;
+    t->packets_returned++;
+    if (agent->n_missing) {
+        mbox_agent_count_missing(t, agent, 0);
+    }
+    return true;
+}
+
+void
+mbox_agent_count_missing(struct mbox_transfer *t, struct mbox_agent *agent,
+                         uint64_t n_said)
+{
+    agent->n_said = MAX(agent->n_said, MAX(n_said, agent->last_seq));
+
+    uint64_t n_missing = agent->n_said - agent->n_returned;
+
+    t->packets_lost += n_missing - agent->n_missing;
+    agent->n_missing = n_missing;
 }
 
 /* Sends D a packet of the controller buffer, or LAST if 'frame' is null. */
@@ -152,22 +183,20 @@ mbox_events_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
 {
     bool from_src = agent == &t->src;
 
-    if (seq <= agent->last_seq
-        || t->phase == MBOX_PHASE_PREPARING
-        || (!from_src && t->phase != MBOX_PHASE_ROLLBACK)) {
+    if (t->phase == MBOX_PHASE_PREPARING
+        || (!from_src && t->phase != MBOX_PHASE_ROLLBACK)
+        || !mbox_agent_accept_seq(t, agent, seq)) {
         return false;
     }
 
-    mbox_events_count_gap(t, agent, seq - 1);
-    agent->last_seq = seq;
-    t->packets_returned++;
     if (t->buffer.bytes + t->dst_buffer.bytes > 2 * t->request.buffer_limit) {
         /* Over 'buffer_limit' the transfer is rolled back, if it still can. */
         t->packets_lost++;
         return true;
     }
     if (!from_src) {
-        mbox_frames_append(&t->dst_buffer, frame, len);
+        mbox_frames_insert(&t->dst_buffer, t->dst_buffer.n_freed, seq, frame,
+                           len);
         return true;
     }
 
@@ -177,7 +206,8 @@ mbox_events_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
         mbox_events_pass_late(t, frame, len);
         return true;
     }
-    mbox_frames_append(&t->buffer, frame, len);
+    mbox_frames_insert(&t->buffer, MAX(t->buffer.n_freed, t->dst.pacer.sent),
+                       seq, frame, len);
     if (t->buffer.bytes > t->request.buffer_limit
         && t->phase != MBOX_PHASE_ROLLBACK && !t->failing) {
         mbox_transfer_fail(t, NULL, "more than %"PRIuSIZE" bytes of packets "
@@ -201,7 +231,7 @@ mbox_events_is_queue_empty(const struct mbox_transfer *t)
     case MBOX_GUARANTEE_LOSS_FREE:
         return (mbox_events_is_via_channel(t)
                 || tracer->port_seen
-                || t->src.last_seq >= tracer->n_packets);
+                || t->src.n_returned >= tracer->n_packets);
 
     case MBOX_GUARANTEE_ORDER_PRESERVING:
     default:
@@ -239,7 +269,9 @@ mbox_events_recv_ack(struct mbox_transfer *t, const struct mbox_msg *msg)
         mbox_pacer_ack(dst, upto);
         mbox_frames_free_to(&t->buffer, upto);
     } else if (newest) {
+        /* Lost, or too long for the port with a tag. */
         mbox_pacer_rewind(dst);
+        t->flush_by_channel = true;
         t->last_sent = false;
     }
     return true;
@@ -435,7 +467,7 @@ mbox_events_find_last(struct mbox_transfer *t)
                                        "says %"PRIu64, t->src.last_seq,
                                        t->tracer.n_packets);
         }
-        mbox_events_count_gap(t, &t->src, t->tracer.n_packets);
+        mbox_agent_count_missing(t, &t->src, t->tracer.n_packets);
         return true;
     }
     if (!mbox_tracer_run(t)) {

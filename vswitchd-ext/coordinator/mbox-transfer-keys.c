@@ -141,14 +141,21 @@ mbox_transfer_get_keys(const struct mbox_msg *msg)
 /* Packets in order. */
 
 void
-mbox_frames_append(struct mbox_frames *frames, const void *data, size_t len)
+mbox_frames_insert(struct mbox_frames *frames, size_t n_fixed, uint32_t seq,
+                   const void *data, size_t len)
 {
+    size_t i = frames->n;
+
     if (frames->n >= frames->allocated) {
         frames->frames = x2nrealloc(frames->frames, &frames->allocated,
                                     sizeof *frames->frames);
     }
-    frames->frames[frames->n++] = (struct mbox_frame) {
-        .data = xmemdup(data, len), .len = len,
+    for (; i > n_fixed && frames->frames[i - 1].seq > seq; i--) {
+        frames->frames[i] = frames->frames[i - 1];
+    }
+    frames->n++;
+    frames->frames[i] = (struct mbox_frame) {
+        .data = xmemdup(data, len), .len = len, .seq = seq,
     };
     frames->bytes += len + sizeof *frames->frames;
     frames->max_bytes = MAX(frames->max_bytes, frames->bytes);

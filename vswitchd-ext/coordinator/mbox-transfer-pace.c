@@ -43,7 +43,7 @@ mbox_pacer_send_tracer(struct mbox_transfer *t, struct mbox_agent *agent)
     t->tracers_sent++;
 
     if (t->phase == MBOX_PHASE_FLUSHING
-        && mbox_transfer_has_option(t, MBOX_OPT_VIA_CHANNEL)) {
+        && mbox_events_is_via_channel(t)) {
         struct mbox_msg msg;
 
         mbox_msg_init(&msg, MBOX_MSG_PACKET, t->request.id);

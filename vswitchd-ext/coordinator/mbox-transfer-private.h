@@ -33,6 +33,7 @@
  * that no operation is ever started from within another. */
 
 #include "mbox-transfer.h"
+#include "bitmap.h"
 #include "compiler.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
@@ -110,6 +111,7 @@ struct mbox_key *mbox_transfer_get_keys(const struct mbox_msg *msg);
 struct mbox_frame {
     void *data;                 /* Null once it is not needed any more. */
     size_t len;
+    uint32_t seq;               /* As the agent that returned it said. */
 };
 
 struct mbox_frames {
@@ -120,7 +122,12 @@ struct mbox_frames {
 };
 
 void mbox_frames_destroy(struct mbox_frames *);
-void mbox_frames_append(struct mbox_frames *, const void *, size_t len);
+
+/* Inserts a copy of a frame behind those of lower 'seq', but not before the
+ * first 'n_fixed' ones.  (What is too long for a port with a tag comes by the
+ * channel, past what comes by the port.) */
+void mbox_frames_insert(struct mbox_frames *, size_t n_fixed, uint32_t seq,
+                        const void *, size_t len);
 void mbox_frames_free_to(struct mbox_frames *, size_t end);
 
 /* Pacing
@@ -173,6 +180,9 @@ enum mbox_agent_stage {
     MBOX_AGENT_FINISHED,        /* It has answered that. */
 };
 
+/* How far behind the highest sequence number a returned packet may come. */
+#define MBOX_SEQ_WINDOW 4096
+
 struct mbox_agent {
     enum mbox_role role;
     const char *name;
@@ -181,8 +191,12 @@ struct mbox_agent {
     enum mbox_agent_stage stage;
     bool prepared;
     long long answer_by;        /* ABORTING, COMMITTING. */
-    uint32_t last_seq;          /* Of the last packet that it returned. */
-    uint64_t n_said_returned;   /* By ABORTED. */
+    uint32_t last_seq;          /* Highest of the packets it returned. */
+    uint64_t n_returned;        /* How many of them are here. */
+    uint64_t n_said;            /* How many it says that it returned. */
+    uint64_t n_missing;         /* Of them, counted as lost. */
+    unsigned long seen[BITMAP_N_LONGS(MBOX_SEQ_WINDOW)]; /* By seq, modulo. */
+    uint64_t n_said_returned;   /* As ABORTED says. */
     struct mbox_pacer pacer;
 };
 
@@ -282,6 +296,7 @@ struct mbox_transfer {
     unsigned int last_tries;
     long long last_resend_us;
     uint64_t flushed_seen;      /* Most do-not-buffer packets D reported. */
+    bool flush_by_channel;      /* The port has lost a packet. */
     bool flushed;
 
     /* Undoing. */
@@ -415,10 +430,19 @@ void mbox_events_recv_dup(struct mbox_transfer *, const void *, size_t len);
  * known: the tracer is back the way that the guarantee needs. */
 bool mbox_events_is_queue_empty(const struct mbox_transfer *);
 
+/* True if packets go to D by the control channel: because it was asked for, or
+ * since the port has lost one (it may be too long for it with a tag). */
+bool mbox_events_is_via_channel(const struct mbox_transfer *);
+
+/* Counts a packet that 'agent' returned as number 'seq'.  Returns false if it
+ * did before, or if that cannot be told any more. */
+bool mbox_agent_accept_seq(struct mbox_transfer *, struct mbox_agent *,
+                           uint32_t seq);
+
 /* 'agent' has said that it returned 'n_said' packets, and no more can come:
  * counts those that did not. */
-void mbox_events_count_gap(struct mbox_transfer *, struct mbox_agent *,
-                           uint64_t n_said);
+void mbox_agent_count_missing(struct mbox_transfer *, struct mbox_agent *,
+                              uint64_t n_said);
 
 /* Goes on from a salvage: to routing and flushing. */
 void mbox_events_go_forward(struct mbox_transfer *);

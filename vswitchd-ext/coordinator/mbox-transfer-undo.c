@@ -278,7 +278,7 @@ mbox_undo_is_src_quiet(struct mbox_transfer *t)
         return true;
     }
     if (mbox_events_is_queue_empty(t)) {
-        mbox_events_count_gap(t, &t->src, t->tracer.n_packets);
+        mbox_agent_count_missing(t, &t->src, t->tracer.n_packets);
         return true;
     }
     return !mbox_tracer_run(t);
@@ -329,7 +329,7 @@ mbox_undo_has_returned(const struct mbox_transfer *t,
     if (!mbox_agent_is_usable(agent)) {
         return t->now_us >= t->grace_until;
     }
-    return agent->last_seq >= agent->n_said_returned;
+    return agent->n_returned >= agent->n_said_returned;
 }
 
 static bool
@@ -351,8 +351,8 @@ mbox_undo_step_abort(struct mbox_transfer *t)
         return false;
     }
     if (events) {
-        mbox_events_count_gap(t, &t->src, t->src.n_said_returned);
-        mbox_events_count_gap(t, &t->dst, t->dst.n_said_returned);
+        mbox_agent_count_missing(t, &t->src, t->src.n_said_returned);
+        mbox_agent_count_missing(t, &t->dst, t->dst.n_said_returned);
     }
     t->undo_step = MBOX_UNDO_RESEND;
     return true;

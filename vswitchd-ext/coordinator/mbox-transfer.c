@@ -454,13 +454,10 @@ mbox_transfer_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
         return mbox_events_recv_returned(t, agent, seq, frame, len);
     }
     if (t->request.method != MBOX_METHOD_HOLD || agent != &t->src
-        || t->hold_start_us < 0 || seq <= agent->last_seq) {
+        || t->hold_start_us < 0 || !mbox_agent_accept_seq(t, agent, seq)) {
         return false;
     }
 
-    mbox_events_count_gap(t, agent, seq - 1);
-    agent->last_seq = seq;
-    t->packets_returned++;
     if (t->dp_is_open) {
         t->ops->dp_hold_packet(t->aux, frame, len);
     } else {
