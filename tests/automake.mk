@@ -17,7 +17,7 @@ EXTRA_DIST += tests
 # Our programs, found by the suites before those of Open vSwitch.
 MBOX_AUTOTEST_PATH = $(abs_builddir)/tests/unit:$(abs_builddir)/utilities:$(abs_srcdir)/utilities:$(abs_builddir)/middleboxes/ids
 MBOX_SUITE = \
-	AUTOM4TE='$(AUTOM4TE)' $(SHELL) $(srcdir)/build-aux/run-suite
+	env AUTOM4TE='$(AUTOM4TE)' $(SHELL) $(srcdir)/build-aux/run-suite
 MBOX_SUITE_ARGS = \
 	$(OVS_SRC) $(OVS_BUILD) AUTOTEST_PATH=$(MBOX_AUTOTEST_PATH) \
 	MBOX_BUILDDIR=$(abs_builddir)
@@ -27,7 +27,8 @@ CHECK_LOCAL += check-mbox
 
 # Programs that need Open vSwitch are in its build.
 check-mbox: ovs $(check_PROGRAMS) $(noinst_PROGRAMS) $(bin_PROGRAMS)
-	$(MBOX_SUITE) testsuite.at $(MBOX_SUITE_ARGS) $(TESTSUITEFLAGS)
+	$(srcdir)/build-aux/isolate $(MBOX_SUITE) testsuite.at \
+	    $(MBOX_SUITE_ARGS) $(TESTSUITEFLAGS)
 
 # Real traffic between network namespaces.  Needs root, and one at a time.
 check-system: all $(check_PROGRAMS)
