@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "mbox-channel-private.h"
+#include "mbox-tls.h"
 
 /* Output goes out when this much waits, without mbox_channel_run(). */
 #define OUT_FLUSH (64 * 1024)
@@ -629,6 +630,22 @@ const char *
 mbox_channel_peer(const struct mbox_channel *ch)
 {
     return ch->stream.peer;
+}
+
+void
+mbox_channel_peer_name(const struct mbox_channel *ch, char *buf, size_t size)
+{
+    if (ch->stream.tls && !ch->stream.connecting) {
+        mbox_tls_peer_name(ch->stream.tls, buf, size);
+    } else {
+        buf[0] = '\0';
+    }
+}
+
+bool
+mbox_channel_is_tls(const struct mbox_channel *ch)
+{
+    return ch->stream.tls != NULL;
 }
 
 const char *

@@ -110,6 +110,11 @@ bool mbox_channel_can_pass_fd(const struct mbox_channel *);
 /* "unix", or the peer's address and certificate subject: for messages. */
 const char *mbox_channel_peer(const struct mbox_channel *);
 
+/* The common name in the certificate of the peer; "" if it has none, or
+ * without TLS or before mbox_channel_is_connected(). */
+void mbox_channel_peer_name(const struct mbox_channel *, char *, size_t);
+bool mbox_channel_is_tls(const struct mbox_channel *);
+
 /* Why the channel failed, in words (names the file or the peer and the cause);
  * NULL while it is fine. */
 const char *mbox_channel_error(const struct mbox_channel *);

@@ -563,3 +563,24 @@ mbox_tls_peer_subject(const struct mbox_tls *tls, char *buf, size_t size)
     }
     ERR_clear_error();
 }
+
+void
+mbox_tls_peer_name(const struct mbox_tls *tls, char *buf, size_t size)
+{
+    X509 *cert = SSL_get1_peer_certificate(tls->ssl);
+
+    buf[0] = '\0';
+    if (cert) {
+        X509_NAME *subject = X509_get_subject_name(cert);
+        int n = X509_NAME_get_text_by_NID(subject, NID_commonName, NULL, 0);
+
+        if (n > 0 && (size_t) n < size) {
+            X509_NAME_get_text_by_NID(subject, NID_commonName, buf, size);
+            if (strlen(buf) != (size_t) n) {
+                buf[0] = '\0';
+            }
+        }
+        X509_free(cert);
+    }
+    ERR_clear_error();
+}

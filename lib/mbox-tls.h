@@ -61,4 +61,8 @@ ssize_t mbox_tls_write(struct mbox_tls *, const void *, size_t n,
 /* The subject of the peer's certificate, printable; "" if there is none. */
 void mbox_tls_peer_subject(const struct mbox_tls *, char *buf, size_t size);
 
+/* The common name in the peer's certificate; "" if there is none, or if it
+ * does not fit or has a null character. */
+void mbox_tls_peer_name(const struct mbox_tls *, char *buf, size_t size);
+
 #endif /* mbox-tls.h */

@@ -507,7 +507,9 @@ do_connect(char *words[], int n)
         if (mbox_channel_run(control)) {
             fail("%s", mbox_channel_error(control));
         }
-        wait_for_input();
+        if (!mbox_channel_is_connected(control)) {
+            wait_for_input();
+        }
     }
     answer_echo = true;
 }

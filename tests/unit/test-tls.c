@@ -198,6 +198,12 @@ test_messages(void **state)
     assert_non_null(strstr(mbox_channel_peer(a), "127.0.0.1:"));
     assert_non_null(strstr(mbox_channel_peer(a), "CN=two"));
     assert_non_null(strstr(mbox_channel_peer(b), "CN=one"));
+    assert_true(mbox_channel_is_tls(a));
+    char name[4];
+    mbox_channel_peer_name(a, name, sizeof name);
+    assert_string_equal(name, "two");
+    mbox_channel_peer_name(b, name, 3);     /* Too long. */
+    assert_string_equal(name, "");
     mbox_channel_close(a);
     while (!mbox_channel_error(b)) {
         run_both(b, b);

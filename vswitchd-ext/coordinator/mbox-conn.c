@@ -37,11 +37,13 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
  * not keep the others waiting. */
 #define MAX_MESSAGES_PER_ROUND 64
 
-/* Output that may wait for an agent that has not done its handshake. */
+/* Output that may wait for an agent that has not done its handshake, and for
+ * one that has: the largest message, and what relaying and sending back
+ * packets (both limit themselves) may have queued before it. */
 #define STRANGER_OUT_LIMIT (64 * 1024)
+#define AGENT_OUT_LIMIT (MBOX_MSG_MAX + 16 * 1024 * 1024)
 
-/* How long an agent that does not do its handshake may stay if there are no
- * probes, in ms. */
+/* How long an agent that does not do its handshake may stay at most, in ms. */
 #define HANDSHAKE_MS 10000
 
 /* How long after a failure a listener is opened again, in ms. */
@@ -132,6 +134,7 @@ mbox_conns_configure(struct mbox_coordinator *c,
     const char *address;
 
     conns->probe_ms = config->probe_ms;
+    conns->verify_names = config->verify_names;
 
     sset_clone(&wanted, &config->listen);
     sset_add(&wanted, default_address);
@@ -335,11 +338,32 @@ conn_probe(struct mbox_conn *conn)
     }
 }
 
+/* True if 'conn' may speak for the instance 'name': over TLS its certificate
+ * must have that as its common name, of which only what is before a space
+ * counts (ovs-pki appends " id:UUID").  Stores the common name in 'cn'. */
+static bool
+conn_may_be(const struct mbox_conns *conns, const struct mbox_conn *conn,
+            const char *name, char *cn, size_t size)
+{
+    if (!conns->verify_names || !mbox_channel_is_tls(conn->channel)) {
+        return true;
+    }
+    mbox_channel_peer_name(conn->channel, cn, size);
+
+    size_t len = strcspn(cn, " ");
+    return len == strlen(name) && !memcmp(cn, name, len);
+}
+
 static void
 conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
                  const struct mbox_msg *hello)
 {
     struct mbox_msg welcome;
+    char cn[256];
+
+    /* Now with the subject of its certificate. */
+    free(conn->peer);
+    conn->peer = xstrdup(mbox_channel_peer(conn->channel));
 
     if (hello->version != MBOX_PROTOCOL_VERSION) {
         conn_refuse(conn, EPROTONOSUPPORT,
@@ -353,6 +377,20 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
         || !mbox_name_is_valid(hello->class_name)) {
         mbox_conn_blame(conn, "HELLO with an invalid name of instance or "
                          "class");
+        return;
+    }
+    if (!conn_may_be(&c->conns, conn, hello->name, cn, sizeof cn)) {
+        for (char *p = cn; *p; p++) {
+            if ((unsigned char) *p < 0x20 || *p == 0x7f) {
+                *p = '?';
+            }
+        }
+        conn_refuse(conn, EACCES,
+                    xasprintf("its certificate is that of \"%s\", which may "
+                              "not be instance %s; give each instance a "
+                              "certificate with its name as common name, or "
+                              "set other_config:mbox-verify-names=false",
+                              cn, hello->name));
         return;
     }
 
@@ -382,7 +420,7 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
         return;
     }
     conn->ready = true;
-    mbox_channel_set_out_limit(conn->channel, MBOX_CHANNEL_OUT_LIMIT);
+    mbox_channel_set_out_limit(conn->channel, AGENT_OUT_LIMIT);
 
     VLOG_DBG("instance %s: agent connected (%s): class %s, schema %016"PRIx64,
              conn->name, conn->peer, conn->class_name, conn->schema);
@@ -516,7 +554,9 @@ conn_deadline(const struct mbox_conns *conns,
     int probe_ms = conns->probe_ms;
 
     if (!conn->ready) {
-        return conn->connected_at + (probe_ms ? 2 * probe_ms : HANDSHAKE_MS);
+        return conn->connected_at + (probe_ms
+                                     ? MIN(2 * probe_ms, HANDSHAKE_MS)
+                                     : HANDSHAKE_MS);
     } else if (!probe_ms) {
         return LLONG_MAX;
     }

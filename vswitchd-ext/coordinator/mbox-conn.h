@@ -69,6 +69,7 @@ struct mbox_conns {
     struct ovs_list list;       /* All connections, oldest first. */
     struct shash listeners;     /* By address; "struct mbox_listener_state". */
     int probe_ms;
+    bool verify_names;          /* See struct mbox_config. */
 };
 
 void mbox_conns_init(struct mbox_conns *);

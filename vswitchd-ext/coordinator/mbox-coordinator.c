@@ -335,6 +335,8 @@ read_config(const struct ovsrec_open_vswitch *cfg)
     s = smap_get(other_config, "mbox-ca-cert");
     config->ca_cert = nullable_xstrdup(s ? s : cfg->ssl
                                        ? cfg->ssl->ca_cert : NULL);
+    config->verify_names = smap_get_bool(other_config, "mbox-verify-names",
+                                         true);
     config->hold_limit = smap_get_ullong(other_config, "mbox-hold-limit",
                                          MBOX_DEFAULT_HOLD_LIMIT);
     config->probe_ms = smap_get_int(other_config, "mbox-probe-interval",

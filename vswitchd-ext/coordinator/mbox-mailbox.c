@@ -30,6 +30,7 @@ mbox_config_create(void)
     smap_init(&config->class_settings);
     config->hold_limit = MBOX_DEFAULT_HOLD_LIMIT;
     config->probe_ms = MBOX_DEFAULT_PROBE_MS;
+    config->verify_names = true;
     return config;
 }
 
@@ -107,8 +108,8 @@ mbox_config_fingerprint(const struct mbox_config *config)
     put_string(&ds, config->private_key);
     put_string(&ds, config->certificate);
     put_string(&ds, config->ca_cert);
-    ds_put_format(&ds, "%llu;%d;%d;", config->hold_limit, config->probe_ms,
-                  config->in_use);
+    ds_put_format(&ds, "%llu;%d;%d;%d;", config->hold_limit, config->probe_ms,
+                  config->verify_names, config->in_use);
 
     const struct smap_node **settings = smap_sort(&config->class_settings);
     for (size_t i = 0; i < smap_count(&config->class_settings); i++) {

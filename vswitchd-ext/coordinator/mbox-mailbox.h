@@ -55,6 +55,7 @@ struct mbox_config {
     char *private_key;          /* PEM files, or NULL. */
     char *certificate;
     char *ca_cert;
+    bool verify_names;          /* A certificate must name the instance. */
     unsigned long long hold_limit; /* Bytes. */
     int probe_ms;               /* Interval of keepalive probes; 0: none. */
     struct smap class_settings; /* "mbox-default-CLASS" and
