@@ -24,7 +24,8 @@
  *     connect ADDRESS [KEY CERTIFICATE CA-CERTIFICATE]
  *     send TYPE [FIELD=VALUE]...      FIELD as in struct mbox_msg, "id" is by
  *                                     default that of the last PREPARE
- *     expect TYPE [FIELD=VALUE]...    the next message is this one
+ *     expect TYPE [FIELD=VALUE]...    the next message is this one; repeated
+ *                                     packets of kind "last" are ignored
  *     raw HEX                         bytes that need not make a message
  *     flood N TYPE [FIELD=VALUE]...   the same message, N times, reading
  *                                     nothing, or until the connection ends
@@ -65,6 +66,7 @@ static struct mbox_channel *state;      /* If it is a socket. */
 static bool relayed;                    /* State goes in RELAY messages. */
 static uint32_t last_id;
 static uint32_t chunk_seq;
+static bool got_last;                   /* The "last" of sent back packets. */
 static bool answer_echo = true;
 static int line_number;
 
@@ -438,6 +440,7 @@ control_recv(struct mbox_msg *msg, int *error)
         if (msg->type == MBOX_MSG_PREPARE) {
             last_id = msg->id;
             chunk_seq = 0;
+            got_last = false;
             relayed = (msg->options & MBOX_OPT_RELAY) != 0;
             if (relayed == (fd >= 0)) {
                 fail("PREPARE must have either a descriptor or RELAY");
@@ -455,6 +458,12 @@ control_recv(struct mbox_msg *msg, int *error)
         }
         if (fd >= 0) {
             close(fd);
+        }
+        if (msg->type == MBOX_MSG_PACKET && msg->kind == MBOX_TAG_LAST) {
+            if (got_last) {
+                continue;
+            }
+            got_last = true;
         }
         return true;
     }
