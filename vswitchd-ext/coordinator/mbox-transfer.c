@@ -457,7 +457,7 @@ mbox_transfer_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
         || t->hold_start_us < 0 || !mbox_agent_accept_seq(t, agent, seq)) {
         return false;
     }
-
+    mbox_agent_count_missing(t, agent, 0);
     if (t->dp_is_open) {
         t->ops->dp_hold_packet(t->aux, frame, len);
     } else {
