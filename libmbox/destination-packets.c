@@ -60,11 +60,12 @@ keep_ahead(struct mb_destination *d, uint32_t seq, struct mb_packet *packet)
 
 /* Do-not-buffer packet number 'seq'.  They are processed strictly in
  * sequence; what is missing, and more than a few behind it, the coordinator
- * sends again. */
+ * sends again.  One may come even behind LAST, if the source returned it when
+ * the coordinator believed that it had returned all. */
 static void
 recv_dnb(struct mb_destination *d, uint32_t seq, struct mb_packet *packet)
 {
-    if (seq <= d->n_dnb || d->flushed || d->replaying || d->ending) {
+    if (seq <= d->n_dnb || d->ending) {
         mb_packet_free(packet);
         return;
     }
@@ -97,7 +98,8 @@ send_tracer_seen(struct mb_destination *d, uint32_t seq)
     d->t->env->ops->control_flush(d->t->env->aux);
 }
 
-/* No do-not-buffer packet comes after number 'seq'. */
+/* The coordinator has no do-not-buffer packet after number 'seq': it goes
+ * forward, also if the transfer had failed here because the source died. */
 static void
 recv_last(struct mb_destination *d, uint32_t seq)
 {

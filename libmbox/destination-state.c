@@ -291,12 +291,35 @@ check_scope(struct mb_destination *d, const struct mbox_msg *msg)
     return true;
 }
 
+/* True if one of the keys of a per-flow chunk is in the flow space, whichever
+ * direction of the flow it is. */
+static bool
+is_in_space(const struct mb_destination *d, const struct mbox_msg *msg)
+{
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key, reverse;
+
+        mbox_msg_get_key(msg, i, &key);
+        mbox_key_reverse(&key, &reverse);
+        if (mbox_space_contains(&d->t->space, &key)
+            || mbox_space_contains(&d->t->space, &reverse)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
 {
     struct mb_transfer *t = d->t;
 
     if (!check_scope(d, msg)) {
+        return;
+    }
+    if (msg->scope == MBOX_SCOPE_PER_FLOW && !is_in_space(d, msg)) {
+        mb_transfer_fail(t, EPROTO, "state from %s of a flow that is not in "
+                         "the flow space", t->peer);
         return;
     }
     if (msg->seq != d->seq + 1) {
@@ -317,8 +340,12 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
         return;
     }
 
+    /* A copy replaces an earlier one: only shares of one copy are combined. */
+    bool merge = (msg->merge
+                  && (t->method != MBOX_METHOD_COPY
+                      || d->states.entries[index].flags & STATE_PUT));
     int error = put_state(d, msg->scope, &key, msg->data, msg->data_len,
-                          msg->merge ? MBOX_PUT_MERGE : MBOX_PUT_REPLACE);
+                          merge ? MBOX_PUT_MERGE : MBOX_PUT_REPLACE);
     if (error) {
         char s[MBOX_KEY_STRLEN];
 
@@ -331,7 +358,7 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
     if (msg->scope == MBOX_SCOPE_PER_FLOW && !(entry->flags & STATE_PUT)) {
         d->n_flows++;
     }
-    entry->flags |= STATE_PUT | (msg->merge ? STATE_MERGED : 0);
+    entry->flags |= STATE_PUT | (merge ? STATE_MERGED : 0);
     d->seq++;
     d->n_chunks++;
     d->n_bytes += msg->data_len;

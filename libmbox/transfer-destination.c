@@ -159,7 +159,7 @@ mb_destination_run(struct mb_destination *d, uint64_t deadline)
     if (t->state && !t->failed) {
         mb_destination_run_state(d, deadline);
     }
-    if (d->replaying && !t->failed && mb_destination_run_replay(d, deadline)) {
+    if (d->replaying && mb_destination_run_replay(d, deadline)) {
         d->replaying = false;
         d->flushed = true;
         mb_destination_send_flushed(d);
@@ -176,10 +176,10 @@ mb_destination_wake(const struct mb_destination *d)
                 && env->ops->control_backlog(env->aux) > MB_BACKLOG_MAX
                 ? MB_NEVER : 0);
     }
-    if (d->t->failed) {
-        return MB_NEVER;
+    if (d->replaying) {
+        return 0;
     }
-    return d->more || d->replaying || d->batch.n ? 0 : MB_NEVER;
+    return !d->t->failed && (d->more || d->batch.n) ? 0 : MB_NEVER;
 }
 
 static void

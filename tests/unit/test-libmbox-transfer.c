@@ -1169,9 +1169,107 @@ send_peer(struct world *w, const struct mbox_msg *msg,
     settle(w);
 }
 
+static void
+send_stream(struct world *w)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_STREAM, ID);
+    strcpy(msg.class_name, "checker");
+    msg.schema = 9;
+    msg.epoch = EPOCH;
+    send_peer(w, &msg, NULL);
+}
+
+/* S dies before it has sent everything: D says so, and goes on when the
+ * coordinator does, with what it has. */
+static void
+test_salvage(void **state)
+{
+    struct world w;
+    struct mbox_msg msg;
+
+    (void) state;
+    world_init(&w);
+    lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_EVENTS, 0);
+    command(&w.d, MBOX_MSG_BUFFER);
+    expect(&w.d, MBOX_MSG_BUFFERING, NULL);
+    send_stream(&w);
+    mbox_channel_close(w.peer);
+    w.peer = NULL;
+    settle(&w);
+    expect(&w.d, MBOX_MSG_ERROR, &msg);
+    assert_int_equal(msg.code, ECONNRESET);
+
+    give_dnb(&w, false, 0, 1);
+    feed(&w, &w.d, 0, NULL);
+    feed(&w, &w.d, 0, NULL);
+    assert_int_equal(w.d.checker.processed, 1);
+    give_last(&w, false, 1);
+    settle(&w);
+    expect(&w.d, MBOX_MSG_FLUSHED, &msg);
+    assert_int_equal(msg.n_packets, 1);
+    assert_int_equal(msg.n_buffered, 2);
+    feed(&w, &w.d, 0, NULL);
+
+    /* One that the coordinator did not expect any more. */
+    give_dnb(&w, false, 1, 2);
+    give_dnb(&w, false, 1, 2);
+    assert_int_equal(w.d.checker.processed, 5);
+    assert_int_equal(w.d.checker.lost, 0);
+    command(&w.d, MBOX_MSG_COMMIT);
+    settle(&w);
+    expect(&w.d, MBOX_MSG_COMMITTED, NULL);
+    assert_null(w.d.t);
+    world_uninit(&w);
+}
+
+/* Shares of one state are added, but not to those of an earlier copy. */
+static void
+test_repeated_copy(void **state)
+{
+    struct world w;
+    struct mbox_key flow_key = checker_key(1);
+    struct mbox_key host = checker_host_key(&flow_key);
+
+    (void) state;
+    world_init(&w);
+    for (int i = 0; i < 3; i++) {
+        struct mbox_msg msg;
+        uint32_t n = 10 + i;
+
+        lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_COPY, 0);
+        send_stream(&w);
+        for (uint32_t seq = 1; seq <= 2; seq++) {
+            mbox_msg_init(&msg, MBOX_MSG_CHUNK, ID);
+            msg.scope = MBOX_SCOPE_MULTI_FLOW;
+            msg.seq = seq;
+            msg.data = &n;
+            msg.data_len = sizeof n;
+            msg.crc = mbox_msg_crc(&n, sizeof n);
+            msg.merge = true;
+            msg.n_keys = 1;
+            send_peer(&w, &msg, &host);
+        }
+        assert_int_equal(*checker_host(&w.d.checker.w[0], &host, false),
+                         2 * n);
+        mbox_msg_init(&msg, MBOX_MSG_END, ID);
+        msg.n_chunks = 2;
+        msg.n_bytes = 2 * sizeof n;
+        send_peer(&w, &msg, NULL);
+        expect(&w.d, MBOX_MSG_INSTALLED, NULL);
+        command(&w.d, MBOX_MSG_COMMIT);
+        settle(&w);
+        expect(&w.d, MBOX_MSG_COMMITTED, NULL);
+        mbox_channel_close(w.peer);
+        w.peer = NULL;
+    }
+    world_uninit(&w);
+}
+
 enum bad {
     BAD_CLASS, BAD_SCHEMA, BAD_EPOCH, BAD_ORDER, BAD_CRC, BAD_SEQ, BAD_SCOPE,
-    BAD_COUNTS, BAD_PUT, BAD_TWICE, BAD_TYPE, BAD_GARBAGE,
+    BAD_SPACE, BAD_COUNTS, BAD_PUT, BAD_TWICE, BAD_TYPE, BAD_GARBAGE,
     BAD_DATA, N_BAD
 };
 
@@ -1186,6 +1284,10 @@ test_bad_state(void **state)
         struct checker_flow flow = { .exists = true, .last = 1 };
         struct mbox_key key = checker_key(1);
 
+        if (bad == BAD_SPACE) {
+            key.src[12] ^= 1;
+            key.dst[12] ^= 1;
+        }
         world_init(&w);
         lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_HOLD, 0);
         if (bad == BAD_PUT) {
@@ -1424,6 +1526,8 @@ main(void)
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_end_at_each_step),
         cmocka_unit_test(test_cut_channel),
+        cmocka_unit_test(test_salvage),
+        cmocka_unit_test(test_repeated_copy),
         cmocka_unit_test(test_bad_state),
         cmocka_unit_test(test_unexpected),
         cmocka_unit_test(test_get_fails),
