@@ -239,11 +239,13 @@ static const char *
 init_eal(const char *args)
 {
     static char program[] = "libmbox";
+    static char *copy;          /* DPDK keeps pointers into it. */
     char *argv[MAX_ARGS + 1] = { program };
     int argc = 1;
-    char *copy = strdup(args ? args : "");      /* DPDK keeps pointers. */
     char *save = NULL;
 
+    free(copy);                 /* Of an attempt that failed. */
+    copy = strdup(args ? args : "");
     if (!copy) {
         return "out of memory";
     }
