@@ -55,7 +55,16 @@ op_send(void *ot_, enum mbox_role role, const struct mbox_msg *msg,
         return -ECONNRESET;
     }
     if (msg->type != MBOX_MSG_PREPARE) {
-        return mbox_conn_send(party->conn, msg, keys, -1);
+        int error = mbox_conn_send(party->conn, msg, keys, -1);
+
+        if (error == -EMSGSIZE) {
+            /* To the transfer the agent is lost, so it must not stay frozen
+             * until it is told what it cannot be told. */
+            mbox_conn_blame(party->conn, "message \"%s\" of transfer %"PRIu32
+                            " to it is too long",
+                            mbox_msg_type_to_string(msg->type), msg->id);
+        }
+        return error;
     }
 
     struct mbox_msg prepare = *msg;
