@@ -222,7 +222,8 @@ log_new_errors(const struct svec *errors, const struct svec *old)
     size_t i;
 
     SVEC_FOR_EACH (i, error, errors) {
-        if (!svec_contains(old, error)) {
+        /* svec_contains() would search even an empty 'old', from null. */
+        if (!old->n || !svec_contains(old, error)) {
             VLOG_WARN("%s", error);
         }
     }
