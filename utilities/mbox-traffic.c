@@ -52,6 +52,7 @@
 #define MAX_SEQ (UINT64_C(1) << 26)     /* Bounds the receiver's memory. */
 #define NS_PER_S INT64_C(1000000000)
 #define BATCH 64
+#define MAX_FDS 65536
 
 static volatile sig_atomic_t stopped;
 
@@ -678,11 +679,15 @@ main(int argc, char *argv[])
         die("--source-port plus --flows goes beyond port 65535");
     }
 
-    /* A descriptor for each flow. */
+    /* A descriptor for each flow.  Root may raise its hard limit, too. */
     struct rlimit limit;
-    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < 65536) {
-        limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
-        setrlimit(RLIMIT_NOFILE, &limit);
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < MAX_FDS) {
+        struct rlimit wanted = { MAX_FDS, MAX_FDS };
+
+        if (setrlimit(RLIMIT_NOFILE, &wanted)) {
+            limit.rlim_cur = limit.rlim_max;
+            setrlimit(RLIMIT_NOFILE, &limit);
+        }
     }
 
     struct sigaction action = { .sa_handler = stop };
