@@ -479,7 +479,7 @@ test_damaged(void **state)
 {
     (void) state;
 
-    for (int i = 0; i < 3000; i++) {
+    for (int i = test_rounds(3000); i > 0; i--) {
         struct packet p;
         bool v4 = test_random() & 1;
         uint8_t proto = (uint8_t[]) { 6, 17, 132, 1, 58, 47 }[i % 6];
@@ -517,7 +517,7 @@ test_reverse_and_canonical(void **state)
 {
     (void) state;
 
-    for (int i = 0; i < 100000; i++) {
+    for (int i = test_rounds(100000); i > 0; i--) {
         struct mbox_key key, reverse, a, b;
 
         random_key(&key);
@@ -594,7 +594,7 @@ test_format_is_bounded(void **state)
 {
     (void) state;
 
-    for (int i = 0; i < 20000; i++) {
+    for (int i = test_rounds(20000); i > 0; i--) {
         size_t size = test_random_range(MBOX_KEY_STRLEN + 1);
         char *buf = malloc(size ? size : 1);
         char all[MBOX_KEY_STRLEN];

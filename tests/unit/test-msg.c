@@ -257,7 +257,7 @@ test_garbage(void **state)
 {
     (void) state;
 
-    for (int i = 0; i < 100000; i++) {
+    for (int i = test_rounds(100000); i > 0; i--) {
         size_t n = test_random_range(200);
         uint8_t *frame = malloc(n ? n : 1);
         struct mbox_msg msg;

@@ -149,10 +149,11 @@ test_open_fails(void **state OVS_UNUSED)
 }
 
 /* Every fault behind every event of every scenario; for those that have many
- * events, behind every other one, or every third, ... */
+ * events, or under valgrind, behind every other one, or every third, ... */
 static void
 test_faults(void **state OVS_UNUSED)
 {
+    unsigned long max_places = getenv("MBOX_TEST_SHORT") ? 2 : 300;
     unsigned long n_runs = 0, n_failed = 0;
 
     for (size_t i = 0; i < n_scenarios; i++) {
@@ -162,7 +163,7 @@ test_faults(void **state OVS_UNUSED)
         world_destroy(w);
         for (int fault = FAULT_NONE + 1; fault < N_FAULTS; fault++) {
             for (unsigned long k = 0; k < n_events;
-                 k += 1 + n_events / 300) {
+                 k += 1 + n_events / max_places) {
                 const char *complaint;
 
                 w = world_run(&scenarios[i], fault, k, false);
@@ -252,7 +253,7 @@ run_random(unsigned long n, uint64_t first)
 static void
 test_random(void **state OVS_UNUSED)
 {
-    assert_int_equal(run_random(10000, 1), 0);
+    assert_int_equal(run_random(getenv("MBOX_TEST_SHORT") ? 100 : 10000, 1), 0);
 }
 
 static int

@@ -64,6 +64,14 @@ test_random_bytes(void *p_, size_t n)
     }
 }
 
+/* How often to try what is tried 'n' times: less often under valgrind, for which
+ * MBOX_TEST_SHORT is set in the environment. */
+static inline int
+test_rounds(int n)
+{
+    return getenv("MBOX_TEST_SHORT") ? n / 20 : n;
+}
+
 /* A copy of 'n' bytes in a block of exactly that size, so that a sanitizer or
  * valgrind sees any access behind it.  The caller frees it. */
 static inline void *
