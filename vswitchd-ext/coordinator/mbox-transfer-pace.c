@@ -200,8 +200,11 @@ mbox_tracer_send(struct mbox_transfer *t)
 {
     struct mbox_tracer *tracer = &t->tracer;
 
+    /* An instance on a busy host may not run for a while, so each try waits
+     * longer than the one before: 10 of them for 1 s. */
+    tracer->resend_us = t->now_us + (mbox_transfer_interval_us(t)
+                                     << MIN(tracer->tries, 4));
     tracer->tries++;
-    tracer->resend_us = t->now_us + mbox_transfer_interval_us(t);
     mbox_transfer_wake_at(t, tracer->resend_us);
     t->tracers_sent++;
     t->ops->port_send_tracer(t->aux, MBOX_ROLE_SOURCE, MBOX_TAG_TRACER,
