@@ -242,6 +242,44 @@ test_hash(void **state OVS_UNUSED)
 }
 
 static void
+test_third_owner(void **state OVS_UNUSED)
+{
+    const char *class = new_class();
+    struct mbox_space net24 = tcp_src_space(0x0a000000, 24);
+    struct mbox_space net16 = tcp_src_space(0x0a000000, 16);
+    struct mbox_space other = net24;
+    char owner[MBOX_NAME_MAX + 1];
+
+    other.value.proto = IPPROTO_UDP;
+
+    /* By default everything is a's. */
+    set_abc(class);
+    assert_false(mbox_class_find_third_owner(class, &net24, "a", "b", owner));
+    assert_true(mbox_class_find_third_owner(class, &net24, "b", "c", owner));
+    assert_string_equal(owner, "a");
+
+    /* A flow may have one end in each of two networks. */
+    struct mbox_space far = tcp_src_space(0x0b000000, 8);
+    assert_int_equal(mbox_class_assign(class, &net16, "c"), 0);
+    assert_true(mbox_class_find_third_owner(class, &far, "a", "b", owner));
+
+    /* What is assigned covers what is not, and older assignments. */
+    assert_true(mbox_class_find_third_owner(class, &net24, "a", "b", owner));
+    assert_string_equal(owner, "c");
+    assert_int_equal(mbox_class_assign(class, &net24, "b"), 0);
+    assert_false(mbox_class_find_third_owner(class, &net24, "b", "a", owner));
+    assert_true(mbox_class_find_third_owner(class, &net16, "b", "a", owner));
+    assert_string_equal(owner, "c");
+    assert_false(mbox_class_find_third_owner(class, &other, "a", "b", owner));
+
+    /* By hash everything not assigned may be anybody's. */
+    mbox_class_set_default(class, "*", false);
+    assert_true(mbox_class_find_third_owner(class, &other, "a", "b", owner));
+    assert_string_equal(owner, "c");
+    assert_false(mbox_class_find_third_owner(class, &net24, "b", "a", owner));
+}
+
+static void
 test_assign(void **state OVS_UNUSED)
 {
     const char *class = new_class();
@@ -593,6 +631,7 @@ main(int argc OVS_UNUSED, char *argv[])
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_hash),
         cmocka_unit_test(test_assign),
+        cmocka_unit_test(test_third_owner),
         cmocka_unit_test(test_one_way_and_fragments),
         cmocka_unit_test(test_generations),
         cmocka_unit_test(test_random_assignments),

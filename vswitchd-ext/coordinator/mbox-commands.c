@@ -215,6 +215,16 @@ start_transfer(struct mbox_coordinator *c, enum mbox_method method,
                          overlap->request.id);
     }
 
+    char owner[MBOX_NAME_MAX + 1];
+    if (method != MBOX_METHOD_COPY
+        && mbox_class_find_third_owner(tr.class_name, &tr.space, src->name,
+                                       dst->name, owner)) {
+        return xasprintf("flows of this flow space may belong to instance %s, "
+                         "and would lose their state; choose a flow space "
+                         "that is all of %s's (see mbox/assignments), or move "
+                         "%s's flows first", owner, src->name, owner);
+    }
+
     ovs_strlcpy(tr.src, src->name, sizeof tr.src);
     ovs_strlcpy(tr.dst, dst->name, sizeof tr.dst);
     tr.guarantee = options->guarantee;

@@ -175,6 +175,71 @@ mbox_class_get_assignments(const char *name, struct mbox_assignment **out)
     return n;
 }
 
+/* Returns the name of an owner by default other than 'src' and 'dst', or
+ * NULL. */
+static const char *
+find_third_by_default(const struct mbox_class_view *view,
+                      const char *src, const char *dst)
+{
+    bool by_hash = !strcmp(view->default_instance, "*");
+
+    for (size_t i = 0; i < view->n_members; i++) {
+        const char *member = view->members[i].port.instance;
+
+        if (view->default_instance[0] && !by_hash
+            && strcmp(member, view->default_instance)) {
+            continue;
+        }
+        if (strcmp(member, src) && strcmp(member, dst)) {
+            return member;
+        } else if (!by_hash) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+bool
+mbox_class_find_third_owner(const char *name, const struct mbox_space *space,
+                            const char *src, const char *dst,
+                            char owner[MBOX_NAME_MAX + 1])
+{
+    const char *third = NULL;
+
+    ovs_mutex_lock(&mbox_class_mutex);
+    const struct mbox_class *class = mbox_class_from_name(name);
+    if (class) {
+        const struct mbox_class_view *view = mbox_class_get_view(class);
+        const struct assignment *assignment;
+        bool covered = false;
+
+        LIST_FOR_EACH (assignment, node, &class->assignments) {
+            const struct mbox_assignment *a = &assignment->public;
+
+            if (!mbox_space_overlaps(&a->space, space)
+                || !mbox_class_view_find(view, NULL, a->instance)) {
+                continue;
+            }
+            if (strcmp(a->instance, src) && strcmp(a->instance, dst)) {
+                third = a->instance;
+                break;
+            }
+            covered = mbox_space_covers(&a->space, space);
+            if (covered) {
+                break;
+            }
+        }
+        if (!third && !covered) {
+            third = find_third_by_default(view, src, dst);
+        }
+        if (third) {
+            ovs_strzcpy(owner, third, MBOX_NAME_MAX + 1);
+        }
+    }
+    ovs_mutex_unlock(&mbox_class_mutex);
+    return third != NULL;
+}
+
 void
 mbox_class_set_assignments(const char *name,
                            const struct mbox_assignment *assignments,

@@ -146,6 +146,14 @@ size_t mbox_class_get_assignments(const char *name,
 void mbox_class_set_assignments(const char *name,
                                 const struct mbox_assignment *, size_t n);
 
+/* True if flows of 'space' may belong to a live instance other than 'src' and
+ * 'dst', whose name is then stored in 'owner': assigning 'space' would take
+ * them from it, without their state. */
+bool mbox_class_find_third_owner(const char *name,
+                                 const struct mbox_space *space,
+                                 const char *src, const char *dst,
+                                 char owner[MBOX_NAME_MAX + 1]);
+
 /* The instance that 'key' is steered to now (on any datapath); false if
  * none. */
 bool mbox_class_lookup(const char *name, const struct mbox_key *,
