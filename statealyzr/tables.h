@@ -22,19 +22,78 @@
  *
  * Data, not code: JSON files below share/ (installed in pkgdatadir), which a
  * user extends with --table=FILE.  Entries of later files replace earlier ones
- * of the same name.  See mbox-statealyzr(1) for the format.
+ * of the same name.
  *
  *   packet-reads.json   calls that receive a packet, and where the packet is
  *   outputs.json        calls that send a packet or write a log
  *   library.json        how library functions treat pointers
  *   fields.json         names and struct offsets of packet header fields
- */
+ *
+ * Format
+ * ------
+ *
+ * A file is a JSON object with any of the members below (all optional, so that
+ * one file of a user can extend everything), and "version": 1.  The names of a
+ * section's members may be several functions, separated by blanks.  An
+ * argument is its index from 0, or "ret" for the returned value.  Unknown
+ * members are errors; those that begin with "#" are comments.
+ *
+ *   "packet-reads": { "recvfrom": { "packet": 1, "length": "ret",
+ *                                   "descriptor": 0,
+ *                                   "opens": ["socket", "open:/dev/net/tun"] },
+ *                     "pcap_next_ex": { "packet": 2, "indirect": true },
+ *                     "recvmsg": { "packet": 1, "iovec": true },
+ *                     "pcap_loop": { "callback": 2, "packet": 2, "user": 3,
+ *                                    "handler_user": 0 } }
+ *   "events":       { "event_new": { "callback": 3, "user": 4,
+ *                                    "handler_user": 2,
+ *                                    "loop": "event_base_dispatch" } }
+ *   "outputs":      { "pcap_inject": { "kind": "packet" },
+ *                     "write": { "kind": "packet", "descriptor": 0 } }
+ *   "headers":      { "iphdr ip": { "ip_src": [96, 32],
+ *                                   "ip_proto": [72, 8] } }
+ *   "names":        { "ip_src": "saddr src_ip ip_src sip" }
+ *   "library":      { "memcpy memmove": "copy 0 1 2; assign ret 0" }
+ *
+ * whose members are those of the structs below; in "headers", a field's name
+ * (sa_field_name()) has its offset and size in bits; in "names", the names of
+ * members and variables that denote the field.  In "library" a function has a
+ * string of effects, separated by ";":
+ *
+ *   none                     touches no memory of the program
+ *   alloc TO [SIZE [COUNT]]  TO = a new object of SIZE * COUNT bytes
+ *   realloc TO FROM [SIZE]   as alloc, with what FROM points to copied
+ *   free FROM
+ *   assign TO FROM           TO = FROM
+ *   store TO FROM            *TO = FROM
+ *   load TO FROM             TO = *FROM
+ *   copy TO FROM [LEN]       *TO = *FROM, bytes that may hold pointers
+ *   write TO [LEN]           *TO = bytes that are no pointers
+ *   read FROM [LEN]          reads *FROM
+ *   static TO NAME           TO = the library's object NAME
+ *   store-static FROM NAME   the object NAME holds FROM
+ *   load-static TO NAME      TO = what the object NAME holds
+ *   call F ARG...            calls F with these arguments, during this call
+ *   call-later F ARG...      calls F some time after
+ *   noreturn, terminates     does not return; ends the program
+ *
+ * ARG is an argument, "-" for what has no pointers, "@NAME" for a pointer to
+ * the library's object NAME, or "*N" for a pointer that argument N points to.
+ * F is an argument, or "*N+OFFSET": the function pointer OFFSET bytes into what
+ * argument N points to.  "call F ARG... > NAME": what the function returns is
+ * stored in the library's object NAME.  "..." as TO, FROM or LEN stands for
+ * each variable argument. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SA_RETURN = -1, SA_NO_ARG = -2 };    /* Instead of an argument's index. */
+/* Instead of an argument's index. */
+enum {
+    SA_RETURN = -1,             /* What the function returns. */
+    SA_NO_ARG = -2,             /* None. */
+    SA_VARARGS = -3             /* Each variable argument. */
+};
 
 /* A packet-read call. */
 struct sa_packet_read {
@@ -59,7 +118,7 @@ struct sa_packet_read {
 struct sa_event_call {
     const char *name;
     int callback, user, handler_user;
-    const char *loop;           /* "event_base_dispatch"... */
+    const char *const *loops;   /* "event_base_dispatch"..., NULL ends. */
 };
 
 struct sa_output_call {
@@ -72,30 +131,49 @@ struct sa_output_call {
 /* What a library function does with pointers.  Effects are applied in
  * order. */
 enum sa_effect_kind {
-    SA_EFFECT_NONE,             /* Touches no pointer (strlen). */
+    SA_EFFECT_NONE,             /* Touches no memory of the program (sqrt). */
     SA_EFFECT_ALLOC,            /* 'to' gets a new object. */
     SA_EFFECT_REALLOC,          /* As ALLOC; contents of 'from' copied. */
     SA_EFFECT_FREE,             /* Frees 'from'. */
     SA_EFFECT_ASSIGN,           /* to = from. */
+    SA_EFFECT_STORE,            /* *to = from (strtol's end pointer). */
+    SA_EFFECT_LOAD,             /* to = *from (strsep). */
     SA_EFFECT_COPY,             /* *to = *from, bytes with pointers (memcpy). */
     SA_EFFECT_WRITE,            /* *to is written without pointers (read). */
-    SA_EFFECT_READ,             /* *from is read (write). */
-    SA_EFFECT_STATIC,           /* 'to' gets the library's object of this name
-                                 * (gmtime, errno). */
+    SA_EFFECT_READ,             /* *from is read (write, strlen). */
+    SA_EFFECT_STATIC,           /* 'to' gets the address of the library's
+                                 * object of this name (gmtime, errno). */
     SA_EFFECT_STORE_STATIC,     /* The library keeps 'from' (setvbuf). */
-    SA_EFFECT_CALL,             /* Calls 'from' with the arguments 'call_args'
+    SA_EFFECT_LOAD_STATIC,      /* 'to' gets what was kept. */
+    SA_EFFECT_CALL              /* Calls 'from' with the arguments 'args'
                                  * (qsort, pthread_create, signal). */
-    SA_EFFECT_STORE_INTERIOR    /* *to = pointer into what 'from' points to
-                                 * (strtol's end). */
+};
+
+enum { SA_MAX_EFFECT_ARGS = 6 };
+
+/* An argument of a callback. */
+struct sa_effect_arg {
+    int arg;                    /* Handed on; SA_NO_ARG: nothing that points,
+                                 * or 'name'. */
+    bool deref;                 /* What the argument points to is handed on. */
+    const char *name;           /* Address of this object of the library. */
 };
 
 struct sa_effect {
     enum sa_effect_kind kind;
-    int to, from;
-    const char *name;           /* STATIC, STORE_STATIC. */
-    int call_args[6];           /* Argument handed on as i-th, SA_NO_ARG ends. */
+    int to, from;               /* Argument, SA_RETURN, SA_VARARGS or
+                                 * SA_NO_ARG. */
+    const char *name;           /* STATIC, STORE_STATIC, LOAD_STATIC; CALL: the
+                                 * object that holds the result; or NULL. */
+    int size, count;            /* ALLOC, REALLOC, COPY, WRITE, READ: argument
+                                 * with the number of bytes (times 'count'),
+                                 * SA_NO_ARG if there is none. */
+    struct sa_effect_arg args[SA_MAX_EFFECT_ARGS];  /* CALL. */
+    size_t n_args;
+    bool through;               /* CALL: the function pointer is at 'offset' of
+                                 * what 'from' points to (ev_io_start). */
+    uint32_t offset;
     bool later;                 /* CALL: not during this call (signal). */
-    bool varargs;               /* Applies to each variable argument (scanf). */
 };
 
 struct sa_library_call {
