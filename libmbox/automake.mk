@@ -63,7 +63,7 @@ libmbox_libmbox_la_SOURCES =
 libmbox_libmbox_la_LIBADD = libmbox/libmboxcore.la
 libmbox_libmbox_la_LDFLAGS = \
 	$(AM_LDFLAGS) \
-	-version-info 0:0:0 \
+	-version-info 1:0:0 \
 	-Wl,--version-script=$(srcdir)/libmbox/libmbox.map
 libmbox_libmbox_la_DEPENDENCIES = \
 	libmbox/libmboxcore.la libmbox/libmbox.map
