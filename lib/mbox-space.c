@@ -226,23 +226,33 @@ cut(const struct mbox_space *space, struct mbox_space pieces[MAX_PIECES])
     return n;
 }
 
+/* Stores in '*both' the fields of 'a' and those of 'b', which must meet. */
+static void
+cubes_join(const struct mbox_space *a, const struct mbox_space *b,
+           struct mbox_space *both)
+{
+    uint8_t *v = (uint8_t *) &both->value;
+    uint8_t *m = (uint8_t *) &both->mask;
+    const uint8_t *bv = (const uint8_t *) &b->value;
+    const uint8_t *bm = (const uint8_t *) &b->mask;
+
+    *both = *a;
+    for (size_t i = 0; i < sizeof both->value; i++) {
+        v[i] |= bv[i];
+        m[i] |= bm[i];
+    }
+}
+
 /* True if some packet has both the fields of 'a' and those of 'b'. */
 static bool
 cubes_overlap(const struct mbox_space *a, const struct mbox_space *b)
 {
-    struct mbox_space both = *a, pieces[MAX_PIECES];
-    uint8_t *v = (uint8_t *) &both.value;
-    uint8_t *m = (uint8_t *) &both.mask;
-    const uint8_t *bv = (const uint8_t *) &b->value;
-    const uint8_t *bm = (const uint8_t *) &b->mask;
+    struct mbox_space both, pieces[MAX_PIECES];
 
     if (!cubes_meet(a, b)) {
         return false;
     }
-    for (size_t i = 0; i < sizeof both.value; i++) {
-        v[i] |= bv[i];
-        m[i] |= bm[i];
-    }
+    cubes_join(a, b, &both);
     return cut(&both, pieces) > 0;
 }
 
@@ -259,6 +269,39 @@ mbox_space_overlaps(const struct mbox_space *a, const struct mbox_space *b)
     struct mbox_space reverse;
     cube_reverse(b, &reverse);
     return cubes_overlap(a, &reverse);
+}
+
+size_t
+mbox_space_intersect(const struct mbox_space *a, const struct mbox_space *b,
+                     struct mbox_space out[2])
+{
+    struct mbox_space reverse;
+    size_t n = 0;
+
+    /* One direction of one of them with each direction of the other.  If both
+     * mean both directions, so does what they have in common. */
+    if (!a->one_way) {
+        const struct mbox_space *tmp = a;
+
+        a = b;
+        b = tmp;
+    }
+    if (cubes_overlap(a, b)) {
+        cubes_join(a, b, &out[n++]);
+    }
+    cube_reverse(b, &reverse);
+    if (!b->one_way && cubes_overlap(a, &reverse)) {
+        cubes_join(a, &reverse, &out[n++]);
+    }
+    if (n == 2) {
+        if (mbox_space_covers(&out[0], &out[1])) {
+            n = 1;
+        } else if (mbox_space_covers(&out[1], &out[0])) {
+            out[0] = out[1];
+            n = 1;
+        }
+    }
+    return n;
 }
 
 /* True if every packet that has the fields of 'inner' is in 'outer'. */

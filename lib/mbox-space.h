@@ -66,6 +66,12 @@ bool mbox_space_overlaps(const struct mbox_space *, const struct mbox_space *);
 bool mbox_space_covers(const struct mbox_space *outer,
                        const struct mbox_space *inner);
 
+/* Stores in 'out' at most two spaces that together have just those packets'
+ * keys that are in both 'a' and 'b'; returns their number. */
+size_t mbox_space_intersect(const struct mbox_space *a,
+                            const struct mbox_space *b,
+                            struct mbox_space out[2]);
+
 /* True if both are the same set of packets' keys, however they are written. */
 bool mbox_space_equal(const struct mbox_space *, const struct mbox_space *);
 

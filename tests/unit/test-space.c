@@ -182,13 +182,14 @@ static void
 test_against_brute_force(void **state)
 {
     (void) state;
-    unsigned int n_overlap = 0, n_cover = 0, n_equal = 0;
+    unsigned int n_overlap = 0, n_cover = 0, n_equal = 0, n_two = 0;
 
     int n = test_rounds(1500);
 
     for (int i = 0; i < n; i++) {
         struct mbox_space a, b;
         bool overlap = false, a_covers = true, b_covers = true;
+        struct mbox_space both[2];
 
         small_space(&a);
         if (i % 3) {
@@ -205,11 +206,19 @@ test_against_brute_force(void **state)
             }
             b.one_way ^= !(i & 12);
         }
+        size_t n_both = mbox_space_intersect(&a, &b, both);
+
+        n_two += n_both == 2;
         for (size_t k = 0; k < n_world; k++) {
             bool in_a = mbox_space_contains(&a, &world[k]);
             bool in_b = mbox_space_contains(&b, &world[k]);
+            bool in_both = false;
 
-            if (in_a != reference_contains(&a, &world[k])) {
+            for (size_t j = 0; j < n_both; j++) {
+                in_both |= mbox_space_contains(&both[j], &world[k]);
+            }
+            if (in_a != reference_contains(&a, &world[k])
+                || in_both != (in_a && in_b)) {
                 fail();
             }
             overlap |= in_a && in_b;
@@ -237,6 +246,7 @@ test_against_brute_force(void **state)
     assert_in_range(n_overlap, n / 15, n - n / 15);
     assert_in_range(n_cover, n / 15, n - n / 15);
     assert_in_range(n_equal, n / 15, n - n / 15);
+    assert_in_range(n_two, n / 100, n);
 }
 
 /* On all bits: what follows from a key that was drawn from a space. */
