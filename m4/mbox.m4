@@ -87,6 +87,51 @@ openvswitch-source, or name an archive of Open vSwitch $OVS_SERIES with
    AC_SUBST([OVS_SOURCE])
    AM_CONDITIONAL([BUILD_SWITCH], [test "$enable_switch" = yes])])
 
+dnl MBOX_WITH_STATEALYZR
+dnl
+dnl The analyser of middlebox programs is built if LLVM 19 is there.
+AC_DEFUN([MBOX_WITH_STATEALYZR],
+  [AC_ARG_WITH([statealyzr],
+     [AS_HELP_STRING([--without-statealyzr],
+        [do not build mbox-statealyzr and mbox-cc, which need LLVM 19])],
+     [], [with_statealyzr=check])
+   AC_ARG_VAR([LLVM_CONFIG], [llvm-config of LLVM 19])
+   AC_ARG_VAR([CLANG], [clang of LLVM 19, which mbox-cc runs])
+   AC_ARG_VAR([LLVM_LINK], [llvm-link of LLVM 19, which mbox-cc runs])
+   mbox_statealyzr_says=no
+   AS_IF([test "$with_statealyzr" != no],
+     [mbox_llvm_path=$PATH$PATH_SEPARATOR/usr/lib/llvm-19/bin
+      AC_PATH_PROGS([LLVM_CONFIG], [llvm-config-19 llvm-config], [],
+                    [$mbox_llvm_path])
+      AC_PATH_PROGS([CLANG], [clang-19], [], [$mbox_llvm_path])
+      AC_PATH_PROGS([LLVM_LINK], [llvm-link-19], [], [$mbox_llvm_path])
+      PKG_CHECK_MODULES([GLIB], [glib-2.0 >= 2.56], [mbox_have_glib=yes],
+                        [mbox_have_glib=no])
+      mbox_lacks=
+      AS_CASE([`test -z "$LLVM_CONFIG" || "$LLVM_CONFIG" --version`],
+        [19.*], [], [mbox_lacks="$mbox_lacks llvm-19-dev"])
+      AS_IF([test -z "$CLANG"], [mbox_lacks="$mbox_lacks clang-19"])
+      AS_IF([test -z "$LLVM_LINK"], [mbox_lacks="$mbox_lacks llvm-19"])
+      AS_IF([test "$mbox_have_glib" = no],
+            [mbox_lacks="$mbox_lacks libglib2.0-dev"])
+      AS_IF([test -z "$mbox_lacks"],
+        [mbox_statealyzr_says="yes, LLVM `"$LLVM_CONFIG" --version`"
+         LLVM_CFLAGS="-isystem `"$LLVM_CONFIG" --includedir`"
+         LLVM_LIBS="`"$LLVM_CONFIG" --libs --link-shared`"
+         LLVM_LIBS="-L`"$LLVM_CONFIG" --libdir` $LLVM_LIBS"],
+        [test "$with_statealyzr" = yes],
+        [AC_MSG_ERROR([the analyser of programs needs$mbox_lacks.  Install
+them (apt-get install$mbox_lacks), or configure with --without-statealyzr.])],
+        [mbox_statealyzr_says="no, needs$mbox_lacks"])])
+   AC_SUBST([LLVM_CFLAGS])
+   AC_SUBST([LLVM_LIBS])
+   AM_CONDITIONAL([BUILD_STATEALYZR],
+                  [test "${mbox_statealyzr_says#yes}" \
+                        != "$mbox_statealyzr_says"])
+   AS_IF([test -z "$BUILD_STATEALYZR_TRUE"],
+         [mbox_have_statealyzr=yes], [mbox_have_statealyzr=no])
+   AC_SUBST([mbox_have_statealyzr])])
+
 dnl MBOX_NEED_PROG(VARIABLE, PROGRAM, DEBIAN-PACKAGES)
 AC_DEFUN([MBOX_NEED_PROG],
   [AC_PATH_PROG([$1], [$2])

@@ -22,8 +22,10 @@
  *
  * What LLVM's own types no longer tell (pointers are opaque): structures with
  * their members' names, offsets and types.  Types are interned: one struct
- * sa_type for each distinct DIType after qualifiers are stripped; typedefs keep
- * their name but share the layout. */
+ * sa_type for each distinct type after qualifiers are stripped, also where each
+ * source file has its own description of it; a struct that one file only
+ * declares is what another one defines.  Typedefs keep their name but share the
+ * layout. */
 
 #include "model.h"
 
@@ -51,6 +53,9 @@ struct sa_type {
     enum sa_type_kind kind;
     uint32_t id;                /* Dense, deterministic. */
     const char *name;           /* "struct flow", "uint32_t", "" if none. */
+    const struct sa_type *canonical;    /* Without typedef: itself if it is
+                                 * none.  A nameless struct gets the name of
+                                 * its first typedef. */
     struct sa_loc loc;          /* Of the definition, for structs. */
     uint64_t size;              /* Bytes; 0 if unknown. */
     bool is_signed;

@@ -1,0 +1,54 @@
+# Copyright (c) 2026 The ovs-mbox authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+# The analyser of middlebox programs (mbox-statealyzr) and the compiler driver
+# that captures them (mbox-cc).  All but main() is a library, for the tests.
+#
+# A new file is one line in statealyzr_sources.
+
+statealyzr_sources = \
+	statealyzr/diag.c \
+	statealyzr/diag.h \
+	statealyzr/model.h \
+	statealyzr/pta.h \
+	statealyzr/report.h \
+	statealyzr/result.h \
+	statealyzr/tables.h \
+	statealyzr/types.c \
+	statealyzr/types.h
+
+# Data, found in $(statealyzrdir) or where MBOX_STATEALYZR_TABLES says.
+statealyzr_tables =
+
+statealyzrdir = $(pkgdatadir)/statealyzr
+
+STATEALYZR_CPPFLAGS = \
+	-I $(top_srcdir)/statealyzr \
+	-DSTATEALYZR_TABLES_DIR='"$(statealyzrdir)"' \
+	$(GLIB_CFLAGS) $(JSONC_CFLAGS) $(LLVM_CFLAGS)
+statealyzr_libs = \
+	statealyzr/libstatealyzr.la $(JSONC_LIBS) $(GLIB_LIBS) $(LLVM_LIBS)
+
+EXTRA_DIST += statealyzr tests/statealyzr
+
+if BUILD_STATEALYZR
+noinst_LTLIBRARIES += statealyzr/libstatealyzr.la
+statealyzr_libstatealyzr_la_SOURCES = $(statealyzr_sources)
+statealyzr_libstatealyzr_la_CPPFLAGS = $(AM_CPPFLAGS) $(STATEALYZR_CPPFLAGS)
+statealyzr_libstatealyzr_la_LIBADD = \
+	$(JSONC_LIBS) $(GLIB_LIBS) $(LLVM_LIBS)
+
+dist_statealyzr_DATA = $(statealyzr_tables)
+endif
