@@ -25,12 +25,6 @@
 /* Bytes of the length field, which do not count in it. */
 #define LENGTH_LEN 4
 
-/* Optional fields of CHUNK. */
-#define CHUNK_TLV_MERGE 1
-
-/* Optional fields of HELLO. */
-#define HELLO_TLV_OPTIONS 1
-
 /* Fields on the wire, in the order in which a type lists them.  Their sizes
  * and checks are in put_field() and get_field(). */
 enum field {
@@ -64,6 +58,9 @@ enum field {
     F_SPACE,
     F_KEYS,
     F_DATA,
+    F_RUN,
+    F_N_OPEN,
+    F_MERGE,
 };
 
 struct msg_info {
@@ -103,6 +100,10 @@ static const struct msg_info msg_infos[] = {
     [MBOX_MSG_STATS_REQUEST] = { "stats-request", { F_END } },
     [MBOX_MSG_STATS] = { "stats", { F_N_PACKETS, F_N_BYTES, F_N_FLOWS,
                                     F_N_DISCARDED, F_N_BUFFERED } },
+    [MBOX_MSG_OPEN] = { "open", { F_EPOCH, F_ROLE, F_NAME, F_RUN, F_SPACE,
+                                  F_SELECT, F_KEYS } },
+    [MBOX_MSG_RESOLVE] = { "resolve", { F_EPOCH, F_CODE, F_SELECT, F_KEYS } },
+    [MBOX_MSG_RESOLVED] = { "resolved", { F_EPOCH } },
     [MBOX_MSG_STREAM] = { "stream", { F_CLASS_NAME, F_SCHEMA, F_EPOCH } },
     [MBOX_MSG_CHUNK] = { "chunk", { F_SCOPE, F_KEYS, F_SEQ, F_CRC, F_DATA } },
     [MBOX_MSG_GONE] = { "gone", { F_SCOPE, F_KEYS } },
@@ -110,6 +111,22 @@ static const struct msg_info msg_infos[] = {
     [MBOX_MSG_END] = { "end", { F_N_CHUNKS, F_N_BYTES, F_N_GONE } },
 };
 #define N_MSG_INFOS (sizeof msg_infos / sizeof msg_infos[0])
+
+/* Optional fields, each sent if it is not zero.  'number' is unique among those
+ * of a type, and never used again. */
+static const struct optional_field {
+    uint8_t type;               /* enum mbox_msg_type. */
+    uint8_t number;
+    uint8_t field;
+    uint8_t len;
+} optional_fields[] = {
+    { MBOX_MSG_HELLO, 1, F_OPTIONS, 4 },
+    { MBOX_MSG_HELLO, 2, F_RUN, 8 },
+    { MBOX_MSG_HELLO, 3, F_N_OPEN, 4 },
+    { MBOX_MSG_PREPARE, 1, F_RUN, 8 },
+    { MBOX_MSG_CHUNK, 1, F_MERGE, 1 },
+};
+#define N_OPTIONAL_FIELDS (sizeof optional_fields / sizeof optional_fields[0])
 
 /* Returns what is known of 'type', or NULL. */
 static const struct msg_info *
@@ -224,6 +241,9 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_TEXT: mbox_put_string(w, msg->text); break;
     case F_SPACE: mbox_space_encode(&msg->space, w); break;
     case F_KEYS: put_keys(w, msg, keys); break;
+    case F_RUN: mbox_put_u64(w, msg->run); break;
+    case F_N_OPEN: mbox_put_u32(w, msg->n_open); break;
+    case F_MERGE: mbox_put_u8(w, msg->merge); break;
     case F_DATA:
         if (msg->data_len > MBOX_MSG_MAX) {
             w->error = w->error ? w->error : -EMSGSIZE;
@@ -300,6 +320,15 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     case F_TEXT: get_text(r, msg->text, sizeof msg->text); break;
     case F_SPACE: mbox_space_decode(&msg->space, r); break;
     case F_KEYS: get_keys(r, msg); break;
+    case F_RUN: msg->run = mbox_get_u64(r); break;
+    case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
+    case F_MERGE: {
+        uint8_t merge = mbox_get_u8(r);
+
+        msg->merge = merge;
+        r->error = merge > 1 ? -EPROTO : r->error;
+        break;
+    }
     case F_DATA: {
         size_t n = mbox_get_u32(r);
 
@@ -310,39 +339,70 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     }
 }
 
+static bool
+is_set(enum field field, const struct mbox_msg *msg)
+{
+    switch ((int) field) {      /* Those that are optional somewhere. */
+    case F_OPTIONS: return msg->options != 0;
+    case F_RUN: return msg->run != 0;
+    case F_N_OPEN: return msg->n_open != 0;
+    case F_MERGE: return msg->merge;
+    default: return false;
+    }
+}
+
+static void
+put_optional_fields(struct mbox_writer *w, const struct mbox_msg *msg)
+{
+    for (size_t i = 0; i < N_OPTIONAL_FIELDS; i++) {
+        const struct optional_field *f = &optional_fields[i];
+
+        if (f->type == msg->type && is_set(f->field, msg)) {
+            mbox_put_u16(w, f->number);
+            mbox_put_u16(w, f->len);
+            put_field(f->field, w, msg, NULL);
+        }
+    }
+}
+
 /* Reads the optional fields, which are all that is left. */
 static void
-get_tlvs(struct mbox_reader *r, struct mbox_msg *msg)
+get_optional_fields(struct mbox_reader *r, struct mbox_msg *msg)
 {
     while (r->left && !r->error) {
-        uint16_t type = mbox_get_u16(r);
+        uint16_t number = mbox_get_u16(r);
         size_t len = mbox_get_u16(r);
         const uint8_t *value = mbox_get_bytes(r, len);
 
-        if (value && msg->type == MBOX_MSG_CHUNK && type == CHUNK_TLV_MERGE) {
-            if (len != 1 || value[0] > 1) {
-                r->error = -EPROTO;
-                break;
-            }
-            msg->merge = value[0];
-        } else if (value && msg->type == MBOX_MSG_HELLO
-                   && type == HELLO_TLV_OPTIONS) {
-            struct mbox_reader options;
+        for (size_t i = 0; value && i < N_OPTIONAL_FIELDS; i++) {
+            const struct optional_field *f = &optional_fields[i];
 
-            mbox_reader_init(&options, value, len);
-            msg->options = mbox_get_u32(&options) & MBOX_OPT_MASK;
-            if (mbox_reader_finish(&options)) {
-                r->error = -EPROTO;
-                break;
+            if (f->type == msg->type && f->number == number) {
+                struct mbox_reader field;
+
+                mbox_reader_init(&field, value, len);
+                get_field(f->field, &field, msg);
+                if (mbox_reader_finish(&field)) {
+                    r->error = -EPROTO;
+                }
             }
         }
     }
+    msg->options &= MBOX_OPT_MASK;
+}
+
+/* Clears 'msg'.  Most of it are strings, of which the first byte is enough. */
+static void
+clear_msg(struct mbox_msg *msg)
+{
+    memset(msg, 0, offsetof(struct mbox_msg, name));
+    msg->name[0] = msg->class_name[0] = msg->text[0] = '\0';
 }
 
 void
 mbox_msg_init(struct mbox_msg *msg, enum mbox_msg_type type, uint32_t id)
 {
-    memset(msg, 0, sizeof *msg);
+    clear_msg(msg);
     msg->type = type;
     msg->id = id;
 }
@@ -363,16 +423,7 @@ encode_body(const struct mbox_msg *msg, const struct mbox_key *keys,
         }
         put_field(*f, w, msg, keys);
     }
-    if (msg->type == MBOX_MSG_CHUNK && msg->merge) {
-        mbox_put_u16(w, CHUNK_TLV_MERGE);
-        mbox_put_u16(w, 1);
-        mbox_put_u8(w, 1);
-    }
-    if (msg->type == MBOX_MSG_HELLO && msg->options) {
-        mbox_put_u16(w, HELLO_TLV_OPTIONS);
-        mbox_put_u16(w, 4);
-        mbox_put_u32(w, msg->options & MBOX_OPT_MASK);
-    }
+    put_optional_fields(w, msg);
     return w->error;
 }
 
@@ -425,7 +476,7 @@ mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg)
 {
     struct mbox_reader r;
 
-    memset(msg, 0, sizeof *msg);
+    clear_msg(msg);
     mbox_reader_init(&r, data, len);
 
     uint32_t length = mbox_get_u32(&r);
@@ -447,7 +498,7 @@ mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg)
             return -EPROTO;
         }
     }
-    get_tlvs(&r, msg);
+    get_optional_fields(&r, msg);
     return r.error;
 }
 

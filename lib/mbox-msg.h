@@ -60,14 +60,17 @@ enum mbox_msg_type {
                                  * 'schema', 'scopes', 'text' (product);
                                  * optional: 'options', MBOX_OPT_RELAY if it
                                  * cannot receive descriptors, whatever the
-                                 * coordinator's end of the channel is. */
+                                 * coordinator's end of the channel is; 'run',
+                                 * which identifies its process; 'n_open',
+                                 * how many OPEN messages will follow. */
     MBOX_MSG_WELCOME = 5,       /* C to A: 'version', 'epoch'. */
 
     /* Transfers. */
     MBOX_MSG_PREPARE = 10,      /* C to A: 'role', 'method', 'guarantee',
                                  * 'scopes', 'options', 'epoch', 'name' (the
                                  * peer), 'space'.  Carries the descriptor of
-                                 * the state channel unless MBOX_OPT_RELAY. */
+                                 * the state channel unless MBOX_OPT_RELAY.
+                                 * Optional: 'run' of the peer. */
     MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now. */
     MBOX_MSG_EXPORT = 12,       /* C to S: start to send state. */
     MBOX_MSG_PRECOPY = 13,      /* S to C: 'round', 'n_chunks', 'n_bytes'
@@ -108,6 +111,17 @@ enum mbox_msg_type {
     MBOX_MSG_STATS_REQUEST = 28, /* C to A. */
     MBOX_MSG_STATS = 29,        /* A to C: 'n_packets', 'n_bytes', 'n_flows',
                                  * 'n_discarded', 'n_buffered'. */
+
+    /* Transfers in doubt: the connection ended before their end was known
+     * here.  'epoch' is theirs. */
+    MBOX_MSG_OPEN = 30,         /* A to C: 'epoch', 'role', 'name' (the peer),
+                                 * 'run' (the peer's), 'space'.  D: the flows
+                                 * of 'keys'/'select' may have been processed
+                                 * here. */
+    MBOX_MSG_RESOLVE = 31,      /* C to A: 'epoch', 'code': 0 as if COMMIT came
+                                 * with 'keys'/'select', otherwise as if ABORT
+                                 * came. */
+    MBOX_MSG_RESOLVED = 32,     /* A to C: 'epoch'. It is done. */
 
     /* State channel, S to D. */
     MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'. */
@@ -160,8 +174,8 @@ enum mbox_select {
 };
 
 /* A message in memory.  Which fields matter is said at each type; others are
- * ignored by the encoder and zero after decoding.  After decoding, pointers
- * borrow from the buffer that was decoded. */
+ * ignored by the encoder and zero, or empty strings, after decoding.  After
+ * decoding, pointers borrow from the buffer that was decoded. */
 struct mbox_msg {
     enum mbox_msg_type type;
     uint32_t id;
@@ -174,6 +188,7 @@ struct mbox_msg {
     uint32_t scopes;            /* MBOX_SCOPE_* mask. */
     uint32_t options;           /* MBOX_OPT_* mask. */
     uint64_t epoch;             /* Identifies one run of the coordinator. */
+    uint64_t run;               /* Identifies one run of an instance. */
     uint64_t schema;            /* Identifies the layout of state. */
     enum mbox_role role;
     enum mbox_method method;
@@ -181,6 +196,7 @@ struct mbox_msg {
     enum mbox_scope scope;
     enum mbox_select select;
     uint8_t kind;               /* enum mbox_tag_kind. */
+    uint32_t n_open;
     bool merge;                 /* The source keeps its own: combine. */
 
     uint64_t n_flows;
@@ -192,15 +208,17 @@ struct mbox_msg {
     uint64_t n_buffered;
     uint64_t n_discarded;
 
-    char name[MBOX_NAME_MAX + 1];
-    char class_name[MBOX_NAME_MAX + 1];
-    char text[MBOX_TEXT_MAX + 1];
     struct mbox_space space;
 
     const uint8_t *key_data;    /* 'n_keys' encoded keys; see below. */
     uint32_t n_keys;
     const void *data;
     size_t data_len;
+
+    /* Long, so that only the first byte is cleared.  Nothing may follow. */
+    char name[MBOX_NAME_MAX + 1];
+    char class_name[MBOX_NAME_MAX + 1];
+    char text[MBOX_TEXT_MAX + 1];
 };
 
 /* Bytes of one encoded key. */
