@@ -19,18 +19,27 @@
 # A new file is one line in statealyzr_sources.
 
 statealyzr_sources = \
+	statealyzr/bitcode-version.c \
+	statealyzr/bitcode-version.h \
 	statealyzr/diag.c \
 	statealyzr/diag.h \
+	statealyzr/model-private.h \
+	statealyzr/model.c \
 	statealyzr/model.h \
 	statealyzr/pta.h \
 	statealyzr/report.h \
 	statealyzr/result.h \
 	statealyzr/tables.h \
 	statealyzr/types.c \
-	statealyzr/types.h
+	statealyzr/types.h \
+	statealyzr/variables.c
 
 # Data, found in $(statealyzrdir) or where MBOX_STATEALYZR_TABLES says.
-statealyzr_tables =
+statealyzr_tables = \
+	statealyzr/share/fields.json \
+	statealyzr/share/library.json \
+	statealyzr/share/outputs.json \
+	statealyzr/share/packet-reads.json
 
 statealyzrdir = $(pkgdatadir)/statealyzr
 

@@ -31,6 +31,9 @@
  * is memory, which is what the points-to analysis (pta.h) is about.  The names
  * and types of locals that became values are kept (sa_value_variable()).
  *
+ * The intrinsics of debug information are removed after that: what is numbered
+ * is code.
+ *
  * Everything here is owned by the struct sa_program, read-only once loaded, and
  * used by one thread. */
 
