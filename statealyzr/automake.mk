@@ -23,12 +23,15 @@ statealyzr_sources = \
 	statealyzr/bitcode-version.h \
 	statealyzr/diag.c \
 	statealyzr/diag.h \
+	statealyzr/effects.c \
 	statealyzr/model-private.h \
 	statealyzr/model.c \
 	statealyzr/model.h \
 	statealyzr/pta.h \
 	statealyzr/report.h \
 	statealyzr/result.h \
+	statealyzr/tables-private.h \
+	statealyzr/tables.c \
 	statealyzr/tables.h \
 	statealyzr/types.c \
 	statealyzr/types.h \

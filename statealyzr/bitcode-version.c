@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-#include <config.h>
 #include "bitcode-version.h"
 
 #include <string.h>

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-#include <config.h>
 #include "model.h"
 
 #include <errno.h>

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-#include <config.h>
 #include "model-private.h"
 
 #include <string.h>
