@@ -26,7 +26,7 @@
 
 struct sa_tables;
 struct sa_pta;
-struct sa_loop;
+struct sa_loops;
 struct sa_modref;
 struct sa_sdg;
 struct sa_procedures;
@@ -36,7 +36,7 @@ struct sa_analysis {
     struct sa_types *types;
     const struct sa_tables *tables;
     const struct sa_pta *pta;
-    const struct sa_loop *loop;             /* The chosen one; loop.h. */
+    const struct sa_loops *loops;
     const struct sa_modref *modref;
     const struct sa_sdg *sdg;
     const struct sa_procedures *procedures; /* State procedures. */
