@@ -102,7 +102,7 @@ const struct sa_packet_read *sa_loops_read_at(const struct sa_loops *,
 
 /* Vertices of the graph that hold the packet as it is received by the reads of
  * the chosen loops: memory it is read into, parameters of handlers that point
- * there are not among them.  Ascending; free(). */
+ * there are not among them.  Ascending; g_free(). */
 uint32_t *sa_loops_packet_nodes(const struct sa_loops *, size_t *n);
 
 /* For reports: the function's outline of all of the above. Strings are owned

@@ -67,23 +67,29 @@ struct sa_copy {
 const struct sa_copy *sa_modref_copies(const struct sa_modref *,
                                        uint32_t insn, uint32_t *n);
 
-/* Instructions that read or write a node themselves, ascending. */
-const uint32_t *sa_modref_readers(const struct sa_modref *, uint32_t node,
-                                  uint32_t *n);
-const uint32_t *sa_modref_writers(const struct sa_modref *, uint32_t node,
-                                  uint32_t *n);
+/* Instructions that read or write a node themselves, ascending; g_free(). */
+uint32_t *sa_modref_readers(const struct sa_modref *, uint32_t node,
+                            uint32_t *n);
+uint32_t *sa_modref_writers(const struct sa_modref *, uint32_t node,
+                            uint32_t *n);
 
 /* Nodes that a function reads or writes, itself and through all that it calls,
  * ascending; of functions[0..n) together.  Computed at each call (a walk of
  * the call graph below the functions): a whole table of it would be quadratic
- * in large programs.  Caller frees with free(). */
+ * in large programs.  Caller frees with g_free(). */
 uint32_t *sa_modref_transitive(const struct sa_modref *, bool writes,
                                const uint32_t functions[], size_t n_functions,
                                uint32_t *n);
 
+/* Functions that a function calls, by calls and by callbacks of library
+ * functions it calls, ascending. */
+const uint32_t *sa_modref_callees(const struct sa_modref *, uint32_t function,
+                                  uint32_t *n);
+
 /* Functions reachable by calls and callbacks from roots[0..n), which are
- * included: reached[f] is set. 'reached' has room for all functions. */
-void sa_modref_reach(const struct sa_program *, const struct sa_pta *,
-                     const uint32_t roots[], size_t n_roots, bool *reached);
+ * included: sets reached[f].  'reached' has room for all functions; those that
+ * are set already are not followed. */
+void sa_modref_reach(const struct sa_modref *, const uint32_t roots[],
+                     size_t n_roots, bool *reached);
 
 #endif /* modref.h */

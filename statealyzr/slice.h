@@ -72,7 +72,7 @@ uint32_t sa_slice_previous(const struct sa_slice *, uint32_t vertex);
 
 /* The whole path from a seed to 'vertex' in the direction of the dependence
  * (of a backward slice: from 'vertex' to the seed), internal vertices left out;
- * free() it.  NULL if it is not in the slice. */
+ * g_free() it.  NULL if it is not in the slice. */
 uint32_t *sa_slice_path(const struct sa_slice *, uint32_t vertex, size_t *n);
 
 #endif /* slice.h */
