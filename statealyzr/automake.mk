@@ -63,4 +63,16 @@ statealyzr_libstatealyzr_la_LIBADD = \
 	$(JSONC_LIBS) $(GLIB_LIBS) $(LLVM_LIBS)
 
 dist_statealyzr_DATA = $(statealyzr_tables)
+
+bin_PROGRAMS += statealyzr/mbox-cc
+statealyzr_mbox_cc_SOURCES = \
+	statealyzr/cc-args.c \
+	statealyzr/cc-args.h \
+	statealyzr/cc-section.c \
+	statealyzr/cc-section.h \
+	statealyzr/cc.c
+statealyzr_mbox_cc_CPPFLAGS = \
+	$(AM_CPPFLAGS) $(GLIB_CFLAGS) \
+	-DMBOX_CLANG='"$(CLANG)"' -DMBOX_LLVM_LINK='"$(LLVM_LINK)"'
+statealyzr_mbox_cc_LDADD = $(GLIB_LIBS)
 endif
