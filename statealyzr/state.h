@@ -62,7 +62,9 @@ struct sa_state_variable {
     uint64_t size;
     uint64_t n_elements;
     char *symbol;               /* "" if none. */
-    uint32_t value;             /* Global, alloca or phi; SA_NONE. */
+    uint32_t value;             /* Global, alloca or SSA value; SA_NONE. */
+    uint32_t first_bit, n_bits; /* Of a bit field, from 'offset'; n_bits is 0
+                                 * if it is none. */
     uint32_t structure;         /* SA_NONE if none. */
     GArray *nodes;              /* uint32_t, pta.h, ascending. */
     GArray *uses;               /* uint32_t, instructions that may read or write
@@ -77,7 +79,9 @@ struct sa_state {
     GArray *variables;          /* struct sa_state_variable, by location, then
                                  * name; members by structure, then offset. */
     GArray *structures;         /* struct sa_structure. */
-    uint32_t *node_variable;    /* Of each node; SA_NONE. */
+    uint32_t n_objects, n_nodes;    /* Of the arrays below. */
+    uint32_t *node_variable;    /* Of each node, the first if several share it
+                                 * (bit fields); SA_NONE. */
     uint32_t *object_structure; /* Of each object; SA_NONE. */
     uint32_t *object_owner;     /* Of an untyped object that only members of
                                  * one structure or one variable point to: the
