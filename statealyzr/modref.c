@@ -747,6 +747,13 @@ sa_modref_copies(const struct sa_modref *mr, uint32_t insn, uint32_t *n)
     return &copies[low];
 }
 
+const struct sa_copy *
+sa_modref_all_copies(const struct sa_modref *mr, uint32_t *n)
+{
+    *n = mr->copies->len;
+    return (const struct sa_copy *) mr->copies->data;
+}
+
 /* The instructions with any set that 'node' is in. */
 static uint32_t *
 insns_of_node(const struct sa_modref *mr, const struct sa_csr *insns,

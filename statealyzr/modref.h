@@ -66,6 +66,9 @@ struct sa_copy {
 };
 const struct sa_copy *sa_modref_copies(const struct sa_modref *,
                                        uint32_t insn, uint32_t *n);
+/* Those of all instructions, by instruction. */
+const struct sa_copy *sa_modref_all_copies(const struct sa_modref *,
+                                           uint32_t *n);
 
 /* Instructions that read or write a node themselves, ascending; g_free(). */
 uint32_t *sa_modref_readers(const struct sa_modref *, uint32_t node,
