@@ -12,7 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-EXTRA_DIST += build-aux/check-package build-aux/packages.mk
+EXTRA_DIST += \
+	build-aux/check-package \
+	build-aux/ovs-unpack \
+	build-aux/packages.mk
 
 # The Debian packages: built in a fresh root, installed and tested in others.
 # "make check-package SUITE=trixie" takes Debian 13.  See Documentation/packages.md.

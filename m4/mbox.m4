@@ -50,15 +50,13 @@ AC_DEFUN([MBOX_WITH_SWITCH],
      [], [enable_switch=yes])
    AC_ARG_WITH([ovs-source],
      [AS_HELP_STRING([--with-ovs-source=FILE],
-        [tar archive of the Open vSwitch source to patch.  Default: that of
-         Debian's openvswitch-source,
-         /usr/src/openvswitch/openvswitch.tar.gz])],
+        [tar archive or directory of the Open vSwitch source to patch, of a
+         release for which there is a folder in ovs-patches.  Default: that of
+         Debian's openvswitch-source, in /usr/src/openvswitch])],
      [], [with_ovs_source=])
    AC_ARG_VAR([QUILT], [quilt, which applies the patches to Open vSwitch])
    AC_ARG_VAR([OVS_CONFIGURE_ARGS],
               [more arguments for the configure script of Open vSwitch])
-   OVS_SERIES=3.1
-   AC_SUBST([OVS_SERIES])
    mbox_switch_says=no
    AS_IF([test "$enable_switch" = yes],
      [AS_CASE([$with_ovs_source],
@@ -66,7 +64,8 @@ AC_DEFUN([MBOX_WITH_SWITCH],
                              --without-ovs-source])],
         [yes | ''],
           [for f in /usr/src/openvswitch/openvswitch.tar.gz \
-                    /usr/share/openvswitch/openvswitch.tar.gz; do
+                    /usr/share/openvswitch/openvswitch.tar.gz \
+                    /usr/src/openvswitch; do
              AS_IF([test -z "$OVS_SOURCE" && test -r "$f"], [OVS_SOURCE=$f])
            done],
         [OVS_SOURCE=`cd "$(dirname "$with_ovs_source")" 2>/dev/null && pwd`
@@ -76,14 +75,27 @@ AC_DEFUN([MBOX_WITH_SWITCH],
         [AC_MSG_RESULT([$OVS_SOURCE])],
         [AC_MSG_RESULT([not found])
          AC_MSG_ERROR([the Open vSwitch source is missing.  Install
-openvswitch-source, or name an archive of Open vSwitch $OVS_SERIES with
+openvswitch-source, or name an archive of Open vSwitch with
 --with-ovs-source=FILE, or configure with --disable-switch.])])
+      AC_MSG_CHECKING([for its release])
+      AS_IF([test -d "$OVS_SOURCE"],
+        [mbox_ovs_ac=`cat "$OVS_SOURCE/configure.ac"`],
+        [mbox_ovs_ac=`tar xOf "$OVS_SOURCE" --wildcards \
+                        --no-wildcards-match-slash '*/configure.ac'`])
+      OVS_SERIES=`AS_ECHO(["$mbox_ovs_ac"]) | sed -n \
+        '[s/^.*_INIT(openvswitch, *\([0-9]*\.[0-9]*\)\..*/\1/p]'`
+      AC_MSG_RESULT([$OVS_SERIES])
+      AS_IF([test ! -e "$srcdir/ovs-patches/$OVS_SERIES/series"],
+        [OVS_SERIES_KNOWN=`cd "$srcdir/ovs-patches" && echo *`
+         AC_MSG_ERROR([there are no patches for Open vSwitch $OVS_SERIES, only
+for $OVS_SERIES_KNOWN.  Documentation/porting.md tells how to make some.])])
       MBOX_NEED_PROG([QUILT], [quilt], [quilt])
       MBOX_NEED_PROG([AUTORECONF], [autoreconf], [autoconf automake libtool])
       MBOX_NEED_PROG([AUTOM4TE], [autom4te], [autoconf])
       AS_IF([test -z "$PYTHON3"],
         [AC_MSG_ERROR([python3 is missing.  Install python3.])])
       mbox_switch_says="$OVS_SERIES from $OVS_SOURCE"])
+   AC_SUBST([OVS_SERIES])
    AC_SUBST([OVS_SOURCE])
    AM_CONDITIONAL([BUILD_SWITCH], [test "$enable_switch" = yes])])
 
