@@ -28,8 +28,14 @@ statealyzr_sources = \
 	statealyzr/model.c \
 	statealyzr/model.h \
 	statealyzr/pta.h \
+	statealyzr/report-dot.c \
+	statealyzr/report-html.c \
+	statealyzr/report-json.c \
+	statealyzr/report-text.c \
+	statealyzr/report.c \
 	statealyzr/report.h \
 	statealyzr/result.h \
+	statealyzr/source.c \
 	statealyzr/tables-private.h \
 	statealyzr/tables.c \
 	statealyzr/tables.h \
@@ -63,6 +69,18 @@ statealyzr_libstatealyzr_la_LIBADD = \
 	$(JSONC_LIBS) $(GLIB_LIBS) $(LLVM_LIBS)
 
 dist_statealyzr_DATA = $(statealyzr_tables)
+
+# What every HTML report has, as C strings.
+statealyzr/report-assets.h: statealyzr/report.css statealyzr/report.js
+	$(AM_V_GEN)$(MKDIR_P) statealyzr && \
+	for f in css js; do \
+	    echo "static const char report_$$f[] ="; \
+	    sed -e '1,/^ \*\/$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
+	        -e 's/.*/"&\\n"/' '$(srcdir)'/statealyzr/report.$$f; \
+	    echo ';'; \
+	done > $@.tmp && mv $@.tmp $@
+statealyzr/libstatealyzr_la-report-html.lo: statealyzr/report-assets.h
+CLEANFILES += statealyzr/report-assets.h
 
 bin_PROGRAMS += statealyzr/mbox-cc
 statealyzr_mbox_cc_SOURCES = \

@@ -43,8 +43,8 @@ sa_diag_create(bool progress)
     return d;
 }
 
-static void
-clear_progress(struct sa_diag *d)
+void
+sa_diag_clear_progress(struct sa_diag *d)
 {
     if (d->shown) {
         fputs(isatty(STDERR_FILENO) ? "\r\033[K" : "\n", stderr);
@@ -56,7 +56,7 @@ void
 sa_diag_destroy(struct sa_diag *d)
 {
     if (d) {
-        clear_progress(d);
+        sa_diag_clear_progress(d);
         g_hash_table_destroy(d->known);
         g_ptr_array_free(d->warnings, TRUE);
         g_free(d);
@@ -102,7 +102,7 @@ sa_progress(const char *format, ...)
     }
     d->last = now;
 
-    clear_progress(d);
+    sa_diag_clear_progress(d);
     va_list args;
     va_start(args, format);
     vfprintf(stderr, format, args);

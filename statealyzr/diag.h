@@ -35,6 +35,8 @@ void sa_warn(struct sa_loc, const char *format, ...)
  * terminal or --progress. */
 void sa_progress(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
+/* Before something else is written to a terminal. */
+void sa_diag_clear_progress(struct sa_diag *);
 const char *const *sa_diag_warnings(const struct sa_diag *, size_t *n);
 
 #endif /* diag.h */

@@ -53,7 +53,28 @@ size_t sa_report_why(FILE *, const struct sa_result *, const char *name,
 /* The loops that may be chosen, and how they were found. */
 void sa_report_loops(FILE *, const struct sa_result *,
                      const struct sa_report_options *);
+/* The loop that was chosen and the procedures reached from it, with reasons. */
+void sa_report_explain(FILE *, const struct sa_result *,
+                       const struct sa_report_options *);
 void sa_report_stats(FILE *, const struct sa_result *);
+
+/* How many variables there are of what kind. */
+struct sa_counts {
+    size_t all, persistent, top_level, updateable;
+    size_t per_class[SA_CLASS_ALL_FLOWS + 1];   /* Of the updateable ones. */
+    size_t no_output;           /* Updateable, but influence no output. */
+};
+struct sa_counts sa_result_count(const struct sa_result *);
+
+/* The outermost word for what a variable is: "updateable", "read only" (used
+ * but never written), "unused" (by state procedures). */
+const char *sa_variable_role(const struct sa_result_variable *);
+
+/* "ip_src, port_src", "" if there are none.  Free it. */
+char *sa_fields_string(uint32_t fields);
+
+/* "unsigned int *[16]".  Free it. */
+char *sa_type_string(const struct sa_type *);
 
 /* How the reports call things. */
 const char *sa_class_name(enum sa_class);           /* "per-flow"... */
@@ -67,7 +88,10 @@ const char *sa_type_kind_name(enum sa_type_kind);   /* "struct"... */
  * folders of its name dropped one by one. */
 struct sa_source *sa_source_create(char *const roots[], size_t n_roots);
 void sa_source_destroy(struct sa_source *);
-/* The line without its newline, NULL if there is no such line or file. */
-const char *sa_source_line(struct sa_source *, struct sa_loc);
+/* As if 'root' had been one of the roots. */
+void sa_source_add_root(struct sa_source *, const char *root);
+/* The line without its newline, NULL if there is no such line or file, or 's' is
+ * NULL. */
+const char *sa_source_line(struct sa_source *s, struct sa_loc);
 
 #endif /* report.h */

@@ -562,20 +562,6 @@ walk_run(struct sa_types *ts, struct walk *w)
 }
 
 static void
-walk_insn(struct walk *w, LLVMValueRef insn)
-{
-    if (LLVMGetInstructionOpcode(insn) == LLVMCall) {
-        int n = LLVMGetNumOperands(insn);
-        for (int i = 0; i < n; i++) {
-            LLVMValueRef op = LLVMGetOperand(insn, i);
-            if (LLVMIsAMDNode(op)) {
-                walk_add(w, LLVMValueAsMetadata(op));
-            }
-        }
-    }
-}
-
-static void
 find_types(struct sa_types *ts, const struct sa_program *p, GPtrArray *found)
 {
     struct walk w = { g_hash_table_new(NULL, NULL), g_ptr_array_new(), found };
@@ -592,12 +578,12 @@ find_types(struct sa_types *ts, const struct sa_program *p, GPtrArray *found)
         walk_add(&w, LLVMGetSubprogram(p->functions[i].value));
         walk_run(ts, &w);
     }
-    for (uint32_t i = 0; i < p->n_blocks; i++) {
-        for (LLVMValueRef insn = LLVMGetFirstInstruction(p->blocks[i].value);
-             insn; insn = LLVMGetNextInstruction(insn)) {
-            walk_insn(&w, insn);
+    for (uint32_t i = 0; i < p->n_values; i++) {
+        const struct sa_variable *v = sa_value_variable(p, i);
+        if (v) {
+            walk_add(&w, v->type);
+            walk_run(ts, &w);
         }
-        walk_run(ts, &w);
     }
     g_hash_table_destroy(w.seen);
     g_ptr_array_free(w.work, TRUE);
