@@ -20,13 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #define MS UINT64_C(1000000)
 
 #define BACKOFF_MIN (50 * MS)
-#define BACKOFF_MAX (2000 * MS)
+#define BACKOFF_MAX (500 * MS)
 #define HANDSHAKE_TIMEOUT (10000 * MS)
 #define IDLE_PROBE (10000 * MS)     /* ECHO_REQUEST after as much silence. */
 #define IDLE_TIMEOUT (30000 * MS)
@@ -50,6 +51,7 @@ struct mb_agent {
     uint64_t next_attempt;
     uint64_t backoff;
     uint64_t epoch;
+    uint64_t run;               /* Identifies this process. */
     char *last_error;           /* Logged last: say it once. */
     char refusal[MBOX_TEXT_MAX + 16];   /* Text of the last ERROR. */
 
@@ -80,6 +82,9 @@ mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
         a->get_stats = config->get_stats;
         a->aux = config->aux;
         a->backoff = BACKOFF_MIN;
+        if (getrandom(&a->run, sizeof a->run, 0) != sizeof a->run) {
+            a->run = env->ops->now(env->aux) ^ ((uint64_t) getpid() << 32);
+        }
     }
     return a;
 }
@@ -160,6 +165,9 @@ connect_now(struct mb_agent *a, uint64_t now)
     a->greeted = a->welcome = a->broken = a->probed = false;
     a->last_input = now;
     a->n_ended = 0;
+    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
+        t->asked = false;
+    }
     int error = mbox_channel_connect(a->address, &tls, &a->channel,
                                      &error_text);
     if (error) {
@@ -180,6 +188,10 @@ send_hello(struct mb_agent *a)
     memcpy(msg.class_name, a->env->class_name, sizeof msg.class_name);
     msg.schema = a->env->schema;
     msg.scopes = a->scopes;
+    msg.run = a->run;
+    for (const struct mb_transfer *t = a->transfers; t; t = t->next) {
+        msg.n_open += t->in_doubt;
+    }
     if (!mbox_channel_can_pass_fd(a->channel)) {
         msg.options = MBOX_OPT_RELAY;
     }
@@ -255,6 +267,47 @@ recv_prepare(struct mb_agent *a, const struct mbox_msg *msg, int fd)
     if (t) {
         t->next = a->transfers;
         a->transfers = t;
+    }
+}
+
+static void
+send_resolved(struct mb_agent *a, uint32_t id, uint64_t epoch)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_RESOLVED, id);
+    msg.epoch = epoch;
+    mb_agent_send(a, &msg, NULL);
+}
+
+static void
+recv_resolve(struct mb_agent *a, const struct mbox_msg *msg)
+{
+    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
+        if (t->orphan && t->id == msg->id && t->epoch == msg->epoch) {
+            if (t->in_doubt) {
+                mb_transfer_resolve(t, msg);
+            }
+            return;
+        }
+    }
+    send_resolved(a, msg->id, msg->epoch);
+}
+
+/* Asks about transfers in doubt. */
+static void
+ask(struct mb_agent *a)
+{
+    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
+        struct mbox_msg msg;
+        struct mb_keys keys;
+
+        mb_keys_init(&keys);
+        if (!t->asked && mb_transfer_get_open(t, &msg, &keys)) {
+            mb_agent_send(a, &msg, keys.keys);
+            t->asked = true;
+        }
+        mb_keys_uninit(&keys);
     }
 }
 
@@ -334,6 +387,10 @@ recv_msg(struct mb_agent *a, const struct mbox_msg *msg, int fd)
     switch ((unsigned int) msg->type) {
     case MBOX_MSG_PREPARE:
         recv_prepare(a, msg, fd);
+        return NULL;
+
+    case MBOX_MSG_RESOLVE:
+        recv_resolve(a, msg);
         return NULL;
 
     case MBOX_MSG_STATS_REQUEST:
@@ -462,6 +519,9 @@ mb_agent_run_transfers(struct mb_agent *a, uint64_t deadline)
 {
     struct mb_transfer **p = &a->transfers;
 
+    if (a->welcome && a->channel) {
+        ask(a);
+    }
     while (*p) {
         struct mb_transfer *t = *p;
 
@@ -469,6 +529,8 @@ mb_agent_run_transfers(struct mb_agent *a, uint64_t deadline)
         if (t->finished) {
             if (!t->orphan) {
                 a->ended[a->n_ended++ % N_ENDED] = t->id;
+            } else if (t->resolved && a->welcome) {
+                send_resolved(a, t->id, t->epoch);
             }
             *p = t->next;
             mb_transfer_destroy(t);

@@ -34,18 +34,6 @@ mb_destination_send_flushed(struct mb_destination *d)
     d->t->env->ops->control_flush(d->t->env->aux);
 }
 
-static void
-process(struct mb_destination *d, struct mb_packet *packet)
-{
-    struct mb_env *env = d->t->env;
-
-    packet->replayed = true;
-    packet->timestamp = env->ops->now(env->aux);
-    mb_packet_parse(packet);
-    mb_count(&env->replayed, 1);
-    env->ops->process(env->aux, packet);
-}
-
 /* Keeps a copy of do-not-buffer packet 'seq', which came too early. */
 static void
 keep_ahead(struct mb_destination *d, uint32_t seq, struct mb_packet *packet)
@@ -75,7 +63,7 @@ recv_dnb(struct mb_destination *d, uint32_t seq, struct mb_packet *packet)
     }
     while (packet) {
         d->n_dnb++;
-        process(d, packet);
+        mb_transfer_replay(d->t, packet);
 
         uint32_t i = (d->n_dnb + 1) % MB_AHEAD;
         packet = d->ahead[i];
@@ -175,7 +163,12 @@ mb_destination_filter(struct mb_destination *d, struct mb_packet *packet)
 {
     struct mb_transfer *t = d->t;
 
-    if (!d->buffering || !mbox_space_contains(&t->space, &packet->key)) {
+    if (!d->buffering) {
+        d->n_routed += (d->installed && t->method == MBOX_METHOD_EVENTS
+                        && mbox_space_contains(&t->space, &packet->key));
+        return false;
+    }
+    if (!mbox_space_contains(&t->space, &packet->key)) {
         return false;
     }
     if (d->returning && !d->buffer.n) {
@@ -204,7 +197,7 @@ mb_destination_run_replay(struct mb_destination *d, uint64_t deadline)
 
     for (unsigned int n = 1; d->buffer.n; n++) {
         d->n_replayed++;
-        process(d, mb_buffer_pop(&d->buffer));
+        mb_transfer_replay(d->t, mb_buffer_pop(&d->buffer));
         if (n >= REPLAY_MIN && env->ops->now(env->aux) >= deadline) {
             return false;
         }

@@ -198,16 +198,6 @@ release_keys(struct mb_destination *d, const struct mbox_msg *msg,
     }
 }
 
-bool
-mb_destination_is_released(const struct mb_destination *d,
-                           const struct mb_entry *entry)
-{
-    return (entry->flags & STATE_RELEASED
-            || (d->released_except
-                && mb_table_find(&d->except, MBOX_STATE_PER_FLOW, &entry->key)
-                   == MB_NO_ENTRY));
-}
-
 /* Adds the keys of 'msg', made canonical, to 'table'. */
 bool
 mb_destination_add_keys(struct mb_table *table, const struct mbox_msg *msg)

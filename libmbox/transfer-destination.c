@@ -31,6 +31,7 @@ mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
         return NULL;
     }
     d->t = t;
+    d->scopes = t->scopes & mb_state_scopes(t->env->mb_ops);
     mb_table_init(&d->states);
     mb_table_init(&d->except);
     mb_table_init(&d->commit_keys);
@@ -78,9 +79,6 @@ must_delete(const struct mb_destination *d, const struct mb_entry *entry)
         break;
     case SWEEP_ALL:
         return true;
-    case SWEEP_UNRELEASED:
-        return (entry->scope != MBOX_STATE_PER_FLOW
-                ? !d->released : !mb_destination_is_released(d, entry));
     case SWEEP_UNSELECTED:
         return (entry->scope == MBOX_STATE_PER_FLOW
                 && ((mb_table_find(&d->commit_keys, MBOX_STATE_PER_FLOW,
@@ -216,8 +214,12 @@ recv_abort(struct mb_destination *d)
 {
     d->ending = true;
     d->answer = MBOX_MSG_ABORTED;
-    d->returning = d->buffering;
     d->sweep = SWEEP_ALL;
+    d->returning = d->buffering && !d->t->orphan;
+    if (d->t->orphan) {
+        mb_transfer_discard(d->t, &d->buffer);
+        d->buffering = false;
+    }
 }
 
 void
@@ -253,16 +255,63 @@ mb_destination_recv(struct mb_destination *d, const struct mbox_msg *msg)
     }
 }
 
-/* Nobody can say who owns what.  Flows that were released, or whose packets
- * came here already, are here; others are still at the source. */
-void
+/* Once S may have frozen and this end may have released flows, only the
+ * coordinator knows how it ends. */
+bool
 mb_destination_disconnected(struct mb_destination *d)
 {
+    struct mb_transfer *t = d->t;
+
     d->answer = 0;
-    d->returning = false;
-    if (!d->ending) {
-        d->ending = true;
-        d->sweep = (d->n_dnb || d->buffer.n || d->flushed ? SWEEP_NONE
-                    : SWEEP_UNRELEASED);
+    if (d->returning) {
+        d->returning = d->buffering = false;
+        mb_transfer_discard(t, &d->buffer);
     }
+    if (d->ending) {
+        return false;
+    }
+    if (t->method == MBOX_METHOD_HOLD ? !d->frozen
+        : t->method == MBOX_METHOD_EVENTS ? !d->installed
+        : true) {
+        recv_abort(d);
+        d->answer = 0;
+        return false;
+    }
+    if (!t->state && !d->installed) {
+        t->failed = true;       /* The rest cannot come. */
+    }
+    return true;
+}
+
+bool
+mb_destination_get_owned(const struct mb_destination *d,
+                         enum mbox_select *select, struct mb_keys *keys)
+{
+    const struct mb_transfer *t = d->t;
+    bool all = (t->method == MBOX_METHOD_EVENTS
+                ? (d->n_dnb || d->buffer.n || d->n_routed || d->replaying
+                   || d->flushed)
+                : d->installed);
+    const struct mb_table *table = (d->released_except ? &d->except
+                                    : &d->states);
+
+    *select = (all || d->released_except
+               ? MBOX_SELECT_ALL_EXCEPT : MBOX_SELECT_KEYS);
+    if (all || t->method == MBOX_METHOD_EVENTS) {
+        return true;
+    }
+    for (uint32_t i = 0; i < table->n && keys->n < MB_OPEN_KEYS_MAX; i++) {
+        const struct mb_entry *entry = &table->entries[i];
+        uint32_t j = mb_table_find(&d->states, MBOX_STATE_PER_FLOW,
+                                   &entry->key);
+        bool released = (j != MB_NO_ENTRY
+                         && d->states.entries[j].flags & STATE_RELEASED);
+
+        if (entry->scope == MBOX_STATE_PER_FLOW
+            && released != d->released_except
+            && !mb_keys_add(keys, &entry->key)) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -36,7 +36,6 @@
 enum mb_sweep {
     SWEEP_NONE,
     SWEEP_ALL,                  /* Delete everything that was put. */
-    SWEEP_UNRELEASED,           /* Only what was not released. */
     SWEEP_UNSELECTED,           /* Only what COMMIT did not select. */
 };
 
@@ -44,6 +43,7 @@ struct mb_destination {
     struct mb_transfer *t;
 
     /* State. */
+    uint32_t scopes;            /* MBOX_SCOPE_*: what may come. */
     bool streaming;             /* STREAM came. */
     bool frozen;                /* FROZEN came. */
     bool installed;             /* END came. */
@@ -69,6 +69,8 @@ struct mb_destination {
     struct mb_packet *ahead[MB_AHEAD];  /* By number; ones that overtook a
                                          * lost one. */
     uint64_t n_replayed;        /* Of 'buffer'. */
+    uint64_t n_routed;          /* Untagged packets that were processed, method
+                                 * events. */
     uint32_t n_returned;
 
     /* The end. */
@@ -93,8 +95,6 @@ void mb_destination_recv_relay(struct mb_destination *,
 
 /* Sends the RELEASE that is being collected. */
 void mb_destination_send_batch(struct mb_destination *);
-bool mb_destination_is_released(const struct mb_destination *,
-                                const struct mb_entry *);
 
 /* Deletes a state, which need not exist. */
 int mb_destination_del_state(struct mb_destination *, uint8_t scope,

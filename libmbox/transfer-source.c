@@ -37,6 +37,8 @@ enum phase {
     PHASE_FLOWS,                /* Per-flow state, final (copy: once). */
     PHASE_ENDED,                /* END was sent. */
     PHASE_DELETING,             /* COMMIT came. */
+    PHASE_THAWING,              /* The answer to a doubt came: what was kept
+                                 * meanwhile is processed. */
 };
 
 struct mb_source {
@@ -57,6 +59,8 @@ struct mb_source {
 
     uint32_t n_returned;
     uint64_t n_discarded;
+
+    struct mb_buffer kept;      /* Came while the transfer was in doubt. */
 
     struct mb_table commit_keys;
     enum mbox_select commit_select;
@@ -106,6 +110,7 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
     s->exports = exports;
     mb_table_init(&s->aliases);
     mb_table_init(&s->commit_keys);
+    mb_buffer_init(&s->kept, env->buffer_limit);
     mb_keys_init(&s->slice.aliases);
     mbox_writer_init(&s->slice.frames, 2 * MBOX_MSG_MAX);
     s->slice.id = t->id;
@@ -154,6 +159,7 @@ mb_source_destroy(struct mb_source *s)
     mb_keys_uninit(&s->slice.aliases);
     mb_table_uninit(&s->aliases);
     mb_table_uninit(&s->commit_keys);
+    mb_buffer_uninit(&s->kept);
     free(s);
 }
 
@@ -396,6 +402,44 @@ run_delete(struct mb_source *s, uint64_t deadline)
     s->worker += delete.exhausted;
 }
 
+/* True if 'packet' belongs to a flow that is D's now. */
+static bool
+has_moved(const struct mb_source *s, const struct mb_packet *packet)
+{
+    struct mbox_key canonical;
+
+    mbox_key_canonical(&packet->key, &canonical);
+    return ((mb_table_find(&s->commit_keys, MBOX_STATE_PER_FLOW, &canonical)
+             != MB_NO_ENTRY)
+            == (s->commit_select == MBOX_SELECT_KEYS));
+}
+
+/* Processes what was kept while the transfer was in doubt, in order.  Returns
+ * true when nothing is left and the source has thawed. */
+static bool
+run_thaw(struct mb_source *s, uint64_t deadline)
+{
+    struct mb_env *env = s->t->env;
+
+    for (unsigned int n = 1; s->kept.n; n++) {
+        struct mb_packet *packet = mb_buffer_pop(&s->kept);
+
+        if (has_moved(s, packet)) {
+            s->n_discarded++;
+            mb_count(&env->discarded, 1);
+            mb_packet_free(packet);
+        } else {
+            mb_transfer_replay(s->t, packet);
+        }
+        if (n >= 4 * MB_BURST && now(s) >= deadline) {
+            return false;
+        }
+    }
+    env->ops->barrier(env->aux);
+    set_frozen(s, false);
+    return true;
+}
+
 static void
 finish_commit(struct mb_source *s)
 {
@@ -420,7 +464,15 @@ step(struct mb_source *s, uint64_t deadline)
             run_delete(s, deadline);
             return true;
         }
+        if (t->resolved) {
+            s->phase = PHASE_THAWING;
+            return true;
+        }
         finish_commit(s);
+        return false;
+    }
+    if (s->phase == PHASE_THAWING) {
+        t->finished = run_thaw(s, deadline);
         return false;
     }
     if (t->failed || is_blocked(s)) {
@@ -455,6 +507,7 @@ step(struct mb_source *s, uint64_t deadline)
     case PHASE_PREPARED:
     case PHASE_ENDED:
     case PHASE_DELETING:
+    case PHASE_THAWING:
         break;
     }
     return false;
@@ -473,7 +526,7 @@ mb_source_run(struct mb_source *s, uint64_t deadline)
     }
     if (t->state && !t->failed) {
         int error = mbox_channel_run(t->state);
-        bool ended = s->phase == PHASE_ENDED || s->phase == PHASE_DELETING;
+        bool ended = s->phase >= PHASE_ENDED;
 
         if (ended && (error || !mbox_channel_backlog(t->state))) {
             if (error && mbox_channel_backlog(t->state)
@@ -491,7 +544,7 @@ mb_source_run(struct mb_source *s, uint64_t deadline)
 uint64_t
 mb_source_wake(const struct mb_source *s)
 {
-    if (s->phase == PHASE_DELETING) {
+    if (s->phase == PHASE_DELETING || s->phase == PHASE_THAWING) {
         return 0;
     }
     if (s->t->failed || is_blocked(s)) {
@@ -506,6 +559,7 @@ mb_source_wake(const struct mb_source *s)
     case PHASE_PREPARED:
     case PHASE_ENDED:
     case PHASE_DELETING:
+    case PHASE_THAWING:
         break;
     }
     return MB_NEVER;
@@ -603,6 +657,11 @@ mb_source_recv(struct mb_source *s, const struct mbox_msg *msg)
         recv_commit(s, msg);
         break;
     case MBOX_MSG_ABORT:
+        if (t->resolved) {
+            s->commit_select = MBOX_SELECT_KEYS;    /* None. */
+            s->phase = PHASE_THAWING;
+            break;
+        }
         set_frozen(s, false);
         t->finished = true;
         mbox_msg_init(&answer, MBOX_MSG_ABORTED, t->id);
@@ -677,22 +736,35 @@ mb_source_filter(struct mb_source *s, struct mb_packet *packet)
         }
     }
 
-    if (t->method == MBOX_METHOD_EVENTS
-        && t->guarantee == MBOX_GUARANTEE_NONE) {
+    if (t->orphan ? mb_buffer_push(&s->kept, packet) != 0
+        : (t->method == MBOX_METHOD_EVENTS
+           && t->guarantee == MBOX_GUARANTEE_NONE)) {
         s->n_discarded++;
         mb_count(&t->env->discarded, 1);
         mb_packet_free(packet);
-    } else {
+    } else if (!t->orphan) {
         mb_transfer_return(t, packet, ++s->n_returned);
     }
     return true;
 }
 
-void
+/* Once the source has frozen, flows may have been released to D, and it must
+ * not go on with them. */
+bool
 mb_source_disconnected(struct mb_source *s)
 {
-    if (s->phase != PHASE_DELETING) {
-        set_frozen(s, false);
-        s->t->finished = true;
+    struct mb_transfer *t = s->t;
+
+    if (s->phase == PHASE_DELETING) {
+        return false;
     }
+    if (!s->frozen || t->method == MBOX_METHOD_COPY) {
+        set_frozen(s, false);
+        t->finished = true;
+        return false;
+    }
+    if (!t->state && s->phase != PHASE_ENDED) {
+        t->failed = true;       /* Nobody relays the rest. */
+    }
+    return true;
 }

@@ -108,7 +108,7 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
     bool relay = prepare->options & MBOX_OPT_RELAY;
 
     for (; others; others = others->next) {
-        if (others->id == prepare->id) {
+        if (others->id == prepare->id && !others->orphan) {
             refuse(env, prepare, fd, EEXIST, "the transfer is already open");
             return NULL;
         }
@@ -138,6 +138,7 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
     t->options = prepare->options;
     t->epoch = prepare->epoch;
     memcpy(t->peer, prepare->name, sizeof t->peer);
+    t->peer_run = prepare->run;
     t->space = prepare->space;
     if (relay) {
         if (fd >= 0) {
@@ -246,20 +247,6 @@ mb_transfer_wait(const struct mb_transfer *t, struct pollfd *pfd)
     }
 }
 
-void
-mb_transfer_disconnected(struct mb_transfer *t)
-{
-    if (t->orphan) {
-        return;
-    }
-    t->orphan = true;
-    if (t->source) {
-        mb_source_disconnected(t->source);
-    } else {
-        mb_destination_disconnected(t->destination);
-    }
-}
-
 uint64_t
 mb_transfer_n_buffered(const struct mb_transfer *t)
 {
@@ -292,4 +279,27 @@ mb_transfer_return(struct mb_transfer *t, struct mb_packet *packet,
     msg.data_len = packet->len;
     mb_transfer_send(t, &msg, NULL);
     mb_packet_free(packet);
+}
+
+void
+mb_transfer_replay(struct mb_transfer *t, struct mb_packet *packet)
+{
+    struct mb_env *env = t->env;
+
+    packet->replayed = true;
+    packet->timestamp = env->ops->now(env->aux);
+    mb_packet_parse(packet);
+    mb_count(&env->replayed, 1);
+    env->ops->process(env->aux, packet);
+}
+
+void
+mb_transfer_discard(struct mb_transfer *t, struct mb_buffer *buffer)
+{
+    struct mb_packet *packet;
+
+    while ((packet = mb_buffer_pop(buffer))) {
+        mb_count(&t->env->discarded, 1);
+        mb_packet_free(packet);
+    }
 }

@@ -26,9 +26,10 @@
  * the I/O thread and never blocks, except that mb_env's 'call' waits for a
  * worker to finish at most one burst.
  *
- * A transfer that fails says so with one ERROR and then waits for ABORT (or
- * for the end of the connection), frozen or buffering as it was, so that
- * nothing is processed in two places. */
+ * A transfer that fails says so with one ERROR and then waits for ABORT,
+ * frozen or buffering as it was, so that nothing is processed in two places.
+ *
+ * If the coordinator's connection ends first, see transfer-doubt.c. */
 
 #include <poll.h>
 #include "buffer.h"
@@ -40,7 +41,7 @@
 #include "state.h"
 
 /* Between packet bursts a transfer works for this long at most. */
-#define MB_SLICE_NS (50 * 1000)
+#define MB_SLICE_NS (100 * 1000)
 
 /* A source stops producing while more than this waits in the state channel. */
 #define MB_BACKLOG_MAX (512 * 1024)
@@ -48,6 +49,9 @@
 /* FROZEN names at most this many keys; if more are dirty, all state counts as
  * such. */
 #define MB_FROZEN_KEYS_MAX 100000
+
+/* OPEN names at most this many keys, so that it fits into a message. */
+#define MB_OPEN_KEYS_MAX 400000
 
 #define MB_NEVER UINT64_MAX
 
@@ -120,11 +124,16 @@ struct mb_transfer {
     uint32_t options;
     uint64_t epoch;
     char peer[MBOX_NAME_MAX + 1];
+    uint64_t peer_run;
     struct mbox_space space;
 
     struct mbox_channel *state; /* Null with MBOX_OPT_RELAY. */
     bool failed;                /* ERROR was sent. */
     bool orphan;                /* The coordinator's connection ended. */
+    bool in_doubt;              /* And only the coordinator knows how the
+                                 * transfer ends. */
+    bool asked;                 /* OPEN was sent on this connection. */
+    bool resolved;              /* RESOLVE came. */
     bool finished;              /* Nothing is left to do: destroy it. */
     struct mb_source *source;
     struct mb_destination *destination;
@@ -157,8 +166,18 @@ void mb_transfer_run(struct mb_transfer *, uint64_t deadline);
 uint64_t mb_transfer_wake(const struct mb_transfer *);
 void mb_transfer_wait(const struct mb_transfer *, struct pollfd *);
 
-/* The coordinator's connection ended.  Afterwards run until 'finished'. */
+/* The coordinator's connection ended.  Afterwards run until 'finished', which
+ * if 'in_doubt' takes an answer of the coordinator. */
 void mb_transfer_disconnected(struct mb_transfer *);
+
+/* Makes the question of a transfer in doubt, with keys that are added to
+ * 'keys'.  False: it cannot be asked yet.  Asking settles it: nothing is
+ * imported any more. */
+bool mb_transfer_get_open(struct mb_transfer *, struct mbox_msg *,
+                          struct mb_keys *keys);
+
+/* The answer. */
+void mb_transfer_resolve(struct mb_transfer *, const struct mbox_msg *);
 
 /* Packets that it keeps unprocessed. */
 uint64_t mb_transfer_n_buffered(const struct mb_transfer *);
@@ -186,6 +205,12 @@ void mb_transfer_unexpected(struct mb_transfer *, const struct mbox_msg *);
 void mb_transfer_return(struct mb_transfer *, struct mb_packet *,
                         uint32_t seq);
 
+/* Has the middlebox process 'packet', which was kept, and takes it over. */
+void mb_transfer_replay(struct mb_transfer *, struct mb_packet *);
+
+/* Drops what 'buffer' has. */
+void mb_transfer_discard(struct mb_transfer *, struct mb_buffer *);
+
 /* transfer-source.c */
 struct mb_source *mb_source_create(struct mb_transfer *, uint64_t *n_flows);
 void mb_source_destroy(struct mb_source *);
@@ -195,7 +220,10 @@ bool mb_source_recv_tagged(struct mb_source *, const struct mbox_tag *,
 bool mb_source_filter(struct mb_source *, struct mb_packet *);
 void mb_source_run(struct mb_source *, uint64_t deadline);
 uint64_t mb_source_wake(const struct mb_source *);
-void mb_source_disconnected(struct mb_source *);
+
+/* The connection ended.  Returns true if the transfer is in doubt; otherwise
+ * it ends by itself. */
+bool mb_source_disconnected(struct mb_source *);
 
 /* transfer-destination.c */
 struct mb_destination *mb_destination_create(struct mb_transfer *,
@@ -207,7 +235,11 @@ bool mb_destination_recv_tagged(struct mb_destination *,
 bool mb_destination_filter(struct mb_destination *, struct mb_packet *);
 void mb_destination_run(struct mb_destination *, uint64_t deadline);
 uint64_t mb_destination_wake(const struct mb_destination *);
-void mb_destination_disconnected(struct mb_destination *);
+bool mb_destination_disconnected(struct mb_destination *);
+
+/* Stores which flows may have been processed here.  False: memory is short. */
+bool mb_destination_get_owned(const struct mb_destination *,
+                              enum mbox_select *, struct mb_keys *);
 uint64_t mb_destination_n_buffered(const struct mb_destination *);
 
 #endif /* transfer.h */

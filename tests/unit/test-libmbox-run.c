@@ -651,6 +651,24 @@ undo(struct world *w)
     }
 }
 
+/* Receives one message, which must be of 'type'. */
+static void
+recv_from(struct mbox_channel *channel, enum mbox_msg_type type,
+          struct mbox_msg *msg)
+{
+    int error;
+
+    while ((error = mbox_channel_recv(channel, msg, NULL, NULL, NULL))) {
+        struct pollfd pfd;
+
+        assert_int_equal(error, -EAGAIN);
+        mbox_channel_wait(channel, &pfd);
+        poll(&pfd, 1, 1000);
+        assert_int_equal(mbox_channel_run(channel), 0);
+    }
+    assert_int_equal(msg->type, type);
+}
+
 /* A transfer that is aborted leaves everything where it was, and the instance
  * that loses its coordinator goes on, and comes back. */
 static void
@@ -696,6 +714,28 @@ test_abort_and_reconnect(void **state)
         poll(&pfd, 1, 1000);
     }
     w.channels[0] = channel;
+
+    /* It comes back, asks, and is told that nothing has moved. */
+    struct mbox_msg msg;
+    recv_from(channel, MBOX_MSG_HELLO, &msg);
+    assert_int_equal(msg.n_open, 1);
+    mbox_msg_init(&msg, MBOX_MSG_WELCOME, 0);
+    msg.version = MBOX_PROTOCOL_VERSION;
+    msg.epoch = EPOCH + 1;
+    send_to(&w, 0, &msg, -1);
+    recv_from(channel, MBOX_MSG_OPEN, &msg);
+    assert_int_equal(msg.epoch, EPOCH);
+    assert_int_equal(msg.role, MBOX_ROLE_SOURCE);
+    assert_string_equal(msg.name, "b");
+
+    uint32_t id = msg.id;
+    mbox_msg_init(&msg, MBOX_MSG_RESOLVE, id);
+    msg.epoch = EPOCH;
+    msg.code = ECANCELED;
+    msg.select = MBOX_SELECT_KEYS;
+    send_to(&w, 0, &msg, -1);
+    recv_from(channel, MBOX_MSG_RESOLVED, &msg);
+    assert_int_equal(msg.id, id);
     undo(&w);
     generate(&w, 1000);
     world_check(&w);

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "libmbox-world.h"
+#include "transfer-destination.h"
 
 #define EPOCH 77
 #define ID 5
@@ -1055,6 +1056,148 @@ test_split(void **state)
     world_uninit(&w);
 }
 
+/* Gives 'side' the coordinator's answer about a transfer in doubt. */
+static void
+resolve(struct side *side, bool commit, enum mbox_select select,
+        const struct mbox_key *keys, uint32_t n)
+{
+    struct mbox_writer frame;
+    struct mbox_msg msg;
+
+    mbox_writer_init(&frame, 65536);
+    mbox_msg_init(&msg, MBOX_MSG_RESOLVE, ID);
+    msg.code = commit ? 0 : ECANCELED;
+    msg.select = select;
+    msg.n_keys = n;
+    mbox_msg_encode(&msg, keys, &frame);
+    assert_int_equal(mbox_msg_decode(frame.data, frame.len, &msg), 0);
+    mb_transfer_resolve(side->t, &msg);
+    mbox_writer_uninit(&frame);
+}
+
+/* Returns the number of keys with which 'side' asks. */
+static uint32_t
+ask(struct side *side, enum mbox_select select)
+{
+    struct mbox_msg msg;
+    struct mb_keys keys;
+
+    mb_keys_init(&keys);
+    assert_true(mb_transfer_get_open(side->t, &msg, &keys));
+    assert_int_equal(msg.type, MBOX_MSG_OPEN);
+    assert_int_equal(msg.id, ID);
+    assert_int_equal(msg.role, side->t->role);
+    assert_int_equal(msg.select, select);
+
+    uint32_t n = keys.n;
+    mb_keys_uninit(&keys);
+    return n;
+}
+
+/* Both lose the coordinator after the freeze: D gets the rest of the state
+ * from S nevertheless, and S keeps what comes until it is told.  Then all have
+ * moved, or some, or none. */
+static void
+test_doubt(void **state)
+{
+    (void) state;
+    for (int i = 0; i < 3; i++) {
+        struct mbox_key keys[50];
+        struct world w;
+
+        world_init(&w);
+        world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                      MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 50);
+        command(&w.s, MBOX_MSG_EXPORT);
+        settle(&w);
+        for (uint32_t j = 0; j < 20; j++) {
+            feed(&w, &w.s, j, NULL);
+        }
+        assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+        while (mb_transfer_wake(w.s.t) != MB_NEVER) {
+            mb_transfer_run(w.s.t, w.s.clock + MB_SLICE_NS);
+        }
+        while (!w.d.t->destination->frozen) {
+            mb_transfer_run(w.d.t, w.d.clock + 1);
+        }
+        mb_transfer_disconnected(w.s.t);
+        mb_transfer_disconnected(w.d.t);
+        settle(&w);
+        assert_non_null(w.s.t);
+        assert_non_null(w.d.t);
+        assert_int_equal(ask(&w.s, MBOX_SELECT_KEYS), 0);
+        assert_int_equal(ask(&w.d, MBOX_SELECT_ALL_EXCEPT), 0);
+
+        uint64_t before = w.s.checker.processed;
+        if (i) {
+            feed(&w, &w.s, 49, NULL);
+            feed(&w, &w.s, 49, NULL);
+        }
+        assert_int_equal(w.s.checker.processed, before);
+        for (uint32_t j = 0; j < 50; j++) {
+            keys[j] = checker_key(j);
+        }
+
+        uint32_t n = i == 0 ? 50 : i == 1 ? 30 : 0;     /* Moved. */
+        resolve(&w.s, n, n < 50 ? MBOX_SELECT_KEYS : MBOX_SELECT_ALL_EXCEPT,
+                keys, n % 50);
+        resolve(&w.d, n, n < 50 ? MBOX_SELECT_KEYS : MBOX_SELECT_ALL_EXCEPT,
+                keys, n % 50);
+        settle(&w);
+        assert_null(w.s.t);
+        assert_null(w.d.t);
+        assert_int_equal(w.s.checker.processed, before + (i ? 2 : 0));
+        for (uint32_t j = 0; j < 50; j++) {
+            struct side *side = j < n ? &w.d : &w.s;
+            struct side *other = j < n ? &w.s : &w.d;
+            const struct checker_flow *flow
+                = checker_flow(&side->checker.w[0], &keys[j], false);
+
+            assert_non_null(flow);
+            assert_int_equal(flow->last, w.next[j]);
+            assert_null(checker_flow(&other->checker.w[0], &keys[j], false));
+            feed(&w, side, j, NULL);
+        }
+        assert_int_equal(w.s.checker.lost + w.d.checker.lost, 0);
+        world_uninit(&w);
+    }
+}
+
+/* The source dies, too: D says which flows it has got. */
+static void
+test_doubt_without_source(void **state)
+{
+    (void) state;
+    for (int i = 0; i < 20; i++) {
+        struct world w;
+
+        world_init(&w);
+        world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                      MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 50);
+        command(&w.s, MBOX_MSG_EXPORT);
+        settle(&w);
+        for (uint32_t j = 0; j < 20; j++) {
+            feed(&w, &w.s, j, NULL);
+        }
+        assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+        while (!w.d.t->destination->frozen) {
+            mb_transfer_run(w.s.t, w.s.clock + 1);
+            mb_transfer_run(w.d.t, w.d.clock + 1);
+        }
+        mb_transfer_disconnected(w.d.t);
+        mb_transfer_destroy(w.s.t);
+        w.s.t = NULL;
+        settle(&w);
+
+        assert_true(ask(&w.d, MBOX_SELECT_ALL_EXCEPT) <= 20);
+        resolve(&w.d, true, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+        settle(&w);
+        assert_null(w.d.t);
+        assert_int_equal(checker_all_flows(&w.d.checker), 50);
+        world_uninit(&w);
+    }
+}
+
 /* At whichever step a transfer ends early, by ABORT or by the end of the
  * coordinator's connection, the state is whole at the source, and nowhere else
  * unless it was released. */
@@ -1088,6 +1231,15 @@ test_end_at_each_step(void **state)
             if (lost) {
                 mb_transfer_disconnected(w.s.t);
                 mb_transfer_disconnected(w.d.t);
+                settle(&w);
+                assert_int_equal(w.s.t != NULL, step >= 3);
+                assert_int_equal(w.d.t != NULL, step >= 4);
+                if (w.s.t) {
+                    resolve(&w.s, false, MBOX_SELECT_KEYS, NULL, 0);
+                }
+                if (w.d.t) {
+                    resolve(&w.d, false, MBOX_SELECT_KEYS, NULL, 0);
+                }
             } else {
                 command(&w.s, MBOX_MSG_ABORT);
                 command(&w.d, MBOX_MSG_ABORT);
@@ -1096,8 +1248,7 @@ test_end_at_each_step(void **state)
             assert_null(w.s.t);
             assert_null(w.d.t);
             assert_state_at(&w, &w.s, 50);
-            assert_int_equal(checker_all_flows(&w.d.checker),
-                             lost && step == 4 ? 50 : 0);
+            assert_int_equal(checker_all_flows(&w.d.checker), 0);
             feed(&w, &w.s, 7, NULL);
             assert_state_at(&w, &w.s, 50);
             world_uninit(&w);
@@ -1503,6 +1654,15 @@ test_random_commands(void **state)
             }
         }
         settle(&w);
+        for (int j = 0; j < 2; j++) {
+            struct side *side = j ? &w.s : &w.d;
+
+            if (side->t) {
+                resolve(side, test_random_range(2), MBOX_SELECT_ALL_EXCEPT,
+                        NULL, 0);
+            }
+        }
+        settle(&w);
         assert_null(w.s.t);
         assert_null(w.d.t);
         world_uninit(&w);
@@ -1524,6 +1684,8 @@ main(void)
         cmocka_unit_test(test_buffer_limit),
         cmocka_unit_test(test_copy),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_doubt_without_source),
         cmocka_unit_test(test_end_at_each_step),
         cmocka_unit_test(test_cut_channel),
         cmocka_unit_test(test_salvage),
