@@ -24,9 +24,9 @@
  * or through calls, read packets by one of the calls of packet-reads.json.
  * Loops of the control flow graph are its strongly connected regions, nested
  * (Steensgaard, "Sequentializing program dependence graphs for irreducible
- * programs", 1993), so that one made by goto counts; a call such as
- * pcap_loop() or event_base_dispatch() is a loop, too: in the library, with the
- * handlers as its body.
+ * programs", 1993), so that one made by goto counts; a call such as pcap_loop()
+ * or event_base_dispatch() is a loop, too: in the library, with the handlers as
+ * its body.
  *
  * Which is chosen: the outermost that waits for packets itself, rather than
  * only in a loop inside, and has no bound (one that counts or walks a list has
@@ -100,13 +100,11 @@ bool sa_loops_has_insn(const struct sa_loops *, uint32_t insn);
 const struct sa_packet_read *sa_loops_read_at(const struct sa_loops *,
                                               uint32_t insn);
 
-/* Vertices of the graph that hold the packet as it is received by the reads of
- * the chosen loops: memory it is read into, parameters of handlers that point
- * there are not among them.  Ascending; g_free(). */
+/* Nodes of the points-to analysis that the packet is put into by the reads that
+ * the chosen loops reach.  Ascending; g_free(). */
 uint32_t *sa_loops_packet_nodes(const struct sa_loops *, size_t *n);
 
-/* For reports: the function's outline of all of the above. Strings are owned
- * by the loops. */
+/* Fills the loops of a result; the strings stay those of the loops. */
 void sa_loops_to_result(const struct sa_loops *, struct sa_result *);
 
 #endif /* loop.h */

@@ -177,19 +177,19 @@ add_access(struct collector *c, GArray *nodes, LLVMValueRef pointer,
     g_array_append_vals(nodes, s.ids, s.n);
 }
 
-/* Adds all nodes of the objects that the nodes in[from..] hold pointers to,
- * from where these point on. */
+/* Adds all nodes of the objects that the nodes 'in' hold pointers to, from
+ * where these point on. */
 static void
-add_contents(struct collector *c, GArray *in, guint from, GArray *nodes)
+add_contents(const struct sa_modref *mr, const GArray *in, GArray *nodes)
 {
     guint end = in->len;
 
-    for (guint i = from; i < end; i++) {
+    for (guint i = 0; i < end; i++) {
         uint32_t holder = g_array_index(in, uint32_t, i);
-        struct sa_nodes to = sa_pta_content(c->mr->pta, holder);
+        struct sa_nodes to = sa_pta_content(mr->pta, holder);
         for (uint32_t j = 0; j < to.n; j++) {
             const struct sa_object *o
-                = &c->mr->objects[c->mr->nodes[to.ids[j]].object];
+                = &mr->objects[mr->nodes[to.ids[j]].object];
             for (uint32_t node = to.ids[j];
                  node < o->first_node + o->n_nodes; node++) {
                 g_array_append_val(nodes, node);
@@ -290,45 +290,19 @@ add_effect(struct collector *c, uint32_t insn, LLVMValueRef call,
     }
 }
 
-/* What a call that receives packets writes beyond its effects. */
+/* What a call that receives packets reads and writes beyond its effects. */
 static void
 add_packet_read(struct collector *c, uint32_t insn, LLVMValueRef call,
                 const struct sa_packet_read *r)
 {
-    const struct sa_program *p = c->mr->program;
-
-    if (r->callback != SA_NO_ARG) {
-        uint32_t n;
-        const uint32_t *handlers = sa_pta_callbacks(c->mr->pta, insn, &n);
-        for (uint32_t i = 0; i < n; i++) {
-            const struct sa_function *f = &p->functions[handlers[i]];
-            if (f->defined && r->packet >= 0
-                && r->packet < (int) f->n_params) {
-                add_access(c, c->writes,
-                           p->values[f->first_param + r->packet], 0);
-            }
-        }
-        return;
-    }
-
-    GArray *argument = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    add_argument(c, argument, call, r->packet, 0);
-    if (r->indirect || r->iovec) {
-        GArray *inner = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        add_contents(c, argument, 0, inner);
+    if (r->callback == SA_NO_ARG) {
         if (r->iovec) {
-            g_array_append_vals(c->reads, argument->data, argument->len);
-            g_array_append_vals(c->reads, inner->data, inner->len);
-            add_contents(c, inner, 0, c->writes);
-        } else {
-            g_array_append_vals(c->writes, argument->data, argument->len);
+            add_argument(c, c->reads, call, r->packet, 0);
+        } else if (r->indirect) {
+            add_argument(c, c->writes, call, r->packet, sizeof(void *));
         }
-        g_array_append_vals(c->writes, inner->data, inner->len);
-        g_array_free(inner, TRUE);
-    } else {
-        g_array_append_vals(c->writes, argument->data, argument->len);
     }
-    g_array_free(argument, TRUE);
+    sa_modref_packet(c->mr, insn, r, c->writes);
 }
 
 /* What va_start() makes: the list, and the arguments it leads to. */
@@ -339,7 +313,7 @@ add_va_start(struct collector *c, LLVMValueRef call)
 
     add_argument(c, list, call, 0, 0);
     g_array_append_vals(c->writes, list->data, list->len);
-    add_contents(c, list, 0, c->writes);
+    add_contents(c->mr, list, c->writes);
     g_array_free(list, TRUE);
 }
 
@@ -453,7 +427,7 @@ add_insn(struct collector *c, uint32_t insn)
     case LLVMVAArg:
         add_access(c, c->reads, LLVMGetOperand(i->value, 0), 0);
         add_access(c, c->writes, LLVMGetOperand(i->value, 0), 0);
-        add_contents(c, c->reads, 0, c->reads);
+        add_contents(c->mr, c->reads, c->reads);
         break;
     case LLVMCall:
     case LLVMInvoke:
@@ -463,6 +437,58 @@ add_insn(struct collector *c, uint32_t insn)
     default:
         break;
     }
+}
+
+void
+sa_modref_packet(const struct sa_modref *mr, uint32_t insn,
+                 const struct sa_packet_read *r, GArray *nodes)
+{
+    const struct sa_program *p = mr->program;
+    LLVMValueRef call = p->insns[insn].value;
+    GPtrArray *pointers = g_ptr_array_new();
+
+    if (r->callback != SA_NO_ARG) {
+        uint32_t n;
+        const uint32_t *handlers = sa_pta_callbacks(mr->pta, insn, &n);
+        for (uint32_t i = 0; i < n; i++) {
+            const struct sa_function *f = &p->functions[handlers[i]];
+            if (f->defined && r->packet >= 0
+                && r->packet < (int) f->n_params) {
+                g_ptr_array_add(pointers,
+                                p->values[f->first_param + r->packet]);
+            }
+        }
+    } else if (r->packet == SA_RETURN) {
+        g_ptr_array_add(pointers, call);
+    } else if (r->packet >= 0
+               && r->packet < (int) LLVMGetNumArgOperands(call)) {
+        g_ptr_array_add(pointers, LLVMGetOperand(call, r->packet));
+    }
+
+    GArray *at = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (guint i = 0; i < pointers->len; i++) {
+        uint32_t value = sa_value_id(p, g_ptr_array_index(pointers, i));
+        if (value != SA_NONE) {
+            sa_pta_access(mr->pta, value, 0, add_node, at);
+        }
+    }
+    g_ptr_array_free(pointers, TRUE);
+
+    bool handed = r->callback != SA_NO_ARG;
+    if (!handed && (r->indirect || r->iovec)) {
+        GArray *inner = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        add_contents(mr, at, inner);
+        g_array_append_vals(nodes, inner->data, inner->len);
+        if (r->iovec) {
+            /* A struct msghdr leads to a struct iovec first. */
+            add_contents(mr, inner, nodes);
+        }
+        g_array_free(inner, TRUE);
+    } else {
+        g_array_append_vals(nodes, at->data, at->len);
+    }
+    g_array_free(at, TRUE);
+    sa_sort_unique(nodes);
 }
 
 /* Copies of structures. */

@@ -34,6 +34,7 @@
  * Equal sets are stored once ("sets"): thousands of accesses through pointers
  * that may point to the same things cost one copy. */
 
+#include <glib.h>
 #include "model.h"
 #include "pta.h"
 #include "tables.h"
@@ -75,6 +76,11 @@ uint32_t *sa_modref_readers(const struct sa_modref *, uint32_t node,
                             uint32_t *n);
 uint32_t *sa_modref_writers(const struct sa_modref *, uint32_t node,
                             uint32_t *n);
+
+/* Adds the nodes into which a call that receives packets puts them to 'nodes',
+ * a GArray of uint32_t, and sorts it. */
+void sa_modref_packet(const struct sa_modref *, uint32_t insn,
+                      const struct sa_packet_read *, GArray *nodes);
 
 /* Nodes that a function reads or writes, itself and through all that it calls,
  * ascending; of functions[0..n) together.  Computed at each call (a walk of

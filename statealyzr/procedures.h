@@ -62,6 +62,7 @@ struct sa_procedures *sa_procedures_find(const struct sa_program *,
                                          const struct sa_pta *,
                                          const struct sa_modref *,
                                          const struct sa_sdg *,
+                                         const struct sa_tables *,
                                          const struct sa_loops *);
 void sa_procedures_destroy(struct sa_procedures *);
 
