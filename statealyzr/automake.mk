@@ -70,6 +70,10 @@ statealyzr_libstatealyzr_la_LIBADD = \
 
 dist_statealyzr_DATA = $(statealyzr_tables)
 
+dist_man_MANS += \
+	statealyzr/mbox-cc.1 \
+	statealyzr/mbox-statealyzr.1
+
 # What every HTML report has, as C strings.
 statealyzr/report-assets.h: statealyzr/report.css statealyzr/report.js
 	$(AM_V_GEN)$(MKDIR_P) statealyzr && \

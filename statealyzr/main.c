@@ -333,7 +333,7 @@ analyse(struct run *run)
     }
 
     run->procedures = sa_procedures_find(run->program, run->pta, run->modref,
-                                         run->sdg, run->loops);
+                                         run->sdg, run->tables, run->loops);
     phase_end("procedures", "", run);
 
     struct sa_analysis analysis = {
