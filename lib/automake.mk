@@ -19,6 +19,8 @@ mbox_lib_sources = \
 	lib/mbox-channel-private.h \
 	lib/mbox-channel.c \
 	lib/mbox-channel.h \
+	lib/mbox-chunk.c \
+	lib/mbox-chunk.h \
 	lib/mbox-key.c \
 	lib/mbox-key.h \
 	lib/mbox-listener.c \

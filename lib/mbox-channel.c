@@ -311,24 +311,61 @@ mbox_channel_send(struct mbox_channel *ch, const struct mbox_msg *msg,
     return commit_output(ch, start, fd);
 }
 
+/* True if the 'len' bytes at 'frames' are one or more whole frames. */
+static bool
+are_frames(const uint8_t *frames, size_t len)
+{
+    do {
+        int n = mbox_msg_frame_length(frames, len);
+
+        if (n <= 0) {
+            return false;
+        }
+        frames += n;
+        len -= n;
+    } while (len);
+    return true;
+}
+
 int
-mbox_channel_send_raw(struct mbox_channel *ch, const void *frame, size_t len)
+mbox_channel_send_raw(struct mbox_channel *ch, const void *frames, size_t len)
 {
     if (ch->error) {
         return ch->error;
     }
-
-    int frame_len = mbox_msg_frame_length(frame, len);
-    if (frame_len <= 0 || (size_t) frame_len != len) {
+    if (!are_frames(frames, len)) {
         return -EINVAL;
+    }
+
+    /* What can be written at once need not be copied. */
+    size_t done = 0;
+    if (len >= OUT_FLUSH && !mbox_channel_backlog(ch)
+        && !ch->stream.connecting) {
+        ssize_t n = mbox_stream_write(&ch->stream, frames, len, -1);
+
+        if (n < 0 && n != -EAGAIN) {
+            channel_fail(ch, n, "%s", ch->stream.error);
+            return ch->error;
+        }
+        if (n > 0) {
+            done = n;
+            ch->out_total += n;
+        }
+        ch->out_blocked = done < len;
+    }
+    if (done == len) {
+        return 0;
     }
 
     compact_output(ch);
     size_t start = ch->out.len;
-    mbox_put_bytes(&ch->out, frame, len);
+    mbox_put_bytes(&ch->out, (const uint8_t *) frames + done, len - done);
     int error = ch->out.error;
     if (error) {
         ch->out.error = 0;
+        if (done) {
+            channel_fail(ch, error, "%s", strerror(-error));
+        }
         return error;
     }
     return commit_output(ch, start, -1);

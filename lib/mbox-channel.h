@@ -96,8 +96,11 @@ int mbox_channel_recv(struct mbox_channel *, struct mbox_msg *msg, int *fdp,
  * whenever 64 KiB have gathered. */
 int mbox_channel_send(struct mbox_channel *, const struct mbox_msg *,
                       const struct mbox_key *keys, int fd);
-int mbox_channel_send_raw(struct mbox_channel *, const void *frame, size_t);
 int mbox_channel_flush(struct mbox_channel *);
+
+/* Queues one or more whole frames; -EINVAL if they are not.  What the system
+ * takes at once is not copied. */
+int mbox_channel_send_raw(struct mbox_channel *, const void *frames, size_t);
 
 /* Bytes queued and not yet written, for senders that throttle themselves. */
 size_t mbox_channel_backlog(const struct mbox_channel *);

@@ -309,20 +309,22 @@ rotl64(uint64_t x, int n)
     return x << n | x >> (64 - n);
 }
 
-/* The mixing steps of MurmurHash3 for 64-bit words.  The words are independent
- * of each other up to the last xor, so that they are mixed in parallel. */
+/* Each word is mixed by itself, so that a processor does all at once, with odd
+ * constants that tell the words apart; the end is that of MurmurHash3. */
 uint32_t
 mbox_key_hash(const struct mbox_key *key, uint32_t basis)
 {
+    static const uint64_t factors[] = {
+        UINT64_C(0x87c37b91114253d5), UINT64_C(0x4cf5ad432745937f),
+        UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f),
+        UINT64_C(0xd6e8feb86659fd93),
+    };
     uint64_t words[sizeof *key / sizeof(uint64_t)];
     uint64_t h = basis;
 
     memcpy(words, key, sizeof words);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        uint64_t k = words[i] * UINT64_C(0x87c37b91114253d5);
-
-        h ^= rotl64(k, 31) * UINT64_C(0x4cf5ad432745937f);
-        h = rotl64(h, 27) * 5 + 0x52dce729;
+        h += rotl64(words[i] * factors[i], 32) * UINT64_C(0x165667b19e3779f9);
     }
     h ^= h >> 33;
     h *= UINT64_C(0xff51afd7ed558ccd);

@@ -471,6 +471,27 @@ mbox_msg_frame_length(const void *data, size_t len)
     return length <= len - LENGTH_LEN ? (int) length + LENGTH_LEN : 0;
 }
 
+/* The body of a CHUNK, of which there are more than of all other types: the
+ * same as with a loop over its fields. */
+static int
+decode_chunk(struct mbox_reader *r, struct mbox_msg *msg)
+{
+    msg->scope = mbox_get_u8(r);
+    get_keys(r, msg);
+    msg->seq = mbox_get_u32(r);
+    msg->crc = mbox_get_u32(r);
+    msg->data_len = mbox_get_u32(r);
+    msg->data = mbox_get_bytes(r, msg->data_len);
+    if (r->error || !scope_is_valid(msg->scope)
+        || !field_is_valid(F_KEYS, msg)) {
+        return -EPROTO;
+    }
+    if (r->left) {
+        get_optional_fields(r, msg);
+    }
+    return r->error;
+}
+
 int
 mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg)
 {
@@ -491,6 +512,9 @@ mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg)
     const struct msg_info *info = find_info(type);
     if (!info) {
         return flags & MBOX_MSG_F_OPTIONAL ? -EAGAIN : -EOPNOTSUPP;
+    }
+    if (type == MBOX_MSG_CHUNK) {
+        return decode_chunk(&r, msg);
     }
     for (const uint8_t *f = info->fields; *f != F_END; f++) {
         get_field(*f, &r, msg);

@@ -53,7 +53,7 @@ enum mbox_msg_type {
     MBOX_MSG_ERROR = 1,         /* 'code', 'text'. Ends the transfer 'id', or
                                  * the connection if 'id' is 0. */
     MBOX_MSG_ECHO_REQUEST = 2,
-    MBOX_MSG_ECHO_REPLY = 3,
+    MBOX_MSG_ECHO_REPLY = 3,    /* 'id' as in the request. */
 
     /* Handshake. */
     MBOX_MSG_HELLO = 4,         /* A to C: 'version', 'name', 'class_name',
@@ -74,7 +74,9 @@ enum mbox_msg_type {
     MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now. */
     MBOX_MSG_EXPORT = 12,       /* C to S: start to send state. */
     MBOX_MSG_PRECOPY = 13,      /* S to C: 'round', 'n_chunks', 'n_bytes'
-                                 * so far, 'n_dirty' left. */
+                                 * so far, 'n_dirty' left; D has what was sent
+                                 * (it answered an ECHO_REQUEST, unless state
+                                 * is relayed). */
     MBOX_MSG_RETURN = 14,       /* C to S: freeze the flow space at once, and
                                  * return its packets, or discard them if the
                                  * guarantee is none. Method events. */
@@ -89,7 +91,8 @@ enum mbox_msg_type {
                                  * every flow of the space except 'keys'
                                  * ('select'). */
     MBOX_MSG_INSTALLED = 20,    /* D to C: all state is in place: 'n_flows',
-                                 * 'n_chunks', 'n_bytes', 'n_gone'. */
+                                 * 'n_chunks', 'n_bytes', 'n_gone' (states
+                                 * that D had until they ended). */
     MBOX_MSG_PACKET = 21,       /* Either way, via=channel: 'kind', 'seq',
                                  * 'data' is a whole untagged frame. */
     MBOX_MSG_FLUSHED = 22,      /* D to C: it has processed 'n_packets'

@@ -24,67 +24,6 @@
 #define WRITER_MIN_ALLOC 512
 
 void
-mbox_reader_init(struct mbox_reader *r, const void *data, size_t len)
-{
-    r->p = data;
-    r->left = len;
-    r->error = 0;
-}
-
-const void *
-mbox_get_bytes(struct mbox_reader *r, size_t n)
-{
-    if (r->error || n > r->left) {
-        r->error = -EPROTO;
-        r->left = 0;
-        return NULL;
-    }
-
-    const uint8_t *p = r->p;
-    if (n) {
-        r->p += n;
-        r->left -= n;
-    }
-    return p;
-}
-
-uint8_t
-mbox_get_u8(struct mbox_reader *r)
-{
-    const uint8_t *p = mbox_get_bytes(r, 1);
-
-    return p ? p[0] : 0;
-}
-
-uint16_t
-mbox_get_u16(struct mbox_reader *r)
-{
-    const uint8_t *p = mbox_get_bytes(r, 2);
-
-    return p ? (uint16_t) (p[0] << 8 | p[1]) : 0;
-}
-
-uint32_t
-mbox_get_u32(struct mbox_reader *r)
-{
-    const uint8_t *p = mbox_get_bytes(r, 4);
-
-    return (p
-            ? (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
-              | (uint32_t) p[2] << 8 | p[3]
-            : 0);
-}
-
-uint64_t
-mbox_get_u64(struct mbox_reader *r)
-{
-    uint64_t high = mbox_get_u32(r);
-    uint64_t low = mbox_get_u32(r);
-
-    return r->error ? 0 : high << 32 | low;
-}
-
-void
 mbox_get_string(struct mbox_reader *r, char *buf, size_t size)
 {
     size_t n = mbox_get_u16(r);

@@ -25,6 +25,7 @@
  * checks once, at its end.  A writer owns a growing buffer (up to 'limit') and
  * likewise latches -ENOMEM or -EMSGSIZE in 'error'. */
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,15 +40,68 @@ struct mbox_reader {
     int error;                  /* 0 or -EPROTO. */
 };
 
-void mbox_reader_init(struct mbox_reader *, const void *data, size_t len);
-uint8_t mbox_get_u8(struct mbox_reader *);
-uint16_t mbox_get_u16(struct mbox_reader *);
-uint32_t mbox_get_u32(struct mbox_reader *);
-uint64_t mbox_get_u64(struct mbox_reader *);
+static inline void
+mbox_reader_init(struct mbox_reader *r, const void *data, size_t len)
+{
+    r->p = (const uint8_t *) data;
+    r->left = len;
+    r->error = 0;
+}
 
 /* Returns a pointer to the next 'n' bytes inside the reader's data (borrowed)
  * and skips them; NULL and an error if there are fewer. */
-const void *mbox_get_bytes(struct mbox_reader *, size_t n);
+static inline const void *
+mbox_get_bytes(struct mbox_reader *r, size_t n)
+{
+    const uint8_t *p = r->p;
+
+    if (n > r->left || r->error) {
+        r->error = -EPROTO;
+        r->left = 0;
+        return NULL;
+    }
+    if (n) {
+        r->p += n;
+        r->left -= n;
+    }
+    return p;
+}
+
+static inline uint8_t
+mbox_get_u8(struct mbox_reader *r)
+{
+    const uint8_t *p = (const uint8_t *) mbox_get_bytes(r, 1);
+
+    return p ? p[0] : 0;
+}
+
+static inline uint16_t
+mbox_get_u16(struct mbox_reader *r)
+{
+    const uint8_t *p = (const uint8_t *) mbox_get_bytes(r, 2);
+
+    return p ? (uint16_t) (p[0] << 8 | p[1]) : 0;
+}
+
+static inline uint32_t
+mbox_get_u32(struct mbox_reader *r)
+{
+    const uint8_t *p = (const uint8_t *) mbox_get_bytes(r, 4);
+
+    return (p
+            ? (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16
+              | (uint32_t) p[2] << 8 | p[3]
+            : 0);
+}
+
+static inline uint64_t
+mbox_get_u64(struct mbox_reader *r)
+{
+    uint64_t high = mbox_get_u32(r);
+    uint64_t low = mbox_get_u32(r);
+
+    return r->error ? 0 : high << 32 | low;
+}
 
 /* Copies a string (u16 length, bytes) into 'buf' of 'size', null-terminated.
  * An embedded null byte, or one that does not fit, is an error. */

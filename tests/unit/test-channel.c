@@ -212,6 +212,54 @@ test_every_message(void **state)
     free(rm);
 }
 
+/* Many whole frames at once, more than a socket takes, with and without others
+ * that wait before them. */
+static void
+test_raw_frames(void **state)
+{
+    struct random_msg *rm = malloc(sizeof *rm);
+    struct mbox_channel *a, *b;
+    struct mbox_writer w;
+
+    (void) state;
+    channel_pair(&a, &b);
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    while (w.len < 2 * 1024 * 1024) {
+        random_msg(rm, MBOX_MSG_CHUNK);
+        mbox_msg_encode(&rm->msg, rm->keys, &w);
+    }
+    assert_int_equal(mbox_channel_send_raw(a, w.data, 0), -EINVAL);
+    assert_int_equal(mbox_channel_send_raw(a, w.data, w.len - 1), -EINVAL);
+    assert_int_equal(mbox_channel_backlog(a), 0);
+
+    for (int round = 0; round < 3; round++) {
+        size_t n = 0;
+
+        for (int i = 0; i < 1 + round; i++) {
+            assert_int_equal(mbox_channel_send_raw(a, w.data, w.len), 0);
+        }
+        assert_true(mbox_channel_backlog(a) > 0);
+        while (n < w.len * (1 + round)) {
+            struct mbox_msg msg;
+            const void *frame;
+            size_t len;
+
+            assert_int_equal(mbox_channel_run(a), 0);
+            assert_int_equal(mbox_channel_run(b), 0);
+            while (!mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
+                assert_memory_equal(frame, w.data + n % w.len, len);
+                n += len;
+            }
+        }
+        assert_int_equal(n, w.len * (1 + round));
+        assert_int_equal(mbox_channel_backlog(a), 0);
+    }
+    mbox_writer_uninit(&w);
+    mbox_channel_close(a);
+    mbox_channel_close(b);
+    free(rm);
+}
+
 static void
 test_byte_by_byte(void **state)
 {
@@ -984,6 +1032,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_message),
+        cmocka_unit_test(test_raw_frames),
         cmocka_unit_test(test_byte_by_byte),
         cmocka_unit_test(test_bulk),
         cmocka_unit_test(test_largest_frame),

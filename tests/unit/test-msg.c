@@ -20,6 +20,7 @@
 
 #include <errno.h>
 
+#include "mbox-chunk.h"
 #include "random-msg.h"
 
 /* Encodes 'msg' to a fresh frame in 'w'. */
@@ -440,6 +441,67 @@ test_text_is_printable(void **state)
     free(copy);
 }
 
+/* A chunk that is written in place is the same frame. */
+static void
+test_chunk_in_place(void **state)
+{
+    struct random_msg *rm = malloc(sizeof *rm);
+
+    (void) state;
+    for (int i = 0; i < 2000; i++) {
+        struct mbox_writer w, w2;
+        struct mbox_chunk_writer cw;
+        struct mbox_msg *msg = &rm->msg;
+
+        random_msg(rm, MBOX_MSG_CHUNK);
+        if (!msg->n_keys) {
+            msg->n_keys = 1;
+        }
+        msg->crc = mbox_msg_crc(msg->data, msg->data_len);
+        encode(&w, msg, rm->keys);
+
+        mbox_writer_init(&w2, MBOX_WRITER_LIMIT);
+        mbox_put_u32(&w2, 1);
+        mbox_chunk_begin(&cw, &w2, msg->id, msg->scope, &rm->keys[0]);
+        mbox_put_bytes(&w2, msg->data, msg->data_len / 2);
+        mbox_put_bytes(&w2, (const uint8_t *) msg->data + msg->data_len / 2,
+                       msg->data_len - msg->data_len / 2);
+        assert_int_equal(mbox_chunk_data_len(&cw, &w2), msg->data_len);
+        assert_int_equal(mbox_chunk_end(&cw, &w2, msg->seq, msg->merge,
+                                        rm->keys + 1, msg->n_keys - 1), 0);
+        assert_int_equal(w2.len, 4 + w.len);
+        assert_memory_equal(w2.data + 4, w.data, w.len);
+
+        mbox_chunk_begin(&cw, &w2, msg->id, msg->scope, &rm->keys[0]);
+        mbox_chunk_cancel(&cw, &w2);
+        assert_int_equal(w2.len, 4 + w.len);
+
+        /* No room for all of it. */
+        mbox_writer_uninit(&w2);
+        mbox_writer_init(&w2, test_random_range(w.len));
+        mbox_chunk_begin(&cw, &w2, msg->id, msg->scope, &rm->keys[0]);
+        mbox_put_bytes(&w2, msg->data, msg->data_len);
+        assert_int_equal(mbox_chunk_end(&cw, &w2, msg->seq, msg->merge,
+                                        rm->keys + 1, msg->n_keys - 1),
+                         -EMSGSIZE);
+        assert_int_equal(w2.len, 0);
+        mbox_writer_uninit(&w);
+        mbox_writer_uninit(&w2);
+    }
+
+    struct mbox_writer w;
+    struct mbox_chunk_writer cw;
+    mbox_writer_init(&w, 2 * MBOX_MSG_MAX);
+    mbox_chunk_begin(&cw, &w, 1, MBOX_SCOPE_PER_FLOW, &rm->keys[0]);
+    size_t ofs = mbox_put_uninit(&w, MBOX_MSG_MAX);
+    memset(w.data + ofs, 0, MBOX_MSG_MAX);
+    assert_int_equal(mbox_chunk_end(&cw, &w, 1, false, NULL, 0), -EMSGSIZE);
+    assert_int_equal(w.len, 0);
+    assert_int_equal(w.error, 0);
+    mbox_writer_uninit(&w);
+    free(rm);
+}
+
 static void
 test_crc(void **state)
 {
@@ -515,6 +577,7 @@ main(void)
         cmocka_unit_test(test_optional_fields),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_text_is_printable),
+        cmocka_unit_test(test_chunk_in_place),
         cmocka_unit_test(test_crc),
         cmocka_unit_test(test_names),
     };

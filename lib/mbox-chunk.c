@@ -1,0 +1,105 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "mbox-chunk.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* In a frame: what is before the first key, the number of keys at its end; and
+ * what is between the last key and the data: seq, crc, length. */
+#define HEAD_LEN (MBOX_MSG_HEADER_LEN + 1 + 4)
+#define N_KEYS_OFS (HEAD_LEN - 4)
+#define TAIL_LEN (4 + 4 + 4)
+
+/* The optional field "merge". */
+#define TLV_MERGE 1
+
+void
+mbox_chunk_begin(struct mbox_chunk_writer *cw, struct mbox_writer *w,
+                 uint32_t id, enum mbox_scope scope,
+                 const struct mbox_key *key)
+{
+    uint8_t head[HEAD_LEN] = {
+        [4] = MBOX_MSG_CHUNK >> 8, MBOX_MSG_CHUNK & 0xff,
+        [8] = id >> 24, id >> 16 & 0xff, id >> 8 & 0xff, id & 0xff,
+        [12] = scope,
+        [16] = 1,               /* Number of keys. */
+    };
+
+    cw->start = w->len;
+    mbox_put_bytes(w, head, sizeof head);
+    mbox_key_encode(key, w);
+    mbox_put_uninit(w, TAIL_LEN);
+    cw->data = w->len;
+}
+
+void
+mbox_chunk_cancel(const struct mbox_chunk_writer *cw, struct mbox_writer *w)
+{
+    w->len = cw->start;
+}
+
+/* Inserts keys behind the first, before the 'len' bytes of data. */
+static void
+insert_keys(const struct mbox_chunk_writer *cw, struct mbox_writer *w,
+            size_t len, const struct mbox_key *keys, size_t n)
+{
+    size_t tail = cw->data - TAIL_LEN;
+    size_t size = n * MBOX_KEY_WIRE_LEN;
+
+    mbox_put_uninit(w, size);
+    if (w->error) {
+        return;
+    }
+    memmove(w->data + tail + size, w->data + tail, TAIL_LEN + len);
+    w->len = tail;
+    for (size_t i = 0; i < n; i++) {
+        mbox_key_encode(&keys[i], w);
+    }
+    w->len += TAIL_LEN + len;
+    mbox_poke_u32(w, cw->start + N_KEYS_OFS, 1 + n);
+}
+
+int
+mbox_chunk_end(const struct mbox_chunk_writer *cw, struct mbox_writer *w,
+               uint32_t seq, bool merge, const struct mbox_key *more_keys,
+               size_t n_more)
+{
+    size_t data = cw->data + n_more * MBOX_KEY_WIRE_LEN;
+    size_t len = mbox_chunk_data_len(cw, w);
+
+    if (n_more && !w->error) {
+        insert_keys(cw, w, len, more_keys, n_more);
+    }
+    if (merge) {
+        mbox_put_u16(w, TLV_MERGE);
+        mbox_put_u16(w, 1);
+        mbox_put_u8(w, 1);
+    }
+
+    size_t length = w->len - cw->start - 4;
+    int error = w->error ? w->error : length > MBOX_MSG_MAX ? -EMSGSIZE : 0;
+    if (error) {
+        mbox_chunk_cancel(cw, w);
+        return error;
+    }
+    mbox_poke_u32(w, cw->start, length);
+    mbox_poke_u32(w, data - 12, seq);
+    mbox_poke_u32(w, data - 8, mbox_msg_crc(w->data + data, len));
+    mbox_poke_u32(w, data - 4, len);
+    return 0;
+}
