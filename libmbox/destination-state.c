@@ -22,6 +22,10 @@
 /* Keys per RELEASE. */
 #define RELEASE_BATCH 512
 
+/* The clock is looked at after as many messages, or bytes of state. */
+#define CLOCK_STATES 8
+#define CLOCK_BYTES (16 * 1024)
+
 /* Calls of state functions in the worker that owns the state. */
 
 struct state_call {
@@ -245,7 +249,7 @@ recv_stream(struct mb_destination *d, const struct mbox_msg *msg)
 static struct mbox_key
 main_key(const struct mbox_msg *msg, uint32_t i)
 {
-    struct mbox_key key, canonical;
+    struct mbox_key key;
 
     if (msg->scope == MBOX_SCOPE_ALL_FLOWS
         || msg->scope == MBOX_SCOPE_CONFIG) {
@@ -253,11 +257,10 @@ main_key(const struct mbox_msg *msg, uint32_t i)
         return key;
     }
     mbox_msg_get_key(msg, i, &key);
-    if (msg->scope == MBOX_SCOPE_MULTI_FLOW) {
-        return key;
+    if (msg->scope == MBOX_SCOPE_PER_FLOW) {
+        mbox_key_canonical(&key, &key);
     }
-    mbox_key_canonical(&key, &canonical);
-    return canonical;
+    return key;
 }
 
 /* Checks that state of this scope may come. */
@@ -265,9 +268,8 @@ static bool
 check_scope(struct mb_destination *d, const struct mbox_msg *msg)
 {
     struct mb_transfer *t = d->t;
-    const struct mb_env *env = t->env;
 
-    if (!(msg->scope & t->scopes & mb_state_scopes(env->mb_ops))) {
+    if (!(msg->scope & d->scopes)) {
         const char *scope = mbox_scope_to_string(msg->scope);
 
         mb_transfer_fail(t, EOPNOTSUPP, "%s state from %s",
@@ -281,22 +283,56 @@ check_scope(struct mb_destination *d, const struct mbox_msg *msg)
     return true;
 }
 
-/* True if one of the keys of a per-flow chunk is in the flow space, whichever
- * direction of the flow it is. */
+/* True if 'key' is in the flow space, or its reverse is. */
 static bool
-is_in_space(const struct mb_destination *d, const struct mbox_msg *msg)
+key_is_in_space(const struct mb_destination *d, const struct mbox_key *key)
 {
-    for (uint32_t i = 0; i < msg->n_keys; i++) {
-        struct mbox_key key, reverse;
+    const struct mbox_space *space = &d->t->space;
+    struct mbox_key reverse;
 
-        mbox_msg_get_key(msg, i, &key);
-        mbox_key_reverse(&key, &reverse);
-        if (mbox_space_contains(&d->t->space, &key)
-            || mbox_space_contains(&d->t->space, &reverse)) {
+    if (mbox_space_contains(space, key)) {
+        return true;
+    }
+    if (!space->one_way) {
+        return false;
+    }
+    mbox_key_reverse(key, &reverse);
+    return mbox_space_contains(space, &reverse);
+}
+
+/* True if the flow of a chunk is in the flow space by its main key 'key' or by
+ * another one. */
+static bool
+is_in_space(const struct mb_destination *d, const struct mbox_msg *msg,
+            const struct mbox_key *key)
+{
+    if (key_is_in_space(d, key)) {
+        return true;
+    }
+    for (uint32_t i = 1; i < msg->n_keys; i++) {
+        struct mbox_key other;
+
+        mbox_msg_get_key(msg, i, &other);
+        if (key_is_in_space(d, &other)) {
             return true;
         }
     }
     return false;
+}
+
+/* True if the state of a chunk is to be combined with what is here.  A copy
+ * replaces an earlier one: only shares of one copy are combined. */
+static bool
+must_merge(const struct mb_destination *d, const struct mbox_msg *msg,
+           const struct mbox_key *key)
+{
+    if (!msg->merge || d->t->method != MBOX_METHOD_COPY) {
+        return msg->merge;
+    }
+
+    uint32_t index = mb_table_find(&d->states, msg->scope, key);
+    return (index != MB_NO_ENTRY
+            && d->states.entries[index].flags & STATE_PUT);
 }
 
 static void
@@ -307,7 +343,10 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
     if (!check_scope(d, msg)) {
         return;
     }
-    if (msg->scope == MBOX_SCOPE_PER_FLOW && !is_in_space(d, msg)) {
+
+    struct mbox_key key = main_key(msg, 0);
+    uint32_t hash = mb_table_prefetch(&d->states, msg->scope, &key);
+    if (msg->scope == MBOX_SCOPE_PER_FLOW && !is_in_space(d, msg, &key)) {
         mb_transfer_fail(t, EPROTO, "state from %s of a flow that is not in "
                          "the flow space", t->peer);
         return;
@@ -323,17 +362,7 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
         return;
     }
 
-    struct mbox_key key = main_key(msg, 0);
-    uint32_t index = mb_table_insert(&d->states, msg->scope, &key);
-    if (index == MB_NO_ENTRY) {
-        mb_transfer_fail(t, ENOMEM, "import of state");
-        return;
-    }
-
-    /* A copy replaces an earlier one: only shares of one copy are combined. */
-    bool merge = (msg->merge
-                  && (t->method != MBOX_METHOD_COPY
-                      || d->states.entries[index].flags & STATE_PUT));
+    bool merge = must_merge(d, msg, &key);
     int error = put_state(d, msg->scope, &key, msg->data, msg->data_len,
                           merge ? MBOX_PUT_MERGE : MBOX_PUT_REPLACE);
     if (error) {
@@ -341,6 +370,14 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
 
         mb_transfer_fail(t, -error, "import of state (%s)",
                          mbox_key_format(&key, s, sizeof s));
+        return;
+    }
+
+    uint32_t index = mb_table_insert_hashed(&d->states, hash, msg->scope,
+                                            &key);
+    if (index == MB_NO_ENTRY) {
+        mb_destination_del_state(d, msg->scope, &key);
+        mb_transfer_fail(t, ENOMEM, "import of state");
         return;
     }
 
@@ -376,6 +413,7 @@ recv_gone(struct mb_destination *d, const struct mbox_msg *msg)
             }
             d->states.entries[index].flags &= ~STATE_PUT;
             d->n_flows -= msg->scope == MBOX_SCOPE_PER_FLOW;
+            d->n_ended++;
         }
         d->n_gone++;
     }
@@ -435,9 +473,27 @@ recv_end(struct mb_destination *d, const struct mbox_msg *end)
     msg.n_flows = d->n_flows;
     msg.n_chunks = d->n_chunks;
     msg.n_bytes = d->n_bytes;
-    msg.n_gone = d->n_gone;
+    msg.n_gone = d->n_ended;
     mb_transfer_send(t, &msg, NULL);
     t->env->ops->control_flush(t->env->aux);
+}
+
+/* The source wants to know when everything before this is imported.  If the
+ * answer cannot be sent, it has ended meanwhile, and what it sent last still
+ * comes. */
+static void
+recv_echo(struct mb_destination *d, const struct mbox_msg *request)
+{
+    struct mb_transfer *t = d->t;
+    struct mbox_msg msg;
+
+    if (!t->state) {
+        mb_transfer_unexpected(t, request);
+        return;
+    }
+    mbox_msg_init(&msg, MBOX_MSG_ECHO_REPLY, t->id);
+    mbox_channel_send(t->state, &msg, NULL, -1);
+    mbox_channel_flush(t->state);
 }
 
 static void
@@ -467,6 +523,9 @@ recv_state(struct mb_destination *d, const struct mbox_msg *msg)
         break;
     case MBOX_MSG_END:
         recv_end(d, msg);
+        break;
+    case MBOX_MSG_ECHO_REQUEST:
+        recv_echo(d, msg);
         break;
     default:
         mb_transfer_unexpected(t, msg);
@@ -501,6 +560,8 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
     struct mb_transfer *t = d->t;
     struct mb_env *env = t->env;
     int error = mbox_channel_run(t->state);
+    unsigned int n = 0;
+    size_t n_bytes = 0;
 
     while (!t->failed && !d->installed) {
         struct mbox_msg msg;
@@ -517,8 +578,12 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
         }
         d->more = true;
         recv_state(d, &msg);
-        if (env->ops->now(env->aux) >= deadline) {
-            break;
+        n_bytes += msg.data_len;
+        if (++n >= CLOCK_STATES || n_bytes >= CLOCK_BYTES) {
+            if (env->ops->now(env->aux) >= deadline) {
+                break;
+            }
+            n = n_bytes = 0;
         }
     }
     mb_destination_send_batch(d);

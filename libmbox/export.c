@@ -19,6 +19,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mbox-chunk.h"
+
+/* A slice looks at the clock after as many states, or bytes. */
+#define CLOCK_STATES 8
+#define CLOCK_BYTES (16 * 1024)
+
 static int
 list_flow(const struct mbox_key *key, void *export_)
 {
@@ -49,7 +55,6 @@ mb_export_open(void *open_)
 
     mb_keys_init(&export->listed);
     mb_keys_init(&export->chunk.keys);
-    mbox_writer_init(&export->chunk.data, MBOX_WRITER_LIMIT);
     mb_tracker_init(tracker, open->space, open->scopes);
     tracker->merge_some = !export->copy;
     tracker->merge_all = export->merge_others;
@@ -89,7 +94,6 @@ mb_export_close(void *close_)
     mb_tracker_uninit(&export->tracker);
     mb_keys_uninit(&export->listed);
     mb_keys_uninit(&export->chunk.keys);
-    mbox_writer_uninit(&export->chunk.data);
 }
 
 void
@@ -101,69 +105,93 @@ mb_export_begin_round(void *export_)
                      + mb_tracker_n_dirty(&export->tracker));
 }
 
-/* Takes the next flow that existed at the start, that D does not have, and
- * that is not in a queue either unless 'queued' is true. */
-static uint32_t
-next_listed(struct mb_export *export, bool queued)
+/* A state that is to be sent. */
+struct state {
+    struct mbox_key key;
+    uint8_t scope;
+    uint32_t index;             /* In the tracker's table, or MB_NO_ENTRY. */
+};
+
+/* Takes the next flow that existed at the start and is not in a queue, unless
+ * 'queued' is true, and was not sent from there either. */
+static bool
+next_listed(struct mb_export *export, bool queued, struct state *state)
 {
-    struct mb_tracker *tracker = &export->tracker;
+    const struct mb_table *table = &export->tracker.table;
 
     while (export->next_listed < export->listed.n) {
         const struct mbox_key *key
             = &export->listed.keys[export->next_listed++];
-        uint32_t index = mb_table_insert(&tracker->table, MBOX_STATE_PER_FLOW,
-                                         key);
-        if (index == MB_NO_ENTRY) {
-            tracker->failed = true;
-            break;
+        uint32_t index = mb_table_find(table, MBOX_STATE_PER_FLOW, key);
+
+        if (index != MB_NO_ENTRY) {
+            uint8_t flags = table->entries[index].flags;
+
+            if (queued ? flags & ~MB_DIRTY_QUEUED : flags) {
+                continue;
+            }
         }
-        uint8_t flags = tracker->table.entries[index].flags;
-        if (!(queued ? flags & ~MB_DIRTY_QUEUED : flags)) {
-            return index;
-        }
+        state->key = *key;
+        state->scope = MBOX_STATE_PER_FLOW;
+        state->index = index;
+        return true;
     }
-    return MB_NO_ENTRY;
+    return false;
 }
 
-static uint32_t
-next_state(struct mb_export *export, enum mb_slice_part part)
+static bool
+next_queued(struct mb_export *export, enum mb_queue queue,
+            struct state *state)
 {
-    struct mb_tracker *tracker = &export->tracker;
-    uint32_t index = MB_NO_ENTRY;
+    uint32_t index = mb_tracker_pop(&export->tracker, queue);
 
-    if (part == MB_SLICE_ROUND) {
+    if (index == MB_NO_ENTRY) {
+        return false;
+    }
+
+    const struct mb_entry *entry = &export->tracker.table.entries[index];
+    state->key = entry->key;
+    state->scope = entry->scope;
+    state->index = index;
+    return true;
+}
+
+static bool
+next_state(struct mb_export *export, enum mb_slice_part part,
+           struct state *state)
+{
+    switch (part) {
+    case MB_SLICE_ROUND:
         if (!export->quota) {
-            return MB_NO_ENTRY;
+            return false;
         }
         export->quota--;
+        return (next_queued(export, MB_QUEUE_SHARED, state)
+                || next_listed(export, false, state)
+                || next_queued(export, MB_QUEUE_FLOWS, state));
+    case MB_SLICE_SHARED:
+        return (next_queued(export, MB_QUEUE_SHARED, state)
+                || next_queued(export, MB_QUEUE_LATE, state));
+    case MB_SLICE_FLOWS:
+        return (next_listed(export, false, state)
+                || next_queued(export, MB_QUEUE_FLOWS, state));
+    case MB_SLICE_LISTED:
+        return next_listed(export, true, state);
     }
-    if (part == MB_SLICE_ROUND || part == MB_SLICE_SHARED) {
-        index = mb_tracker_pop(tracker, MB_QUEUE_SHARED);
-    }
-    if (part == MB_SLICE_SHARED && index == MB_NO_ENTRY) {
-        index = mb_tracker_pop(tracker, MB_QUEUE_LATE);
-    }
-    if (part != MB_SLICE_SHARED && index == MB_NO_ENTRY) {
-        index = next_listed(export, part == MB_SLICE_LISTED);
-    }
-    if ((part == MB_SLICE_ROUND || part == MB_SLICE_FLOWS)
-        && index == MB_NO_ENTRY) {
-        index = mb_tracker_pop(tracker, MB_QUEUE_FLOWS);
-    }
-    return index;
+    return false;
 }
 
 /* True if D shall combine this state with its own. */
 static bool
-must_merge(const struct mb_export *export, const struct mb_entry *entry)
+must_merge(const struct mb_export *export, const struct state *state)
 {
-    switch ((enum mbox_state_scope) entry->scope) {
+    switch ((enum mbox_state_scope) state->scope) {
     case MBOX_STATE_MULTI_FLOW:
         return (export->worker
                 || (!export->copy
                     && mbox_space_match_host(&export->tracker.space,
-                                             entry->key.family,
-                                             entry->key.src)
+                                             state->key.family,
+                                             state->key.src)
                        == MBOX_MATCH_SOME));
     case MBOX_STATE_ALL_FLOWS:
         return export->worker || !export->copy;
@@ -174,92 +202,64 @@ must_merge(const struct mb_export *export, const struct mb_entry *entry)
     return false;
 }
 
-static void
-encode_gone(struct mb_slice *slice, const struct mb_entry *entry)
+/* True if D must be told that 'state' has ended.  It may have it if it was sent
+ * from the list before the tracker knew of it; and once flows are released, D
+ * must hear of each that it waits for. */
+static bool
+must_tell_gone(const struct mb_export *export, const struct state *state)
 {
-    struct mbox_msg msg;
-
-    mbox_msg_init(&msg, MBOX_MSG_GONE, slice->id);
-    msg.scope = (enum mbox_scope) entry->scope;
-    msg.n_keys = 1;
-    mbox_msg_encode(&msg, &entry->key, &slice->frames);
-    slice->n_gone++;
+    if (state->index != MB_NO_ENTRY
+        && export->tracker.table.entries[state->index].flags
+           & MB_DIRTY_SENT) {
+        return true;
+    }
+    return (state->scope == MBOX_STATE_PER_FLOW
+            && (export->frozen
+                || (state->index != MB_NO_ENTRY && export->next_listed)));
 }
 
-/* Encodes the chunk that 'get' has filled in. */
 static int
-encode_chunk(struct mb_slice *slice, uint32_t index)
+send_gone(struct mb_slice *slice, const struct state *state)
 {
     struct mb_export *export = slice->export;
-    const struct mb_entry *entry = &export->tracker.table.entries[index];
-    struct mbox_chunk *chunk = &export->chunk;
 
-    if (chunk->failed) {
-        return -ENOMEM;
-    }
-    if (chunk->data.error) {
-        return chunk->data.error;
-    }
+    if (must_tell_gone(export, state)) {
+        struct mbox_msg msg;
 
-    struct mbox_msg msg;
-    mbox_msg_init(&msg, MBOX_MSG_CHUNK, slice->id);
-    msg.scope = (enum mbox_scope) entry->scope;
-    msg.seq = slice->seq + 1;
-    msg.crc = mbox_msg_crc(chunk->data.data, chunk->data.len);
-    msg.merge = must_merge(export, entry);
-    msg.n_keys = chunk->keys.n;
-    msg.data = chunk->data.data;
-    msg.data_len = chunk->data.len;
-    mbox_msg_encode(&msg, chunk->keys.keys, &slice->frames);
-    if (slice->frames.error) {
-        return slice->frames.error;
+        mbox_msg_init(&msg, MBOX_MSG_GONE, slice->id);
+        msg.scope = (enum mbox_scope) state->scope;
+        msg.n_keys = 1;
+        mbox_msg_encode(&msg, &state->key, &slice->frames);
+        slice->n_gone++;
     }
-
-    slice->seq++;
-    slice->n_chunks++;
-    slice->n_bytes += chunk->data.len;
-    return 0;
+    if (state->index != MB_NO_ENTRY) {
+        export->tracker.table.entries[state->index].flags &= ~MB_DIRTY_SENT;
+    }
+    return slice->frames.error;
 }
 
-/* Sends the state of entry 'index'. */
+/* Notes that 'state' was sent, and other keys of its flow. */
 static int
-export_state(struct mb_slice *slice, uint32_t index)
+mark_sent(struct mb_slice *slice, const struct state *state)
 {
     struct mb_export *export = slice->export;
     struct mb_tracker *tracker = &export->tracker;
-    struct mb_entry *entry = &tracker->table.entries[index];
-    struct mbox_chunk *chunk = &export->chunk;
-    struct mbox_key key = entry->key;
+    const struct mb_keys *more = &export->chunk.keys;
+    uint32_t index = state->index;
 
-    mbox_writer_clear(&chunk->data);
-    chunk->keys.n = 0;
-    chunk->failed = false;
-    mbox_chunk_add_key(chunk, &key);
-
-    int error = mb_state_ops(export->ops, entry->scope)->get(
-        export->aux, export->worker, &key, chunk);
-    entry = &tracker->table.entries[index];     /* 'get' may mark others. */
-    if (error == -ENOENT) {
-        if (entry->flags & MB_DIRTY_SENT
-            || (export->frozen && entry->scope == MBOX_STATE_PER_FLOW)) {
-            encode_gone(slice, entry);
+    if (more->n && index == MB_NO_ENTRY) {
+        index = mb_table_insert(&tracker->table, state->scope, &state->key);
+        if (index == MB_NO_ENTRY) {
+            return -ENOMEM;
         }
-        entry->flags &= ~MB_DIRTY_SENT;
-        return slice->frames.error;
     }
-
-    if (!error) {
-        error = encode_chunk(slice, index);
+    if (index != MB_NO_ENTRY) {
+        tracker->table.entries[index].flags |= MB_DIRTY_SENT;
     }
-    if (error) {
-        return error;
-    }
-    entry->flags |= MB_DIRTY_SENT;
-
-    for (size_t i = 1; i < chunk->keys.n; i++) {
+    for (size_t i = 0; i < more->n; i++) {
         struct mbox_key canonical;
 
-        mbox_key_canonical(&chunk->keys.keys[i], &canonical);
+        mbox_key_canonical(&more->keys[i], &canonical);
         mb_tracker_add_alias(tracker, index, &canonical);
         if (!mb_keys_add(&slice->aliases, &canonical)) {
             return -ENOMEM;
@@ -268,35 +268,82 @@ export_state(struct mb_slice *slice, uint32_t index)
     return 0;
 }
 
+static int
+send_state(struct mb_slice *slice, const struct state *state)
+{
+    struct mb_export *export = slice->export;
+    struct mbox_chunk *chunk = &export->chunk;
+    struct mbox_writer *frames = &slice->frames;
+    struct mbox_chunk_writer cw;
+
+    chunk->data = frames;
+    chunk->keys.n = 0;
+    chunk->failed = false;
+    mbox_chunk_begin(&cw, frames, slice->id, (enum mbox_scope) state->scope,
+                     &state->key);
+
+    int error = mb_state_ops(export->ops, state->scope)->get(
+        export->aux, export->worker, &state->key, chunk);
+    if (!error && chunk->failed) {
+        error = -ENOMEM;
+    }
+    if (error) {
+        mbox_chunk_cancel(&cw, frames);
+        return error == -ENOENT ? send_gone(slice, state) : error;
+    }
+
+    size_t len = mbox_chunk_data_len(&cw, frames);
+    error = mbox_chunk_end(&cw, frames, slice->seq + 1,
+                           must_merge(export, state), chunk->keys.keys,
+                           chunk->keys.n);
+    if (error) {
+        return error;
+    }
+    slice->seq++;
+    slice->n_chunks++;
+    slice->n_bytes += len;
+    return mark_sent(slice, state);
+}
+
 void
 mb_export_slice(void *slice_)
 {
     struct mb_slice *slice = slice_;
     struct mb_export *export = slice->export;
+    unsigned int n = 0;
+    size_t clock_len = slice->frames.len + CLOCK_BYTES;
 
     slice->error = 0;
     slice->exhausted = false;
     do {
-        uint32_t index = next_state(export, slice->part);
+        struct state state;
+        bool found = next_state(export, slice->part, &state);
+
         if (export->tracker.failed) {
             slice->error = -ENOMEM;
             slice->what = "tracking of changed flows";
             return;
         }
-        if (index == MB_NO_ENTRY) {
+        if (!found) {
             slice->exhausted = true;
             return;
         }
 
-        int error = export_state(slice, index);
+        int error = send_state(slice, &state);
         if (error) {
             slice->error = error;
             slice->what = "export of state";
-            slice->error_key = export->tracker.table.entries[index].key;
+            slice->error_key = state.key;
             return;
         }
-    } while (slice->frames.len < slice->max_bytes
-             && slice->now(slice->now_aux) < slice->deadline);
+        if (++n >= CLOCK_STATES || slice->frames.len >= clock_len) {
+            if (slice->now(slice->now_aux) >= slice->deadline) {
+                return;
+            }
+            n = 0;
+            clock_len = slice->frames.len + CLOCK_BYTES;
+        }
+    } while (slice->frames.len < slice->max_bytes);
 }
 
 static bool
@@ -370,27 +417,47 @@ must_delete(const struct mb_export_delete *delete,
     return false;
 }
 
+/* Finds the state number 'i' that may have to be deleted: first come the flows
+ * that were sent from the list, of which those in the table come with that. */
+static bool
+get_delete(const struct mb_export_delete *delete, uint64_t i,
+           struct state *state)
+{
+    const struct mb_export *export = delete->export;
+    const struct mb_table *table = &export->tracker.table;
+
+    if (i < export->next_listed) {
+        state->key = export->listed.keys[i];
+        state->scope = MBOX_STATE_PER_FLOW;
+        return (mb_table_find(table, MBOX_STATE_PER_FLOW, &state->key)
+                == MB_NO_ENTRY
+                && is_selected(delete, &state->key));
+    }
+
+    const struct mb_entry *entry = &table->entries[i - export->next_listed];
+    state->key = entry->key;
+    state->scope = entry->scope;
+    return must_delete(delete, entry);
+}
+
 void
 mb_export_delete(void *delete_)
 {
     struct mb_export_delete *delete = delete_;
     struct mb_export *export = delete->export;
-    struct mb_table *table = &export->tracker.table;
     unsigned int n = 0;
 
     delete->exhausted = false;
-    while (export->next_delete < table->n) {
-        struct mb_entry *entry = &table->entries[export->next_delete++];
+    while (export->next_delete
+           < export->next_listed + export->tracker.table.n) {
+        struct state state;
 
-        if (must_delete(delete, entry)) {
-            struct mbox_key key = entry->key;
-            uint8_t scope = entry->scope;
-
-            int error = mb_state_ops(export->ops, scope)->del(
-                export->aux, export->worker, &key);
+        if (get_delete(delete, export->next_delete++, &state)) {
+            int error = mb_state_ops(export->ops, state.scope)->del(
+                export->aux, export->worker, &state.key);
             if (error && error != -ENOENT) {
                 delete->error = delete->error ? delete->error : error;
-            } else if (!error && scope == MBOX_STATE_PER_FLOW) {
+            } else if (!error && state.scope == MBOX_STATE_PER_FLOW) {
                 delete->n_flows++;
             }
         }

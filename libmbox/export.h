@@ -22,7 +22,11 @@
  *
  * Reads, and finally deletes, the state that one worker keeps of a flow space.
  * Every function here runs in that worker, between two packets, so each
- * chunk is consistent; slices are bounded in time. */
+ * chunk is consistent; slices are bounded in time.
+ *
+ * The flows that exist at the start are a list, which is sent from its front to
+ * its end.  Only flows that change meanwhile have an entry in the tracker, so
+ * that a flow that is idle costs little. */
 
 #include "dirty.h"
 #include "mbox-msg.h"
@@ -40,7 +44,7 @@ struct mb_export {
     struct mb_keys listed;      /* Flows that existed at the start. */
     size_t next_listed;         /* First of them that was not looked at. */
     uint64_t quota;             /* States left in this round. */
-    uint32_t next_delete;       /* For mb_export_delete(). */
+    uint64_t next_delete;       /* For mb_export_delete(). */
     struct mbox_chunk chunk;    /* Reused. */
 };
 
@@ -70,8 +74,8 @@ enum mb_slice_part {
     MB_SLICE_LISTED,            /* Flows that existed at the start, once. */
 };
 
-/* Reads states until 'deadline' passes or 'max_bytes' are written; at least
- * one. */
+/* Reads states until 'deadline' has passed (it looks at the clock now and then)
+ * or 'max_bytes' are written; at least one. */
 struct mb_slice {
     struct mb_export *export;
     enum mb_slice_part part;

@@ -48,7 +48,7 @@ mb_state_scopes(const struct mbox_ops *ops)
 void
 mbox_chunk_append(struct mbox_chunk *chunk, const void *data, size_t len)
 {
-    mbox_put_bytes(&chunk->data, data, len);
+    mbox_put_bytes(chunk->data, data, len);
 }
 
 void

@@ -26,7 +26,7 @@
 
 /* A chunk that 'get' fills in.  The public name is opaque. */
 struct mbox_chunk {
-    struct mbox_writer data;
+    struct mbox_writer *data;   /* Where it is appended. */
     struct mb_keys keys;        /* Besides the one that it is kept under. */
     bool failed;                /* Memory was short. */
 };

@@ -35,20 +35,24 @@ mb_table_uninit(struct mb_table *table)
 
 /* Returns the slot that holds the entry, or the empty one where it belongs.
  * There must be slots, and an empty one. */
-static uint32_t
-find_slot(const struct mb_table *table, uint8_t scope,
+static struct mb_slot *
+find_slot(const struct mb_table *table, uint32_t hash, uint8_t scope,
           const struct mbox_key *key)
 {
-    uint32_t i = mbox_key_hash(key, scope) & table->mask;
+    for (uint32_t i = hash;; i++) {
+        struct mb_slot *slot = &table->slots[i & table->mask];
 
-    while (table->slots[i]) {
-        const struct mb_entry *entry = &table->entries[table->slots[i] - 1];
-        if (entry->scope == scope && mbox_key_equal(&entry->key, key)) {
-            break;
+        if (!slot->n) {
+            return slot;
         }
-        i = (i + 1) & table->mask;
+        if (slot->hash == hash) {
+            const struct mb_entry *entry = &table->entries[slot->n - 1];
+
+            if (entry->scope == scope && mbox_key_equal(&entry->key, key)) {
+                return slot;
+            }
+        }
     }
-    return i;
 }
 
 uint32_t
@@ -59,61 +63,104 @@ mb_table_find(const struct mb_table *table, uint8_t scope,
         return MB_NO_ENTRY;
     }
     /* An empty slot gives 0 - 1, which is MB_NO_ENTRY. */
-    return table->slots[find_slot(table, scope, key)] - 1;
+    return find_slot(table, mbox_key_hash(key, scope), scope, key)->n - 1;
+}
+
+/* Doubles the number of slots.  In order of the old ones, so that the new ones
+ * are written in order, too. */
+static bool
+grow_slots(struct mb_table *table, uint32_t n_slots)
+{
+    struct mb_slot *slots = calloc(n_slots, sizeof *slots);
+
+    if (!slots) {
+        return false;
+    }
+    for (uint32_t i = 0; table->slots && i <= table->mask; i++) {
+        const struct mb_slot *old = &table->slots[i];
+
+        if (old->n) {
+            uint32_t j = old->hash & (n_slots - 1);
+
+            while (slots[j].n) {
+                j = (j + 1) & (n_slots - 1);
+            }
+            slots[j] = *old;
+        }
+    }
+    free(table->slots);
+    table->slots = slots;
+    table->mask = n_slots - 1;
+    return true;
 }
 
 /* Makes room for one more entry; slots are at most half full. */
 static bool
 grow(struct mb_table *table)
 {
-    if (table->n < table->allocated) {
-        return true;
-    }
     if (table->allocated > UINT32_MAX / 8) {
         return false;
     }
 
     uint32_t allocated = table->allocated ? table->allocated * 2 : 64;
-    uint32_t *slots = calloc(2 * (size_t) allocated, sizeof *slots);
-    if (!slots) {
-        return false;
-    }
     struct mb_entry *entries = realloc(table->entries,
                                        allocated * sizeof *entries);
     if (!entries) {
-        free(slots);
         return false;
     }
-
-    free(table->slots);
     table->entries = entries;
-    table->allocated = allocated;
-    table->slots = slots;
-    table->mask = 2 * allocated - 1;
-    for (uint32_t i = 0; i < table->n; i++) {
-        slots[find_slot(table, entries[i].scope, &entries[i].key)] = i + 1;
+    if (!grow_slots(table, 2 * allocated)) {
+        return false;
     }
+    table->allocated = allocated;
     return true;
+}
+
+uint32_t
+mb_table_prefetch(const struct mb_table *table, uint8_t scope,
+                  const struct mbox_key *key)
+{
+    uint32_t hash = mbox_key_hash(key, scope);
+
+    if (table->n) {
+        __builtin_prefetch(&table->slots[hash & table->mask], 1);
+    }
+    return hash;
+}
+
+uint32_t
+mb_table_insert_hashed(struct mb_table *table, uint32_t hash, uint8_t scope,
+                       const struct mbox_key *key)
+{
+    if (table->n == table->allocated) {
+        if (table->n) {
+            const struct mb_slot *slot = find_slot(table, hash, scope, key);
+
+            if (slot->n) {
+                return slot->n - 1;
+            }
+        }
+        if (!grow(table)) {
+            return MB_NO_ENTRY;
+        }
+    }
+
+    struct mb_slot *slot = find_slot(table, hash, scope, key);
+    if (!slot->n) {
+        table->entries[table->n++] = (struct mb_entry) {
+            .key = *key, .scope = scope, .link = MB_NO_ENTRY,
+        };
+        *slot = (struct mb_slot) { .hash = hash, .n = table->n };
+    }
+    return slot->n - 1;
 }
 
 uint32_t
 mb_table_insert(struct mb_table *table, uint8_t scope,
                 const struct mbox_key *key)
 {
-    uint32_t index = mb_table_find(table, scope, key);
-    if (index != MB_NO_ENTRY) {
-        return index;
-    }
-    if (!grow(table)) {
-        return MB_NO_ENTRY;
-    }
-
-    index = table->n++;
-    table->entries[index] = (struct mb_entry) {
-        .key = *key, .scope = scope, .link = MB_NO_ENTRY,
-    };
-    table->slots[find_slot(table, scope, key)] = index + 1;
-    return index;
+    return mb_table_insert_hashed(table, mbox_key_hash(key, scope), scope,
+                                  key);
 }
 
 void

@@ -37,11 +37,18 @@ struct mb_entry {
     uint8_t flags;              /* For the table's user. */
 };
 
+/* The hash is in the slot so that neither a lookup of what is not there nor
+ * growing touches the entries. */
+struct mb_slot {
+    uint32_t hash;
+    uint32_t n;                 /* Index + 1 into 'entries', 0 if empty. */
+};
+
 struct mb_table {
     struct mb_entry *entries;
     uint32_t n;
     uint32_t allocated;
-    uint32_t *slots;            /* Index + 1 into 'entries', 0 if empty. */
+    struct mb_slot *slots;
     uint32_t mask;              /* Number of slots - 1. */
 };
 
@@ -57,6 +64,14 @@ uint32_t mb_table_find(const struct mb_table *, uint8_t scope,
  * to entries become invalid. */
 uint32_t mb_table_insert(struct mb_table *, uint8_t scope,
                          const struct mbox_key *key);
+
+/* Does the first half of looking for an entry, so that the memory it is in is
+ * there when the other half is done, some work later, by
+ * mb_table_insert_hashed().  Returns the hash that it needs. */
+uint32_t mb_table_prefetch(const struct mb_table *, uint8_t scope,
+                           const struct mbox_key *key);
+uint32_t mb_table_insert_hashed(struct mb_table *, uint32_t hash,
+                                uint8_t scope, const struct mbox_key *key);
 
 /* A growing array of keys. */
 struct mb_keys {

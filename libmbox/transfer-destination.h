@@ -50,6 +50,7 @@ struct mb_destination {
     bool more;                  /* The state channel may have more. */
     uint32_t seq;               /* Of the last chunk. */
     uint64_t n_chunks, n_bytes, n_gone;
+    uint64_t n_ended;           /* States that were here and are gone. */
     struct mb_table states;     /* Main keys of chunks, canonical. */
     uint64_t n_flows;           /* Per-flow entries with STATE_PUT. */
 

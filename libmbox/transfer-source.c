@@ -52,6 +52,8 @@ struct mb_source {
 
     uint64_t round;             /* The current or last round, from 1. */
     bool in_round;
+    bool syncing;               /* Waits until D has all of the round: for the
+                                 * answer to an ECHO_REQUEST. */
     uint64_t round_start;
 
     struct mb_slice slice;      /* With the totals. */
@@ -186,6 +188,23 @@ state_failed(struct mb_source *s, int error)
     mb_transfer_fail(s->t, -error, "state channel to %s", s->t->peer);
 }
 
+/* Gives the frames that are in 'slice.frames' to the coordinator. */
+static void
+relay_frames(struct mb_source *s)
+{
+    const struct mbox_writer *frames = &s->slice.frames;
+
+    for (size_t ofs = 0; ofs < frames->len; ) {
+        struct mbox_msg msg;
+
+        mbox_msg_init(&msg, MBOX_MSG_RELAY, s->t->id);
+        msg.data = frames->data + ofs;
+        msg.data_len = mbox_msg_frame_length(msg.data, frames->len - ofs);
+        mb_transfer_send(s->t, &msg, NULL);
+        ofs += msg.data_len;
+    }
+}
+
 /* Queues the frames that are in 'slice.frames'. */
 static void
 send_frames(struct mb_source *s)
@@ -195,25 +214,16 @@ send_frames(struct mb_source *s)
 
     if (frames->error) {
         mb_transfer_fail(t, -frames->error, "encoding of state");
-    }
-    for (size_t ofs = 0; !t->failed && ofs < frames->len; ) {
-        const uint8_t *frame = frames->data + ofs;
-        int len = mbox_msg_frame_length(frame, frames->len - ofs);
-
-        if (t->state) {
-            int error = mbox_channel_send_raw(t->state, frame, len);
-            if (error) {
-                state_failed(s, error);
-            }
-        } else {
-            struct mbox_msg msg;
-
-            mbox_msg_init(&msg, MBOX_MSG_RELAY, t->id);
-            msg.data = frame;
-            msg.data_len = len;
-            mb_transfer_send(t, &msg, NULL);
+    } else if (!t->failed && t->state) {
+        int error = (frames->len
+                     ? mbox_channel_send_raw(t->state, frames->data,
+                                             frames->len)
+                     : 0);
+        if (error) {
+            state_failed(s, error);
         }
-        ofs += len;
+    } else if (!t->failed) {
+        relay_frames(s);
     }
     mbox_writer_clear(frames);
 }
@@ -295,6 +305,22 @@ n_dirty(const struct mb_source *s)
     return n;
 }
 
+/* Reports a round, which D has imported by now, or the hold would have to wait
+ * for that. */
+static void
+end_round(struct mb_source *s)
+{
+    struct mbox_msg msg;
+
+    s->in_round = false;
+    mbox_msg_init(&msg, MBOX_MSG_PRECOPY, s->t->id);
+    msg.round = s->round;
+    msg.n_chunks = s->slice.n_chunks;
+    msg.n_bytes = s->slice.n_bytes;
+    msg.n_dirty = n_dirty(s);
+    mb_transfer_send(s->t, &msg, NULL);
+}
+
 static void
 run_round(struct mb_source *s, uint64_t deadline)
 {
@@ -308,15 +334,35 @@ run_round(struct mb_source *s, uint64_t deadline)
         s->worker = 0;
     }
     if (take_slice(s, MB_SLICE_ROUND, deadline)) {
-        struct mbox_msg msg;
+        if (s->t->state) {
+            struct mbox_msg msg;
 
-        s->in_round = false;
-        mbox_msg_init(&msg, MBOX_MSG_PRECOPY, s->t->id);
-        msg.round = s->round;
-        msg.n_chunks = s->slice.n_chunks;
-        msg.n_bytes = s->slice.n_bytes;
-        msg.n_dirty = n_dirty(s);
-        mb_transfer_send(s->t, &msg, NULL);
+            mbox_msg_init(&msg, MBOX_MSG_ECHO_REQUEST, s->t->id);
+            send_state(s, &msg, NULL);
+            s->syncing = true;
+        } else {
+            end_round(s);
+        }
+    }
+}
+
+/* D's answers on the state channel. */
+static void
+recv_state(struct mb_source *s)
+{
+    struct mb_transfer *t = s->t;
+    struct mbox_msg msg;
+
+    while (!t->failed && t->state
+           && !mbox_channel_recv(t->state, &msg, NULL, NULL, NULL)) {
+        if (msg.type != MBOX_MSG_ECHO_REPLY || !s->syncing) {
+            mb_transfer_unexpected(t, &msg);
+        } else {
+            s->syncing = false;
+            if (s->phase == PHASE_ROUNDS) {
+                end_round(s);
+            }
+        }
     }
 }
 
@@ -324,7 +370,8 @@ run_round(struct mb_source *s, uint64_t deadline)
 static uint64_t
 round_wake(const struct mb_source *s)
 {
-    return (s->in_round || !s->round ? 0
+    return (s->syncing ? MB_NEVER
+            : s->in_round || !s->round ? 0
             : n_dirty(s) ? s->round_start + ROUND_INTERVAL_NS
             : MB_NEVER);
 }
@@ -528,7 +575,10 @@ mb_source_run(struct mb_source *s, uint64_t deadline)
         int error = mbox_channel_run(t->state);
         bool ended = s->phase >= PHASE_ENDED;
 
-        if (ended && (error || !mbox_channel_backlog(t->state))) {
+        recv_state(s);
+        /* Nothing may be unread at the end: TCP would reset the connection. */
+        if (ended
+            && (error || (!mbox_channel_backlog(t->state) && !s->syncing))) {
             if (error && mbox_channel_backlog(t->state)
                 && s->phase == PHASE_ENDED) {
                 state_failed(s, error);
