@@ -19,9 +19,17 @@
  *
  * Keeps any number of flows of any size, which exist from the start and are
  * never changed by packets, and forwards every packet.  Their keys are UDP flows
- * of sources in 10.0.1.0/24. With --plain-copy it measures instead how long it
- * takes to send so many bytes from one process to another through a socket
- * of the kind that state goes through. */
+ * of sources in 10.0.1.0/24.
+ *
+ * With --plain-copy it measures instead how long it takes to send so many bytes
+ * from one process to another through a socket of the kind that state goes
+ * through.  The sender reads them from as much memory as the state of the flows
+ * takes.  The receiver stores them in memory that it has not used before
+ * ("seconds"), because that is where moved state goes: at an instance that had
+ * no flows, the system has to provide each page at its first use, which is
+ * most of the time that such a copy takes.  "seconds_warm" is with memory
+ * that was used before.  For the same reason this middlebox returns its memory
+ * when its last flow has left. */
 
 #include <config.h>
 #include <errno.h>
@@ -31,41 +39,73 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "mbox.h"
 
-/* An open-addressed table of flows.  Slots are found by the key alone; a
- * deleted flow stays in its slot, marked as absent. */
-struct slot {
+/* A flow and its state, 'size' bytes. */
+struct flow {
     struct mbox_key key;
-    bool used, present;
-    uint8_t *data;
+    uint32_t present;
+    uint8_t data[];
+};
+
+/* A flow found by its key.  Linear probing; a flow that was deleted keeps its
+ * slot and its place in the pool. */
+struct slot {
+    uint32_t hash;
+    uint32_t n;                 /* Number of the flow from 1; 0: empty. */
 };
 
 struct bench {
     struct slot *slots;
     size_t n_slots;             /* A power of 2. */
+    uint8_t *pool;              /* The flows, in the order of their begin. */
+    size_t pool_len;            /* Bytes mapped. */
+    size_t flow_len;
+    size_t n_used;              /* Flows that have a place. */
+    size_t max;
     uint64_t n_present;
     size_t size;
 };
 
 static struct mbox *running;
 
-static struct slot *
-find_slot(struct bench *b, const struct mbox_key *key)
+static struct flow *
+get_flow(const struct bench *b, uint32_t n)
 {
-    uint32_t i = mbox_key_hash(key, 0);
+    return (struct flow *) (b->pool + (n - 1) * b->flow_len);
+}
 
-    for (;; i++) {
+static struct slot *
+find_slot(const struct bench *b, uint32_t hash, const struct mbox_key *key)
+{
+    for (uint32_t i = hash;; i++) {
         struct slot *slot = &b->slots[i & (b->n_slots - 1)];
 
-        if (!slot->used || mbox_key_equal(&slot->key, key)) {
+        if (!slot->n
+            || (slot->hash == hash
+                && mbox_key_equal(&get_flow(b, slot->n)->key, key))) {
             return slot;
         }
     }
+}
+
+/* Returns the flow with 'key', or null. */
+static struct flow *
+find_flow(const struct bench *b, const struct mbox_key *key)
+{
+    const struct slot *slot = find_slot(b, mbox_key_hash(key, 0), key);
+
+    if (!slot->n) {
+        return NULL;
+    }
+
+    struct flow *flow = get_flow(b, slot->n);
+    return flow->present ? flow : NULL;
 }
 
 static int
@@ -74,26 +114,25 @@ put(void *b_, unsigned int worker __attribute__((unused)),
     enum mbox_put_mode mode __attribute__((unused)))
 {
     struct bench *b = b_;
-    struct slot *slot;
+    uint32_t hash = mbox_key_hash(key, 0);
+    struct slot *slot = find_slot(b, hash, key);
 
     if (len != b->size) {
         return -EINVAL;
     }
-    slot = find_slot(b, key);
-    if (!slot->used && b->n_present >= b->n_slots / 2) {
-        return -ENOSPC;
-    }
-    if (!slot->data) {
-        slot->data = malloc(b->size);
-        if (!slot->data) {
-            return -ENOMEM;
+    if (!slot->n) {
+        if (b->n_used >= b->max) {
+            return -ENOSPC;
         }
+        slot->hash = hash;
+        slot->n = ++b->n_used;
+        get_flow(b, slot->n)->key = *key;
     }
-    memcpy(slot->data, data, len);
-    slot->key = *key;
-    slot->used = true;
-    b->n_present += !slot->present;
-    slot->present = true;
+
+    struct flow *flow = get_flow(b, slot->n);
+    memcpy(flow->data, data, len);
+    b->n_present += !flow->present;
+    flow->present = true;
     return 0;
 }
 
@@ -102,12 +141,12 @@ get(void *b_, unsigned int worker __attribute__((unused)),
     const struct mbox_key *key, struct mbox_chunk *chunk)
 {
     struct bench *b = b_;
-    struct slot *slot = find_slot(b, key);
+    struct flow *flow = find_flow(b, key);
 
-    if (!slot->present) {
+    if (!flow) {
         return -ENOENT;
     }
-    mbox_chunk_append(chunk, slot->data, b->size);
+    mbox_chunk_append(chunk, flow->data, b->size);
     return 0;
 }
 
@@ -116,13 +155,19 @@ del(void *b_, unsigned int worker __attribute__((unused)),
     const struct mbox_key *key)
 {
     struct bench *b = b_;
-    struct slot *slot = find_slot(b, key);
+    struct flow *flow = find_flow(b, key);
 
-    if (!slot->present) {
+    if (!flow) {
         return -ENOENT;
     }
-    slot->present = false;
-    b->n_present--;
+    flow->present = false;
+    if (!--b->n_present) {
+        /* The last one: memory goes back to the system, so that flows that come
+         * another time need new memory, as at an instance that is new. */
+        memset(b->slots, 0, b->n_slots * sizeof *b->slots);
+        madvise(b->pool, b->pool_len, MADV_DONTNEED);
+        b->n_used = 0;
+    }
     return 0;
 }
 
@@ -133,11 +178,15 @@ list(void *b_, unsigned int worker __attribute__((unused)),
     struct bench *b = b_;
 
     for (size_t i = 0; i < b->n_slots; i++) {
-        const struct slot *slot = &b->slots[i];
+        const struct flow *flow;
+        int error;
 
-        if (slot->present && mbox_space_match(space, &slot->key)) {
-            int error = cb(&slot->key, cb_aux);
-
+        if (!b->slots[i].n) {
+            continue;
+        }
+        flow = get_flow(b, b->slots[i].n);
+        if (flow->present && mbox_space_match(space, &flow->key)) {
+            error = cb(&flow->key, cb_aux);
             if (error) {
                 return error;
             }
@@ -167,7 +216,7 @@ make_flows(struct bench *b, size_t n)
 {
     uint8_t *data = calloc(1, b->size);
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; data && i < n; i++) {
         struct mbox_key key = {
             .src = { [10] = 0xff, [11] = 0xff, 10, 0, 1, 200 },
             .dst = { [10] = 0xff, [11] = 0xff, 10, 1, i / 65535 >> 8,
@@ -183,58 +232,101 @@ make_flows(struct bench *b, size_t n)
     free(data);
 }
 
-/* Sends 'n' bytes to a child process, which writes each block to memory of its
- * own, and prints how long that took until the child had all. */
+/* Receives 'n' bytes into memory that is new, or if 'warm' is true in use
+ * already, as the state of flows arrives at a middlebox.  Writes a byte when it
+ * is ready, and another one when it has all.  Returns the exit status. */
 static int
-plain_copy(size_t n)
+receive_copy(int fd, size_t n, bool warm)
+{
+    uint8_t *all = malloc(n);
+
+    if (!all) {
+        return 1;
+    }
+    if (warm) {
+        memset(all, 1, n);
+    }
+    if (write(fd, "", 1) != 1) {
+        return 1;
+    }
+    for (size_t got = 0; got < n; ) {
+        ssize_t m = read(fd, all + got, n - got);
+
+        if (m <= 0) {
+            return 1;
+        }
+        got += m;
+    }
+    return write(fd, "", 1) != 1;
+}
+
+/* Sends 'n' bytes, which lie in memory as the state of flows does, to a child
+ * process, and stores how long that took until the child had all, in seconds.
+ * Returns 0 or a positive errno value. */
+static int
+time_copy(size_t n, bool warm, double *seconds)
 {
     enum { BLOCK = 256 * 1024 };
     struct timespec begin, end;
-    char *block = malloc(BLOCK);
-    char *all = malloc(n);
+    uint8_t *all = malloc(n);
     int fds[2];
-    pid_t pid;
     char c;
 
-    if (!block || !all || socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) {
-        perror("mbox-bench-mb");
-        return 1;
+    if (!all || socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) {
+        free(all);
+        return errno;
     }
-    memset(block, 1, BLOCK);
-    memset(all, 0, n);
-    pid = fork();
-    if (!pid) {
-        for (size_t got = 0; got < n; ) {
-            ssize_t m = read(fds[1], all + got, n - got);
+    memset(all, 1, n);
 
-            if (m <= 0) {
-                _exit(1);
-            }
-            got += m;
-        }
-        _exit(write(fds[1], "", 1) != 1);
+    pid_t pid = fork();
+    if (!pid) {
+        free(all);
+        close(fds[0]);
+        _exit(receive_copy(fds[1], n, warm));
+    }
+    close(fds[1]);
+    int error = pid < 0 ? errno : 0;
+    if (!error && read(fds[0], &c, 1) != 1) {
+        error = EPIPE;
     }
     clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (size_t sent = 0; sent < n; ) {
+    for (size_t sent = 0; !error && sent < n; ) {
         size_t left = n - sent;
-        ssize_t m = write(fds[0], block, left < BLOCK ? left : BLOCK);
+        ssize_t m = send(fds[0], all + sent, left < BLOCK ? left : BLOCK,
+                         MSG_NOSIGNAL);
 
         if (m <= 0) {
-            perror("write");
-            return 1;
+            error = errno;
         }
         sent += m;
     }
-    if (read(fds[0], &c, 1) != 1) {
-        perror("read");
-        return 1;
+    if (!error && read(fds[0], &c, 1) != 1) {
+        error = EPIPE;
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
-    waitpid(pid, NULL, 0);
-    printf("{\"bytes\": %zu, \"seconds\": %.9f}\n", n,
-           (end.tv_sec - begin.tv_sec) + (end.tv_nsec - begin.tv_nsec) / 1e9);
-    free(block);
+    *seconds = (end.tv_sec - begin.tv_sec
+                + (end.tv_nsec - begin.tv_nsec) / 1e9);
+    close(fds[0]);
+    if (pid > 0) {
+        waitpid(pid, NULL, 0);
+    }
     free(all);
+    return error;
+}
+
+static int
+plain_copy(size_t n)
+{
+    double fresh, warm;
+
+    int error = time_copy(n, false, &fresh);
+    error = error ? error : time_copy(n, true, &warm);
+    if (error) {
+        fprintf(stderr, "mbox-bench-mb: %s\n", strerror(error));
+        return 1;
+    }
+    printf("{\"bytes\": %zu, \"seconds\": %.9f, \"seconds_warm\": %.9f}\n",
+           n, fresh, warm);
     return 0;
 }
 
@@ -301,11 +393,16 @@ main(int argc, char *argv[])
         }
     }
 
-    while (b.n_slots < 2 * (flows > max ? flows : max)) {
+    b.max = flows > max ? flows : max;
+    while (b.n_slots < 2 * b.max) {
         b.n_slots *= 2;
     }
+    b.flow_len = (sizeof(struct flow) + b.size + 7) / 8 * 8;
+    b.pool_len = b.max * b.flow_len;
     b.slots = calloc(b.n_slots, sizeof *b.slots);
-    if (!b.slots) {
+    b.pool = mmap(NULL, b.pool_len, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!b.slots || b.pool == MAP_FAILED) {
         fprintf(stderr, "mbox-bench-mb: out of memory\n");
         return 1;
     }
@@ -322,9 +419,7 @@ main(int argc, char *argv[])
     sigaction(SIGTERM, &action, NULL);
     c = mbox_run(running);
     mbox_destroy(running);
-    for (size_t i = 0; i < b.n_slots; i++) {
-        free(b.slots[i].data);
-    }
+    munmap(b.pool, b.pool_len);
     free(b.slots);
     return c != 0;
 }
