@@ -42,18 +42,15 @@ sa_call_constant(LLVMValueRef call, int arg, uint64_t *value)
 }
 
 char *
-sa_call_string(LLVMValueRef call, int arg)
+sa_constant_string(LLVMValueRef global)
 {
-    if (arg < 0 || arg >= (int) LLVMGetNumArgOperands(call)) {
-        return NULL;
-    }
-
-    LLVMValueRef global = LLVMIsAGlobalVariable(LLVMGetOperand(call, arg));
-    LLVMValueRef init = global ? LLVMGetInitializer(global) : NULL;
+    LLVMValueRef init = LLVMIsAGlobalVariable(global)
+                        ? LLVMGetInitializer(global) : NULL;
     if (!init || !LLVMIsAConstantDataSequential(init)
         || !LLVMIsConstantString(init)) {
         return NULL;
     }
+
     size_t length;
     const char *s = LLVMGetAsString(init, &length);
     return g_strndup(s, length);

@@ -33,8 +33,7 @@ unsigned int sa_call_n_fixed(LLVMValueRef call);
 /* Whether argument 'arg' (from 0; negative: no) is a constant number. */
 bool sa_call_constant(LLVMValueRef call, int arg, uint64_t *);
 
-/* The string that argument 'arg' points to, if it is the address of a constant
- * one, as a string to g_free(); otherwise NULL. */
-char *sa_call_string(LLVMValueRef call, int arg);
+/* The constant string that a global is, to g_free(), or NULL. */
+char *sa_constant_string(LLVMValueRef global);
 
 #endif /* call.h */

@@ -24,7 +24,7 @@
 
 /* What comes from the calls of one source. */
 struct source {
-    uint32_t insn;              /* First such call, SA_NONE if there is none. */
+    uint32_t insn;              /* First such call, or SA_NONE. */
     struct sa_slice *slice;
 };
 
@@ -67,10 +67,37 @@ sa_descriptors_destroy(struct sa_descriptors *d)
     }
 }
 
+/* Whether argument 'arg' of a call may point to a constant string that starts
+ * with 'prefix'. */
+static bool
+may_start_with(const struct sa_descriptors *d, LLVMValueRef call, int arg,
+               const char *prefix)
+{
+    uint32_t value = sa_value_id(d->program, LLVMGetOperand(call, arg));
+    uint32_t n;
+    const struct sa_object *objects = sa_pta_objects(d->pta, &n);
+    const struct sa_node *nodes = sa_pta_nodes(d->pta, &n);
+    bool found = false;
+
+    struct sa_nodes to = { NULL, 0 };
+    if (value != SA_NONE) {
+        to = sa_pta_value(d->pta, value);
+    }
+    for (uint32_t i = 0; i < to.n && !found; i++) {
+        const struct sa_object *o = &objects[nodes[to.ids[i]].object];
+        char *s = o->kind == SA_OBJECT_GLOBAL ? sa_constant_string(o->site)
+                                              : NULL;
+        found = s && g_str_has_prefix(s, prefix);
+        g_free(s);
+    }
+    return found;
+}
+
 /* Whether a call of 'function', which is of the right name, is the source
  * "function:detail". */
 static bool
-matches_detail(LLVMValueRef call, const char *function, const char *detail)
+matches_detail(const struct sa_descriptors *d, LLVMValueRef call,
+               const char *function, const char *detail)
 {
     uint64_t family;
 
@@ -84,10 +111,7 @@ matches_detail(LLVMValueRef call, const char *function, const char *detail)
 
     int n = LLVMGetNumArgOperands(call);
     for (int i = 0; i < n; i++) {
-        char *s = sa_call_string(call, i);
-        bool match = s && g_str_has_prefix(s, detail);
-        g_free(s);
-        if (match) {
+        if (may_start_with(d, call, i, detail)) {
             return true;
         }
     }
@@ -113,7 +137,7 @@ get_source(struct sa_descriptors *d, const char *name)
     for (uint32_t i = 0; i < n; i++) {
         const struct sa_insn *insn = &d->program->insns[callers[i]];
         if (sa_is_call(insn->opcode)
-            && matches_detail(insn->value, parts[0], parts[1])) {
+            && matches_detail(d, insn->value, parts[0], parts[1])) {
             uint32_t vertex = sa_sdg_insn(d->sdg, callers[i]);
             g_array_append_val(seeds, vertex);
             source->insn = MIN(source->insn, callers[i]);

@@ -24,10 +24,11 @@
  * descriptor was made: forward slices (slice.h) by value from calls of
  * socket(), accept(), open()...
  *
- * A source is "FUNCTION", or "FUNCTION:PREFIX": then only a call with a constant
- * string argument that starts with PREFIX ("open:/dev/net/tun").  socket() and
- * socketpair() of the families AF_UNIX and AF_NETLINK carry no packets and do
- * not count, unless it is asked for "socket:any". */
+ * A source is "FUNCTION", or "FUNCTION:PREFIX": then only a call with an
+ * argument that may be a constant string that starts with PREFIX
+ * ("open:/dev/net/tun").  socket() and socketpair() of the families AF_UNIX
+ * and AF_NETLINK carry no packets and do not count, unless it is asked for
+ * "socket:any". */
 
 #include "pta.h"
 #include "sdg.h"

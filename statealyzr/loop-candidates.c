@@ -55,6 +55,20 @@ sa_loops_is_open(const struct sa_loops *loops G_GNUC_UNUSED,
     return g_strv_contains(opens, name);
 }
 
+static bool
+is_packet_read(const struct sa_loops *loops, const char *name)
+{
+    return sa_tables_packet_read(loops->private->tables, name);
+}
+
+static bool
+is_event_call(const struct sa_loops *loops, const char *name)
+{
+    return sa_tables_event(loops->private->tables, name);
+}
+
+/* A packet read may be a function of the program: of an inline function of a
+ * header (rte_eth_rx_burst()), or of what a user names in a table. */
 const char *
 sa_loops_library_call(const struct sa_loops *loops, uint32_t insn,
                       bool (*is)(const struct sa_loops *, const char *))
@@ -68,23 +82,11 @@ sa_loops_library_call(const struct sa_loops *loops, uint32_t insn,
     const uint32_t *callees = sa_pta_callees(l->pta, insn, &n);
     for (uint32_t i = 0; i < n; i++) {
         const struct sa_function *f = &l->program->functions[callees[i]];
-        if (!f->defined && is(loops, f->name)) {
+        if ((!f->defined || is == is_packet_read) && is(loops, f->name)) {
             return f->name;
         }
     }
     return NULL;
-}
-
-static bool
-is_packet_read(const struct sa_loops *loops, const char *name)
-{
-    return sa_tables_packet_read(loops->private->tables, name);
-}
-
-static bool
-is_event_call(const struct sa_loops *loops, const char *name)
-{
-    return sa_tables_event(loops->private->tables, name);
 }
 
 void
@@ -133,10 +135,12 @@ is_packet_descriptor(struct sa_descriptors *d, uint32_t insn,
     } else if (LLVMIsConstant(LLVMGetOperand(call, read->descriptor))) {
         return false;
     }
+    LLVMTypeRef type = LLVMTypeOf(LLVMGetOperand(call, read->descriptor));
     return sa_descriptor_source(d, insn, read->descriptor, read->opens)
            != SA_NONE
-           || sa_descriptor_source(d, insn, read->descriptor, others)
-              == SA_NONE;
+           || (LLVMGetTypeKind(type) == LLVMIntegerTypeKind
+               && sa_descriptor_source(d, insn, read->descriptor, others)
+                  == SA_NONE);
 }
 
 void

@@ -20,13 +20,13 @@
 /* The packet-processing loop
  * ==========================
  *
- * First step of US 2018/0095773 A1 (paragraphs 51 and 58): loops that, directly
- * or through calls, read packets by one of the calls of packet-reads.json.
+ * First step of US 2018/0095773 A1 (paragraphs 51 and 58): loops that read
+ * packets by one of the calls of packet-reads.json, directly or through calls.
  * Loops of the control flow graph are its strongly connected regions, nested
  * (Steensgaard, "Sequentializing program dependence graphs for irreducible
- * programs", 1993), so that one made by goto counts; a call such as pcap_loop()
- * or event_base_dispatch() is a loop, too: in the library, with the handlers as
- * its body.
+ * programs", 1993), so that one made by goto counts; a call such as
+ * pcap_loop() or event_base_dispatch() is a loop, too: in the library, with
+ * the handlers as its body.
  *
  * Which is chosen: the outermost that waits for packets itself, rather than
  * only in a loop inside, and has no bound (one that counts or walks a list has
@@ -93,15 +93,16 @@ void sa_loops_destroy(struct sa_loops *);
  * none such. */
 bool sa_loops_choose(struct sa_loops *, const char *spec, char **errorp);
 
-/* Whether an instruction is in the body of a chosen loop, calls not followed. */
+/* Whether an instruction is in the body of a chosen loop; calls are not
+ * followed. */
 bool sa_loops_has_insn(const struct sa_loops *, uint32_t insn);
 
 /* Whether a packet may be received by this call, and how, or NULL. */
 const struct sa_packet_read *sa_loops_read_at(const struct sa_loops *,
                                               uint32_t insn);
 
-/* Nodes of the points-to analysis that the packet is put into by the reads that
- * the chosen loops reach.  Ascending; g_free(). */
+/* Nodes of the points-to analysis that the packet is put into by the reads
+ * that the chosen loops reach.  Ascending; g_free(). */
 uint32_t *sa_loops_packet_nodes(const struct sa_loops *, size_t *n);
 
 /* Fills the loops of a result; the strings stay those of the loops. */

@@ -58,9 +58,9 @@ struct sa_nodes sa_modref_set(const struct sa_modref *, uint32_t set);
 uint32_t sa_modref_n_sets(const struct sa_modref *);
 
 /* A copy between objects of the same layout (assignment of a struct, memcpy()
- * of one) copies each member to the same member: these are its parts, in
- * addition to the sets of the whole.  None if the layouts differ: then anything
- * read may be in anything written. */
+ * of one) copies each member to the same member: these are its parts, beside
+ * the sets of the whole.  None if the layouts differ: then anything read may be
+ * in anything written. */
 struct sa_copy {
     uint32_t insn;
     uint32_t read_set, write_set;

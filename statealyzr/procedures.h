@@ -23,8 +23,8 @@
  * Paragraphs 59 to 61 of US 2018/0095773 A1: the procedures that may make or
  * use state.
  *
- * - called: reached by calls and callbacks from the body of a chosen loop.  All
- *   of them: one that does not depend on the packet (a timer) still changes
+ * - called: reached by calls and callbacks from the body of a chosen loop.
+ *   All of them: one that does not depend on the packet (a timer) still changes
  *   what the next packet finds.
  * - data dependent: not called from the loop, but executed beside it (other
  *   threads and processes, signal handlers, what is registered to be called

@@ -96,8 +96,8 @@ visit(struct tarjan *t, uint32_t root, GArray *components)
     g_array_free(calls, TRUE);
 }
 
-/* The block of 'component' that is entered from outside: the first one that has
- * a predecessor outside, or that is the function's first. */
+/* The block of 'component' that is entered from outside: the first one that
+ * has a predecessor outside, or that is the function's first. */
 static uint32_t
 find_header(const GArray *component, const struct sa_csr *in,
             const bool *inside)
@@ -273,8 +273,8 @@ is_step(LLVMOpcode opcode)
     }
 }
 
-/* Walks from 'start' to what it is computed from within the region, not through
- * calls.  If 'phi' is null, collects phis of the header in 'phis'; otherwise
+/* Walks from 'start' to what it is computed from within the region, but not
+ * through calls.  If 'phi' is null, collects phis of the header in 'phis'; otherwise
  * returns whether 'phi' is reached with a step on the way. */
 static bool
 walk_operands(const struct sa_program *p, const struct sa_region *r,

@@ -105,8 +105,8 @@ index_edges(const GArray *edges, uint32_t n, bool in, size_t **startsp,
     size_t *starts = g_new0(size_t, n + 2);
     struct sa_edge *rows = g_new(struct sa_edge, edges->len);
 
-    /* starts[v + 1] is where the next edge of v goes, so that it is where those
-     * of v + 1 start when all are there. */
+    /* starts[v + 1] is where the next edge of v goes, so that it is where
+     * those of v + 1 start when all are there. */
     for (guint i = 0; i < edges->len; i++) {
         starts[(in ? e[i].to : e[i].from) + 2]++;
     }

@@ -23,8 +23,8 @@
  * Horwitz, Reps, Binkley, "Interprocedural slicing using dependence graphs"
  * (TOPLAS 12(1), 1990); control dependence as in Ferrante, Ottenstein, Warren,
  * "The program dependence graph and its use in optimization" (TOPLAS 9(3),
- * 1987); summary edges as in Reps, Horwitz, Sagiv, Rosay, "Speeding up slicing"
- * (FSE 1994).
+ * 1987); summary edges as in Reps, Horwitz, Sagiv, Rosay, "Speeding up
+ * slicing" (FSE 1994).
  *
  * A vertex is an instruction, a formal or actual parameter, what a function
  * returns and a call gets, a function's entry, a basic block (what is executed
@@ -34,11 +34,11 @@
  * Memory: one vertex for each node of the points-to analysis, between the
  * instructions that may write it and those that may read it.  That is without
  * order and context: what any write of a node puts there may be seen by any
- * read.  It is linear in size where parameters for each piece of memory of each
- * procedure are not, and little is lost where it counts, as the loop makes what
- * is written late in one packet precede what is read early for the next.  A
- * path that went through memory may go on in any context; a path of values in
- * registers, parameters and results matches calls with returns.
+ * read.  It is linear in size where parameters for each piece of memory of
+ * each procedure are not, and little is lost where it counts, as the loop
+ * makes what is written late in one packet precede what is read early for the
+ * next.  A path that went through memory may go on in any context; a path of
+ * values in registers, parameters and results matches calls with returns.
  *
  * Sound as far as the points-to analysis is.  Not represented: that a call may
  * not return (exit(), longjmp()) for what follows it, and timing. */
@@ -48,9 +48,9 @@
 #include "pta.h"
 #include "tables.h"
 
-/* What kind of dependence an edge is; a slice follows all up to one of these. */
+/* What kind of dependence an edge is.  A slice follows all up to one. */
 enum sa_dep {
-    SA_DEP_VALUE,       /* The value is computed from, or is a copy of, that. */
+    SA_DEP_VALUE,       /* The value is computed from that, or is a copy. */
     SA_DEP_ADDRESS,     /* ... or is loaded or stored through that pointer or
                          * at that index, or called through it. */
     SA_DEP_CONTROL      /* ... or whether it happens depends on that. */

@@ -24,8 +24,8 @@
  * which a vertex may be reached, and one of them allows all that the other
  * does; the state of a vertex is the more permissive one that it was reached
  * in.  Going forward from the seeds, that is the first phase.  Going backward,
- * it is that the rest of the path (from the vertex to the seed) only goes down,
- * because such a rest may follow either phase. */
+ * it is that the rest of the path (from the vertex to the seed) only goes
+ * down, because such a rest may follow either phase. */
 enum state {
     UNREACHED = 0,
     AFTER_DOWN = 1,             /* Forward: went down, must not go up. */
@@ -80,7 +80,7 @@ may_enter(const struct sa_sdg *sdg, uint32_t vertex,
     return !options->skip || !options->skip(vertex, options->aux);
 }
 
-/* The state that vertex 'v' in 'state' gives to the other end of an edge out of
+/* The state that a vertex in 'state' gives to the other end of an edge out of
  * it (in, if not 'forward'). */
 static enum state
 next_state(bool forward, enum state state, enum sa_edge_kind kind)
@@ -177,8 +177,8 @@ sa_slice_backward(const struct sa_sdg *sdg, const uint32_t seeds[],
  * What is on a path is what a path from 'from' reaches in a phase from which
  * the rest leads on to 'to'.  That steps over calls by summary edges; what is
  * inside of these is added after that: what is on a path from the formal
- * parameter to the return, for each parameter that a summary in the chop stands
- * for, and so on for calls therein. */
+ * parameter to the return, for each parameter that a summary edge in the chop
+ * stands for, and so on for calls therein. */
 
 struct chopper {
     struct sa_slice *chop;
@@ -209,8 +209,7 @@ add_inside(struct chopper *c, uint32_t actual, uint32_t result)
     }
 }
 
-/* Whether the summary edge e of 'v' is on a path of the chop, given the states
- * of both ways. */
+/* Adds the parameters that summary edges from 'v' within the chop stand for. */
 static void
 add_insides_of(struct chopper *c, const struct sa_slice *within, uint32_t v)
 {

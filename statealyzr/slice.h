@@ -67,12 +67,12 @@ const uint32_t *sa_slice_vertices(const struct sa_slice *, size_t *n);
 
 /* Which vertex led to this one first: one step nearer to a seed along a
  * shortest path.  SA_NONE for a seed and for a vertex not in the slice.  For a
- * chop, nearer to 'from' ('inside' of a call that is stepped over: SA_NONE). */
+ * chop, nearer to 'from' (inside of a call that is stepped over: SA_NONE). */
 uint32_t sa_slice_previous(const struct sa_slice *, uint32_t vertex);
 
 /* The whole path from a seed to 'vertex' in the direction of the dependence
- * (of a backward slice: from 'vertex' to the seed), internal vertices left out;
- * g_free() it.  NULL if it is not in the slice. */
+ * (of a backward slice: from 'vertex' to the seed), vertices that are internal
+ * left out; g_free() it.  NULL if it is not in the slice. */
 uint32_t *sa_slice_path(const struct sa_slice *, uint32_t vertex, size_t *n);
 
 #endif /* slice.h */
