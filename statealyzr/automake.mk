@@ -24,9 +24,20 @@ statealyzr_sources = \
 	statealyzr/diag.c \
 	statealyzr/diag.h \
 	statealyzr/effects.c \
+	statealyzr/layout.c \
+	statealyzr/layout.h \
 	statealyzr/model-private.h \
 	statealyzr/model.c \
 	statealyzr/model.h \
+	statealyzr/nodeset.c \
+	statealyzr/nodeset.h \
+	statealyzr/pta-alloc.c \
+	statealyzr/pta-calls.c \
+	statealyzr/pta-constraints.c \
+	statealyzr/pta-objects.c \
+	statealyzr/pta-private.h \
+	statealyzr/pta-solve.c \
+	statealyzr/pta.c \
 	statealyzr/pta.h \
 	statealyzr/report-dot.c \
 	statealyzr/report-html.c \
@@ -41,7 +52,9 @@ statealyzr_sources = \
 	statealyzr/tables.h \
 	statealyzr/types.c \
 	statealyzr/types.h \
-	statealyzr/variables.c
+	statealyzr/variables.c \
+	statealyzr/wrappers.c \
+	statealyzr/wrappers.h
 
 # Data, found in $(statealyzrdir) or where MBOX_STATEALYZR_TABLES says.
 statealyzr_tables = \

@@ -1,0 +1,423 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "layout.h"
+
+#include <glib.h>
+
+#define MAX_DEPTH 64            /* Types within types. */
+#define MAX_LEAVES 20000        /* A type with more is not divided. */
+
+struct sa_layouts {
+    const struct sa_program *program;
+    GHashTable *by_type;        /* struct sa_type * -> struct sa_layout *. */
+    GHashTable *by_llvm;        /* LLVMTypeRef -> struct sa_layout *. */
+    GPtrArray *all;
+    const struct sa_layout *unknown;
+};
+
+static const struct sa_layout *layout_of_type(struct sa_layouts *,
+                                              const struct sa_type *,
+                                              int depth);
+static const struct sa_layout *layout_of_llvm(struct sa_layouts *,
+                                              LLVMTypeRef, int depth);
+
+/* Building. */
+
+static void
+add_item(GArray *items, uint64_t start, uint64_t end,
+         const struct sa_layout *element)
+{
+    struct sa_layout_item item = { .start = start, .end = end,
+                                   .element = element };
+    g_array_append_val(items, item);
+}
+
+/* Adds the items of a member at 'offset', but for what earlier members cover,
+ * as a bit field may its neighbours' bytes. */
+static void
+add_member(GArray *items, uint64_t offset, const struct sa_layout *member)
+{
+    for (uint32_t i = 0; i < member->n_items; i++) {
+        const struct sa_layout_item *item = &member->items[i];
+        uint64_t covered = (items->len
+                            ? g_array_index(items, struct sa_layout_item,
+                                            items->len - 1).end
+                            : 0);
+
+        if (offset + item->start >= covered) {
+            add_item(items, offset + item->start, offset + item->end,
+                     item->element);
+        }
+    }
+}
+
+/* Makes a layout of the items, which it takes. */
+static const struct sa_layout *
+finish(struct sa_layouts *layouts, uint64_t size, GArray *items)
+{
+    struct sa_layout *l = g_new0(struct sa_layout, 1);
+    struct sa_layout_item *item = (struct sa_layout_item *) items->data;
+    uint64_t n_leaves = 0;
+
+    if (!items->len || item->start) {
+        struct sa_layout_item head = {
+            .end = items->len ? item->start : size
+        };
+        g_array_insert_val(items, 0, head);
+    }
+    for (guint i = 0; i < items->len; i++) {
+        item = &g_array_index(items, struct sa_layout_item, i);
+        item->first_leaf = n_leaves;
+        n_leaves += item->element ? item->element->n_leaves : 1;
+    }
+    if (n_leaves > MAX_LEAVES) {
+        g_array_set_size(items, 0);
+        add_item(items, 0, size, NULL);
+        n_leaves = 1;
+    }
+
+    l->size = size;
+    l->n_leaves = n_leaves;
+    l->offsets = g_new(uint64_t, n_leaves);
+    l->sizes = g_new(uint32_t, n_leaves);
+    for (guint i = 0; i < items->len; i++) {
+        item = &g_array_index(items, struct sa_layout_item, i);
+        if (!item->element) {
+            l->offsets[item->first_leaf] = item->start;
+            l->sizes[item->first_leaf] = MIN(item->end - item->start,
+                                             UINT32_MAX);
+            continue;
+        }
+        for (uint32_t j = 0; j < item->element->n_leaves; j++) {
+            l->offsets[item->first_leaf + j] = (item->start
+                                                + item->element->offsets[j]);
+            l->sizes[item->first_leaf + j] = item->element->sizes[j];
+        }
+    }
+    l->n_items = items->len;
+    l->items = (struct sa_layout_item *) g_array_free(items, FALSE);
+    g_ptr_array_add(layouts->all, l);
+    return l;
+}
+
+static GArray *
+new_items(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(struct sa_layout_item));
+}
+
+static const struct sa_layout *
+scalar(struct sa_layouts *layouts, uint64_t size)
+{
+    GArray *items = new_items();
+
+    add_item(items, 0, size, NULL);
+    return finish(layouts, size, items);
+}
+
+static void
+add_array(GArray *items, uint64_t size, const struct sa_layout *element)
+{
+    if (element->size) {
+        add_item(items, 0, size, element);
+    } else {
+        add_item(items, 0, size, NULL);
+    }
+}
+
+/* From debug information. */
+
+static void
+add_union(struct sa_layouts *layouts, GArray *items, const struct sa_type *t,
+          int depth)
+{
+    const struct sa_layout *best = NULL;
+
+    for (size_t i = 0; i < t->n_members; i++) {
+        const struct sa_layout *l = layout_of_type(
+            layouts, t->members[i].type, depth + 1);
+        if (!best || l->n_leaves > best->n_leaves
+            || (l->n_leaves == best->n_leaves && l->size > best->size)) {
+            best = l;
+        }
+    }
+    if (best) {
+        add_member(items, 0, best);
+        if (best->size < t->size) {
+            add_item(items, best->size, t->size, NULL);
+        }
+    }
+}
+
+static int
+compare_members(const void *a_, const void *b_)
+{
+    const struct sa_member *const *a = a_;
+    const struct sa_member *const *b = b_;
+
+    return ((*a)->bit_offset > (*b)->bit_offset)
+           - ((*a)->bit_offset < (*b)->bit_offset);
+}
+
+static void
+add_struct(struct sa_layouts *layouts, GArray *items, const struct sa_type *t,
+           int depth)
+{
+    const struct sa_member **members = g_new(const struct sa_member *,
+                                             t->n_members + 1);
+
+    for (size_t i = 0; i < t->n_members; i++) {
+        members[i] = &t->members[i];
+    }
+    qsort(members, t->n_members, sizeof *members, compare_members);
+    for (size_t i = 0; i < t->n_members; i++) {
+        const struct sa_member *m = members[i];
+
+        if (m->is_bit_field) {
+            uint64_t end = (m->bit_offset + m->bit_size + 7) / 8;
+            struct sa_layout_item item = { .end = end - m->bit_offset / 8 };
+            struct sa_layout bits = { .items = &item, .n_items = 1 };
+            add_member(items, m->bit_offset / 8, &bits);
+        } else {
+            add_member(items, m->bit_offset / 8,
+                       layout_of_type(layouts, m->type, depth + 1));
+        }
+    }
+    g_free(members);
+}
+
+static const struct sa_layout *
+layout_of_type(struct sa_layouts *layouts, const struct sa_type *t, int depth)
+{
+    const struct sa_layout *l;
+
+    if (!t || depth > MAX_DEPTH) {
+        return layouts->unknown;
+    }
+    l = g_hash_table_lookup(layouts->by_type, t);
+    if (l) {
+        return l;
+    }
+
+    /* Damaged debug information may have a struct that is within itself. */
+    g_hash_table_insert(layouts->by_type, (gpointer) t,
+                        (gpointer) layouts->unknown);
+    GArray *items = new_items();
+    switch (t->kind) {
+    case SA_TYPE_STRUCT:
+        add_struct(layouts, items, t, depth);
+        break;
+    case SA_TYPE_UNION:
+        add_union(layouts, items, t, depth);
+        break;
+    case SA_TYPE_ARRAY:
+        add_array(items, t->size, layout_of_type(layouts, t->target,
+                                                 depth + 1));
+        break;
+    case SA_TYPE_VOID:
+    case SA_TYPE_INT:
+    case SA_TYPE_FLOAT:
+    case SA_TYPE_POINTER:
+    case SA_TYPE_FUNCTION:
+    case SA_TYPE_OPAQUE:
+    default:
+        add_item(items, 0, t->size, NULL);
+        break;
+    }
+    l = finish(layouts, t->size, items);
+    g_hash_table_insert(layouts->by_type, (gpointer) t, (gpointer) l);
+    return l;
+}
+
+/* From LLVM's types. */
+
+static const struct sa_layout *
+layout_of_llvm(struct sa_layouts *layouts, LLVMTypeRef t, int depth)
+{
+    LLVMTargetDataRef td = layouts->program->layout;
+    const struct sa_layout *l;
+
+    if (!t || depth > MAX_DEPTH || !LLVMTypeIsSized(t)) {
+        return layouts->unknown;
+    }
+    l = g_hash_table_lookup(layouts->by_llvm, t);
+    if (l) {
+        return l;
+    }
+
+    uint64_t size = LLVMABISizeOfType(td, t);
+    switch (LLVMGetTypeKind(t)) {
+    case LLVMStructTypeKind: {
+        GArray *items = new_items();
+        unsigned int n = LLVMCountStructElementTypes(t);
+
+        for (unsigned int i = 0; i < n; i++) {
+            add_member(items, LLVMOffsetOfElement(td, t, i),
+                       layout_of_llvm(layouts,
+                                      LLVMStructGetTypeAtIndex(t, i),
+                                      depth + 1));
+        }
+        l = finish(layouts, size, items);
+        break;
+    }
+    case LLVMArrayTypeKind: {
+        GArray *items = new_items();
+
+        add_array(items, size, layout_of_llvm(layouts, LLVMGetElementType(t),
+                                              depth + 1));
+        l = finish(layouts, size, items);
+        break;
+    }
+    default:
+        l = scalar(layouts, size);
+        break;
+    }
+    g_hash_table_insert(layouts->by_llvm, t, (gpointer) l);
+    return l;
+}
+
+/* The interface. */
+
+struct sa_layouts *
+sa_layouts_create(const struct sa_program *program)
+{
+    struct sa_layouts *layouts = g_new0(struct sa_layouts, 1);
+
+    layouts->program = program;
+    layouts->by_type = g_hash_table_new(NULL, NULL);
+    layouts->by_llvm = g_hash_table_new(NULL, NULL);
+    layouts->all = g_ptr_array_new();
+    layouts->unknown = scalar(layouts, 0);
+    return layouts;
+}
+
+void
+sa_layouts_destroy(struct sa_layouts *layouts)
+{
+    if (layouts) {
+        for (guint i = 0; i < layouts->all->len; i++) {
+            struct sa_layout *l = layouts->all->pdata[i];
+            g_free(l->offsets);
+            g_free(l->sizes);
+            g_free(l->items);
+            g_free(l);
+        }
+        g_ptr_array_free(layouts->all, TRUE);
+        g_hash_table_destroy(layouts->by_type);
+        g_hash_table_destroy(layouts->by_llvm);
+        g_free(layouts);
+    }
+}
+
+const struct sa_layout *
+sa_layout_of_type(struct sa_layouts *layouts, const struct sa_type *t)
+{
+    return layout_of_type(layouts, t, 0);
+}
+
+const struct sa_layout *
+sa_layout_of_llvm(struct sa_layouts *layouts, LLVMTypeRef t)
+{
+    return layout_of_llvm(layouts, t, 0);
+}
+
+/* The last item that starts at or before 'offset'. */
+static const struct sa_layout_item *
+find_item(const struct sa_layout *l, uint64_t offset)
+{
+    uint32_t low = 0, high = l->n_items;
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (l->items[middle].start <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return &l->items[low];
+}
+
+uint32_t
+sa_layout_leaf(const struct sa_layout *l, uint64_t offset)
+{
+    uint32_t leaf = 0;
+
+    for (;;) {
+        const struct sa_layout_item *item = find_item(l, offset);
+
+        leaf += item->first_leaf;
+        if (!item->element) {
+            return leaf;
+        }
+        offset = (offset - item->start) % item->element->size;
+        l = item->element;
+    }
+}
+
+bool
+sa_layout_is_flexible(const struct sa_layout *l)
+{
+    const struct sa_layout_item *last = &l->items[l->n_items - 1];
+
+    return last->element && last->start == last->end;
+}
+
+uint64_t
+sa_layout_leaf_end(const struct sa_layout *l, uint64_t offset)
+{
+    uint64_t base = 0;
+
+    for (;;) {
+        const struct sa_layout_item *item = find_item(l, offset);
+        uint64_t end = (item + 1 < l->items + l->n_items ? item[1].start
+                        : MAX(l->size, item->end));
+
+        if (!item->element || item->element->n_leaves == 1) {
+            return base + MAX(end, offset + 1);
+        }
+        uint64_t index = (offset - item->start) / item->element->size;
+        base += item->start + index * item->element->size;
+        offset -= item->start + index * item->element->size;
+        l = item->element;
+    }
+}
+
+bool
+sa_layout_array(const struct sa_layout *l, uint64_t offset, uint64_t stride,
+                uint64_t *start, uint64_t *end)
+{
+    uint64_t base = 0;
+    bool found = false;
+
+    for (;;) {
+        const struct sa_layout_item *item = find_item(l, offset);
+
+        if (!item->element) {
+            return found;
+        }
+        if (stride % item->element->size == 0) {
+            *start = base + item->start;
+            *end = base + item->end;
+            found = true;
+        }
+        base += item->start;
+        offset = (offset - item->start) % item->element->size;
+        l = item->element;
+    }
+}

@@ -1,0 +1,72 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATEALYZR_LAYOUT_H
+#define STATEALYZR_LAYOUT_H 1
+
+/* How an object is divided into fields
+ * ====================================
+ *
+ * The points-to analysis tells apart the *leaves* of an object: the scalar
+ * members of its structs, where nested structs are flattened and all elements of
+ * an array are one ("a[3].x" is the leaf "a[].x").  Every byte of an object is in
+ * exactly one leaf: padding belongs to the leaf before it, and a union has the
+ * leaves of the member that has most, plus one for bytes beyond. */
+
+#include "types.h"
+
+/* One leaf, or an array with the leaves of its elements. */
+struct sa_layout_item {
+    uint64_t start, end;        /* Bytes in the layout. */
+    const struct sa_layout *element;    /* NULL for a leaf. */
+    uint32_t first_leaf;
+};
+
+struct sa_layout {
+    uint64_t size;              /* Bytes. */
+    uint32_t n_leaves;
+    uint64_t *offsets;          /* Of each leaf, in the first elements. */
+    uint32_t *sizes;            /* Of each leaf. */
+    struct sa_layout_item *items;   /* Ascending, the first at 0. */
+    uint32_t n_items;
+};
+
+struct sa_layouts;
+struct sa_layouts *sa_layouts_create(const struct sa_program *);
+void sa_layouts_destroy(struct sa_layouts *);
+
+/* Never NULL; of one leaf if the type is of unknown size, or too large to
+ * divide. */
+const struct sa_layout *sa_layout_of_type(struct sa_layouts *,
+                                          const struct sa_type *);
+const struct sa_layout *sa_layout_of_llvm(struct sa_layouts *, LLVMTypeRef);
+
+/* The leaf that has the byte at 'offset', which is less than the size. */
+uint32_t sa_layout_leaf(const struct sa_layout *, uint64_t offset);
+
+/* Where the bytes end that are in the same leaf as the one at 'offset'. */
+uint64_t sa_layout_leaf_end(const struct sa_layout *, uint64_t offset);
+
+/* Whether it ends with an array of unknown length. */
+bool sa_layout_is_flexible(const struct sa_layout *);
+
+/* If 'offset' is in arrays, the size of an element, and the bounds, of the
+ * innermost array whose elements' size divides 'stride' (in its first element,
+ * if it is within another array); returns false if there is none. */
+bool sa_layout_array(const struct sa_layout *, uint64_t offset,
+                     uint64_t stride, uint64_t *start, uint64_t *end);
+
+#endif /* layout.h */

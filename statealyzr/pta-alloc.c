@@ -1,0 +1,266 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "pta-private.h"
+
+#include <string.h>
+
+/* Heap objects
+ *
+ * One for each allocation site; for one in an allocation wrapper (wrappers.h), one
+ * for each call of the wrapper.  What the source says about the pointer that
+ * takes the memory tells the type, if it says anything; else the use will
+ * (pta-objects.c). */
+
+/* The struct or scalar that a variable or member points to, or NULL. */
+static const struct sa_type *
+pointed_to(const struct sa_type *type)
+{
+    const struct sa_type *t = (type && type->kind == SA_TYPE_POINTER
+                               ? type->target : NULL);
+
+    return (t && t->size
+            && (t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION
+                || t->kind == SA_TYPE_POINTER || t->kind == SA_TYPE_INT)
+            ? t : NULL);
+}
+
+static const struct sa_type *
+variable_type(struct sa_pta *pta, LLVMValueRef value)
+{
+    uint32_t id = sa_value_id(pta->program, value);
+    const struct sa_variable *v = (id != SA_NONE
+                                   ? sa_value_variable(pta->program, id)
+                                   : NULL);
+
+    return v && v->type ? sa_type_of(pta->types, v->type) : NULL;
+}
+
+/* The declared type of what pointer 'address' is the address of, if it is a
+ * variable or a member. */
+static const struct sa_type *
+type_at(struct sa_pta *pta, LLVMValueRef address)
+{
+    if (LLVMIsAGetElementPtrInst(address)) {
+        struct gep gep = { .dst = SA_NONE };
+        char *path = NULL;
+
+        pta_describe_gep(pta, address, &gep);
+        const struct sa_type *t = (gep.type && gep.path >= 0
+                                   ? sa_type_path(gep.type, gep.path, &path)
+                                   : NULL);
+        g_free(path);
+        return t;
+    }
+    return variable_type(pta, address);
+}
+
+/* What the result of a call is declared to point to, NULL if that is unknown. */
+static const struct sa_type *
+declared_type(struct sa_pta *pta, LLVMValueRef call)
+{
+    const struct sa_type *best = pointed_to(variable_type(pta, call));
+
+    for (LLVMUseRef use = LLVMGetFirstUse(call);
+         use && (!best || best->kind == SA_TYPE_INT);
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (LLVMIsAStoreInst(user) && LLVMGetOperand(user, 0) == call) {
+            const struct sa_type *t = pointed_to(
+                type_at(pta, LLVMGetOperand(user, 1)));
+            best = t ? t : best;
+        }
+    }
+    return best;
+}
+
+/* The number of bytes that a call allocates, 0 if it is not constant. */
+static uint64_t
+constant_size(LLVMValueRef call, const struct sa_effect *effect)
+{
+    uint64_t size = 1;
+    int args[2] = { effect->size, effect->count };
+
+    for (int i = 0; i < 2; i++) {
+        if (args[i] < 0) {
+            continue;
+        } else if ((unsigned int) args[i] >= LLVMGetNumArgOperands(call)) {
+            return 0;
+        }
+        LLVMValueRef arg = LLVMGetOperand(call, args[i]);
+        if (!LLVMIsAConstantInt(arg)
+            || LLVMGetIntTypeWidth(LLVMTypeOf(arg)) > 64
+            || __builtin_mul_overflow(
+                size, LLVMConstIntGetZExtValue(arg), &size)) {
+            return 0;
+        }
+    }
+    return effect->size >= 0 && size < UINT32_MAX ? size : 0;
+}
+
+static void
+set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t)
+{
+    const struct sa_layout *l = t ? sa_layout_of_type(pta->layouts, t) : NULL;
+    uint64_t size = o->size - MIN(o->size, o->base);
+
+    if (!l || !l->size || (o->size && size < l->size)) {
+        return;
+    }
+    o->type = t;
+    if (t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION) {
+        o->layout = l;
+        o->repeats = !size || size >= 2 * l->size;
+        /* More than the type, but no array: something follows it, perhaps
+         * members of a larger struct that begins with it. */
+        o->declared = !size || size % l->size == 0;
+    } else if (l->size > 1) {
+        o->modulus = l->size;
+    }
+}
+
+uint32_t
+pta_heap_object(struct sa_pta *pta, uint32_t site, uint32_t caller,
+                int64_t base, const struct sa_effect *effect)
+{
+    LLVMValueRef call = pta->program->insns[site].value;
+    uint64_t key = (uint64_t) site << 32 | caller;
+    gpointer known = g_hash_table_lookup(pta->clones, &key);
+
+    if (known) {
+        return GPOINTER_TO_UINT(known) - 1;
+    }
+    LLVMValueRef user = (caller == SA_NONE ? call
+                         : pta->program->insns[caller].value);
+    struct object o = {
+        .kind = SA_OBJECT_HEAP, .site = call, .insn = site, .caller = caller,
+        .function = SA_NONE, .base = base > 0 ? base : 0,
+        .size = effect ? constant_size(call, effect) : 0
+    };
+    set_type(pta, &o, declared_type(pta, user));
+    uint32_t id = pta_new_object(pta, &o);
+    g_hash_table_insert(pta->clones, g_memdup2(&key, sizeof key),
+                        GUINT_TO_POINTER(id + 1));
+    return id;
+}
+
+/* Where a wrapper's result points to. */
+struct result {
+    uint32_t object;
+    int64_t offset;
+};
+
+static void
+point_to(struct sa_pta *pta, uint32_t insn, struct result r)
+{
+    pta_add_points_to(pta, pta_value_vertex(pta,
+                                            pta->program->insns[insn].value,
+                                            0),
+                      pta_node(pta, r.object, r.offset));
+}
+
+/* The distance from the start of the memory to what 'wrapper' returns, so that
+ * a layout begins there. */
+static int64_t
+first_offset(struct sa_pta *pta, uint32_t function)
+{
+    int64_t offset = 0;
+
+    while (function != SA_NONE) {
+        const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
+        uint32_t next = SA_NONE;
+
+        for (uint32_t i = 0; w && i < w->n_sources; i++) {
+            if (w->sources[i].insn != SA_NONE) {
+                offset += w->sources[i].offset;
+                next = sa_direct_callee(
+                    pta->program,
+                    pta->program->insns[w->sources[i].insn].value);
+                break;
+            }
+        }
+        function = next;
+    }
+    return offset;
+}
+
+/* Makes the objects that a call of 'function' by 'caller' allocates, known to
+ * the wrappers in between, and adds to 'results' where the result points to.
+ * The recursion is as deep as wrappers call each other, which is bounded. */
+static void
+instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
+            int64_t base, GArray *results)
+{
+    const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
+
+    for (uint32_t i = 0; i < w->n_sources; i++) {
+        const struct sa_wrapper_source *s = &w->sources[i];
+        if (s->insn == SA_NONE) {
+            continue;
+        }
+        LLVMValueRef call = pta->program->insns[s->insn].value;
+        const struct sa_effect *effect = sa_allocating_effect(
+            pta->program, pta->tables, call);
+        GArray *inner = g_array_new(FALSE, FALSE, sizeof(struct result));
+
+        if (effect) {
+            struct result r = {
+                .object = pta_heap_object(pta, s->insn, caller, base, effect)
+            };
+            g_array_append_val(inner, r);
+        } else {
+            instantiate(pta, sa_direct_callee(pta->program, call), caller,
+                        base, inner);
+        }
+        for (guint j = 0; j < inner->len; j++) {
+            struct result r = g_array_index(inner, struct result, j);
+            point_to(pta, s->insn, r);
+            r.offset += s->offset;
+            g_array_append_val(results, r);
+        }
+        g_array_free(inner, TRUE);
+    }
+}
+
+void
+pta_call_wrapper(struct sa_pta *pta, uint32_t insn, uint32_t function)
+{
+    const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
+    uint32_t result = pta_value_vertex(pta, pta->program->insns[insn].value,
+                                       0);
+    GArray *results = g_array_new(FALSE, FALSE, sizeof(struct result));
+
+    instantiate(pta, function, insn, first_offset(pta, function), results);
+    for (guint i = 0; i < results->len; i++) {
+        point_to(pta, insn, g_array_index(results, struct result, i));
+    }
+    g_array_free(results, TRUE);
+
+    for (uint32_t i = 0; i < w->n_sources; i++) {
+        const struct sa_wrapper_source *s = &w->sources[i];
+
+        if (s->insn == SA_NONE) {
+            uint32_t source = pta_value_vertex(pta, s->value, 0);
+            if (s->offset) {
+                struct gep gep = { .dst = result, .arithmetic = s->offset };
+                pta_add_gep(pta, source, &gep);
+            } else {
+                pta_add_edge(pta, source, result);
+            }
+        }
+    }
+}

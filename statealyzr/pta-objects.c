@@ -1,0 +1,389 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "pta-private.h"
+
+/* Objects and their nodes
+ *
+ * After Pearce, Kelly, Hankin: "Efficient Field-Sensitive Pointer Analysis of C"
+ * (TOPLAS 2007), with byte offsets instead of field numbers, so that casts
+ * between structs mean what they mean in memory.
+ *
+ * Memory from malloc() has no type.  What it is used as becomes known during the
+ * analysis: the first struct type that its start is accessed as gives its layout,
+ * and a larger one that fits replaces it. */
+
+/* Offsets of an object without a layout that are told apart. */
+#define MAX_FREE_NODES 256
+#define MAX_FREE_OFFSET 65536
+
+uint32_t
+pta_new_object(struct sa_pta *pta, const struct object *template)
+{
+    struct object o = *template;
+
+    if (o.layout && !o.layout->size) {
+        o.layout = NULL;
+    }
+    o.nodes = g_array_new(FALSE, FALSE, sizeof(struct object_node));
+    g_array_append_val(pta->objects, o);
+    return pta->objects->len - 1;
+}
+
+void
+pta_object_uninit(struct object *o)
+{
+    g_array_free(o->nodes, TRUE);
+    if (o->copies_from) {
+        g_array_free(o->copies_from, TRUE);
+    }
+}
+
+/* The offset that stands for 'offset'; returns false if it is outside. */
+static bool
+canonicalize(const struct object *o, int64_t offset, uint64_t *canonical)
+{
+    if (!o->layout) {
+        if (o->modulus) {
+            int64_t rest = offset % (int64_t) o->modulus;
+            *canonical = rest < 0 ? rest + (int64_t) o->modulus : rest;
+            return true;
+        }
+        *canonical = offset;
+        return offset >= 0 && (!o->size || (uint64_t) offset < o->size);
+    }
+
+    if (offset < (int64_t) o->base) {
+        *canonical = 0;
+        return offset >= 0;
+    }
+    uint64_t rest = offset - o->base;
+    if (rest >= o->layout->size && !sa_layout_is_flexible(o->layout)) {
+        if (!o->repeats
+            && (!o->size || o->size <= o->base + o->layout->size)) {
+            return false;
+        }
+        rest %= o->layout->size;
+    }
+    *canonical = o->base + o->layout->offsets[sa_layout_leaf(o->layout, rest)];
+    return true;
+}
+
+/* The position of the first node at or after 'offset'. */
+static guint
+find_node(const struct object *o, uint64_t offset)
+{
+    guint low = 0, high = o->nodes->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+
+        if (g_array_index(o->nodes, struct object_node, middle).offset
+            < offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Gives the existing nodes of an object the offsets that stand for theirs since
+ * its layout changed; those that now have the same are united. */
+static void
+renumber(struct sa_pta *pta, uint32_t object)
+{
+    GArray *old = pta_object(pta, object)->nodes;
+
+    pta_object(pta, object)->nodes = g_array_new(FALSE, FALSE,
+                                                 sizeof(struct object_node));
+    for (guint i = 0; i < old->len; i++) {
+        struct object_node n = g_array_index(old, struct object_node, i);
+        struct object *o = pta_object(pta, object);
+
+        if (!canonicalize(o, n.offset, &n.offset)) {
+            n.offset = 0;
+        }
+        guint at = find_node(o, n.offset);
+        struct object_node *other = (at < o->nodes->len
+                                     ? &g_array_index(o->nodes,
+                                                      struct object_node, at)
+                                     : NULL);
+        if (other && other->offset == n.offset) {
+            pta_unite_nodes(pta, other->node, n.node);
+        } else {
+            g_array_insert_val(o->nodes, at, n);
+            pta_vertex(pta, n.node)->offset = n.offset;
+        }
+    }
+    g_array_free(old, TRUE);
+}
+
+static uint64_t
+gcd(uint64_t a, uint64_t b)
+{
+    while (b) {
+        uint64_t c = a % b;
+        a = b;
+        b = c;
+    }
+    return a;
+}
+
+/* Takes note that an object without a layout is an array of 'stride' bytes. */
+static void
+set_modulus(struct sa_pta *pta, uint32_t object, uint64_t stride)
+{
+    struct object *o = pta_object(pta, object);
+    uint64_t modulus = gcd(stride, o->modulus);
+
+    if (modulus != o->modulus) {
+        o->modulus = modulus;
+        renumber(pta, object);
+    }
+}
+
+/* Takes note that the memory of an object is used as a struct, of which 'gep'
+ * is an access. */
+static void
+consider_layout(struct sa_pta *pta, uint32_t object, uint64_t offset,
+                const struct gep *gep)
+{
+    struct object *o = pta_object(pta, object);
+    const struct sa_layout *l = gep->layout;
+
+    if (!l || !l->size || o->declared || offset != o->base
+        || (o->layout && l->size <= o->layout->size)
+        || (o->size && o->size < o->base + l->size)) {
+        return;
+    }
+    o->layout = l;
+    o->type = gep->type;
+    o->modulus = 0;
+    o->repeats = !o->size || o->size >= o->base + 2 * l->size;
+    renumber(pta, object);
+    pta->relaid = true;
+}
+
+uint32_t
+pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
+{
+    struct object *o = pta_object(pta, object);
+    uint64_t canonical;
+
+    if (!canonicalize(o, offset, &canonical)) {
+        return SA_NONE;
+    }
+    guint at = find_node(o, canonical);
+    if (at < o->nodes->len) {
+        struct object_node *n = &g_array_index(o->nodes, struct object_node,
+                                               at);
+        if (n->offset == canonical) {
+            return n->node;
+        }
+    }
+    if (!o->layout && (o->nodes->len >= MAX_FREE_NODES
+                       || canonical > MAX_FREE_OFFSET)) {
+        set_modulus(pta, object, 1);
+        return pta_node(pta, object, 0);
+    }
+
+    struct object_node n = { .offset = canonical,
+                             .node = pta_new_variable(pta) };
+    pta_vertex(pta, n.node)->object = object;
+    pta_vertex(pta, n.node)->offset = canonical;
+    o = pta_object(pta, object);
+    g_array_insert_val(o->nodes, at, n);
+    pta_node_created(pta, n.node);
+    return n.node;
+}
+
+struct emit {
+    struct sa_pta *pta;
+    uint32_t object;
+    void (*cb)(struct sa_pta *, uint32_t node, void *aux);
+    void *aux;
+};
+
+static void
+emit(const struct emit *e, int64_t offset)
+{
+    uint32_t node = pta_node(e->pta, e->object, offset);
+
+    if (node != SA_NONE) {
+        e->cb(e->pta, node, e->aux);
+    }
+}
+
+/* As sa_layout_array(), in an object. */
+static bool
+find_array(const struct object *o, int64_t offset, uint64_t stride,
+           int64_t *start, int64_t *end)
+{
+    uint64_t canonical, s, e;
+
+    if (!canonicalize(o, offset, &canonical) || canonical < o->base) {
+        return false;
+    } else if (sa_layout_array(o->layout, canonical - o->base, stride, &s,
+                               &e)) {
+        *start = o->base + s;
+        *end = o->base + e;
+        return true;
+    } else if (o->repeats && stride % o->layout->size == 0) {
+        *start = o->base;
+        *end = o->size ? o->size : INT64_MAX;
+        return true;
+    }
+    return false;
+}
+
+/* A variable index at 'offset'. */
+static void
+emit_indexed(const struct emit *e, const struct gep *gep, int64_t offset)
+{
+    struct object *o = pta_object(e->pta, e->object);
+    int64_t start, end;
+
+    if (find_array(o, offset, gep->stride, &start, &end)) {
+        emit(e, offset);
+        return;
+    }
+
+    /* Something that the layout does not call an array is walked through. */
+    end = gep->extent ? offset + gep->extent : o->base + o->layout->size;
+    end = MIN(end, (int64_t) (o->base + o->layout->size));
+    if (offset < 0 || offset >= end) {
+        return;
+    } else if ((end - offset) / gep->stride > 4 * o->layout->n_leaves) {
+        pta_object_range(e->pta, e->object, offset, end - offset, true,
+                         e->cb, e->aux);
+    } else {
+        for (; offset < end; offset += gep->stride) {
+            emit(e, offset);
+        }
+    }
+}
+
+void
+pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
+              void (*cb)(struct sa_pta *, uint32_t node, void *aux),
+              void *aux)
+{
+    struct emit e = { .pta = pta, .cb = cb, .aux = aux };
+    const struct vertex *v = pta_vertex(pta, node);
+
+    e.object = v->object;
+    consider_layout(pta, e.object, v->offset, gep);
+    node = pta_same(pta, node);
+    int64_t offset = pta_vertex(pta, node)->offset;
+
+    struct object *o = pta_object(pta, e.object);
+    if (!o->layout) {
+        if (gep->stride) {
+            set_modulus(pta, e.object, gep->stride);
+            offset = pta_vertex(pta, pta_same(pta, node))->offset;
+        }
+        emit(&e, offset + gep->arithmetic + gep->path);
+        return;
+    }
+
+    /* A pointer into an array is to its first element, so that arithmetic may
+     * stay in the array even if it appears to leave it. */
+    int64_t offsets[2] = { offset + gep->arithmetic };
+    int64_t start, end;
+    size_t n = 1;
+    if (gep->arithmetic
+        && find_array(o, offset, ABS(gep->arithmetic), &start, &end)
+        && (offsets[0] < start || offsets[0] >= end)) {
+        offsets[n++] = offset;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (gep->stride) {
+            emit_indexed(&e, gep, offsets[i] + gep->path);
+        } else {
+            emit(&e, offsets[i] + gep->path);
+        }
+    }
+}
+
+/* Calls 'cb' for the existing nodes from 'offset' up to 'end'. */
+static void
+existing_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
+               uint64_t end,
+               void (*cb)(struct sa_pta *, uint32_t node, void *aux),
+               void *aux)
+{
+    /* The callback may create nodes. */
+    GArray *nodes = pta_object(pta, object)->nodes;
+    guint first = find_node(pta_object(pta, object), offset);
+    guint last = find_node(pta_object(pta, object), end);
+    GArray *copy = g_array_sized_new(FALSE, FALSE, sizeof(struct object_node),
+                                     last - first);
+
+    g_array_append_vals(copy, &g_array_index(nodes, struct object_node, first),
+                        last - first);
+    for (guint i = 0; i < copy->len; i++) {
+        cb(pta, g_array_index(copy, struct object_node, i).node, aux);
+    }
+    g_array_free(copy, TRUE);
+}
+
+void
+pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
+                 uint64_t size, bool create,
+                 void (*cb)(struct sa_pta *, uint32_t node, void *aux),
+                 void *aux)
+{
+    const struct object *o = pta_object(pta, object);
+
+    if (!o->layout) {
+        bool all = !size || o->modulus;
+        existing_range(pta, object, o->modulus ? 0 : offset,
+                       all ? UINT64_MAX : offset + size, cb, aux);
+        return;
+    }
+
+    uint64_t end = size ? offset + size : UINT64_MAX;
+    uint64_t limit = o->base + o->layout->size;
+    if (sa_layout_is_flexible(o->layout)) {
+        limit++;
+    }
+    if (end > limit) {
+        if (o->repeats && offset > o->base) {
+            offset = o->base;   /* Wraps to the next element. */
+        }
+        end = limit;
+    }
+    struct emit e = { .pta = pta, .object = object, .cb = cb, .aux = aux };
+    uint64_t base = o->base;
+    uint64_t n_steps = 2 * (uint64_t) o->layout->n_leaves + 16;
+    const struct sa_layout *l = o->layout;
+    for (; offset < end && n_steps; n_steps--) {
+        uint64_t canonical;
+
+        o = pta_object(pta, object);
+        if (!canonicalize(o, offset, &canonical)) {
+            break;
+        }
+        if (create) {
+            emit(&e, canonical);
+        } else {
+            existing_range(pta, object, canonical, canonical + 1, cb, aux);
+        }
+        offset = (offset < base ? base
+                  : base + sa_layout_leaf_end(l, offset - base));
+    }
+}

@@ -1,0 +1,253 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATEALYZR_PTA_PRIVATE_H
+#define STATEALYZR_PTA_PRIVATE_H 1
+
+/* Inside the points-to analysis
+ * =============================
+ *
+ *   pta-objects.c       objects and their nodes
+ *   pta-solve.c         the constraint graph and the solver
+ *   pta-constraints.c   constraints from instructions and initialisers
+ *   pta-calls.c         calls, library models, allocation wrappers' clones
+ *   pta-alloc.c         heap objects and their types
+ *   wrappers.c          which functions are allocation wrappers
+ *   pta.c               the interface, results
+ *
+ * The constraint graph has one *vertex* for each variable (a value in SSA form,
+ * what a function returns) and for each node, that is for what is stored in it.
+ * Vertices are never removed, but united: vertices in a cycle of copies have the
+ * same points-to set ("rep"), and nodes that turn out to overlap are the same
+ * place ("same", which implies the former). */
+
+#include <glib.h>
+#include "layout.h"
+#include "nodeset.h"
+#include "pta.h"
+#include "tables.h"
+#include "wrappers.h"
+
+/* Constraints on what a vertex points to, applied to each node in its set. */
+enum constraint_kind {
+    C_LOAD,                     /* other = *vertex. */
+    C_STORE,                    /* *vertex = other. */
+    C_GEP,                      /* geps[other].dst = vertex + offset. */
+    C_CALL,                     /* Call instruction 'other' calls vertex. */
+    C_CALLBACK,                 /* callbacks[other] calls vertex. */
+    C_COPY_TO,                  /* copies[other] copies to *vertex. */
+    C_COPY_FROM                 /* copies[other] copies from *vertex. */
+};
+
+struct constraint {
+    enum constraint_kind kind;
+    uint32_t other;
+    uint32_t next;              /* Of the same vertex, or SA_NONE. */
+};
+
+/* Arithmetic on a pointer, as of a getelementptr instruction. */
+struct gep {
+    uint32_t dst;
+    int64_t arithmetic;         /* Bytes, by the first index: p[3]. */
+    int64_t path;               /* Bytes, by the others: p->a.b. */
+    uint64_t stride;            /* Of variable indexes; 0 if none. */
+    uint64_t extent;            /* Bytes that these range over; 0 if unknown. */
+    const struct sa_layout *layout; /* Of the struct that the pointer is used as
+                                     * a pointer to, or NULL. */
+    const struct sa_type *type;     /* The same, if known. */
+};
+
+/* A copy of memory. */
+struct copy {
+    uint32_t to, from;          /* Variables. */
+    uint64_t size;              /* Bytes; 0 if unknown. */
+};
+
+/* A call by a library function. */
+struct callback {
+    uint32_t insn;              /* The call of the library function. */
+    uint32_t args[SA_MAX_EFFECT_ARGS];  /* Variables, or SA_NONE. */
+    uint32_t n_args;
+    bool all;                   /* Any argument for each parameter. */
+    uint32_t result;            /* Gets what is returned, or SA_NONE. */
+};
+
+struct object_node {
+    uint64_t offset;
+    uint32_t node;
+};
+
+struct object {
+    enum sa_object_kind kind;
+    LLVMValueRef site;
+    uint32_t insn, caller;
+    uint32_t function;          /* Of SA_OBJECT_FUNCTION. */
+    const char *name;           /* Of SA_OBJECT_LIBRARY. */
+    const struct sa_type *type;
+    uint64_t size;              /* Bytes in all; 0 if unknown. */
+    /* An object with a layout has nodes for its leaves.  One without has nodes
+     * for the offsets that are used, modulo 'modulus' unless that is 0; with 1 it
+     * is collapsed. */
+    const struct sa_layout *layout;
+    uint64_t base;              /* Where the layout begins: before it there is
+                                 * what an allocation wrapper keeps. */
+    uint64_t modulus;
+    bool repeats;               /* The layout is of one element of several. */
+    bool declared;              /* The layout is known, not guessed from use. */
+    GArray *nodes;              /* struct object_node, ascending. */
+    GArray *copies_from;        /* struct object_copy, see pta-solve.c. */
+};
+
+struct vertex {
+    uint32_t rep;               /* Union-find: same points-to set. */
+    uint32_t same;              /* Union-find: same place. */
+    uint32_t object;            /* SA_NONE for a variable. */
+    uint64_t offset;
+    struct nodeset points_to;
+    struct nodeset delta;       /* Of these, what is yet to be propagated. */
+    struct nodeset succs;       /* Copied to. */
+    uint32_t constraints, last_constraint;
+};
+
+struct sa_pta {
+    const struct sa_program *program;
+    struct sa_types *types;
+    const struct sa_tables *tables;
+    struct sa_layouts *layouts;
+    struct sa_wrappers *wrappers;
+
+    GArray *objects;            /* struct object. */
+    GArray *vertices;           /* struct vertex. */
+    GArray *constraints;
+    GArray *geps;
+    GArray *copies;
+    GArray *callbacks;
+    GArray *new_nodes;          /* uint32_t: not yet copied. */
+    uint32_t *value_vertices;   /* First vertex of each value, or SA_NONE. */
+    uint32_t *returns;          /* Vertex of each function's returned value. */
+    uint32_t *varargs;          /* Object of each function's variable
+                                 * arguments, or SA_NONE. */
+    uint32_t *value_objects;    /* First object whose site is this value. */
+    GHashTable *library_objects;    /* Name -> index + 1. */
+    GHashTable *calls;          /* Connected (insn, function). */
+    GHashTable *warned;         /* Names of functions without a model. */
+    GHashTable *clones;         /* Site and caller -> object + 1. */
+    GHashTable *used_layouts;   /* LLVM struct type -> struct used_layout *. */
+
+    GArray **callees;           /* By instruction, of function ids; NULL. */
+    GArray **callback_functions;
+    GArray **callers;           /* By function, of instruction ids. */
+
+    uint32_t n_edges, n_edges_ordered;
+    bool relaid;                /* A layout changed: do GEPs again. */
+    bool new_gep_cycle;
+    struct sa_pta_stats stats;
+
+    /* Results. */
+    struct sa_object *result_objects;
+    uint32_t n_result_objects;
+    struct sa_node *result_nodes;
+    uint32_t n_result_nodes;
+    uint32_t *result_vertices;  /* The vertex of each node. */
+    uint32_t *result_ids;       /* The node of each vertex. */
+    struct sa_nodes *result_sets;   /* By representative vertex. */
+    uint32_t *result_object_of; /* By value. */
+};
+
+static inline struct vertex *
+pta_vertex(const struct sa_pta *pta, uint32_t id)
+{
+    return &g_array_index(pta->vertices, struct vertex, id);
+}
+
+static inline struct object *
+pta_object(const struct sa_pta *pta, uint32_t id)
+{
+    return &g_array_index(pta->objects, struct object, id);
+}
+
+/* pta-objects.c */
+
+/* The objects whose 'template' is given, but for its nodes.  Returns its
+ * index. */
+uint32_t pta_new_object(struct sa_pta *, const struct object *template);
+void pta_object_uninit(struct object *);
+
+/* The node of 'object' at 'offset', made if need be; SA_NONE if it is
+ * outside. */
+uint32_t pta_node(struct sa_pta *, uint32_t object, int64_t offset);
+
+/* Applies 'gep' to a node: calls 'cb' for each node that results. */
+void pta_apply_gep(struct sa_pta *, const struct gep *, uint32_t node,
+                   void (*cb)(struct sa_pta *, uint32_t node, void *aux),
+                   void *aux);
+
+/* Nodes that exist of 'object' from 'offset' on, of 'size' bytes (0: to the
+ * end), all there can be if its layout is known: calls 'cb'. */
+void pta_object_range(struct sa_pta *, uint32_t object, uint64_t offset,
+                      uint64_t size, bool create,
+                      void (*cb)(struct sa_pta *, uint32_t node, void *aux),
+                      void *aux);
+
+/* pta-solve.c */
+
+uint32_t pta_new_variable(struct sa_pta *);
+uint32_t pta_find(const struct sa_pta *, uint32_t vertex);
+uint32_t pta_same(const struct sa_pta *, uint32_t node);
+void pta_add_constraint(struct sa_pta *, uint32_t vertex,
+                        enum constraint_kind, uint32_t other);
+void pta_add_edge(struct sa_pta *, uint32_t from, uint32_t to);
+void pta_add_points_to(struct sa_pta *, uint32_t vertex, uint32_t node);
+void pta_add_gep(struct sa_pta *, uint32_t src, const struct gep *);
+void pta_add_copy(struct sa_pta *, uint32_t to, uint32_t from, uint64_t size);
+/* Takes note of a new node, for the copies from its object. */
+void pta_node_created(struct sa_pta *, uint32_t node);
+/* Makes two nodes one place. */
+void pta_unite_nodes(struct sa_pta *, uint32_t a, uint32_t b);
+void pta_solve(struct sa_pta *);
+
+/* pta-constraints.c */
+
+/* The vertex of leaf 'leaf' of a value, or SA_NONE if it has no pointers. */
+uint32_t pta_value_vertex(struct sa_pta *, LLVMValueRef, uint32_t leaf);
+uint32_t pta_value_leaves(struct sa_pta *, LLVMTypeRef);
+/* The object of what is named: shared by all that ask. */
+uint32_t pta_library_object(struct sa_pta *, const char *name);
+void pta_generate(struct sa_pta *);
+/* The object and offset that a constant is the address of; returns false if it
+ * is none. */
+bool pta_constant_address(struct sa_pta *, LLVMValueRef, uint32_t *object,
+                          int64_t *offset);
+/* Adds what the pointer arithmetic of a getelementptr amounts to to 'gep'. */
+void pta_describe_gep(struct sa_pta *, LLVMValueRef, struct gep *);
+
+/* pta-alloc.c */
+
+/* The heap object of an allocating call, cloned for call 'caller' of a wrapper
+ * unless that is SA_NONE.  'base': where the wrapper's result points to. */
+uint32_t pta_heap_object(struct sa_pta *, uint32_t site, uint32_t caller,
+                         int64_t base, const struct sa_effect *);
+/* What 'insn' gets as result of calling wrapper 'function'. */
+void pta_call_wrapper(struct sa_pta *, uint32_t insn, uint32_t function);
+
+/* pta-calls.c */
+
+void pta_generate_call(struct sa_pta *, uint32_t insn);
+void pta_connect_call(struct sa_pta *, uint32_t insn, uint32_t function);
+void pta_connect_callback(struct sa_pta *, uint32_t callback,
+                          uint32_t function);
+
+#endif /* pta-private.h */

@@ -1,0 +1,407 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "pta-private.h"
+
+#include <stdlib.h>
+
+/* Results: objects and nodes are numbered anew, in order of the program, and only
+ * those that exist in the end. */
+
+static GArray *
+id_array(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(uint32_t));
+}
+
+static uint32_t *
+none_array(uint32_t n)
+{
+    uint32_t *ids = g_new(uint32_t, n + 1);
+
+    for (uint32_t i = 0; i < n; i++) {
+        ids[i] = SA_NONE;
+    }
+    return ids;
+}
+
+static struct sa_pta *
+create(const struct sa_program *program, struct sa_types *types,
+       const struct sa_tables *tables)
+{
+    struct sa_pta *pta = g_new0(struct sa_pta, 1);
+
+    pta->program = program;
+    pta->types = types;
+    pta->tables = tables;
+    pta->layouts = sa_layouts_create(program);
+    pta->wrappers = sa_wrappers_create(program, tables);
+    pta->objects = g_array_new(FALSE, FALSE, sizeof(struct object));
+    pta->vertices = g_array_new(FALSE, FALSE, sizeof(struct vertex));
+    pta->constraints = g_array_new(FALSE, FALSE, sizeof(struct constraint));
+    pta->geps = g_array_new(FALSE, FALSE, sizeof(struct gep));
+    pta->copies = g_array_new(FALSE, FALSE, sizeof(struct copy));
+    pta->callbacks = g_array_new(FALSE, FALSE, sizeof(struct callback));
+    pta->new_nodes = id_array();
+    pta->value_vertices = none_array(program->n_values);
+    pta->value_objects = none_array(program->n_values);
+    pta->returns = none_array(program->n_functions);
+    pta->varargs = none_array(program->n_functions);
+    pta->library_objects = g_hash_table_new(g_str_hash, g_str_equal);
+    pta->calls = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                       NULL);
+    pta->clones = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                        NULL);
+    pta->warned = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                        NULL);
+    pta->used_layouts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    pta->callees = g_new0(GArray *, program->n_insns + 1);
+    pta->callback_functions = g_new0(GArray *, program->n_insns + 1);
+    pta->callers = g_new0(GArray *, program->n_functions + 1);
+    return pta;
+}
+
+/* Order of objects in the result: globals, functions, then by place in the
+ * program; clones of one site follow each other. */
+struct ordered {
+    const struct sa_pta *pta;
+    uint32_t id;
+};
+
+static int
+compare(uint32_t a, uint32_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int
+compare_objects(const void *a_, const void *b_)
+{
+    const struct ordered *a = a_;
+    const struct ordered *b = b_;
+    const struct object *x = pta_object(a->pta, a->id);
+    const struct object *y = pta_object(b->pta, b->id);
+
+    /* SA_NONE + 1 is 0: what is of no instruction comes first. */
+    int c = compare(x->insn + 1, y->insn + 1);
+    c = c ? c : compare(x->caller + 1, y->caller + 1);
+    return c ? c : compare(a->id, b->id);
+}
+
+static struct sa_object
+describe_object(const struct object *o)
+{
+    struct sa_object r = {
+        .kind = o->kind, .site = o->site, .insn = o->insn,
+        .caller = o->caller, .type = o->type,
+        .size = o->layout ? o->layout->size : o->modulus > 1 ? o->modulus
+                : o->size,
+        .collapsed = !o->layout && o->modulus == 1
+    };
+
+    r.is_array = (o->repeats || (o->type && o->type->kind == SA_TYPE_ARRAY)
+                  || (!o->layout && o->modulus));
+    return r;
+}
+
+static void
+number_results(struct sa_pta *pta)
+{
+    uint32_t n = pta->objects->len;
+    struct ordered *order = g_new(struct ordered, n + 1);
+    GArray *nodes = g_array_new(FALSE, FALSE, sizeof(struct sa_node));
+    GArray *vertices = id_array();
+
+    for (uint32_t i = 0; i < n; i++) {
+        order[i] = (struct ordered) { .pta = pta, .id = i };
+    }
+    qsort(order, n, sizeof *order, compare_objects);
+
+    pta->result_objects = g_new(struct sa_object, n + 1);
+    pta->n_result_objects = n;
+    pta->result_ids = none_array(pta->vertices->len);
+    pta->result_object_of = none_array(pta->program->n_values);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct object *o = pta_object(pta, order[i].id);
+        struct sa_object *r = &pta->result_objects[i];
+
+        *r = describe_object(o);
+        r->first_node = nodes->len;
+        r->n_nodes = o->nodes->len;
+        for (guint j = 0; j < o->nodes->len; j++) {
+            const struct object_node *on = &g_array_index(
+                o->nodes, struct object_node, j);
+            struct sa_node node = { .object = i, .offset = on->offset };
+
+            pta->result_ids[pta_same(pta, on->node)] = nodes->len;
+            g_array_append_val(nodes, node);
+            g_array_append_val(vertices, on->node);
+        }
+        uint32_t value = o->site ? sa_value_id(pta->program, o->site)
+                         : SA_NONE;
+        if (value != SA_NONE && pta->result_object_of[value] == SA_NONE) {
+            pta->result_object_of[value] = i;
+        }
+    }
+    g_free(order);
+    pta->n_result_nodes = nodes->len;
+    pta->result_nodes = (struct sa_node *) g_array_free(nodes, FALSE);
+    pta->result_vertices = (uint32_t *) g_array_free(vertices, FALSE);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return compare(*(const uint32_t *) a, *(const uint32_t *) b);
+}
+
+/* Sorts, removes repetitions; returns the new number. */
+static uint32_t
+sort_unique(uint32_t *ids, uint32_t n)
+{
+    uint32_t n_unique = 0;
+
+    qsort(ids, n, sizeof *ids, compare_ids);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!n_unique || ids[n_unique - 1] != ids[i]) {
+            ids[n_unique++] = ids[i];
+        }
+    }
+    return n_unique;
+}
+
+static struct sa_nodes
+convert_set(struct sa_pta *pta, const struct nodeset *set)
+{
+    uint32_t *ids = g_new(uint32_t, nodeset_count(set) + 1);
+    uint32_t n = 0, vertex;
+
+    NODESET_FOR_EACH (vertex, set) {
+        uint32_t id = pta->result_ids[pta_same(pta, vertex)];
+        if (id != SA_NONE) {
+            ids[n++] = id;
+        }
+    }
+    n = sort_unique(ids, n);
+    return (struct sa_nodes) { .ids = g_renew(uint32_t, ids, n + 1), .n = n };
+}
+
+static void
+sort_arrays(GArray **arrays, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (arrays[i]) {
+            qsort(arrays[i]->data, arrays[i]->len, sizeof(uint32_t),
+                  compare_ids);
+        }
+    }
+}
+
+/* Converts the results, and frees what only the solver needs. */
+static void
+finish(struct sa_pta *pta)
+{
+    struct sa_pta_stats *stats = &pta->stats;
+
+    number_results(pta);
+    stats->n_objects = pta->n_result_objects;
+    stats->n_nodes = pta->n_result_nodes;
+    stats->n_variables = pta->vertices->len - pta->n_result_nodes;
+    stats->n_constraints = pta->constraints->len;
+    pta->result_sets = g_new0(struct sa_nodes, pta->vertices->len + 1);
+    for (uint32_t i = 0; i < pta->vertices->len; i++) {
+        struct vertex *v = pta_vertex(pta, i);
+
+        if (pta_find(pta, i) == i && v->points_to.n) {
+            pta->result_sets[i] = convert_set(pta, &v->points_to);
+            stats->sum_points_to += pta->result_sets[i].n;
+            stats->max_points_to = MAX(stats->max_points_to,
+                                       pta->result_sets[i].n);
+        }
+        nodeset_clear(&v->points_to);
+        nodeset_clear(&v->delta);
+        nodeset_clear(&v->succs);
+    }
+    sort_arrays(pta->callees, pta->program->n_insns);
+    sort_arrays(pta->callback_functions, pta->program->n_insns);
+    sort_arrays(pta->callers, pta->program->n_functions);
+}
+
+struct sa_pta *
+sa_pta_run(const struct sa_program *program, struct sa_types *types,
+           const struct sa_tables *tables)
+{
+    struct sa_pta *pta = create(program, types, tables);
+
+    pta_generate(pta);
+    pta_solve(pta);
+    finish(pta);
+    return pta;
+}
+
+static void
+free_arrays(GArray **arrays, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        if (arrays[i]) {
+            g_array_free(arrays[i], TRUE);
+        }
+    }
+    g_free(arrays);
+}
+
+void
+sa_pta_destroy(struct sa_pta *pta)
+{
+    if (!pta) {
+        return;
+    }
+    for (uint32_t i = 0; i < pta->vertices->len; i++) {
+        g_free((uint32_t *) pta->result_sets[i].ids);
+    }
+    g_free(pta->result_sets);
+    for (uint32_t i = 0; i < pta->objects->len; i++) {
+        g_free((char *) pta_object(pta, i)->name);
+        pta_object_uninit(pta_object(pta, i));
+    }
+    sa_layouts_destroy(pta->layouts);
+    sa_wrappers_destroy(pta->wrappers);
+    g_array_free(pta->objects, TRUE);
+    g_array_free(pta->vertices, TRUE);
+    g_array_free(pta->constraints, TRUE);
+    g_array_free(pta->geps, TRUE);
+    g_array_free(pta->copies, TRUE);
+    g_array_free(pta->callbacks, TRUE);
+    g_array_free(pta->new_nodes, TRUE);
+    g_free(pta->value_vertices);
+    g_free(pta->value_objects);
+    g_free(pta->returns);
+    g_free(pta->varargs);
+    g_hash_table_destroy(pta->library_objects);
+    g_hash_table_destroy(pta->calls);
+    g_hash_table_destroy(pta->clones);
+    g_hash_table_destroy(pta->warned);
+    g_hash_table_destroy(pta->used_layouts);
+    free_arrays(pta->callees, pta->program->n_insns);
+    free_arrays(pta->callback_functions, pta->program->n_insns);
+    free_arrays(pta->callers, pta->program->n_functions);
+    g_free(pta->result_objects);
+    g_free(pta->result_nodes);
+    g_free(pta->result_vertices);
+    g_free(pta->result_ids);
+    g_free(pta->result_object_of);
+    g_free(pta);
+}
+
+/* The interface. */
+
+const struct sa_object *
+sa_pta_objects(const struct sa_pta *pta, uint32_t *n)
+{
+    *n = pta->n_result_objects;
+    return pta->result_objects;
+}
+
+const struct sa_node *
+sa_pta_nodes(const struct sa_pta *pta, uint32_t *n)
+{
+    *n = pta->n_result_nodes;
+    return pta->result_nodes;
+}
+
+struct sa_nodes
+sa_pta_value(const struct sa_pta *pta, uint32_t value)
+{
+    uint32_t vertex = (value < pta->program->n_values
+                       ? pta->value_vertices[value] : SA_NONE);
+
+    return (vertex == SA_NONE ? (struct sa_nodes) { .n = 0 }
+            : pta->result_sets[pta_find(pta, vertex)]);
+}
+
+struct sa_nodes
+sa_pta_content(const struct sa_pta *pta, uint32_t node)
+{
+    return pta->result_sets[pta_find(pta, pta->result_vertices[node])];
+}
+
+struct access {
+    struct sa_pta *pta;
+    void (*cb)(uint32_t node, void *aux);
+    void *aux;
+};
+
+static void
+access_node(struct sa_pta *pta, uint32_t vertex, void *access_)
+{
+    const struct access *access = access_;
+
+    access->cb(pta->result_ids[pta_same(pta, vertex)], access->aux);
+}
+
+void
+sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
+              void (*cb)(uint32_t node, void *aux), void *aux)
+{
+    struct sa_nodes nodes = sa_pta_value(pta, value);
+    struct access access = { .pta = (struct sa_pta *) pta, .cb = cb,
+                             .aux = aux };
+
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        uint32_t v = pta->result_vertices[nodes.ids[i]];
+        pta_object_range(access.pta, pta_vertex(pta, v)->object,
+                         pta_vertex(pta, v)->offset, size, false,
+                         access_node, &access);
+    }
+}
+
+static const uint32_t *
+array_ids(const GArray *array, uint32_t *n)
+{
+    *n = array ? array->len : 0;
+    return array ? (const uint32_t *) array->data : NULL;
+}
+
+const uint32_t *
+sa_pta_callees(const struct sa_pta *pta, uint32_t insn, uint32_t *n)
+{
+    return array_ids(pta->callees[insn], n);
+}
+
+const uint32_t *
+sa_pta_callbacks(const struct sa_pta *pta, uint32_t insn, uint32_t *n)
+{
+    return array_ids(pta->callback_functions[insn], n);
+}
+
+const uint32_t *
+sa_pta_callers(const struct sa_pta *pta, uint32_t function, uint32_t *n)
+{
+    return array_ids(pta->callers[function], n);
+}
+
+uint32_t
+sa_pta_object_of(const struct sa_pta *pta, uint32_t value)
+{
+    return (value < pta->program->n_values ? pta->result_object_of[value]
+            : SA_NONE);
+}
+
+void
+sa_pta_get_stats(const struct sa_pta *pta, struct sa_pta_stats *stats)
+{
+    *stats = pta->stats;
+}
