@@ -19,18 +19,43 @@
 # A new file is one line in statealyzr_sources.
 
 statealyzr_sources = \
+	statealyzr/analysis.h \
 	statealyzr/bitcode-version.c \
 	statealyzr/bitcode-version.h \
+	statealyzr/buffers.c \
+	statealyzr/buffers.h \
+	statealyzr/containers.c \
+	statealyzr/containers.h \
+	statealyzr/declared-variables.c \
 	statealyzr/diag.c \
 	statealyzr/diag.h \
 	statealyzr/effects.c \
+	statealyzr/flow-space.c \
+	statealyzr/flow-space.h \
+	statealyzr/headers.c \
+	statealyzr/headers.h \
+	statealyzr/heap-structures.c \
 	statealyzr/layout.c \
 	statealyzr/layout.h \
+	statealyzr/links.c \
+	statealyzr/links.h \
+	statealyzr/locals.c \
+	statealyzr/locals.h \
+	statealyzr/lookups.c \
+	statealyzr/lookups.h \
+	statealyzr/members.c \
+	statealyzr/members.h \
 	statealyzr/model-private.h \
 	statealyzr/model.c \
 	statealyzr/model.h \
 	statealyzr/nodeset.c \
 	statealyzr/nodeset.h \
+	statealyzr/outputs.c \
+	statealyzr/outputs.h \
+	statealyzr/packet-private.h \
+	statealyzr/packet-sources.c \
+	statealyzr/packet.c \
+	statealyzr/packet.h \
 	statealyzr/pta-alloc.c \
 	statealyzr/pta-calls.c \
 	statealyzr/pta-constraints.c \
@@ -45,14 +70,22 @@ statealyzr_sources = \
 	statealyzr/report-text.c \
 	statealyzr/report.c \
 	statealyzr/report.h \
+	statealyzr/result.c \
 	statealyzr/result.h \
 	statealyzr/source.c \
+	statealyzr/state-private.h \
+	statealyzr/state.c \
+	statealyzr/state.h \
 	statealyzr/tables-private.h \
 	statealyzr/tables.c \
 	statealyzr/tables.h \
 	statealyzr/types.c \
 	statealyzr/types.h \
+	statealyzr/unmovable.c \
+	statealyzr/unmovable.h \
 	statealyzr/variables.c \
+	statealyzr/walks.c \
+	statealyzr/walks.h \
 	statealyzr/wrappers.c \
 	statealyzr/wrappers.h
 

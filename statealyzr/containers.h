@@ -40,6 +40,10 @@ struct sa_container {
     GArray *links;              /* struct sa_link, by offset. */
     GArray *buffers;            /* struct sa_buffer, by offset. */
     GArray *allocations;        /* uint32_t, instructions. */
+    GArray *variables;          /* uint32_t, that lead to its entries from
+                                 * outside. */
+    uint32_t index_fields;      /* Of the packet, of the index into an array. */
+    uint32_t index_insn;        /* That computes it, or SA_NONE. */
 };
 
 struct sa_containers;
@@ -47,6 +51,11 @@ struct sa_containers *sa_containers_run(const struct sa_analysis *,
                                         const struct sa_state *,
                                         const struct sa_packet *);
 void sa_containers_destroy(struct sa_containers *);
+
+/* Fields that the index into a declared array, or into what a variable points
+ * to, has; 0 if it is none, and where. */
+uint32_t sa_containers_index(const struct sa_containers *, uint32_t variable,
+                             uint32_t *insn);
 
 /* Of the structure of this index in the state. */
 const struct sa_container *sa_containers_get(const struct sa_containers *,

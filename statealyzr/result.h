@@ -215,6 +215,8 @@ struct sa_result {
     size_t n_phases;
     const char **warnings;      /* What was not covered, with its place. */
     size_t n_warnings;
+    struct sa_result_private *private;  /* What the strings and arrays that
+                                         * sa_result_create() made are in. */
 };
 
 struct sa_analysis;

@@ -1,0 +1,70 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATEALYZR_PACKET_PRIVATE_H
+#define STATEALYZR_PACKET_PRIVATE_H 1
+
+/* Sources (packet-sources.c) and flow (packet.c) of packet data. */
+
+#include <glib.h>
+
+#include "headers.h"
+#include "packet.h"
+
+/* Further bits of values, not seen outside. */
+#define SA_PACKET_LENGTH (1u << 29) /* The length of an IPv4 header. */
+
+/* What is known of a value. */
+struct sa_packet_flow {
+    uint32_t bits;              /* Fields, in any context. */
+    uint32_t own;               /* ... those that it has not from parameters of
+                                 * its function. */
+    uint64_t from_params;       /* Parameters that it is computed from, ... */
+    uint64_t from_targets;      /* ... and what they point to. */
+    struct sa_place place;      /* Of a pointer. */
+};
+
+/* What a function returns in terms of its parameters. */
+struct sa_packet_summary {
+    uint32_t own;
+    uint64_t from_params;
+    uint64_t from_targets;
+    struct sa_place place;
+};
+
+struct sa_packet {
+    const struct sa_analysis *a;
+    struct sa_headers *headers;
+    struct sa_packet_flow *values;
+    struct sa_packet_summary *functions;
+    uint32_t *nodes;            /* Fields in memory. */
+    struct sa_place *node_places;   /* Of the pointer in memory. */
+    int *node_names;            /* enum sa_field that the name of the memory
+                                 * says, or -1. */
+    bool *buffers;              /* Objects that packets are received in. */
+    uint32_t n_nodes, n_objects;
+    bool changed;
+};
+
+/* Marks what packet-read calls, accept() and their like give. */
+void sa_packet_add_sources(struct sa_packet *);
+
+void sa_packet_add_bits(struct sa_packet *, uint32_t value, uint32_t bits,
+                        uint32_t own);
+void sa_packet_add_place(struct sa_packet *, uint32_t value, struct sa_place);
+void sa_packet_add_node(struct sa_packet *, uint32_t node, uint32_t bits);
+
+#endif /* packet-private.h */

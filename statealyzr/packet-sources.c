@@ -1,0 +1,261 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "packet-private.h"
+
+#include <string.h>
+
+#include "call.h"
+#include "loop.h"
+#include "pta.h"
+
+enum { AF_PACKET_ = 17, SOCK_RAW_ = 3, SOCK_TYPE_MASK = 0xf };
+
+/* Calls that say who the peer is. */
+static const struct {
+    const char *name;
+    int address;                /* Argument with a struct sockaddr. */
+    bool local;                 /* Of our end. */
+    bool descriptor;            /* Returns the descriptor of a connection. */
+} address_calls[] = {
+    { "accept", 1, false, true },
+    { "accept4", 1, false, true },
+    { "recvfrom", 4, false, false },
+    { "getpeername", 1, false, false },
+    { "getsockname", 1, true, false },
+};
+
+static const char *
+callee_name(const struct sa_packet *pk, uint32_t insn)
+{
+    uint32_t n;
+    const uint32_t *callees = sa_pta_callees(pk->a->pta, insn, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct sa_function *f = &pk->a->program->functions[callees[i]];
+        if (!f->defined) {
+            return f->name;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t
+argument_id(const struct sa_packet *pk, uint32_t insn, int arg)
+{
+    LLVMValueRef call = pk->a->program->insns[insn].value;
+    return (arg >= 0 && arg < (int) LLVMGetNumArgOperands(call)
+            ? sa_value_id(pk->a->program, LLVMGetOperand(call, arg))
+            : SA_NONE);
+}
+
+/* Layer of what is received by sockets and tun devices: the kinds of packet
+ * sockets that the program opens anywhere. */
+static struct sa_place
+socket_place(const struct sa_packet *pk)
+{
+    const struct sa_program *p = pk->a->program;
+    struct sa_place place = { SA_PLACE_NONE, NULL, 0 };
+    for (uint32_t i = 0; i < p->n_insns; i++) {
+        if (!sa_is_call(p->insns[i].opcode)) {
+            continue;
+        }
+        const char *name = callee_name(pk, i);
+        uint64_t family, type;
+        if (name && !strcmp(name, "socket")
+            && sa_call_constant(p->insns[i].value, 0, &family)
+            && sa_call_constant(p->insns[i].value, 1, &type)) {
+            if (family == AF_PACKET_) {
+                place = sa_place_join(
+                    place, (struct sa_place) { SA_PLACE_FRAME, NULL, 0 });
+            } else if ((type & SOCK_TYPE_MASK) == SOCK_RAW_) {
+                place = sa_place_join(place,
+                                      sa_headers_network(pk->headers));
+            }
+        } else if (name && (!strcmp(name, "open")
+                            || !strcmp(name, "open64"))) {
+            char *path = sa_call_string(p->insns[i].value, 0);
+            if (path && strstr(path, "/tun")) {
+                place = sa_place_join(place,
+                                      sa_headers_network(pk->headers));
+            }
+            g_free(path);
+        }
+    }
+    return place;
+}
+
+static bool
+reads_frames(const char *name)
+{
+    return (g_str_has_prefix(name, "pcap_") || g_str_has_prefix(name, "rte_")
+            || g_str_has_prefix(name, "nm_")
+            || g_str_has_prefix(name, "mbox_"));
+}
+
+static void
+add_buffer(struct sa_packet *pk, struct sa_nodes nodes)
+{
+    uint32_t n;
+    const struct sa_node *all = sa_pta_nodes(pk->a->pta, &n);
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        pk->buffers[all[nodes.ids[i]].object] = true;
+        sa_packet_add_node(pk, nodes.ids[i], SA_PACKET_DATA);
+    }
+}
+
+/* The value itself, or, as loads through it give it, what it points to. */
+static void
+add_packet_pointer(struct sa_packet *pk, uint32_t value, bool indirect,
+                   struct sa_place place)
+{
+    if (value == SA_NONE) {
+        return;
+    }
+    struct sa_nodes nodes = sa_pta_value(pk->a->pta, value);
+    if (!indirect) {
+        add_buffer(pk, nodes);
+        sa_packet_add_place(pk, value, place);
+        return;
+    }
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        add_buffer(pk, sa_pta_content(pk->a->pta, nodes.ids[i]));
+        pk->node_places[nodes.ids[i]]
+            = sa_place_join(pk->node_places[nodes.ids[i]], place);
+    }
+}
+
+/* A struct msghdr or iovec: what it points to at any depth up to two is the
+ * packet, or the address of its sender. */
+static void
+add_iovec(struct sa_packet *pk, uint32_t value)
+{
+    if (value == SA_NONE) {
+        return;
+    }
+    uint32_t n_nodes;
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n_nodes);
+    struct sa_nodes base = sa_pta_value(pk->a->pta, value);
+    for (uint32_t i = 0; i < base.n; i++) {
+        uint32_t n;
+        const struct sa_object *o
+            = &sa_pta_objects(pk->a->pta, &n)[nodes[base.ids[i]].object];
+        for (uint32_t k = 0; k < o->n_nodes; k++) {
+            struct sa_nodes to = sa_pta_content(pk->a->pta,
+                                                o->first_node + k);
+            bool is_name = nodes[o->first_node + k].offset == 0
+                           && o->n_nodes > 1;
+            for (uint32_t j = 0; j < to.n; j++) {
+                sa_packet_add_node(pk, to.ids[j],
+                                   is_name ? (SA_PACKET_DATA
+                                              | 1u << SA_FIELD_IP_SRC
+                                              | 1u << SA_FIELD_PORT_SRC)
+                                   : SA_PACKET_DATA);
+                add_buffer(pk, sa_pta_content(pk->a->pta, to.ids[j]));
+            }
+        }
+    }
+}
+
+static void
+add_read_site(struct sa_packet *pk, const struct sa_read_site *site,
+              struct sa_place sockets)
+{
+    const struct sa_packet_read *read = site->read;
+    const struct sa_program *p = pk->a->program;
+    struct sa_place place = sockets;
+    if (reads_frames(read->name)) {
+        place = (struct sa_place) { SA_PLACE_FRAME, NULL, 0 };
+    }
+
+    if (read->callback != SA_NO_ARG) {
+        uint32_t n;
+        const uint32_t *handlers = sa_pta_callbacks(pk->a->pta, site->insn,
+                                                    &n);
+        for (uint32_t i = 0; i < n; i++) {
+            const struct sa_function *f = &p->functions[handlers[i]];
+            if (read->packet >= 0 && (uint32_t) read->packet < f->n_params) {
+                add_packet_pointer(pk, f->first_param + read->packet,
+                                   read->indirect, place);
+            }
+        }
+    } else if (read->packet == SA_RETURN) {
+        add_packet_pointer(pk, p->insns[site->insn].result, read->indirect,
+                           place);
+    } else if (read->iovec) {
+        add_iovec(pk, argument_id(pk, site->insn, read->packet));
+    } else {
+        add_packet_pointer(pk, argument_id(pk, site->insn, read->packet),
+                           read->indirect, place);
+    }
+}
+
+static void
+add_address(struct sa_packet *pk, uint32_t value, bool local)
+{
+    uint32_t bits = SA_PACKET_DATA
+        | (local ? 1u << SA_FIELD_IP_DST | 1u << SA_FIELD_PORT_DST
+           : 1u << SA_FIELD_IP_SRC | 1u << SA_FIELD_PORT_SRC);
+    if (value == SA_NONE) {
+        return;
+    }
+    uint32_t n;
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
+    const struct sa_object *objects = sa_pta_objects(pk->a->pta, &n);
+    struct sa_nodes to = sa_pta_value(pk->a->pta, value);
+    for (uint32_t i = 0; i < to.n; i++) {
+        const struct sa_object *o = &objects[nodes[to.ids[i]].object];
+        uint32_t start = nodes[to.ids[i]].offset;
+        for (uint32_t k = 0; k < o->n_nodes; k++) {
+            uint32_t at = nodes[o->first_node + k].offset;
+            if (at >= start && at < start + 128) {
+                sa_packet_add_node(pk, o->first_node + k, bits);
+            }
+        }
+    }
+}
+
+void
+sa_packet_add_sources(struct sa_packet *pk)
+{
+    const struct sa_program *p = pk->a->program;
+    struct sa_place sockets = socket_place(pk);
+    for (size_t i = 0; i < pk->a->loops->n_sites; i++) {
+        add_read_site(pk, &pk->a->loops->sites[i], sockets);
+    }
+
+    size_t n;
+    uint32_t *nodes = sa_loops_packet_nodes(pk->a->loops, &n);
+    add_buffer(pk, (struct sa_nodes) { nodes, n });
+    g_free(nodes);
+
+    for (uint32_t i = 0; i < p->n_insns; i++) {
+        if (!sa_is_call(p->insns[i].opcode)) {
+            continue;
+        }
+        const char *name = callee_name(pk, i);
+        for (size_t j = 0; name && j < G_N_ELEMENTS(address_calls); j++) {
+            if (!strcmp(name, address_calls[j].name)) {
+                add_address(pk, argument_id(pk, i, address_calls[j].address),
+                            address_calls[j].local);
+                if (address_calls[j].descriptor) {
+                    sa_packet_add_bits(pk, p->insns[i].result,
+                                       SA_PACKET_CONNECTION,
+                                       SA_PACKET_CONNECTION);
+                }
+            }
+        }
+    }
+}

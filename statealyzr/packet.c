@@ -1,0 +1,630 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* A data-flow analysis to a fixed point over the instructions that may run in
+ * the loop (Kildall, "A unified approach to global program optimization", POPL
+ * 1973), with summaries of functions in terms of their parameters (Sharir,
+ * Pnueli, 1981), so that ntohs() and hash functions of the program's own do not
+ * mix what is given to them in different places. */
+
+#include "packet-private.h"
+
+#include <string.h>
+
+#include "call.h"
+#include "modref.h"
+#include "procedures.h"
+#include "pta.h"
+
+void
+sa_packet_add_bits(struct sa_packet *pk, uint32_t value, uint32_t bits,
+                   uint32_t own)
+{
+    if (value == SA_NONE) {
+        return;
+    }
+    struct sa_packet_flow *f = &pk->values[value];
+    if ((bits & ~f->bits) || (own & ~f->own)) {
+        f->bits |= bits;
+        f->own |= own;
+        pk->changed = true;
+    }
+}
+
+void
+sa_packet_add_place(struct sa_packet *pk, uint32_t value,
+                    struct sa_place place)
+{
+    if (value == SA_NONE) {
+        return;
+    }
+    struct sa_packet_flow *f = &pk->values[value];
+    struct sa_place joined = sa_place_join(f->place, place);
+    if (!sa_place_equal(joined, f->place)) {
+        f->place = joined;
+        pk->changed = true;
+    }
+}
+
+void
+sa_packet_add_node(struct sa_packet *pk, uint32_t node, uint32_t bits)
+{
+    bits &= ~SA_PACKET_LENGTH;
+    if ((bits & SA_PACKET_DATA) && !(bits & SA_PACKET_FIELDS)
+        && pk->node_names[node] >= 0) {
+        bits |= 1u << pk->node_names[node];
+    }
+    if (bits & ~pk->nodes[node]) {
+        pk->nodes[node] |= bits;
+        pk->changed = true;
+    }
+}
+
+static void
+add_dependence(struct sa_packet *pk, uint32_t value, uint64_t params,
+               uint64_t targets)
+{
+    struct sa_packet_flow *f = &pk->values[value];
+    if ((params & ~f->from_params) || (targets & ~f->from_targets)) {
+        f->from_params |= params;
+        f->from_targets |= targets;
+        pk->changed = true;
+    }
+}
+
+/* What is known of an operand; nothing of a constant. */
+static struct sa_packet_flow
+operand_flow(const struct sa_packet *pk, LLVMValueRef operand)
+{
+    uint32_t id = sa_value_id(pk->a->program, operand);
+    return id == SA_NONE ? (struct sa_packet_flow) { .bits = 0 }
+                         : pk->values[id];
+}
+
+/* 'value' is computed from 'operand'. */
+static void
+flow_from(struct sa_packet *pk, uint32_t value, LLVMValueRef operand)
+{
+    struct sa_packet_flow f = operand_flow(pk, operand);
+    sa_packet_add_bits(pk, value, f.bits, f.own);
+    add_dependence(pk, value, f.from_params, f.from_targets);
+}
+
+static uint64_t
+store_size(const struct sa_packet *pk, LLVMTypeRef type)
+{
+    return LLVMTypeIsSized(type)
+           ? LLVMStoreSizeOfType(pk->a->program->layout, type) : 0;
+}
+
+static void
+flow_gep(struct sa_packet *pk, const struct sa_insn *insn)
+{
+    LLVMValueRef base = LLVMGetOperand(insn->value, 0);
+    struct sa_packet_flow from = operand_flow(pk, base);
+    LLVMTypeRef type = LLVMGetGEPSourceElementType(insn->value);
+    struct sa_place place = from.place;
+    bool is_struct = LLVMGetTypeKind(type) == LLVMStructTypeKind;
+    add_dependence(pk, insn->result, from.from_params, 0);
+
+    if (is_struct) {
+        const struct sa_header *header = sa_headers_of_struct(pk->headers,
+                                                              type);
+        if (header) {
+            place = (struct sa_place) { SA_PLACE_HEADER, header, 0 };
+        }
+    }
+    for (int j = 1; j < LLVMGetNumOperands(insn->value); j++) {
+        LLVMValueRef index = LLVMGetOperand(insn->value, j);
+        bool constant = LLVMIsAConstantInt(index);
+        int64_t n = constant ? LLVMConstIntGetSExtValue(index) : 0;
+        uint64_t unit = 0;
+        if (j == 1) {
+            unit = LLVMTypeIsSized(type)
+                   ? LLVMABISizeOfType(pk->a->program->layout, type) : 0;
+        } else if (LLVMGetTypeKind(type) == LLVMStructTypeKind) {
+            if (!constant || n < 0
+                || n >= LLVMCountStructElementTypes(type)) {
+                return;
+            }
+            place.offset += LLVMOffsetOfElement(pk->a->program->layout, type,
+                                                n);
+            type = LLVMStructGetTypeAtIndex(type, n);
+            const struct sa_header *inner
+                = (LLVMGetTypeKind(type) == LLVMStructTypeKind
+                   ? sa_headers_of_struct(pk->headers, type) : NULL);
+            if (inner) {
+                place = (struct sa_place) { SA_PLACE_HEADER, inner, 0 };
+            }
+            continue;
+        } else {
+            type = LLVMGetElementType(type);
+            unit = LLVMABISizeOfType(pk->a->program->layout, type);
+        }
+        if (constant) {
+            place.offset += n * (int64_t) unit;
+        } else if (operand_flow(pk, index).bits & SA_PACKET_LENGTH) {
+            place = sa_headers_transport(pk->headers);
+        } else if (place.kind == SA_PLACE_FRAME
+                   || (place.kind == SA_PLACE_HEADER && !is_struct
+                       && LLVMGetTypeKind(type) != LLVMArrayTypeKind
+                       && j == 1)) {
+            place = (struct sa_place) { SA_PLACE_UNKNOWN, NULL, 0 };
+        }
+    }
+    if (place.kind == SA_PLACE_NONE || place.kind == SA_PLACE_UNKNOWN) {
+        place.offset = 0;
+    }
+    sa_packet_add_place(pk, insn->result, place);
+}
+
+struct access {
+    struct sa_packet *pk;
+    uint32_t bits;
+    struct sa_place place;
+};
+
+static void
+gather_node(uint32_t node, void *access_)
+{
+    struct access *access = access_;
+    access->bits |= access->pk->nodes[node];
+    access->place = sa_place_join(access->place,
+                                  access->pk->node_places[node]);
+}
+
+static void
+flow_load(struct sa_packet *pk, const struct sa_insn *insn)
+{
+    LLVMValueRef pointer = LLVMGetOperand(insn->value, 0);
+    struct sa_packet_flow from = operand_flow(pk, pointer);
+    uint64_t size = store_size(pk, LLVMTypeOf(insn->value));
+    uint32_t id = sa_value_id(pk->a->program, pointer);
+    struct access access = { pk, 0, { SA_PLACE_NONE, NULL, 0 } };
+    if (id != SA_NONE) {
+        sa_pta_access(pk->a->pta, id, size, gather_node, &access);
+    }
+    sa_packet_add_place(pk, insn->result, access.place);
+
+    uint32_t fields = sa_place_fields(pk->headers, from.place, size);
+    bool is_header = (from.place.kind == SA_PLACE_HEADER
+                      || from.place.kind == SA_PLACE_FRAME);
+    if ((access.bits & SA_PACKET_DATA) && is_header) {
+        uint32_t bits = SA_PACKET_DATA | fields;
+        if (sa_place_is_length(pk->headers, from.place) && size == 1) {
+            bits |= SA_PACKET_LENGTH;
+        }
+        sa_packet_add_bits(pk, insn->result, bits, bits);
+        return;
+    }
+    uint64_t params = from.from_params | from.from_targets;
+    sa_packet_add_bits(pk, insn->result, access.bits,
+                       params ? 0 : access.bits);
+    add_dependence(pk, insn->result, 0, params);
+}
+
+struct spread {
+    struct sa_packet *pk;
+    uint32_t bits;
+    struct sa_place place;
+};
+
+static void
+spread_node(uint32_t node, void *spread_)
+{
+    struct spread *s = spread_;
+    sa_packet_add_node(s->pk, node, s->bits);
+    struct sa_place joined = sa_place_join(s->pk->node_places[node],
+                                           s->place);
+    if (!sa_place_equal(joined, s->pk->node_places[node])) {
+        s->pk->node_places[node] = joined;
+        s->pk->changed = true;
+    }
+}
+
+static void
+flow_store(struct sa_packet *pk, const struct sa_insn *insn)
+{
+    LLVMValueRef value = LLVMGetOperand(insn->value, 0);
+    LLVMValueRef pointer = LLVMGetOperand(insn->value, 1);
+    struct sa_packet_flow from = operand_flow(pk, value);
+    uint32_t id = sa_value_id(pk->a->program, pointer);
+    if (id != SA_NONE
+        && (from.bits || from.place.kind != SA_PLACE_NONE)) {
+        struct spread s = { pk, from.bits, from.place };
+        sa_pta_access(pk->a->pta, id, store_size(pk, LLVMTypeOf(value)),
+                      spread_node, &s);
+    }
+}
+
+static void
+gather_target(const struct sa_packet *pk, LLVMValueRef pointer,
+              struct access *access)
+{
+    uint32_t id = sa_value_id(pk->a->program, pointer);
+    if (id != SA_NONE) {
+        sa_pta_access(pk->a->pta, id, 0, gather_node, access);
+    }
+}
+
+static void
+flow_into_function(struct sa_packet *pk, const struct sa_insn *insn,
+                   const struct sa_function *f, uint32_t function)
+{
+    LLVMValueRef call = insn->value;
+    const struct sa_packet_summary *summary = &pk->functions[function];
+    for (uint32_t i = 0; i < LLVMGetNumArgOperands(call)
+         && i < f->n_params; i++) {
+        struct sa_packet_flow from = operand_flow(pk, LLVMGetOperand(call, i));
+        sa_packet_add_bits(pk, f->first_param + i, from.bits, 0);
+        sa_packet_add_place(pk, f->first_param + i, from.place);
+        if (insn->result == SA_NONE || i >= 64) {
+            continue;
+        }
+        if (summary->from_params >> i & 1) {
+            sa_packet_add_bits(pk, insn->result, from.bits, from.own);
+            add_dependence(pk, insn->result, from.from_params,
+                           from.from_targets);
+        }
+        if (summary->from_targets >> i & 1) {
+            struct access access = { pk, 0, { SA_PLACE_NONE, NULL, 0 } };
+            uint64_t params = from.from_params | from.from_targets;
+            gather_target(pk, LLVMGetOperand(call, i), &access);
+            sa_packet_add_bits(pk, insn->result, access.bits,
+                               params ? 0 : access.bits);
+            add_dependence(pk, insn->result, 0, params);
+        }
+    }
+    if (insn->result != SA_NONE) {
+        sa_packet_add_bits(pk, insn->result, summary->own, summary->own);
+        sa_packet_add_place(pk, insn->result, summary->place);
+    }
+}
+
+static bool
+is_comparison(const char *name)
+{
+    static const char *const names[] = {
+        "memcmp", "bcmp", "strcmp", "strncmp", "strcasecmp", "strncasecmp",
+        "strlen", "strnlen", "printf", "fprintf", "snprintf", "sprintf",
+        "recv", "recvfrom", "recvmsg", "read", "write", "send", "sendto",
+        "accept", "accept4",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (!strcmp(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t
+bits_of_nodes(const struct sa_packet *pk, struct sa_nodes nodes)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        bits |= pk->nodes[nodes.ids[i]];
+    }
+    return bits;
+}
+
+/* Memory of the library (a FILE) is no way for packet data to come back. */
+static void
+write_nodes(struct sa_packet *pk, struct sa_nodes nodes, uint32_t bits)
+{
+    uint32_t n;
+    const struct sa_node *all = sa_pta_nodes(pk->a->pta, &n);
+    const struct sa_object *objects = sa_pta_objects(pk->a->pta, &n);
+    for (uint32_t i = 0; bits && i < nodes.n; i++) {
+        if (objects[all[nodes.ids[i]].object].kind != SA_OBJECT_LIBRARY) {
+            sa_packet_add_node(pk, nodes.ids[i], bits);
+        }
+    }
+}
+
+/* Pointers that a copy of memory moves keep their places. */
+static void
+copy_places(struct sa_packet *pk, struct sa_nodes from, struct sa_nodes to)
+{
+    if (from.n != 1) {
+        return;
+    }
+    for (uint32_t i = 0; i < to.n; i++) {
+        struct spread s = { pk, 0, pk->node_places[from.ids[0]] };
+        spread_node(to.ids[i], &s);
+    }
+}
+
+static void
+flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
+             const char *name)
+{
+    const struct sa_modref *modref = pk->a->modref;
+    uint32_t n;
+    const struct sa_copy *copies = sa_modref_copies(modref, id, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct sa_nodes from = sa_modref_set(modref, copies[i].read_set);
+        struct sa_nodes to = sa_modref_set(modref, copies[i].write_set);
+        write_nodes(pk, to, bits_of_nodes(pk, from));
+        copy_places(pk, from, to);
+    }
+
+    uint32_t bits = 0;
+    LLVMValueRef call = insn->value;
+    bool is_memory = (g_str_has_prefix(name, "llvm.mem")
+                      || g_str_has_prefix(name, "mem")
+                      || !strcmp(name, "bcopy"));
+    if (is_memory && (strstr(name, "cpy") || strstr(name, "move"))) {
+        /* From a header: the fields that are there. */
+        struct sa_packet_flow from = operand_flow(pk, LLVMGetOperand(call, 1));
+        uint64_t size;
+        if (!sa_call_constant(call, 2, &size)) {
+            size = 0;
+        }
+        uint32_t source = bits_of_nodes(pk, sa_modref_reads(modref, id));
+        if ((source & SA_PACKET_DATA) && size && size <= 16
+            && sa_place_fields(pk->headers, from.place, size)) {
+            write_nodes(pk, sa_modref_writes(modref, id),
+                        SA_PACKET_DATA
+                        | sa_place_fields(pk->headers, from.place, size));
+            n = 1;
+        }
+    }
+    if (!n) {
+        bits = bits_of_nodes(pk, sa_modref_reads(modref, id));
+    }
+    for (uint32_t i = 0; !is_memory && i < LLVMGetNumArgOperands(call); i++) {
+        bits |= operand_flow(pk, LLVMGetOperand(call, i)).bits;
+    }
+    bits &= ~SA_PACKET_CONNECTION;
+    write_nodes(pk, sa_modref_writes(modref, id), bits);
+    if (insn->result != SA_NONE && !is_comparison(name)
+        && LLVMGetTypeKind(LLVMTypeOf(call)) != LLVMPointerTypeKind) {
+        for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
+            flow_from(pk, insn->result, LLVMGetOperand(call, i));
+        }
+        uint32_t read = bits_of_nodes(pk, sa_modref_reads(modref, id));
+        sa_packet_add_bits(pk, insn->result, read & ~SA_PACKET_CONNECTION,
+                           read & ~SA_PACKET_CONNECTION);
+    }
+}
+
+static void
+flow_call(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
+{
+    uint32_t n;
+    const uint32_t *callees = sa_pta_callees(pk->a->pta, id, &n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct sa_function *f = &pk->a->program->functions[callees[i]];
+        if (f->defined) {
+            flow_into_function(pk, insn, f, callees[i]);
+        } else {
+            flow_library(pk, insn, id, f->name);
+        }
+    }
+}
+
+static void
+flow_return(struct sa_packet *pk, const struct sa_insn *insn)
+{
+    if (LLVMGetNumOperands(insn->value) != 1) {
+        return;
+    }
+    struct sa_packet_flow from = operand_flow(pk,
+                                              LLVMGetOperand(insn->value, 0));
+    struct sa_packet_summary *s = &pk->functions[insn->function];
+    struct sa_packet_summary next = {
+        s->own | from.own, s->from_params | from.from_params,
+        s->from_targets | from.from_targets,
+        sa_place_join(s->place, from.place)
+    };
+    if (next.own != s->own || next.from_params != s->from_params
+        || next.from_targets != s->from_targets
+        || !sa_place_equal(next.place, s->place)) {
+        *s = next;
+        pk->changed = true;
+    }
+}
+
+/* A value without a field of its own that is held by a variable with the name
+ * of one. */
+static void
+flow_name(struct sa_packet *pk, uint32_t value)
+{
+    const struct sa_packet_flow *f = &pk->values[value];
+    if ((f->bits & SA_PACKET_DATA) && !(f->bits & SA_PACKET_FIELDS)) {
+        const struct sa_variable *v = sa_value_variable(pk->a->program, value);
+        int field = v ? sa_tables_field_by_name(pk->a->tables, v->name) : -1;
+        if (field >= 0) {
+            sa_packet_add_bits(pk, value, 1u << field, 1u << field);
+        }
+    }
+}
+
+static void
+flow_insn(struct sa_packet *pk, uint32_t id)
+{
+    const struct sa_insn *insn = &pk->a->program->insns[id];
+    switch (insn->opcode) {
+    case LLVMGetElementPtr:
+        flow_gep(pk, insn);
+        break;
+    case LLVMLoad:
+        flow_load(pk, insn);
+        break;
+    case LLVMStore:
+        flow_store(pk, insn);
+        break;
+    case LLVMCall:
+    case LLVMInvoke:
+    case LLVMCallBr:
+        flow_call(pk, insn, id);
+        break;
+    case LLVMRet:
+        flow_return(pk, insn);
+        break;
+    case LLVMICmp:
+    case LLVMFCmp:
+    case LLVMAlloca:
+    case LLVMBr:
+    case LLVMSwitch:
+        break;
+    case LLVMPHI:
+        for (unsigned int i = 0; i < LLVMCountIncoming(insn->value); i++) {
+            LLVMValueRef from = LLVMGetIncomingValue(insn->value, i);
+            flow_from(pk, insn->result, from);
+            sa_packet_add_place(pk, insn->result,
+                                operand_flow(pk, from).place);
+        }
+        break;
+    case LLVMSelect:
+        for (unsigned int i = 1; i < 3; i++) {
+            LLVMValueRef from = LLVMGetOperand(insn->value, i);
+            flow_from(pk, insn->result, from);
+            sa_packet_add_place(pk, insn->result,
+                                operand_flow(pk, from).place);
+        }
+        break;
+    default:
+        if (insn->result != SA_NONE) {
+            for (int i = 0; i < LLVMGetNumOperands(insn->value); i++) {
+                flow_from(pk, insn->result, LLVMGetOperand(insn->value, i));
+            }
+        }
+    }
+    if (insn->result != SA_NONE) {
+        flow_name(pk, insn->result);
+    }
+}
+
+/* The last name in an access path: "src" of "key.addr[].src[]". */
+static int
+field_of_path(const struct sa_tables *tables, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    char *name = g_strdup(dot ? dot + 1 : path);
+    char *bracket = strchr(name, '[');
+    if (bracket) {
+        *bracket = '\0';
+    }
+    int field = sa_tables_field_by_name(tables, name);
+    g_free(name);
+    return field;
+}
+
+static void
+name_nodes(struct sa_packet *pk)
+{
+    const struct sa_object *objects = sa_pta_objects(pk->a->pta,
+                                                     &pk->n_objects);
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &pk->n_nodes);
+    pk->node_names = g_new(int, pk->n_nodes + 1);
+    for (uint32_t i = 0; i < pk->n_nodes; i++) {
+        const struct sa_object *o = &objects[nodes[i].object];
+        char *path = NULL;
+        pk->node_names[i] = -1;
+        if (o->collapsed || !o->type) {
+            continue;
+        }
+        sa_type_path(o->type, nodes[i].offset, &path);
+        if (path && *path) {
+            pk->node_names[i] = field_of_path(pk->a->tables, path);
+        }
+        g_free(path);
+        if (pk->node_names[i] < 0 && o->kind != SA_OBJECT_HEAP && o->site) {
+            uint32_t value = sa_value_id(pk->a->program, o->site);
+            const struct sa_variable *v
+                = (value == SA_NONE ? NULL
+                   : sa_value_variable(pk->a->program, value));
+            if (v && o->n_nodes == 1) {
+                pk->node_names[i] = sa_tables_field_by_name(pk->a->tables,
+                                                            v->name);
+            }
+        }
+    }
+}
+
+struct sa_packet *
+sa_packet_run(const struct sa_analysis *a)
+{
+    const struct sa_program *p = a->program;
+    struct sa_packet *pk = g_new0(struct sa_packet, 1);
+    pk->a = a;
+    pk->headers = sa_headers_create(p, a->tables);
+    pk->values = g_new0(struct sa_packet_flow, p->n_values + 1);
+    pk->functions = g_new0(struct sa_packet_summary, p->n_functions + 1);
+    name_nodes(pk);
+    pk->nodes = g_new0(uint32_t, pk->n_nodes + 1);
+    pk->node_places = g_new0(struct sa_place, pk->n_nodes + 1);
+    pk->buffers = g_new0(bool, pk->n_objects + 1);
+
+    for (uint32_t f = 0; f < p->n_functions; f++) {
+        for (uint32_t i = 0; i < p->functions[f].n_params && i < 64; i++) {
+            uint32_t param = p->functions[f].first_param + i;
+            pk->values[param].from_params = UINT64_C(1) << i;
+        }
+    }
+    sa_packet_add_sources(pk);
+
+    GArray *insns = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (uint32_t i = 0; i < p->n_insns; i++) {
+        if (sa_procedures_has_insn(a->procedures, i)) {
+            g_array_append_val(insns, i);
+        }
+    }
+    pk->changed = true;
+    while (pk->changed) {
+        pk->changed = false;
+        for (guint i = 0; i < insns->len; i++) {
+            flow_insn(pk, g_array_index(insns, uint32_t, i));
+        }
+    }
+    g_array_unref(insns);
+    return pk;
+}
+
+void
+sa_packet_destroy(struct sa_packet *pk)
+{
+    if (pk) {
+        sa_headers_destroy(pk->headers);
+        g_free(pk->values);
+        g_free(pk->functions);
+        g_free(pk->nodes);
+        g_free(pk->node_places);
+        g_free(pk->node_names);
+        g_free(pk->buffers);
+        g_free(pk);
+    }
+}
+
+uint32_t
+sa_packet_value(const struct sa_packet *pk, uint32_t value)
+{
+    return value == SA_NONE ? 0 : pk->values[value].bits & ~SA_PACKET_LENGTH;
+}
+
+uint32_t
+sa_packet_node(const struct sa_packet *pk, uint32_t node)
+{
+    return pk->nodes[node];
+}
+
+bool
+sa_packet_is_buffer(const struct sa_packet *pk, uint32_t object)
+{
+    return pk->buffers[object];
+}
