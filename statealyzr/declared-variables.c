@@ -61,9 +61,10 @@ collect_globals(struct sa_state *state, const struct sa_analysis *a)
         const struct sa_variable *dv = sa_value_variable(a->program, value);
         size_t n;
         const char *symbol = LLVMGetValueName2(g, &n);
-        if (!LLVMGetInitializer(g)
-            || (!dv && (LLVMIsGlobalConstant(g) || !*symbol
-                        || *symbol == '.'))) {
+        bool named = dv ? *dv->name
+                     : (!LLVMIsGlobalConstant(g) && *symbol
+                        && *symbol != '.');
+        if (!LLVMGetInitializer(g) || !named) {
             continue;           /* The library's; literals. */
         }
 

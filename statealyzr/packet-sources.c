@@ -86,7 +86,8 @@ socket_place(const struct sa_packet *pk)
             }
         } else if (name && (!strcmp(name, "open")
                             || !strcmp(name, "open64"))) {
-            char *path = sa_call_string(p->insns[i].value, 0);
+            char *path = sa_constant_string(
+                LLVMGetOperand(p->insns[i].value, 0));
             if (path && strstr(path, "/tun")) {
                 place = sa_place_join(place,
                                       sa_headers_network(pk->headers));

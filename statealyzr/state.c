@@ -361,6 +361,16 @@ add_value_accesses(struct sa_state_variable *v, const struct sa_analysis *a)
     }
 }
 
+/* Read-only memory, which a store through a pointer cannot mean. */
+static bool
+is_constant(const struct sa_analysis *a, const struct sa_state_variable *v)
+{
+    LLVMValueRef value = (v->value == SA_NONE ? NULL
+                          : a->program->values[v->value]);
+    return (value && LLVMIsAGlobalVariable(value)
+            && LLVMIsGlobalConstant(value));
+}
+
 static void
 find_uses(struct sa_state *state, const struct sa_analysis *a)
 {
@@ -394,7 +404,8 @@ find_uses(struct sa_state *state, const struct sa_analysis *a)
             sa_sort_unique(v->writes);
         }
         v->top_level = v->uses->len && !only_bulk;
-        v->updateable = v->top_level && v->writes->len;
+        v->updateable = (v->top_level && v->writes->len
+                         && !is_constant(a, v));
     }
 
     for (uint32_t i = 0; i < n_sets; i++) {
