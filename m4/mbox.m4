@@ -117,6 +117,7 @@ AC_DEFUN([MBOX_WITH_STATEALYZR],
                     [$mbox_llvm_path])
       AC_PATH_PROGS([CLANG], [clang-19], [], [$mbox_llvm_path])
       AC_PATH_PROGS([LLVM_LINK], [llvm-link-19], [], [$mbox_llvm_path])
+      AC_PATH_PROGS([LLVM_NM], [llvm-nm-19], [], [$mbox_llvm_path])
       PKG_CHECK_MODULES([GLIB], [glib-2.0 >= 2.56], [mbox_have_glib=yes],
                         [mbox_have_glib=no])
       mbox_lacks=

@@ -20,13 +20,21 @@
 
 statealyzr_sources = \
 	statealyzr/analysis.h \
+	statealyzr/array.c \
+	statealyzr/array.h \
 	statealyzr/bitcode-version.c \
 	statealyzr/bitcode-version.h \
 	statealyzr/buffers.c \
 	statealyzr/buffers.h \
+	statealyzr/call.c \
+	statealyzr/call.h \
 	statealyzr/containers.c \
 	statealyzr/containers.h \
+	statealyzr/control.c \
+	statealyzr/control.h \
 	statealyzr/declared-variables.c \
+	statealyzr/descriptors.c \
+	statealyzr/descriptors.h \
 	statealyzr/diag.c \
 	statealyzr/diag.h \
 	statealyzr/effects.c \
@@ -43,11 +51,20 @@ statealyzr_sources = \
 	statealyzr/locals.h \
 	statealyzr/lookups.c \
 	statealyzr/lookups.h \
+	statealyzr/loop-candidates.c \
+	statealyzr/loop-choice.c \
+	statealyzr/loop-private.h \
+	statealyzr/loop.c \
+	statealyzr/loop.h \
 	statealyzr/members.c \
 	statealyzr/members.h \
 	statealyzr/model-private.h \
 	statealyzr/model.c \
 	statealyzr/model.h \
+	statealyzr/modref-insns.c \
+	statealyzr/modref-private.h \
+	statealyzr/modref.c \
+	statealyzr/modref.h \
 	statealyzr/nodeset.c \
 	statealyzr/nodeset.h \
 	statealyzr/outputs.c \
@@ -56,6 +73,8 @@ statealyzr_sources = \
 	statealyzr/packet-sources.c \
 	statealyzr/packet.c \
 	statealyzr/packet.h \
+	statealyzr/procedures.c \
+	statealyzr/procedures.h \
 	statealyzr/pta-alloc.c \
 	statealyzr/pta-calls.c \
 	statealyzr/pta-constraints.c \
@@ -64,6 +83,8 @@ statealyzr_sources = \
 	statealyzr/pta-solve.c \
 	statealyzr/pta.c \
 	statealyzr/pta.h \
+	statealyzr/regions.c \
+	statealyzr/regions.h \
 	statealyzr/report-dot.c \
 	statealyzr/report-html.c \
 	statealyzr/report-json.c \
@@ -72,6 +93,12 @@ statealyzr_sources = \
 	statealyzr/report.h \
 	statealyzr/result.c \
 	statealyzr/result.h \
+	statealyzr/sdg-edges.c \
+	statealyzr/sdg-private.h \
+	statealyzr/sdg.c \
+	statealyzr/sdg.h \
+	statealyzr/slice.c \
+	statealyzr/slice.h \
 	statealyzr/source.c \
 	statealyzr/state-private.h \
 	statealyzr/state.c \
@@ -131,6 +158,11 @@ statealyzr/report-assets.h: statealyzr/report.css statealyzr/report.js
 	done > $@.tmp && mv $@.tmp $@
 statealyzr/libstatealyzr_la-report-html.lo: statealyzr/report-assets.h
 CLEANFILES += statealyzr/report-assets.h
+
+bin_PROGRAMS += statealyzr/mbox-statealyzr
+statealyzr_mbox_statealyzr_SOURCES = statealyzr/main.c
+statealyzr_mbox_statealyzr_CPPFLAGS = $(AM_CPPFLAGS) $(STATEALYZR_CPPFLAGS)
+statealyzr_mbox_statealyzr_LDADD = $(statealyzr_libs)
 
 bin_PROGRAMS += statealyzr/mbox-cc
 statealyzr_mbox_cc_SOURCES = \

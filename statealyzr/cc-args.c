@@ -141,14 +141,18 @@ expand(struct cc_args *a, GPtrArray **wordsp, char **errorp)
     return false;
 }
 
-static bool
-is_c_source(const char *name, const char *language)
+/* The language of an input as for "-x", or NULL if it is no C source; 'language'
+ * is what the last "-x" said. */
+static const char *
+source_language(const char *name, const char *language)
 {
+    static const char c[] = "c", cpp_output[] = "cpp-output";
     if (language && strcmp(language, "none")) {
-        return (!strcmp(language, "c") || !strcmp(language, "cpp-output"))
-               && strcmp(name, "-");
+        return (!strcmp(language, c) ? c
+                : !strcmp(language, cpp_output) ? cpp_output : NULL);
     }
-    return g_str_has_suffix(name, ".c") || g_str_has_suffix(name, ".i");
+    return (g_str_has_suffix(name, ".c") ? c
+            : g_str_has_suffix(name, ".i") ? cpp_output : NULL);
 }
 
 static void
@@ -159,8 +163,10 @@ add_input(struct cc_args *a, char *name, const char *language)
         a->is_probe = true;
     }
     g_free(base);
-    if (is_c_source(name, language)) {
+    language = source_language(name, language);
+    if (language) {
         g_ptr_array_add(a->sources, name);
+        g_ptr_array_add(a->languages, (char *) language);
     }
 }
 
@@ -249,6 +255,7 @@ cc_args_parse(char *argv[], char **errorp)
 {
     struct cc_args *a = g_new0(struct cc_args, 1);
     a->sources = g_ptr_array_new();
+    a->languages = g_ptr_array_new();
     a->flags = g_ptr_array_new();
     a->native = g_ptr_array_new();
     a->owned = g_ptr_array_new_with_free_func(g_free);
@@ -274,6 +281,7 @@ cc_args_destroy(struct cc_args *a)
 {
     if (a) {
         g_ptr_array_free(a->sources, TRUE);
+        g_ptr_array_free(a->languages, TRUE);
         g_ptr_array_free(a->flags, TRUE);
         g_ptr_array_free(a->native, TRUE);
         g_ptr_array_free(a->owned, TRUE);

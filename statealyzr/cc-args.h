@@ -38,6 +38,7 @@ struct cc_args {
     bool has_lto;               /* Has -flto. */
     const char *output;         /* -o, or NULL. */
     GPtrArray *sources;         /* C sources, strings. */
+    GPtrArray *languages;       /* Of these, as for -x. */
     GPtrArray *flags;           /* For the compilation to bitcode. */
     GPtrArray *native;          /* All arguments but those of LTO, response
                                  * files replaced by what they contain. */

@@ -204,17 +204,17 @@ struct capture {
 };
 
 static void
-capture_start(struct capture *c, const struct cc_args *a, const char *source,
+capture_start(struct capture *c, const struct cc_args *a, guint i,
               struct scratch *scratch)
 {
-    c->source = source;
+    c->source = g_ptr_array_index(a->sources, i);
     c->bitcode = scratch_file(scratch, ".bc");
     c->messages = scratch_file(scratch, ".log");
     c->record = NULL;
 
     GPtrArray *argv = clang_command();
-    for (guint i = 0; i < a->flags->len; i++) {
-        add(argv, g_ptr_array_index(a->flags, i));
+    for (guint j = 0; j < a->flags->len; j++) {
+        add(argv, g_ptr_array_index(a->flags, j));
     }
     add(argv, "-U_FORTIFY_SOURCE");
     add(argv, "-O0");
@@ -226,7 +226,9 @@ capture_start(struct capture *c, const struct cc_args *a, const char *source,
     add(argv, "-Qunused-arguments");
     add(argv, "-emit-llvm");
     add(argv, "-c");
-    add(argv, source);
+    add(argv, "-x");
+    add(argv, g_ptr_array_index(a->languages, i));
+    add(argv, c->source);
     add(argv, "-o");
     add(argv, c->bitcode);
     c->pid = start(argv, c->messages);
@@ -316,8 +318,7 @@ compile(const struct cc_args *a, char *argv[], struct scratch *scratch)
 
     struct capture *captures = g_new0(struct capture, a->sources->len);
     for (guint i = 0; i < a->sources->len; i++) {
-        capture_start(&captures[i], a, g_ptr_array_index(a->sources, i),
-                      scratch);
+        capture_start(&captures[i], a, i, scratch);
     }
     int status = finish(pid);
     for (guint i = 0; i < a->sources->len; i++) {
@@ -344,8 +345,7 @@ make_record_object(const struct cc_args *a, struct scratch *scratch)
     struct capture *captures = g_new0(struct capture, a->sources->len);
     bool any = false;
     for (guint i = 0; i < a->sources->len; i++) {
-        capture_start(&captures[i], a, g_ptr_array_index(a->sources, i),
-                      scratch);
+        capture_start(&captures[i], a, i, scratch);
     }
     for (guint i = 0; i < a->sources->len; i++) {
         /* What is wrong with the source, the compilation proper will say. */
