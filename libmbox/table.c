@@ -35,7 +35,7 @@ mb_table_uninit(struct mb_table *table)
 
 /* Returns the slot that holds the entry, or the empty one where it belongs.
  * There must be slots, and an empty one. */
-static struct mb_slot *
+static inline struct mb_slot *
 find_slot(const struct mb_table *table, uint32_t hash, uint8_t scope,
           const struct mbox_key *key)
 {
