@@ -111,9 +111,10 @@ stored_fields(const struct sa_flow_space *fs, uint32_t variable,
     const struct sa_state_variable *v = sa_state_variable(fs->state, variable);
     uint32_t n, fields = 0;
     const struct sa_node *nodes = sa_pta_nodes(fs->a->pta, &n);
+    const struct sa_object *objects = sa_pta_objects(fs->a->pta, &n);
     for (guint i = 0; i < v->nodes->len; i++) {
         uint32_t node = g_array_index(v->nodes, uint32_t, i);
-        if (nodes[node].offset == offset) {
+        if (nodes[node].offset - objects[nodes[node].object].base == offset) {
             fields |= sa_packet_node(fs->packet, node);
         }
     }

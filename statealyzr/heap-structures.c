@@ -241,8 +241,11 @@ assign_nodes(struct sa_state *state, const struct sa_analysis *a,
 
     for (uint32_t i = 0; i < o->n_nodes; i++) {
         uint32_t node = o->first_node + i;
-        uint32_t start = nodes[node].offset;
-        uint32_t end = (i + 1 < o->n_nodes ? nodes[node + 1].offset
+        if (nodes[node].offset < o->base) {
+            continue;           /* The allocator's. */
+        }
+        uint32_t start = nodes[node].offset - o->base;
+        uint32_t end = (i + 1 < o->n_nodes ? nodes[node + 1].offset - o->base
                         : UINT32_MAX);
         guint first = 0;
         while (first + 1 < leaves->len

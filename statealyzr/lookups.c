@@ -121,8 +121,11 @@ add_lookup(uint32_t node, void *side_)
     if (!entry || !fields) {
         return;
     }
+    uint32_t n_objects;
+    const struct sa_object *o
+        = &sa_pta_objects(s->a->pta, &n_objects)[n->object];
     struct sa_lookup l = {
-        v, n->offset, side->other ? var->size : side->size, fields,
+        v, n->offset - o->base, side->other ? var->size : side->size, fields,
         side->insn, side->walk.walked
     };
     g_array_append_val(s->lookups, l);

@@ -536,10 +536,10 @@ name_nodes(struct sa_packet *pk)
         const struct sa_object *o = &objects[nodes[i].object];
         char *path = NULL;
         pk->node_names[i] = -1;
-        if (o->collapsed || !o->type) {
+        if (o->collapsed || !o->type || nodes[i].offset < o->base) {
             continue;
         }
-        sa_type_path(o->type, nodes[i].offset, &path);
+        sa_type_path(o->type, nodes[i].offset - o->base, &path);
         if (path && *path) {
             pk->node_names[i] = field_of_path(pk->a->tables, path);
         }

@@ -61,6 +61,8 @@ struct sa_object {
     const struct sa_type *type; /* Declared, or what a heap object is used as;
                                  * NULL if unknown. */
     uint64_t size;              /* Of one element; 0 if unknown. */
+    uint64_t base;              /* Where the first element begins: what an
+                                 * allocation wrapper keeps is before it. */
     bool is_array;              /* Several elements share its nodes. */
     bool collapsed;             /* Its only node stands for all its bytes. */
     uint32_t first_node, n_nodes;
@@ -68,7 +70,8 @@ struct sa_object {
 
 struct sa_node {
     uint32_t object;
-    uint32_t offset;            /* Bytes from the start of an element. */
+    uint32_t offset;            /* Bytes from the start of the object, in the
+                                 * first element. */
 };
 
 /* A set of nodes, ascending. */

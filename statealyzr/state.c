@@ -248,7 +248,9 @@ accesses_bit_field(const struct sa_analysis *a,
         return true;
     }
     uint32_t n;
-    uint32_t start = sa_pta_nodes(a->pta, &n)[node].offset;
+    const struct sa_node *nd = &sa_pta_nodes(a->pta, &n)[node];
+    uint32_t start = nd->offset
+                     - sa_pta_objects(a->pta, &n)[nd->object].base;
     if (bits == UINT64_MAX || v->offset < start) {
         return true;
     }
