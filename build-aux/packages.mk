@@ -15,7 +15,8 @@
 EXTRA_DIST += \
 	build-aux/check-package \
 	build-aux/ovs-unpack \
-	build-aux/packages.mk
+	build-aux/packages.mk \
+	build-aux/refresh-patches
 
 # The Debian packages: built in a fresh root, installed and tested in others.
 # "make check-package SUITE=trixie" takes Debian 13.  See Documentation/packages.md.
@@ -24,4 +25,11 @@ CHECK_PACKAGE_ARGS =
 check-package:
 	$(srcdir)/build-aux/check-package --suite=$(SUITE) $(CHECK_PACKAGE_ARGS)
 
-.PHONY: check-package
+# "make refresh-patches OVS=3.7 OVS_SOURCE=...": the mechanical part of porting
+# the patches to another release.  See Documentation/porting.md. OVS is what
+# build-aux/automake.mk calls the folder of the build, if it is not given.
+refresh-patches:
+	$(srcdir)/build-aux/refresh-patches '$(OVS)' '$(OVS_SOURCE)' \
+	    '$(abs_builddir)/_ovs/refresh-$(OVS)'
+
+.PHONY: check-package refresh-patches
