@@ -23,7 +23,8 @@
  *
  *     connect ADDRESS [KEY CERTIFICATE CA-CERTIFICATE]
  *     send TYPE [FIELD=VALUE]...      FIELD as in struct mbox_msg, "id" is by
- *                                     default that of the last PREPARE
+ *                                     default that of the last PREPARE, and so
+ *                                     are the epoch and the flow space
  *     expect TYPE [FIELD=VALUE]...    the next message is this one; repeated
  *                                     packets of kind "last" are ignored
  *     raw HEX                         bytes that need not make a message
@@ -65,6 +66,8 @@ static struct mbox_channel *control;
 static struct mbox_channel *state;      /* If it is a socket. */
 static bool relayed;                    /* State goes in RELAY messages. */
 static uint32_t last_id;
+static uint64_t last_epoch;             /* Of the last PREPARE. */
+static struct mbox_space last_space;
 static uint32_t chunk_seq;
 static bool got_last;                   /* The "last" of sent back packets. */
 static bool answer_echo = true;
@@ -119,6 +122,8 @@ static const struct field {
     FIELD("scopes", U32, scopes),
     FIELD("options", U32, options),
     FIELD("epoch", U64, epoch),
+    FIELD("run", U64, run),
+    FIELD("n_open", U32, n_open),
     FIELD("schema", X64, schema),
     FIELD("role", U32, role),
     FIELD("method", U32, method),
@@ -252,6 +257,8 @@ make_msg(char *words[], int n_words, struct mbox_msg *msg,
         fail("message type is missing");
     }
     mbox_msg_init(msg, parse_type(words[0]), last_id);
+    msg->epoch = last_epoch;
+    msg->space = last_space;
     for (int i = 1; i < n_words; i++) {
         char *value = strchr(words[i], '=');
 
@@ -439,6 +446,8 @@ control_recv(struct mbox_msg *msg, int *error)
         }
         if (msg->type == MBOX_MSG_PREPARE) {
             last_id = msg->id;
+            last_epoch = msg->epoch;
+            last_space = msg->space;
             chunk_seq = 0;
             got_last = false;
             relayed = (msg->options & MBOX_OPT_RELAY) != 0;

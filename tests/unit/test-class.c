@@ -22,6 +22,7 @@
 #include <errno.h>
 
 #include "test-util.h"
+#include "test-assign.h"
 #include "test-ovs.h"
 
 #include "classifier.h"
@@ -34,7 +35,7 @@
 #include "seq.h"
 #include "util.h"
 
-#include "mbox-class.h"
+#include "mbox-class-private.h"
 #include "mbox-flow.h"
 #include "mbox-steer.h"
 
@@ -51,24 +52,12 @@ new_class(void)
     return name;
 }
 
-static struct mbox_class_port
-port(const char *instance, const char *dp_name, uint32_t no)
-{
-    struct mbox_class_port p;
-
-    memset(&p, 0, sizeof p);
-    ovs_strzcpy(p.instance, instance, sizeof p.instance);
-    ovs_strzcpy(p.dp_name, dp_name, sizeof p.dp_name);
-    p.odp_port = u32_to_odp(no);
-    return p;
-}
-
 /* Instances a, b and c on ports 1, 2 and 3. */
 static void
 set_abc(const char *class)
 {
     const struct mbox_class_port ports[] = {
-        port("c", DP, 3), port("a", DP, 1), port("b", DP, 2),
+        test_port("c", DP, 3), test_port("a", DP, 1), test_port("b", DP, 2),
     };
 
     mbox_class_set_ports(class, ports, ARRAY_SIZE(ports));
@@ -114,6 +103,22 @@ tcp_src_space(uint32_t src, int prefix)
     return space;
 }
 
+/* What flow_extract() makes of a packet of 'key', in the middle of a pipeline
+ * that uses a register. */
+static void
+extract_flow(const struct mbox_key *key, bool later_frag, struct flow *flow)
+{
+    mbox_key_to_flow(key, later_frag, flow);
+    flow->regs[0] = 0x12345678;
+    if (key->src_port && !later_frag) {
+        if (key->proto == IPPROTO_ICMP) {
+            flow->tp_src = htons(key->src_port & 1 ? 8 : 0);
+        } else if (key->proto == IPPROTO_ICMPV6) {
+            flow->tp_src = htons(key->src_port & 1 ? 128 : 129);
+        }
+    }
+}
+
 /* Translates 'key'; returns the port it is steered to, 0 for a drop, -1 for a
  * bypass. */
 static int
@@ -132,10 +137,18 @@ translate(const char *class, const char *dp_name, const struct mbox_key *key,
     if (!action) {
         action = &dummy_action;
     }
-    mbox_key_to_flow(key, later_frag, &flow);
+    extract_flow(key, later_frag, &flow);
     switch (mbox_class_translate(class, dp_name, &flow, wc, action, NULL)) {
     case MBOX_CLASS_STEER:
         assert_int_equal(action->type, MBOX_ODP_STEER);
+        if (action->arg == MBOX_GEN_STALE) {
+            /* Each packet is looked up by its own. */
+            const struct mbox_class *c = mbox_class_from_name(class);
+
+            return odp_to_u32(mbox_class_find_key_owner(
+                                  c, mbox_class_get_view(c), dp_name, key,
+                                  later_frag)->port.odp_port);
+        }
         return action->port;
     case MBOX_CLASS_BYPASS:
         return -1;
@@ -158,8 +171,8 @@ test_default(void **state OVS_UNUSED)
 {
     const char *class = new_class();
     const struct mbox_class_port elsewhere[] = {
-        port("a", "dummy@other", 1), port("b", DP, 2),
-        port("gone", DP, UINT32_MAX), port("nowhere", "", 5),
+        test_port("a", "dummy@other", 1), test_port("b", DP, 2),
+        test_port("gone", DP, UINT32_MAX), test_port("nowhere", "", 5),
     };
     struct ovs_action_mbox action;
     struct mbox_key key = tcp_key(1, 2, 3, 4);
@@ -204,7 +217,7 @@ static void
 test_hash(void **state OVS_UNUSED)
 {
     const char *class = new_class();
-    const struct mbox_class_port two[] = { port("a", DP, 1), port("c", DP, 3) };
+    const struct mbox_class_port two[] = { test_port("a", DP, 1), test_port("c", DP, 3) };
     enum { N = 3000 };
     int to[N], count[4] = { 0 };
 
@@ -242,45 +255,7 @@ test_hash(void **state OVS_UNUSED)
 }
 
 static void
-test_third_owner(void **state OVS_UNUSED)
-{
-    const char *class = new_class();
-    struct mbox_space net24 = tcp_src_space(0x0a000000, 24);
-    struct mbox_space net16 = tcp_src_space(0x0a000000, 16);
-    struct mbox_space other = net24;
-    char owner[MBOX_NAME_MAX + 1];
-
-    other.value.proto = IPPROTO_UDP;
-
-    /* By default everything is a's. */
-    set_abc(class);
-    assert_false(mbox_class_find_third_owner(class, &net24, "a", "b", owner));
-    assert_true(mbox_class_find_third_owner(class, &net24, "b", "c", owner));
-    assert_string_equal(owner, "a");
-
-    /* A flow may have one end in each of two networks. */
-    struct mbox_space far = tcp_src_space(0x0b000000, 8);
-    assert_int_equal(mbox_class_assign(class, &net16, "c"), 0);
-    assert_true(mbox_class_find_third_owner(class, &far, "a", "b", owner));
-
-    /* What is assigned covers what is not, and older assignments. */
-    assert_true(mbox_class_find_third_owner(class, &net24, "a", "b", owner));
-    assert_string_equal(owner, "c");
-    assert_int_equal(mbox_class_assign(class, &net24, "b"), 0);
-    assert_false(mbox_class_find_third_owner(class, &net24, "b", "a", owner));
-    assert_true(mbox_class_find_third_owner(class, &net16, "b", "a", owner));
-    assert_string_equal(owner, "c");
-    assert_false(mbox_class_find_third_owner(class, &other, "a", "b", owner));
-
-    /* By hash everything not assigned may be anybody's. */
-    mbox_class_set_default(class, "*", false);
-    assert_true(mbox_class_find_third_owner(class, &other, "a", "b", owner));
-    assert_string_equal(owner, "c");
-    assert_false(mbox_class_find_third_owner(class, &net24, "b", "a", owner));
-}
-
-static void
-test_assign(void **state OVS_UNUSED)
+test_assignments(void **state OVS_UNUSED)
 {
     const char *class = new_class();
     struct mbox_space net24 = tcp_src_space(0x0a000000, 24);
@@ -290,13 +265,13 @@ test_assign(void **state OVS_UNUSED)
     char instance[MBOX_NAME_MAX + 1];
 
     set_abc(class);
-    assert_int_equal(mbox_class_assign(class, &net24, "b"), 0);
+    test_assign(class, &net24, "b");
     assert_int_equal(steered_to(class, 0x0a000001, 0x01010101), 2);
     assert_int_equal(steered_to(class, 0x01010101, 0x0a000001), 2);
     assert_int_equal(steered_to(class, 0x0a000101, 0x01010101), 1);
 
     /* The newest wins. */
-    assert_int_equal(mbox_class_assign(class, &host, "c"), 0);
+    test_assign(class, &host, "c");
     assert_int_equal(steered_to(class, 0x0a000005, 0x01010101), 3);
     assert_int_equal(steered_to(class, 0x0a000006, 0x01010101), 2);
     assert_int_equal(mbox_class_get_assignments(class, &assignments), 2);
@@ -309,7 +284,7 @@ test_assign(void **state OVS_UNUSED)
     assert_string_equal(instance, "c");
 
     /* It removes what it covers, and only that. */
-    assert_int_equal(mbox_class_assign(class, &net24, "a"), 0);
+    test_assign(class, &net24, "a");
     assert_int_equal(mbox_class_get_assignments(class, &assignments), 1);
     assert_string_equal(assignments[0].instance, "a");
     free(assignments);
@@ -343,7 +318,9 @@ test_assign(void **state OVS_UNUSED)
     struct mbox_space non_ip;
     mbox_space_init_any(&non_ip);
     non_ip.mask.family = 0xff;
-    assert_int_equal(mbox_class_assign(class, &non_ip, "b"), -EINVAL);
+    test_assign(class, &non_ip, "b");
+    assert_int_equal(mbox_class_get_assignments(class, &assignments), 0);
+    free(assignments);
 
     /* A key that no packet has, but a middlebox may claim: two different
      * directions whose matches are the same. */
@@ -351,7 +328,7 @@ test_assign(void **state OVS_UNUSED)
     key = tcp_key(0x0a000005, 1, 0x0a000005, 2);
     key.proto = IPPROTO_ICMP;
     mbox_space_init_key(&odd, &key);
-    assert_int_equal(mbox_class_assign(class, &odd, "b"), 0);
+    test_assign(class, &odd, "b");
 }
 
 static void
@@ -363,14 +340,14 @@ test_one_way_and_fragments(void **state OVS_UNUSED)
 
     set_abc(class);
     space.one_way = true;
-    mbox_class_assign(class, &space, "b");
+    test_assign(class, &space, "b");
     assert_int_equal(steered_to(class, 0x0a000001, 1), 2);
     assert_int_equal(steered_to(class, 1, 0x0a000001), 1);
     assert_int_equal(translate(class, DP, &key, true, NULL, NULL), 2);
 
     /* A later fragment has no ports, not even 0. */
     space.mask.src_port = 0xfff0;
-    mbox_class_assign(class, &space, "c");
+    test_assign(class, &space, "c");
     assert_int_equal(translate(class, DP, &key, false, NULL, NULL), 3);
     assert_int_equal(translate(class, DP, &key, true, NULL, NULL), 2);
 }
@@ -391,7 +368,7 @@ test_generations(void **state OVS_UNUSED)
     assert_true(mbox_steer_fast(&old));
 
     /* Whatever changes makes what was translated before stale. */
-    mbox_class_assign(class, &space, "b");
+    test_assign(class, &space, "b");
     assert_false(mbox_steer_fast(&old));
     assert_true(seq_read(mbox_class_seq()) != seq);
     translate(class, DP, &key, false, NULL, &new);
@@ -421,94 +398,13 @@ test_generations(void **state OVS_UNUSED)
     assert_false(mbox_steer_fast(&new));
 }
 
-/* Random flow spaces and keys over few values, so that they often meet. */
-
-static void
-random_key(struct mbox_key *key)
-{
-    static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP,
-                                      IPPROTO_ICMP, 47 };
-
-    memset(key, 0, sizeof *key);
-    key->vlan = test_random_range(2) ? MBOX_VLAN_NONE : test_random_range(4);
-    key->family = test_random_range(8) ? (test_random_range(3) ? 4 : 6) : 0;
-    if (!key->family) {
-        return;
-    }
-    if (key->family == 4) {
-        key->src[10] = key->src[11] = key->dst[10] = key->dst[11] = 0xff;
-    } else {
-        key->src[0] = key->dst[0] = 0x20;
-    }
-    key->src[12] = key->dst[12] = 10;
-    key->src[15] = test_random_range(8);
-    key->dst[15] = test_random_range(8);
-    key->proto = protos[test_random_range(ARRAY_SIZE(protos))];
-    if (key->proto == IPPROTO_TCP || key->proto == IPPROTO_UDP
-        || key->proto == IPPROTO_SCTP) {
-        key->src_port = test_random_range(8);
-        key->dst_port = test_random_range(8);
-    }
-}
-
-static void
-random_space(struct mbox_space *space)
-{
-    struct mbox_key *v = &space->value;
-    struct mbox_key *m = &space->mask;
-
-    mbox_space_init_any(space);
-    space->one_way = !test_random_range(3);
-    do {
-        random_key(v);
-    } while (!v->family);
-    if (test_random_range(5)) {
-        m->family = 0xff;
-        if (test_random_range(3)) {
-            m->proto = 0xff;
-        }
-        if (test_random_range(2)) {
-            memset(m->src, 0xff, 15);
-            m->src[15] = 0xff << test_random_range(4);
-        }
-        if (!test_random_range(3)) {
-            memset(m->dst, 0xff, 15);
-            m->dst[15] = 0xff << test_random_range(4);
-        }
-        if (m->proto && v->proto != IPPROTO_ICMP && v->proto != 47) {
-            if (!test_random_range(3)) {
-                m->src_port = 0xffff << test_random_range(3);
-            }
-            if (!test_random_range(3)) {
-                m->dst_port = 0xffff << test_random_range(3);
-            }
-        }
-    }
-    if (!test_random_range(3)) {
-        m->vlan = 0xffff;
-    }
-
-    uint8_t *value = (uint8_t *) v;
-    const uint8_t *mask = (const uint8_t *) m;
-    for (size_t i = 0; i < sizeof *v; i++) {
-        value[i] &= mask[i];
-    }
-}
-
-static bool
-space_has_packet(const struct mbox_space *space, const struct mbox_key *key,
-                 bool later_frag)
-{
-    return (mbox_space_contains(space, key)
-            && !(later_frag && mbox_space_has_ports(space)));
-}
-
 /* Translation and mbox_space_contains() agree about what a space is. */
 static void
 test_random_assignments(void **state OVS_UNUSED)
 {
     static const char *const names[] = { "a", "b", "c" };
     struct mbox_assignment set[4];
+    unsigned int n_hidden = 0;
 
     for (int round = 0; round < 500; round++) {
         static char class[] = "random";
@@ -517,17 +413,18 @@ test_random_assignments(void **state OVS_UNUSED)
         set_abc(class);
         memset(set, 0, sizeof set);
         for (size_t i = 0; i < n; i++) {
-            random_space(&set[i].space);
+            test_random_space(&set[i].space);
             strcpy(set[i].instance, names[test_random_range(3)]);
         }
         mbox_class_set_assignments(class, set, n);
         for (int j = 0; j < 100; j++) {
             bool later_frag = !test_random_range(4);
+            struct ovs_action_mbox action;
             struct flow_wildcards wc;
             struct mbox_key key;
             int expected = 1;
 
-            random_key(&key);
+            test_random_key(&key);
             if (!key.family) {
                 later_frag = false;
             }
@@ -535,22 +432,30 @@ test_random_assignments(void **state OVS_UNUSED)
                 key.src_port = key.dst_port = 0;
             }
             for (size_t i = n; i-- > 0; ) {
-                if (space_has_packet(&set[i].space, &key, later_frag)) {
+                if (test_space_has_packet(&set[i].space, &key, later_frag)) {
                     expected = set[i].instance[0] - 'a' + 1;
                 }
             }
             flow_wildcards_init_catchall(&wc);
-            assert_int_equal(translate(class, DP, &key, later_frag, &wc, NULL),
-                             expected);
+            assert_int_equal(translate(class, DP, &key, later_frag, &wc,
+                                       &action), expected);
+
+            bool stale = action.arg == MBOX_GEN_STALE;
+            if (stale && !(later_frag && key.family == 6)) {
+                assert_true(key.proto == IPPROTO_ICMP
+                            || key.proto == IPPROTO_ICMPV6);
+                n_hidden++;
+            }
 
             /* Another packet of the same megaflow gets the same answer. */
             struct mbox_key other_key;
             struct flow flow, other, masked, other_masked;
-            struct ovs_action_mbox action;
 
-            random_key(&other_key);
-            mbox_key_to_flow(&key, later_frag, &flow);
-            mbox_key_to_flow(&other_key, false, &other);
+            test_random_key(&other_key);
+            extract_flow(&key, later_frag, &flow);
+            extract_flow(&other_key, false, &other);
+            memset(wc.masks.regs, 0, sizeof wc.masks.regs);
+            wc.masks.nw_frag = FLOW_NW_FRAG_MASK;
             for (size_t i = 0; i < FLOW_U64S; i++) {
                 uint64_t mask = flow_u64_value(&wc.masks, i);
 
@@ -562,11 +467,15 @@ test_random_assignments(void **state OVS_UNUSED)
                 && !memcmp(&masked, &other_masked, sizeof masked)) {
                 flow_wildcards_init_catchall(&wc);
                 mbox_class_translate(class, DP, &other, &wc, &action, NULL);
-                assert_int_equal(action.port, expected);
+                assert_int_equal(action.arg == MBOX_GEN_STALE, stale);
+                if (!stale) {
+                    assert_int_equal(action.port, expected);
+                }
             }
         }
         ovsrcu_quiesce();
     }
+    assert_true(n_hidden > 100);
 }
 
 /* A generation and the port found with it belong together: 'racing' is assigned
@@ -606,14 +515,14 @@ test_race(void **state OVS_UNUSED)
     int parity;
 
     set_abc("race");
-    mbox_class_assign("race", &space, "b");
+    test_assign("race", &space, "b");
     translate("race", DP, &key, false, NULL, &action);
     parity = action.arg % 2;
     for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
         threads[i] = ovs_thread_create("reader", race_reader, &parity);
     }
     for (int i = 1; i < 2000; i++) {
-        mbox_class_assign("race", &space, i % 2 ? "c" : "b");
+        test_assign("race", &space, i % 2 ? "c" : "b");
         ovsrcu_quiesce();
     }
     atomic_store(&racing, false);
@@ -630,8 +539,7 @@ main(int argc OVS_UNUSED, char *argv[])
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_assign),
-        cmocka_unit_test(test_third_owner),
+        cmocka_unit_test(test_assignments),
         cmocka_unit_test(test_one_way_and_fragments),
         cmocka_unit_test(test_generations),
         cmocka_unit_test(test_random_assignments),

@@ -24,6 +24,7 @@
 #include <sched.h>
 
 #include "test-util.h"
+#include "test-assign.h"
 #include "test-ovs.h"
 
 #include "dp-packet.h"
@@ -730,7 +731,7 @@ test_only_source(void **state OVS_UNUSED)
     struct mbox_space space;
 
     mbox_space_init_key(&space, &key2);
-    mbox_class_assign(CLASS, &space, "b");
+    test_assign(CLASS, &space, "b");
 
     struct ovs_action_mbox to_a = current_action(), to_b = to_a;
     to_b.port = PORT_B;
@@ -751,7 +752,7 @@ test_only_source(void **state OVS_UNUSED)
 
     /* And with an assignment that comes while it is open. */
     space = any_space();
-    mbox_class_assign(CLASS, &space, "b");
+    test_assign(CLASS, &space, "b");
     execute_one(make_packet(1, 1, false), &to_a);
     come(1, 2);
     check_nothing_arrived();
@@ -855,7 +856,7 @@ test_hidden_keys(void **state OVS_UNUSED)
     /* Two VLAN headers. */
     mbox_space_init_key(&space, &key1);
     space.value.vlan = space.mask.vlan = 0;
-    mbox_class_assign(CLASS, &space, "b");
+    test_assign(CLASS, &space, "b");
     for (int limit = 1; limit <= 2; limit++) {
         flow_limit_vlans(limit);
         for (int n_vlans = 0; n_vlans <= 2; n_vlans++) {
@@ -875,7 +876,7 @@ test_hidden_keys(void **state OVS_UNUSED)
     space.value.family = 6;
     space.value.proto = IPPROTO_UDP;
     space.mask.family = space.mask.proto = 0xff;
-    mbox_class_assign(CLASS, &space, "b");
+    test_assign(CLASS, &space, "b");
     assert_int_equal(translate_and_execute(make_fragment(IP6F_MORE_FRAG),
                                            &fast), PORT_B);
     assert_true(fast);
@@ -903,11 +904,11 @@ test_reclaim(void **state OVS_UNUSED)
     assert_int_equal(mbox_steer_open(CLASS, 1, &spaces[0], "a", "b",
                                      &steers[0]), 0);
     for (int i = 0; i < 10; i++) {
-        mbox_class_assign(CLASS, &spaces[2], "b");
+        test_assign(CLASS, &spaces[2], "b");
     }
     assert_int_equal(mbox_steer_open(CLASS, 2, &spaces[1], "a", "b",
                                      &steers[1]), 0);
-    mbox_class_assign(CLASS, &spaces[2], "b");
+    test_assign(CLASS, &spaces[2], "b");
     ovsrcu_barrier();
     assert_int_equal(classifier_count(&class->rules), 11 * 2);
 
@@ -1073,7 +1074,7 @@ closing_output(void *pmd, struct dp_packet_batch *batch, bool steal,
         struct mbox_space space = any_space();
 
         steer_to_close = NULL;
-        mbox_class_assign(CLASS, &space, "b");
+        test_assign(CLASS, &space, "b");
         mbox_steer_close(steer);
     }
     return pmd_output(pmd, batch, steal, port, flush);
@@ -1313,7 +1314,7 @@ stress_move(uint32_t id, const char *src, const char *dst, bool fail)
     drain(steer);
     assert_true(mbox_steer_is_drained(steer));
     if (!fail) {
-        mbox_class_assign(CLASS, &space, dst);
+        test_assign(CLASS, &space, dst);
     }
 
     struct mbox_steer_stats stats = get_stats(steer);

@@ -70,7 +70,6 @@ fault_takes(enum world_fault fault, enum mbox_role role)
     case FAULT_TRACERS:
     case FAULT_TRACER_COPIES:
     case FAULT_COUNTS:
-    case FAULT_ASSIGN:
     case N_FAULTS:
     default:
         return false;
@@ -170,15 +169,13 @@ check_order(struct world *w)
         return complain(w, "%u packets reordered", w->n_reordered);
     }
     if (w->n_reordered_out && ordered && !queue_unknown
-        && !fault_takes_any(fault) && fault != FAULT_ASSIGN) {
+        && !fault_takes_any(fault)) {
         return complain(w, "%u packets reordered behind", w->n_reordered_out);
     }
 
-    /* When the assignment cannot be written in the end, the flows go back to a
-     * source that has not seen what the destination did with them. */
     if (w->n_mismatched && (ordered || hold) && !none
         && !queue_unknown && !fault_takes_any(fault)
-        && fault != FAULT_ASSIGN && !w->n_lost_tagged) {
+        && !w->n_lost_tagged) {
         return complain(w, "%u packets processed without state",
                         w->n_mismatched);
     }
@@ -233,8 +230,7 @@ check_state(struct world *w)
         if (at_src && at_dst && !src_taken && !dst_taken) {
             return complain(w, "flow %u is at both instances", f);
         }
-        if (!at_src && !at_dst && !src_taken && !dst_taken
-            && fault != FAULT_ASSIGN) {
+        if (!at_src && !at_dst && !src_taken && !dst_taken) {
             return complain(w, "flow %u is at no instance", f);
         }
         if (at_src && !at_dst && !to_src && !src_taken) {

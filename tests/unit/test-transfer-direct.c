@@ -50,7 +50,9 @@ struct stub {
     size_t n_released_keys;
     bool released_to_source;
     unsigned int n_assigned[3];
-    enum mbox_role last_assigned;
+    unsigned int n_assigned_back;
+    enum mbox_transfer_result recorded;
+    bool database_is_slow;
     unsigned int n_port_sent[3];
     char flushed[64];           /* First bytes of do-not-buffer packets. */
     size_t n_flushed;
@@ -197,15 +199,44 @@ stub_port_send_tracer(void *s_, enum mbox_role role,
     return 0;
 }
 
-static int
-stub_assign(void *s_, const struct mbox_space *space OVS_UNUSED,
-            enum mbox_role role)
+static void
+stub_assign(void *s_, enum mbox_select select,
+            struct mbox_key *keys OVS_UNUSED, size_t n)
 {
     struct stub *s = s_;
 
-    s->n_assigned[role]++;
-    s->last_assigned = role;
-    return 0;
+    assert_true(s->dp_open);
+    if (select == MBOX_SELECT_ALL_EXCEPT) {
+        s->n_assigned[MBOX_ROLE_DESTINATION]++;
+        s->n_assigned[MBOX_ROLE_SOURCE] += n;
+    } else {
+        s->n_assigned[MBOX_ROLE_DESTINATION] += n;
+    }
+}
+
+static void
+stub_assign_back(void *s_, enum mbox_select select OVS_UNUSED,
+                 const struct mbox_key *keys OVS_UNUSED, size_t n OVS_UNUSED)
+{
+    struct stub *s = s_;
+
+    s->n_assigned_back++;
+}
+
+static void
+stub_record(void *s_, enum mbox_transfer_result result)
+{
+    struct stub *s = s_;
+
+    s->recorded = result;
+}
+
+static bool
+stub_is_recorded(void *s_)
+{
+    struct stub *s = s_;
+
+    return !s->database_is_slow;
 }
 
 static const struct mbox_transfer_ops stub_ops = {
@@ -224,6 +255,9 @@ static const struct mbox_transfer_ops stub_ops = {
     .port_send = stub_port_send,
     .port_send_tracer = stub_port_send_tracer,
     .assign = stub_assign,
+    .assign_back = stub_assign_back,
+    .record = stub_record,
+    .is_recorded = stub_is_recorded,
 };
 
 #define SRC MBOX_ROLE_SOURCE
@@ -622,11 +656,61 @@ test_split_destination_dies(void **state OVS_UNUSED)
     s.held = false;
     mbox_transfer_run(s.t);
     assert_true(mbox_transfer_is_done(s.t));
-    assert_int_equal(s.n_assigned[DST], 0);
+    assert_int_equal(s.n_assigned_back, 1);
+    assert_int_equal(s.recorded, MBOX_TRANSFER_ROLLED_BACK);
     stub_report(&s, &report);
     assert_int_equal(report.result, MBOX_TRANSFER_ROLLED_BACK);
     stub_destroy(&s);
     free(keys);
+}
+
+/* Nobody is told to commit before the database has it, or does not take it for
+ * too long.  Until then a split can still be undone. */
+static void
+test_commit_is_recorded_first(void **state OVS_UNUSED)
+{
+    for (int i = 0; i < 4; i++) {
+        bool split = i & 1;
+        bool gives_up = i & 2;
+        struct mbox_key *keys = make_keys(3);
+        struct stub s;
+
+        stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_EARLY_RELEASE);
+        s.database_is_slow = true;
+        stub_recv_prepared(&s, 3);
+        stub_recv_tracer(&s, 1, 0);
+        if (split) {
+            stub_recv_release(&s, MBOX_SELECT_KEYS, keys, 1);
+            mbox_transfer_cancel(s.t, "enough");
+            mbox_transfer_run(s.t);
+        } else {
+            stub_recv_installed(&s, 3);
+        }
+        assert_int_equal(s.recorded, (split ? MBOX_TRANSFER_SPLIT
+                                      : MBOX_TRANSFER_MOVED));
+        assert_int_equal(s.n_assigned[DST], 1);
+        assert_int_not_equal(s.sent[SRC].type, MBOX_MSG_COMMIT);
+        assert_int_not_equal(s.sent[DST].type, MBOX_MSG_COMMIT);
+        if (split && gives_up) {
+            mbox_transfer_agent_lost(s.t, DST, "killed");
+            mbox_transfer_run(s.t);
+            assert_int_equal(s.n_assigned_back, 1);
+            assert_int_equal(s.recorded, MBOX_TRANSFER_ROLLED_BACK);
+            assert_int_equal(s.sent[SRC].type, MBOX_MSG_ABORT);
+        } else {
+            if (gives_up) {
+                s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+            } else {
+                s.database_is_slow = false;
+            }
+            mbox_transfer_run(s.t);
+            assert_int_equal(s.sent[SRC].type, MBOX_MSG_COMMIT);
+            assert_int_equal(s.sent[DST].type, MBOX_MSG_COMMIT);
+        }
+        stub_destroy(&s);
+        free(keys);
+    }
 }
 
 /* D reports that the state channel broke.  If S has died, what D has is kept;
@@ -932,6 +1016,7 @@ test_transfer_direct(void)
         cmocka_unit_test(test_split_all_except),
         cmocka_unit_test(test_split_keys),
         cmocka_unit_test(test_split_destination_dies),
+        cmocka_unit_test(test_commit_is_recorded_first),
         cmocka_unit_test(test_state_channel_breaks),
         cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_hold_returned),

@@ -363,20 +363,53 @@ ops_port_send_tracer(void *w_, enum mbox_role role, enum mbox_tag_kind kind,
     return 0;
 }
 
-static int
-ops_assign(void *w_, const struct mbox_space *space, enum mbox_role role)
+static void
+ops_assign(void *w_, enum mbox_select select, struct mbox_key *keys, size_t n)
+{
+    struct world *w = w_;
+    bool chosen[WORLD_FLOWS] = { false };
+
+    ovs_assert(w->dp_open);
+    for (size_t i = 0; i < n; i++) {
+        chosen[world_find_key(w, &keys[i])] = true;
+    }
+    for (unsigned int i = 0; i < w->scenario.n_flows; i++) {
+        if (chosen[i] == (select == MBOX_SELECT_KEYS)) {
+            w->assigned[i] = MBOX_ROLE_DESTINATION;
+        }
+    }
+}
+
+static void
+ops_assign_back(void *w_, enum mbox_select select,
+                const struct mbox_key *keys, size_t n)
 {
     struct world *w = w_;
 
-    if (w->assign_fails) {
-        return -ENOSPC;
+    for (size_t i = 0; i < n && select == MBOX_SELECT_KEYS; i++) {
+        w->assigned[world_find_key(w, &keys[i])] = MBOX_ROLE_SOURCE;
     }
-    for (unsigned int i = 0; i < w->scenario.n_flows; i++) {
-        if (mbox_space_contains(space, &w->keys[i])) {
-            w->assigned[i] = role;
-        }
+    for (unsigned int i = 0;
+         i < w->scenario.n_flows && select == MBOX_SELECT_ALL_EXCEPT; i++) {
+        w->assigned[i] = MBOX_ROLE_SOURCE;
     }
-    return 0;
+}
+
+static void
+ops_record(void *w_, enum mbox_transfer_result result)
+{
+    struct world *w = w_;
+
+    w->recorded = result;
+    w->recorded_us = w->now_us + world_random(w, 5000);
+}
+
+static bool
+ops_is_recorded(void *w_)
+{
+    struct world *w = w_;
+
+    return w->now_us >= w->recorded_us;
 }
 
 const struct mbox_transfer_ops world_ops = {
@@ -395,4 +428,7 @@ const struct mbox_transfer_ops world_ops = {
     .port_send = ops_port_send,
     .port_send_tracer = ops_port_send_tracer,
     .assign = ops_assign,
+    .assign_back = ops_assign_back,
+    .record = ops_record,
+    .is_recorded = ops_is_recorded,
 };

@@ -39,7 +39,7 @@ world_fault_to_string(enum world_fault fault)
         "error at source", "error at destination",
         "unexpected message of source", "unexpected message of destination",
         "cancel", "over limit", "tracers lost", "tracer copies lost",
-        "wrong counts", "assignment fails",
+        "wrong counts",
     };
 
     return names[fault];
@@ -275,9 +275,6 @@ world_inject(struct world *w, enum world_fault fault)
     case FAULT_COUNTS:
         w->wrong_counts = true;
         break;
-    case FAULT_ASSIGN:
-        w->assign_fails = true;
-        break;
     case FAULT_NONE:
     case N_FAULTS:
         break;
@@ -414,6 +411,9 @@ world_step(struct world *w)
 
     if (w->transfer && !mbox_transfer_is_done(w->transfer)) {
         wake_us = mbox_transfer_wake_us(w->transfer);
+        if (w->recorded_us > w->now_us) {
+            wake_us = MIN(wake_us, w->recorded_us);
+        }
     }
     for (int i = 0; i < N_LINKS; i++) {
         if (!ovs_list_is_empty(&w->links[i])) {

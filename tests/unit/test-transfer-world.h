@@ -67,7 +67,6 @@ enum world_fault {
     FAULT_TRACERS,              /* Every tracer to S is lost. */
     FAULT_TRACER_COPIES,        /* Every tracer from S's port is lost. */
     FAULT_COUNTS,               /* D installs less than S sent. */
-    FAULT_ASSIGN,               /* Assignments fail. */
     N_FAULTS
 };
 const char *world_fault_to_string(enum world_fault);
@@ -155,7 +154,7 @@ struct world {
     struct world_mb src, dst;
 
     /* Switch. */
-    bool dp_open, dp_armed, over_limit, assign_fails;
+    bool dp_open, dp_armed, over_limit;
     bool lose_tracers, lose_tracer_copies, wrong_counts;
     enum mbox_transfer_mode mode;
     bool mode_to_source;        /* TARGET means the source. */
@@ -166,6 +165,8 @@ struct world {
     } flows[WORLD_FLOWS];
     struct mbox_transfer_dp_stats stats;
     enum mbox_role assigned[WORLD_FLOWS];
+    enum mbox_transfer_result recorded; /* OPEN: nothing. */
+    long long recorded_us;      /* When the database has it. */
     unsigned int n_emitted;
 
     /* What became of each packet. */

@@ -31,6 +31,8 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-options.h \
 	mbox/vswitchd-ext/coordinator/mbox-registry.c \
 	mbox/vswitchd-ext/coordinator/mbox-registry.h \
+	mbox/vswitchd-ext/coordinator/mbox-resolve.c \
+	mbox/vswitchd-ext/coordinator/mbox-resolve.h \
 	mbox/vswitchd-ext/coordinator/mbox-show.c \
 	mbox/vswitchd-ext/coordinator/mbox-show.h \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-agent.c \

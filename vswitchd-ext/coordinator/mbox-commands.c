@@ -16,6 +16,8 @@
 
 #include <config.h>
 
+#include <errno.h>
+
 #include "mbox-class.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-match.h"
@@ -143,6 +145,31 @@ choose_scopes(const struct mbox_options *options,
     return NULL;
 }
 
+/* Checks that what the transfer moves can be assigned to 'dst'. */
+static char *
+check_assignable(const struct mbox_transfer_request *tr,
+                 const struct mbox_instance *src,
+                 const struct mbox_instance *dst)
+{
+    switch (mbox_class_check_move(tr->class_name, &tr->space, src->name,
+                                  dst->name)) {
+    case 0:
+        return NULL;
+
+    case -EDOM:
+        return xasprintf("flows of this flow space are spread by hash over "
+                         "%s and others than %s, so no assignment can say "
+                         "which to move; choose a flow space that is assigned "
+                         "to %s (see mbox/assignments), or name an instance "
+                         "in other_config:mbox-default-%s",
+                         src->name, dst->name, src->name, tr->class_name);
+
+    default:
+        return xstrdup("nothing can be assigned by this flow space; give the "
+                       "protocol along with ports, and not non_ip alone");
+    }
+}
+
 /* Checks that options that belong to one method come with it. */
 static char *
 check_method(const struct mbox_options *options)
@@ -215,14 +242,11 @@ start_transfer(struct mbox_coordinator *c, enum mbox_method method,
                          overlap->request.id);
     }
 
-    char owner[MBOX_NAME_MAX + 1];
-    if (method != MBOX_METHOD_COPY
-        && mbox_class_find_third_owner(tr.class_name, &tr.space, src->name,
-                                       dst->name, owner)) {
-        return xasprintf("flows of this flow space may belong to instance %s, "
-                         "and would lose their state; choose a flow space "
-                         "that is all of %s's (see mbox/assignments), or move "
-                         "%s's flows first", owner, src->name, owner);
+    if (method != MBOX_METHOD_COPY) {
+        error = check_assignable(&tr, src, dst);
+        if (error) {
+            return error;
+        }
     }
 
     ovs_strlcpy(tr.src, src->name, sizeof tr.src);

@@ -274,6 +274,7 @@ conn_remove(struct mbox_coordinator *c, struct mbox_conn *conn)
     }
     if (conn->ready) {
         mbox_transfers_agent_lost(c, conn, conn->why_dead);
+        mbox_resolver_conn_lost(c, conn);
         mbox_registry_remove_agent(&c->registry, conn);
     }
     mbox_channel_close(conn->channel);
@@ -379,6 +380,11 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
                          "class");
         return;
     }
+    if (hello->n_open > MBOX_RESOLVE_MAX) {
+        mbox_conn_blame(conn, "more than %d transfers in doubt",
+                        MBOX_RESOLVE_MAX);
+        return;
+    }
     if (!conn_may_be(&c->conns, conn, hello->name, cn, sizeof cn)) {
         for (char *p = cn; *p; p++) {
             if ((unsigned char) *p < 0x20 || *p == 0x7f) {
@@ -404,6 +410,8 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
         }
     }
     conn->schema = hello->schema;
+    conn->run = hello->run;
+    conn->n_unasked = conn->n_unresolved = hello->n_open;
     conn->scopes = hello->scopes;
     conn->needs_relay = (hello->options & MBOX_OPT_RELAY) != 0;
     if (!mbox_registry_add_agent(&c->registry, conn)) {
@@ -460,6 +468,8 @@ conn_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
 
     if (!conn->ready) {
         mbox_conn_blame(conn, "message before HELLO");
+    } else if (msg->type == MBOX_MSG_OPEN || msg->type == MBOX_MSG_RESOLVED) {
+        mbox_resolver_recv(c, conn, msg);
     } else if (msg->id) {
         mbox_transfers_recv(c, conn, msg, frame, frame_len);
     } else if (msg->type == MBOX_MSG_ERROR) {

@@ -56,6 +56,9 @@ struct mbox_conn {
     uint64_t schema;
     uint32_t scopes;            /* Kinds of state that it keeps. */
     bool needs_relay;           /* It cannot receive descriptors. */
+    uint64_t run;               /* Its process. */
+    unsigned int n_unasked;     /* OPEN messages that are to come. */
+    unsigned int n_unresolved;  /* Its transfers in doubt. */
 
     long long connected_at;     /* ms, time_msec(). */
     long long last_rx;

@@ -73,6 +73,11 @@ op_send(void *ot_, enum mbox_role role, const struct mbox_msg *msg,
     if (ot->relay) {
         prepare.options |= MBOX_OPT_RELAY;
     }
+
+    const struct mbox_party *peer = get_party(ot, (role == MBOX_ROLE_SOURCE
+                                                   ? MBOX_ROLE_DESTINATION
+                                                   : MBOX_ROLE_SOURCE));
+    prepare.run = peer->conn ? peer->conn->run : 0;
     party->state_fd = -1;
     return mbox_conn_send(party->conn, &prepare, keys, fd);
 }
@@ -210,14 +215,67 @@ op_port_send_tracer(void *ot_, enum mbox_role role, enum mbox_tag_kind kind,
                                   ot->request.id, seq);
 }
 
-static int
-op_assign(void *ot_, const struct mbox_space *space, enum mbox_role role)
+static void
+op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
 {
     struct mbox_open_transfer *ot = ot_;
 
     ot->coordinator->assignments_changed = true;
-    return mbox_class_assign(ot->request.class_name, space,
-                             get_party(ot, role)->instance);
+    mbox_steer_assign(ot->steer, select, keys, n);
+}
+
+/* Puts assignments to the source before all others. */
+static void
+op_assign_back(void *ot_, enum mbox_select select,
+               const struct mbox_key *keys, size_t n)
+{
+    struct mbox_open_transfer *ot = ot_;
+    struct mbox_assignment *old;
+    size_t n_old = mbox_class_get_assignments(ot->request.class_name, &old);
+    size_t n_back = select == MBOX_SELECT_KEYS ? n : 1;
+    struct mbox_assignment *new = xcalloc(n_back + n_old, sizeof *new);
+
+    for (size_t i = 0; i < n_back; i++) {
+        if (select == MBOX_SELECT_KEYS) {
+            mbox_space_init_key(&new[i].space, &keys[i]);
+        } else {
+            new[i].space = ot->request.space;
+        }
+        ovs_strlcpy(new[i].instance, ot->request.src, sizeof new[i].instance);
+    }
+    memcpy(new + n_back, old, n_old * sizeof *new);
+    mbox_class_set_assignments(ot->request.class_name, new, n_back + n_old);
+    ot->coordinator->assignments_changed = true;
+    free(old);
+    free(new);
+}
+
+static void
+op_record(void *ot_, enum mbox_transfer_result result)
+{
+    struct mbox_open_transfer *ot = ot_;
+    struct mbox_coordinator *c = ot->coordinator;
+
+    if (result == MBOX_TRANSFER_ROLLED_BACK) {
+        mbox_resolver_unrecord(&c->resolver, c->epoch, ot->request.id);
+    } else {
+        mbox_resolver_record(&c->resolver, c->epoch, ot->request.id,
+                             result == MBOX_TRANSFER_SPLIT);
+    }
+    c->assignments_changed = true;
+    mbox_coordinator_publish_assignments(c);
+    ot->record_serial = c->assignments_serial;
+}
+
+static bool
+op_is_recorded(void *ot_)
+{
+    struct mbox_open_transfer *ot = ot_;
+    struct mbox_coordinator *c = ot->coordinator;
+
+    /* The main thread writes the last records after the end of this one. */
+    return (c->exiting
+            || mbox_mailbox_get_durable(c->mailbox) >= ot->record_serial);
 }
 
 const struct mbox_transfer_ops mbox_coordinator_ops = {
@@ -236,4 +294,7 @@ const struct mbox_transfer_ops mbox_coordinator_ops = {
     .port_send = op_port_send,
     .port_send_tracer = op_port_send_tracer,
     .assign = op_assign,
+    .assign_back = op_assign_back,
+    .record = op_record,
+    .is_recorded = op_is_recorded,
 };

@@ -23,6 +23,7 @@
 #include "mbox-conn.h"
 #include "mbox-mailbox.h"
 #include "mbox-registry.h"
+#include "mbox-resolve.h"
 #include "mbox-transfers.h"
 
 struct mbox_coordinator {
@@ -31,10 +32,12 @@ struct mbox_coordinator {
     struct mbox_registry registry;
     struct mbox_conns conns;
     struct mbox_transfers transfers;
+    struct mbox_resolver resolver;
     size_t hold_limit;          /* Bytes, of all held packets together. */
     uint64_t assignments_serial; /* Number of the last state of the
                                   * assignments that was sent to main. */
-    bool assignments_changed;   /* Since then. */
+    bool assignments_changed;   /* Since then, or the resolver's records. */
+    bool exiting;               /* The main thread waits for this one. */
 };
 
 /* The thread's main function; 'arg' is the mailbox. */

@@ -58,6 +58,7 @@ mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
 
         c->assignments_changed = false;
         mail->text = json_to_string(json, JSSF_SORT);
+        mail->commits = mbox_resolver_format(&c->resolver);
         mail->serial = ++c->assignments_serial;
         mbox_mailbox_to_main(c->mailbox, mail);
         json_destroy(json);
@@ -76,6 +77,9 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
             VLOG_WARN("cannot restore all assignments: %s", error);
             free(error);
         }
+    }
+    if (config->commits) {
+        mbox_resolver_parse(&c->resolver, config->commits);
     }
     c->hold_limit = config->hold_limit;
     mbox_steer_set_limits(c->hold_limit, c->hold_limit / MIN_HELD_BYTES);
@@ -106,6 +110,7 @@ run(struct mbox_coordinator *c)
     process_mail(c);
     mbox_conns_run(c);
     mbox_transfers_run(c);
+    mbox_resolver_run(c);
     mbox_coordinator_publish_assignments(c);
     mbox_conns_flush(c);
 }
@@ -116,6 +121,7 @@ wait(struct mbox_coordinator *c)
     latch_wait(&c->mailbox->wake);
     mbox_conns_wait(c);
     mbox_transfers_wait(c);
+    mbox_resolver_wait(c);
 }
 
 void *
@@ -130,6 +136,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_registry_init(&c.registry);
     mbox_conns_init(&c.conns);
     mbox_transfers_init(&c.transfers);
+    mbox_resolver_init(&c.resolver);
 
     while (!latch_is_set(&c.mailbox->exit)) {
         run(&c);
@@ -138,6 +145,7 @@ mbox_coordinator_main(void *mailbox)
         poll_block();
     }
 
+    c.exiting = true;
     process_mail(&c);
     mbox_transfers_cancel_all(&c, "ovs-vswitchd is exiting");
     give_up = time_msec() + EXIT_MS;
@@ -152,6 +160,7 @@ mbox_coordinator_main(void *mailbox)
     }
 
     mbox_transfers_destroy(&c);
+    mbox_resolver_destroy(&c.resolver);
     mbox_conns_destroy(&c);
     mbox_registry_destroy(&c.registry);
     return NULL;

@@ -49,6 +49,7 @@ VLOG_DEFINE_THIS_MODULE(mbox_main);
 #define DURABLE_MS 2000
 
 #define ASSIGNMENTS_KEY "mbox-assignments"
+#define COMMITS_KEY "mbox-commits"
 
 /* A command that has not been answered. */
 struct pending {
@@ -205,6 +206,8 @@ write_assignments(void)
         txn_serial = assignments->serial;
         ovsrec_open_vswitch_update_external_ids_setkey(cfg, ASSIGNMENTS_KEY,
                                                        assignments->text);
+        ovsrec_open_vswitch_update_external_ids_setkey(cfg, COMMITS_KEY,
+                                                       assignments->commits);
     }
     if (!txn) {
         return;
@@ -218,6 +221,7 @@ write_assignments(void)
     txn = NULL;
     if (status == TXN_SUCCESS || status == TXN_UNCHANGED) {
         durable_serial = txn_serial;
+        mbox_mailbox_set_durable(&mailbox, durable_serial);
         if (assignments && assignments->serial == txn_serial) {
             mbox_mail_destroy(assignments);
             assignments = NULL;
@@ -380,6 +384,8 @@ run_config(void)
     if (!running) {
         config->assignments = nullable_xstrdup(smap_get(&cfg->external_ids,
                                                         ASSIGNMENTS_KEY));
+        config->commits = nullable_xstrdup(smap_get(&cfg->external_ids,
+                                                    COMMITS_KEY));
         mbox_mailbox_init(&mailbox);
         thread = ovs_thread_create("mbox_coordinator", mbox_coordinator_main,
                                    &mailbox);

@@ -53,6 +53,7 @@ mbox_config_destroy(struct mbox_config *config)
     free(config->certificate);
     free(config->ca_cert);
     free(config->assignments);
+    free(config->commits);
     free(config);
 }
 
@@ -138,6 +139,7 @@ mbox_mail_destroy(struct mbox_mail *mail)
         mbox_config_destroy(mail->config);
         svec_destroy(&mail->argv);
         free(mail->text);
+        free(mail->commits);
         free(mail);
     }
 }
@@ -150,6 +152,7 @@ mbox_mailbox_init(struct mbox_mailbox *mailbox)
     latch_init(&mailbox->wake);
     latch_init(&mailbox->exit);
     mailbox->main_seq = seq_create();
+    atomic_init(&mailbox->durable, 0);
 }
 
 void
@@ -183,6 +186,23 @@ mbox_mailbox_to_main(struct mbox_mailbox *mailbox, struct mbox_mail *mail)
 {
     guarded_list_push_back(&mailbox->to_main, &mail->node, SIZE_MAX);
     seq_change(mailbox->main_seq);
+}
+
+void
+mbox_mailbox_set_durable(struct mbox_mailbox *mailbox, uint64_t serial)
+{
+    atomic_store_explicit(&mailbox->durable, serial, memory_order_release);
+    latch_set(&mailbox->wake);
+}
+
+uint64_t
+mbox_mailbox_get_durable(const struct mbox_mailbox *mailbox_)
+{
+    struct mbox_mailbox *mailbox = CONST_CAST(struct mbox_mailbox *, mailbox_);
+    uint64_t serial;
+
+    atomic_read_explicit(&mailbox->durable, &serial, memory_order_acquire);
+    return serial;
 }
 
 static struct mbox_mail *

@@ -28,6 +28,7 @@
 #include "odp-util.h"
 #include "openvswitch/list.h"
 #include "openvswitch/types.h"
+#include "ovs-atomic.h"
 #include "packets.h"
 #include "smap.h"
 #include "sset.h"
@@ -63,6 +64,7 @@ struct mbox_config {
     bool in_use;                /* False if the database does not mention
                                  * anything of ours. */
     char *assignments;          /* To be restored: only in the first mail. */
+    char *commits;              /* Likewise. */
 };
 
 #define MBOX_DEFAULT_HOLD_LIMIT (64ULL * 1024 * 1024)
@@ -83,7 +85,7 @@ enum mbox_mail_type {
 
     /* To the main thread. */
     MBOX_MAIL_REPLY,            /* 'request', 'success', 'text', 'serial'. */
-    MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON), 'serial'. */
+    MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON), 'commits', 'serial'. */
 };
 
 struct mbox_mail {
@@ -95,6 +97,7 @@ struct mbox_mail {
     bool success;
     bool json;                  /* REPLY: 'text' is one JSON object. */
     char *text;
+    char *commits;
     uint64_t serial;            /* ASSIGNMENTS: number of this state.  REPLY:
                                  * state that the answer is about, or 0. */
 };
@@ -108,12 +111,18 @@ struct mbox_mailbox {
     struct latch exit;          /* It is to stop. */
     struct guarded_list to_main;
     struct seq *main_seq;       /* Changes when there is mail for main. */
+    atomic_uint64_t durable;    /* Serial of the ASSIGNMENTS that the database
+                                 * has. */
 };
 
 void mbox_mailbox_init(struct mbox_mailbox *);
 void mbox_mailbox_destroy(struct mbox_mailbox *);
 void mbox_mailbox_to_coordinator(struct mbox_mailbox *, struct mbox_mail *);
 void mbox_mailbox_to_main(struct mbox_mailbox *, struct mbox_mail *);
+
+/* Main tells, and wakes, the coordinator. */
+void mbox_mailbox_set_durable(struct mbox_mailbox *, uint64_t serial);
+uint64_t mbox_mailbox_get_durable(const struct mbox_mailbox *);
 
 /* Next mail, or NULL. */
 struct mbox_mail *mbox_mailbox_next_for_coordinator(struct mbox_mailbox *);

@@ -357,6 +357,9 @@ mbox_instance_problem(const struct mbox_instance *instance)
                          "make them the same", instance->name,
                          instance->conn->class_name, instance->iface,
                          instance->class_name);
+    } else if (instance->conn->n_unresolved) {
+        return xasprintf("instance %s has transfers of an earlier connection "
+                         "to resolve", instance->name);
     }
     return NULL;
 }

@@ -60,6 +60,9 @@ enum mbox_phase {
 /* How long to wait for an agent that must answer for the transfer to end. */
 #define MBOX_ANSWER_US (1000 * 1000)
 
+/* How long to wait for the database before COMMIT. */
+#define MBOX_RECORD_US (2000 * 1000)
+
 /* How long D is given, once S has died, to install what S had sent. */
 #define MBOX_SALVAGE_US (200 * 1000)
 
@@ -299,6 +302,10 @@ struct mbox_transfer {
     bool flush_by_channel;      /* The port has lost a packet. */
     bool flushed;
 
+    /* The end. */
+    bool told;                  /* COMMIT was sent. */
+    long long record_by;        /* Do without the database from then on. */
+
     /* Undoing. */
     enum mbox_undo_step {
         MBOX_UNDO_QUIESCE,      /* Empty the queues of the instances. */
@@ -344,9 +351,14 @@ void mbox_transfer_close_dp(struct mbox_transfer *);
 void mbox_transfer_get_dp_stats(const struct mbox_transfer *,
                                 struct mbox_transfer_dp_stats *);
 
-/* Makes the move final: writes the assignment, ends the override, tells both
- * agents. */
+/* Makes the move final: writes the assignment, ends the override.  The agents
+ * are told when it is recorded. */
 void mbox_transfer_commit(struct mbox_transfer *);
+
+/* Records how the transfer ends.  mbox_transfer_may_tell() is true once the
+ * agents may be told, and only once. */
+void mbox_transfer_record(struct mbox_transfer *, enum mbox_transfer_result);
+bool mbox_transfer_may_tell(struct mbox_transfer *);
 
 /* Takes INSTALLED.  Returns false if its counts cannot be right. */
 bool mbox_transfer_recv_installed(struct mbox_transfer *,

@@ -108,21 +108,6 @@ mbox_salvage_step(struct mbox_transfer *t)
 
 /* Split: some flows are D's, the others stay at S. */
 
-void
-mbox_transfer_split(struct mbox_transfer *t)
-{
-    struct mbox_key *keys = mbox_key_set_array(&t->keys);
-    size_t n = mbox_key_set_count(&t->keys);
-    enum mbox_select select = (t->rest_released
-                               ? MBOX_SELECT_ALL_EXCEPT : MBOX_SELECT_KEYS);
-
-    t->flows = mbox_transfer_count_released(t);
-    mbox_transfer_enter(t, MBOX_PHASE_SPLITTING);
-    mbox_agent_commit(t, &t->src, select, keys, n);
-    mbox_agent_commit(t, &t->dst, select, keys, n);
-    free(keys);
-}
-
 /* Releases what is still held to S, once. */
 static void
 mbox_undo_release(struct mbox_transfer *t)
@@ -135,40 +120,58 @@ mbox_undo_release(struct mbox_transfer *t)
     }
 }
 
-/* Writes the assignments of a split. */
+/* What was released to D, see struct mbox_transfer's 'keys'. */
+static enum mbox_select
+mbox_split_select(const struct mbox_transfer *t)
+{
+    return t->rest_released ? MBOX_SELECT_ALL_EXCEPT : MBOX_SELECT_KEYS;
+}
+
+void
+mbox_transfer_split(struct mbox_transfer *t)
+{
+    struct mbox_key *keys = mbox_key_set_array(&t->keys);
+
+    t->flows = mbox_transfer_count_released(t);
+    mbox_transfer_enter(t, MBOX_PHASE_SPLITTING);
+    t->ops->assign(t->aux, mbox_split_select(t), keys,
+                   mbox_key_set_count(&t->keys));
+    mbox_transfer_record(t, MBOX_TRANSFER_SPLIT);
+    free(keys);
+}
+
 static void
-mbox_split_assign(struct mbox_transfer *t)
+mbox_split_tell(struct mbox_transfer *t)
 {
     struct mbox_key *keys = mbox_key_set_array(&t->keys);
     size_t n = mbox_key_set_count(&t->keys);
-    size_t n_failed = 0;
 
-    if (t->rest_released
-        && t->ops->assign(t->aux, &t->request.space, MBOX_ROLE_DESTINATION)) {
-        n_failed++;
-    }
-    for (size_t i = 0; i < n; i++) {
-        struct mbox_space space;
+    mbox_agent_commit(t, &t->src, mbox_split_select(t), keys, n);
+    mbox_agent_commit(t, &t->dst, mbox_split_select(t), keys, n);
+    free(keys);
+}
 
-        mbox_space_init_key(&space, &keys[i]);
-        if (t->ops->assign(t->aux, &space, (t->rest_released
-                                            ? MBOX_ROLE_SOURCE
-                                            : MBOX_ROLE_DESTINATION))) {
-            n_failed++;
-        }
-    }
-    if (n_failed) {
-        mbox_transfer_note(t, NULL, "%"PRIuSIZE" assignments could not be "
-                           "made", n_failed);
-    }
+/* Makes undone that the transfer splits. */
+static void
+mbox_split_assign_back(struct mbox_transfer *t)
+{
+    struct mbox_key *keys = mbox_key_set_array(&t->keys);
+
+    t->ops->assign_back(t->aux, mbox_split_select(t), keys,
+                        mbox_key_set_count(&t->keys));
+    mbox_transfer_record(t, MBOX_TRANSFER_ROLLED_BACK);
     free(keys);
 }
 
 static bool
 mbox_split_step(struct mbox_transfer *t)
 {
-    bool src_finished = mbox_agent_is_finished(t, &t->src);
-    bool dst_finished = mbox_agent_is_finished(t, &t->dst);
+    if (mbox_transfer_may_tell(t)) {
+        mbox_split_tell(t);
+    }
+
+    bool src_finished = t->told && mbox_agent_is_finished(t, &t->src);
+    bool dst_finished = t->told && mbox_agent_is_finished(t, &t->dst);
 
     if (src_finished) {
         mbox_undo_release(t);
@@ -179,13 +182,8 @@ mbox_split_step(struct mbox_transfer *t)
     if (!src_finished || !dst_finished || !t->ops->dp_is_drained(t->aux)) {
         return false;
     }
-
-    if (t->any_released) {
-        mbox_split_assign(t);
-        mbox_transfer_finish(t, MBOX_TRANSFER_SPLIT);
-    } else {
-        mbox_transfer_finish(t, MBOX_TRANSFER_ROLLED_BACK);
-    }
+    mbox_transfer_finish(t, (t->any_released ? MBOX_TRANSFER_SPLIT
+                             : MBOX_TRANSFER_ROLLED_BACK));
     return true;
 }
 
@@ -475,6 +473,11 @@ mbox_transfer_resolve_undo(struct mbox_transfer *t)
 
     case MBOX_PHASE_SPLITTING:
         if (!dst_usable && t->any_released) {
+            mbox_split_assign_back(t);
+            if (!t->told) {
+                mbox_transfer_roll_back(t);
+                break;
+            }
             mbox_transfer_note(t, &t->dst, "the state of released flows is "
                                "lost; they go on at '%s' without",
                                t->src.name);

@@ -571,29 +571,49 @@ mbox_transfer_start(struct mbox_transfer *t)
 }
 
 void
+mbox_transfer_record(struct mbox_transfer *t, enum mbox_transfer_result result)
+{
+    t->ops->record(t->aux, result);
+    t->record_by = t->now_us + MBOX_RECORD_US;
+}
+
+bool
+mbox_transfer_may_tell(struct mbox_transfer *t)
+{
+    if (t->told) {
+        return false;
+    }
+    if (t->request.method != MBOX_METHOD_COPY && t->now_us < t->record_by
+        && !t->ops->is_recorded(t->aux)) {
+        mbox_transfer_wake_at(t, t->record_by);
+        return false;
+    }
+    t->told = true;
+    return true;
+}
+
+void
 mbox_transfer_commit(struct mbox_transfer *t)
 {
-    int error;
-
     mbox_transfer_enter(t, MBOX_PHASE_COMMITTING);
     if (t->request.method != MBOX_METHOD_COPY) {
-        error = t->ops->assign(t->aux, &t->request.space,
-                               MBOX_ROLE_DESTINATION);
-        if (error) {
-            mbox_transfer_note(t, &t->dst, "could not assign the flow space "
-                               "(%s)", ovs_strerror(-error));
-            mbox_transfer_roll_back(t);
-            return;
-        }
+        t->ops->assign(t->aux, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
         mbox_transfer_close_dp(t);
+        mbox_transfer_record(t, MBOX_TRANSFER_MOVED);
     }
-    mbox_agent_commit(t, &t->src, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
-    mbox_agent_commit(t, &t->dst, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
 }
 
 static bool
 mbox_transfer_step_committing(struct mbox_transfer *t)
 {
+    if (mbox_transfer_may_tell(t)) {
+        mbox_agent_commit(t, &t->src, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+        mbox_agent_commit(t, &t->dst, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    }
+    if (!t->told) {
+        return false;
+    }
+
     bool src_finished = mbox_agent_is_finished(t, &t->src);
     bool dst_finished = mbox_agent_is_finished(t, &t->dst);
 

@@ -39,8 +39,8 @@
  *                 come back through S's port, behind S's own output.
  *     RELEASING   D reports RELEASE for flows whose state is in place; their
  *                 queues are drained to D, then their live traffic follows.
- *     COMMITTING  INSTALLED and drained: the assignment is written, the
- *                 steering object closed, COMMIT to both.
+ *     COMMITTING  INSTALLED and drained: the assignment is made, the steering
+ *                 object closed.  When the database has it, COMMIT to both.
  *     DONE
  *
  * Method events (US 9,705,785, columns 5-8):
@@ -76,9 +76,9 @@
  * Afterwards there are four cases:
  *
  *     - Every flow was released: the transfer goes on to its end.
- *     - Some were: SPLITTING sends COMMIT with just those to both; when S has
- *       thawed, the rest is released to S.  The assignments then name each
- *       flow, and the result is a *split*.
+ *     - Some were: SPLITTING assigns just those, and when the database has
+ *       that, sends COMMIT with them to both; when S has thawed, the rest is
+ *       released to S.  The result is a *split*.
  *     - S died after it froze: SALVAGING keeps what S had sent, and releases
  *       everything to D.  The report's error says if state was missing.
  *     - D died: all releases are taken back to S, whose state is that of the
@@ -134,6 +134,14 @@ struct mbox_transfer_dp_stats {
     uint64_t hold_max_ns, hold_sum_ns, hold_histogram[24];
 };
 
+/* Outcome of a transfer. */
+enum mbox_transfer_result {
+    MBOX_TRANSFER_OPEN,
+    MBOX_TRANSFER_MOVED,        /* Everything as asked. */
+    MBOX_TRANSFER_ROLLED_BACK,  /* Nothing moved. */
+    MBOX_TRANSFER_SPLIT,        /* Some flows moved, some stayed. */
+};
+
 struct mbox_transfer_ops {
     long long (*now_us)(void *aux);
 
@@ -162,16 +170,19 @@ struct mbox_transfer_ops {
     int (*port_send_tracer)(void *aux, enum mbox_role, enum mbox_tag_kind,
                             uint32_t seq);
 
-    /* The durable assignment. */
-    int (*assign)(void *aux, const struct mbox_space *, enum mbox_role);
-};
+    /* Makes the assignment durable, as mbox_steer_assign() does.  The steering
+     * object must be open. */
+    void (*assign)(void *aux, enum mbox_select, struct mbox_key *, size_t n);
 
-/* Outcome of a transfer. */
-enum mbox_transfer_result {
-    MBOX_TRANSFER_OPEN,
-    MBOX_TRANSFER_MOVED,        /* Everything as asked. */
-    MBOX_TRANSFER_ROLLED_BACK,  /* Nothing moved. */
-    MBOX_TRANSFER_SPLIT,        /* Some flows moved, some stayed. */
+    /* Takes back an assignment of the same flows. */
+    void (*assign_back)(void *aux, enum mbox_select, const struct mbox_key *,
+                        size_t n);
+
+    /* Writes the assignments, and how the transfer ends, to the database, so
+     * that an agent can be told after whatever crash.  is_recorded() tells
+     * when they are there. */
+    void (*record)(void *aux, enum mbox_transfer_result);
+    bool (*is_recorded)(void *aux);
 };
 
 struct mbox_transfer *mbox_transfer_create(

@@ -67,6 +67,7 @@ struct mbox_open_transfer {
     struct mbox_steer *steer;   /* NULL while it is not open. */
     struct mbox_party src, dst;
     bool relay;                 /* State frames go through us. */
+    uint64_t record_serial;     /* Of the assignments that record its end. */
     struct ovs_list waiters;    /* "struct mbox_waiter"s. */
 };
 

@@ -15,6 +15,7 @@
 # All that needs the datapath action.
 lib_libopenvswitch_la_SOURCES += \
 	mbox/vswitchd-ext/datapath/mbox-assign.c \
+	mbox/vswitchd-ext/datapath/mbox-assign.h \
 	mbox/vswitchd-ext/datapath/mbox-class-private.h \
 	mbox/vswitchd-ext/datapath/mbox-class.c \
 	mbox/vswitchd-ext/datapath/mbox-class.h \
@@ -25,6 +26,8 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/vswitchd-ext/datapath/mbox-hold.h \
 	mbox/vswitchd-ext/datapath/mbox-inject.c \
 	mbox/vswitchd-ext/datapath/mbox-inject.h \
+	mbox/vswitchd-ext/datapath/mbox-move.c \
+	mbox/vswitchd-ext/datapath/mbox-ovs.h \
 	mbox/vswitchd-ext/datapath/mbox-steer-private.h \
 	mbox/vswitchd-ext/datapath/mbox-steer.c \
 	mbox/vswitchd-ext/datapath/mbox-steer.h \
@@ -35,15 +38,27 @@ lib_libopenvswitch_la_SOURCES += \
 
 # Unit tests of what needs Open vSwitch, below the name that its test suite
 # finds.
-noinst_PROGRAMS += tests/test-mbox-class tests/test-mbox-steer
+noinst_PROGRAMS += \
+	tests/test-mbox-class \
+	tests/test-mbox-move \
+	tests/test-mbox-steer
 
 tests_test_mbox_class_SOURCES = \
+	mbox/tests/unit/test-assign.h \
 	mbox/tests/unit/test-class.c \
 	mbox/tests/unit/test-ovs.h \
 	mbox/tests/unit/test-util.h
 tests_test_mbox_class_LDADD = lib/libopenvswitch.la -lcmocka
 
+tests_test_mbox_move_SOURCES = \
+	mbox/tests/unit/test-assign.h \
+	mbox/tests/unit/test-move.c \
+	mbox/tests/unit/test-ovs.h \
+	mbox/tests/unit/test-util.h
+tests_test_mbox_move_LDADD = lib/libopenvswitch.la -lcmocka
+
 tests_test_mbox_steer_SOURCES = \
+	mbox/tests/unit/test-assign.h \
 	mbox/tests/unit/test-ovs.h \
 	mbox/tests/unit/test-steer.c \
 	mbox/tests/unit/test-util.h

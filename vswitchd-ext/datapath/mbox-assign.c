@@ -16,20 +16,15 @@
 
 #include <config.h>
 
-#include <errno.h>
-
-#include "mbox-class-private.h"
+#include "mbox-assign.h"
 
 #include "util.h"
 
 #include "mbox-flow.h"
 
-/* One assignment: a flow space and the rules that stand for it. */
-struct assignment {
-    struct ovs_list node;       /* In struct mbox_class's 'assignments'. */
-    struct mbox_assignment public;
-    struct ovs_list rules;      /* "struct mbox_rule"s. */
-};
+/* Priorities of rules leave room for others in between. */
+#define PRIORITY_STEP 1024
+#define PRIORITY_MIDDLE (1 << 30)
 
 static void
 rule_destroy(struct mbox_rule *rule)
@@ -63,96 +58,158 @@ mbox_class_reclaim_rules(struct mbox_class *class)
     }
 }
 
-/* Adds 'a' as the newest, from version 'version' on.  Returns false if no rule
- * can stand for it. */
+/* Adds the rules that stand for 'assign'.  Returns false if there are none. */
 static bool
-assignment_add(struct mbox_class *class, const struct mbox_assignment *a,
-               ovs_version_t version)
+add_rules(struct mbox_class *class, struct mbox_assign *assign,
+          ovs_version_t version)
     OVS_REQUIRES(mbox_class_mutex)
 {
-    struct match *matches = xmalloc(MBOX_SPACE_MAX_MATCHES * sizeof *matches);
-    size_t n = mbox_space_to_matches(&a->space, matches);
+    struct match matches[MBOX_SPACE_MAX_MATCHES];
+    size_t n = mbox_space_to_matches(&assign->public.space, matches);
 
-    if (n) {
-        struct assignment *assignment = xzalloc(sizeof *assignment);
+    for (size_t i = 0; i < n; i++) {
+        struct mbox_rule *rule = xzalloc(sizeof *rule);
 
-        assignment->public = *a;
-        ovs_list_init(&assignment->rules);
-        ovs_list_push_front(&class->assignments, &assignment->node);
-        class->top_priority++;
-        for (size_t i = 0; i < n; i++) {
-            struct mbox_rule *rule = xzalloc(sizeof *rule);
-
-            rule->class = class;
-            ovs_strzcpy(rule->instance, a->instance, sizeof rule->instance);
-            cls_rule_init(&rule->cls_rule, &matches[i], class->top_priority);
-            ovs_list_push_back(&assignment->rules, &rule->node);
-            classifier_insert(&class->rules, &rule->cls_rule, version,
-                              NULL, 0);
-        }
+        rule->class = class;
+        ovs_strzcpy(rule->instance, assign->public.instance,
+                    sizeof rule->instance);
+        cls_rule_init(&rule->cls_rule, &matches[i], assign->priority);
+        ovs_list_push_back(&assign->rules, &rule->node);
+        classifier_insert(&class->rules, &rule->cls_rule, version, NULL, 0);
     }
-    free(matches);
     return n > 0;
 }
 
-/* Removes 'assignment' from version 'version' on. */
 static void
-assignment_retire(struct mbox_class *class, struct assignment *assignment,
-                  ovs_version_t version)
+retire_rules(struct mbox_class *class, struct mbox_assign *assign,
+             ovs_version_t version)
     OVS_REQUIRES(mbox_class_mutex)
 {
     struct mbox_rule *rule;
 
-    LIST_FOR_EACH_POP (rule, node, &assignment->rules) {
+    LIST_FOR_EACH_POP (rule, node, &assign->rules) {
         cls_rule_make_invisible_in_version(&rule->cls_rule, version);
         rule->removed = version;
         ovs_list_push_back(&class->retired, &rule->node);
     }
-    ovs_list_remove(&assignment->node);
-    free(assignment);
 }
 
-static void
-publish_rules(struct mbox_class *class)
+/* Chooses a priority for a new assignment before 'next'.  Returns false if
+ * there is none left. */
+static bool
+choose_priority(const struct mbox_class *class, const struct ovs_list *next,
+                int *priority)
     OVS_REQUIRES(mbox_class_mutex)
 {
-    mbox_class_publish(class,
-                       mbox_class_view_clone(mbox_class_get_view(class)),
-                       true);
+    const struct ovs_list *list = &class->assignments;
+    const struct mbox_assign *above = NULL, *below = NULL;
+
+    if (next->prev != list) {
+        above = CONTAINER_OF(next->prev, struct mbox_assign, node);
+    }
+    if (next != list) {
+        below = CONTAINER_OF(next, struct mbox_assign, node);
+    }
+    if (above && below) {
+        *priority = below->priority + (above->priority - below->priority) / 2;
+        return *priority > below->priority;
+    } else if (above) {
+        *priority = above->priority - MIN(PRIORITY_STEP, above->priority / 2);
+        return *priority < above->priority;
+    } else if (below) {
+        *priority = below->priority + MIN(PRIORITY_STEP,
+                                          (INT_MAX - below->priority) / 2);
+        return *priority > below->priority;
+    } else {
+        *priority = PRIORITY_MIDDLE;
+        return true;
+    }
+}
+
+/* Makes room between the priorities of all assignments. */
+static void
+renumber(struct mbox_class *class, ovs_version_t version)
+    OVS_REQUIRES(mbox_class_mutex)
+{
+    int n = ovs_list_size(&class->assignments);
+    int step = MIN(PRIORITY_STEP, PRIORITY_MIDDLE / n);
+    int priority = PRIORITY_MIDDLE + n / 2 * step;
+    struct mbox_assign *assign;
+
+    /* First all old ones go: a new rule may be like another's old one. */
+    LIST_FOR_EACH (assign, node, &class->assignments) {
+        retire_rules(class, assign, version);
+    }
+    LIST_FOR_EACH (assign, node, &class->assignments) {
+        assign->priority = priority;
+        add_rules(class, assign, version);
+        priority -= step;
+    }
+}
+
+ovs_version_t
+mbox_assign_begin(struct mbox_class *class)
+{
+    classifier_defer(&class->rules);
+    return mbox_class_get_view(class)->version + 1;
+}
+
+void
+mbox_assign_publish(struct mbox_class *class)
+{
+    struct mbox_class_view *view
+        = mbox_class_view_clone(mbox_class_get_view(class));
+    const struct mbox_assign *assign;
+
+    classifier_publish(&class->rules);
+    view->echo_ids = false;
+    LIST_FOR_EACH (assign, node, &class->assignments) {
+        view->echo_ids |= mbox_space_has_echo_id(&assign->public.space);
+    }
+    mbox_class_publish(class, view, true);
     mbox_class_reclaim_rules(class);
 }
 
-int
-mbox_class_assign(const char *name, const struct mbox_space *space,
-                  const char *instance)
+struct mbox_assign *
+mbox_assign_insert(struct mbox_class *class, struct ovs_list *next,
+                   const struct mbox_space *space, const char *instance,
+                   ovs_version_t version)
 {
-    struct mbox_assignment new = { .space = *space };
-    int error = 0;
+    struct mbox_assign *assign = xzalloc(sizeof *assign);
 
-    ovs_strzcpy(new.instance, instance, sizeof new.instance);
-    ovs_mutex_lock(&mbox_class_mutex);
-    struct mbox_class *class = mbox_class_create(name);
-    if (!class) {
-        error = -ENOSPC;
-    } else {
-        ovs_version_t version = mbox_class_get_view(class)->version + 1;
-
-        if (!assignment_add(class, &new, version)) {
-            error = -EINVAL;
-        } else {
-            struct assignment *assignment;
-
-            LIST_FOR_EACH_SAFE (assignment, node, &class->assignments) {
-                if (&assignment->node != ovs_list_front(&class->assignments)
-                    && mbox_space_covers(space, &assignment->public.space)) {
-                    assignment_retire(class, assignment, version);
-                }
-            }
-            publish_rules(class);
-        }
+    assign->public.space = *space;
+    ovs_strzcpy(assign->public.instance, instance,
+                sizeof assign->public.instance);
+    ovs_list_init(&assign->rules);
+    if (!choose_priority(class, next, &assign->priority)) {
+        renumber(class, version);
+        choose_priority(class, next, &assign->priority);
     }
-    ovs_mutex_unlock(&mbox_class_mutex);
-    return error;
+    if (!add_rules(class, assign, version)) {
+        free(assign);
+        return NULL;
+    }
+    ovs_list_insert(next, &assign->node);
+    return assign;
+}
+
+void
+mbox_assign_rename(struct mbox_class *class, struct mbox_assign *assign,
+                   const char *instance, ovs_version_t version)
+{
+    retire_rules(class, assign, version);
+    ovs_strzcpy(assign->public.instance, instance,
+                sizeof assign->public.instance);
+    add_rules(class, assign, version);
+}
+
+void
+mbox_assign_remove(struct mbox_class *class, struct mbox_assign *assign,
+                   ovs_version_t version)
+{
+    retire_rules(class, assign, version);
+    ovs_list_remove(&assign->node);
+    free(assign);
 }
 
 size_t
@@ -164,80 +221,15 @@ mbox_class_get_assignments(const char *name, struct mbox_assignment **out)
     ovs_mutex_lock(&mbox_class_mutex);
     const struct mbox_class *class = mbox_class_from_name(name);
     if (class) {
-        const struct assignment *assignment;
+        const struct mbox_assign *assign;
 
         *out = xmalloc(ovs_list_size(&class->assignments) * sizeof **out);
-        LIST_FOR_EACH (assignment, node, &class->assignments) {
-            (*out)[n++] = assignment->public;
+        LIST_FOR_EACH (assign, node, &class->assignments) {
+            (*out)[n++] = assign->public;
         }
     }
     ovs_mutex_unlock(&mbox_class_mutex);
     return n;
-}
-
-/* Returns the name of an owner by default other than 'src' and 'dst', or
- * NULL. */
-static const char *
-find_third_by_default(const struct mbox_class_view *view,
-                      const char *src, const char *dst)
-{
-    bool by_hash = !strcmp(view->default_instance, "*");
-
-    for (size_t i = 0; i < view->n_members; i++) {
-        const char *member = view->members[i].port.instance;
-
-        if (view->default_instance[0] && !by_hash
-            && strcmp(member, view->default_instance)) {
-            continue;
-        }
-        if (strcmp(member, src) && strcmp(member, dst)) {
-            return member;
-        } else if (!by_hash) {
-            break;
-        }
-    }
-    return NULL;
-}
-
-bool
-mbox_class_find_third_owner(const char *name, const struct mbox_space *space,
-                            const char *src, const char *dst,
-                            char owner[MBOX_NAME_MAX + 1])
-{
-    const char *third = NULL;
-
-    ovs_mutex_lock(&mbox_class_mutex);
-    const struct mbox_class *class = mbox_class_from_name(name);
-    if (class) {
-        const struct mbox_class_view *view = mbox_class_get_view(class);
-        const struct assignment *assignment;
-        bool covered = false;
-
-        LIST_FOR_EACH (assignment, node, &class->assignments) {
-            const struct mbox_assignment *a = &assignment->public;
-
-            if (!mbox_space_overlaps(&a->space, space)
-                || !mbox_class_view_find(view, NULL, a->instance)) {
-                continue;
-            }
-            if (strcmp(a->instance, src) && strcmp(a->instance, dst)) {
-                third = a->instance;
-                break;
-            }
-            covered = mbox_space_covers(&a->space, space);
-            if (covered) {
-                break;
-            }
-        }
-        if (!third && !covered) {
-            third = find_third_by_default(view, src, dst);
-        }
-        if (third) {
-            ovs_strzcpy(owner, third, MBOX_NAME_MAX + 1);
-        }
-    }
-    ovs_mutex_unlock(&mbox_class_mutex);
-    return third != NULL;
 }
 
 void
@@ -248,16 +240,18 @@ mbox_class_set_assignments(const char *name,
     ovs_mutex_lock(&mbox_class_mutex);
     struct mbox_class *class = mbox_class_create(name);
     if (class) {
-        ovs_version_t version = mbox_class_get_view(class)->version + 1;
-        struct assignment *assignment;
+        ovs_version_t version = mbox_assign_begin(class);
+        struct mbox_assign *assign;
 
-        LIST_FOR_EACH_SAFE (assignment, node, &class->assignments) {
-            assignment_retire(class, assignment, version);
+        LIST_FOR_EACH_SAFE (assign, node, &class->assignments) {
+            mbox_assign_remove(class, assign, version);
         }
-        for (size_t i = n; i-- > 0; ) {
-            assignment_add(class, &assignments[i], version);
+        for (size_t i = 0; i < n; i++) {
+            mbox_assign_insert(class, &class->assignments,
+                               &assignments[i].space,
+                               assignments[i].instance, version);
         }
-        publish_rules(class);
+        mbox_assign_publish(class);
     }
     ovs_mutex_unlock(&mbox_class_mutex);
 }

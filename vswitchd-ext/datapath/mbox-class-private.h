@@ -40,6 +40,8 @@ struct mbox_class_view {
     ovs_version_t version;      /* Of the classifier. */
     char default_instance[MBOX_NAME_MAX + 1];
     bool bypass;                /* Without live instance, do not drop. */
+    bool echo_ids;              /* Assignments look at the identifiers of ICMP
+                                 * echoes. */
     size_t n_members;
     struct mbox_class_member members[]; /* Sorted by name. */
 };
@@ -58,11 +60,11 @@ struct mbox_class {
     struct classifier rules;    /* "struct mbox_rule"s. */
 
     /* Of writers, under mbox_class_mutex. */
-    struct ovs_list assignments; /* "struct assignment"s, newest first. */
+    struct ovs_list assignments; /* "struct mbox_assign"s, in order of
+                                  * decreasing precedence. */
     struct ovs_list retired;    /* "struct mbox_rule"s that only versions
                                  * before the current one have, in order of
                                  * 'removed'. */
-    int top_priority;           /* Of the newest assignment. */
     size_t n_open;              /* Open transfers. */
 
     /* Transfers.  'open' changes under mbox_class_mutex. */
@@ -121,6 +123,11 @@ const struct mbox_class_member *mbox_class_find_key_owner(
 const struct mbox_class_member *mbox_class_view_find(
     const struct mbox_class_view *, const char *dp_name,
     const char *instance);
+
+/* The member that everything without assignment belongs to, unless that is
+ * decided by hash; NULL if there is none. */
+const struct mbox_class_member *mbox_class_view_default(
+    const struct mbox_class_view *, const char *dp_name);
 
 /* Frees the rules that no open transfer can see any more. */
 void mbox_class_reclaim_rules(struct mbox_class *)

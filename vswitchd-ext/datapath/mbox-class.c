@@ -24,6 +24,7 @@
 #include "util.h"
 
 #include "mbox-flow.h"
+#include "mbox-ovs.h"
 #include "mbox-steer.h"
 
 COVERAGE_DEFINE(mbox_forged_tag);
@@ -191,16 +192,12 @@ find_by_hash(const struct mbox_class_view *view, const char *dp_name,
     return best;
 }
 
-static const struct mbox_class_member *
-find_default(const struct mbox_class_view *view, const char *dp_name,
-             const struct flow *flow, struct flow_wildcards *wc)
+const struct mbox_class_member *
+mbox_class_view_default(const struct mbox_class_view *view,
+                        const char *dp_name)
 {
-    const char *name = view->default_instance;
-
-    if (!strcmp(name, "*")) {
-        return find_by_hash(view, dp_name, mbox_flow_hash_hosts(flow, wc));
-    } else if (name[0]) {
-        return mbox_class_view_find(view, dp_name, name);
+    if (view->default_instance[0]) {
+        return mbox_class_view_find(view, dp_name, view->default_instance);
     }
     for (size_t i = 0; i < view->n_members; i++) {
         if (is_on_dp(&view->members[i], dp_name)) {
@@ -210,16 +207,23 @@ find_default(const struct mbox_class_view *view, const char *dp_name,
     return NULL;
 }
 
+static const struct mbox_class_member *
+find_default(const struct mbox_class_view *view, const char *dp_name,
+             const struct flow *flow, struct flow_wildcards *wc)
+{
+    if (!strcmp(view->default_instance, "*")) {
+        return find_by_hash(view, dp_name, mbox_flow_hash_hosts(flow, wc));
+    }
+    return mbox_class_view_default(view, dp_name);
+}
+
 const struct mbox_class_member *
 mbox_class_find_owner(const struct mbox_class *class,
                       const struct mbox_class_view *view, const char *dp_name,
                       const struct flow *flow, struct flow_wildcards *wc)
 {
-    /* classifier_lookup() only writes to the flow for conjunctive matches,
-     * which there are none of. */
     const struct cls_rule *cr
-        = classifier_lookup(&class->rules, view->version,
-                            CONST_CAST(struct flow *, flow), wc);
+        = mbox_ovs_classifier_lookup(&class->rules, view->version, flow, wc);
     if (cr) {
         const struct mbox_rule *rule
             = CONTAINER_OF(cr, struct mbox_rule, cls_rule);
@@ -262,8 +266,15 @@ mbox_class_translate(const char *class_name, const char *dp_name,
     }
 
     const struct mbox_class_view *view = mbox_class_get_view(class);
-    const struct mbox_class_member *member
-        = mbox_class_find_owner(class, view, dp_name, flow, wc);
+    const struct mbox_class_member *member;
+    struct flow own = *flow;
+    bool hidden = mbox_flow_hides_key(flow);
+
+    own.regs[0] = 0;            /* See mbox_space_to_matches(). */
+    member = mbox_class_find_owner(class, view, dp_name, &own, wc);
+    if (view->echo_ids && mbox_flow_hides_echo_id(flow, wc)) {
+        hidden = true;
+    }
     if (!member && view->bypass) {
         return MBOX_CLASS_BYPASS;
     }
@@ -276,7 +287,7 @@ mbox_class_translate(const char *class_name, const char *dp_name,
         return MBOX_CLASS_DROP;
     }
     action->port = odp_to_u32(member->port.odp_port);
-    action->arg = mbox_flow_hides_key(flow) ? MBOX_GEN_STALE : view->gen;
+    action->arg = hidden ? MBOX_GEN_STALE : view->gen;
     if (instance) {
         ovs_strzcpy(instance, member->port.instance, MBOX_NAME_MAX + 1);
     }

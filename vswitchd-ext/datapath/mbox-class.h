@@ -22,7 +22,7 @@
  *
  * A class ("ids") is a set of interchangeable middlebox instances.  For each
  * class the switch keeps which flow space is assigned to which instance: a
- * struct classifier, two rules for each two-way flow space, newest first.
+ * struct classifier, two rules for each two-way flow space.
  * Translation (xlate) consults it and un-wildcards what it looked at, so that
  * in the steady state a datapath flow carries the answer:
  *
@@ -129,30 +129,30 @@ bool mbox_class_set_ports(const char *name, const struct mbox_class_port *,
 void mbox_class_set_default(const char *name, const char *instance,
                             bool bypass_if_none);
 
-/* Assigns 'space' to 'instance'; removes the assignments that it covers.
- * Takes effect for every packet that comes in after it returns.  0, -ENOSPC if
- * there is no room for another class, or -EINVAL if rules cannot say
- * 'space' (see mbox_space_to_matches()). */
-int mbox_class_assign(const char *name, const struct mbox_space *space,
-                      const char *instance);
-
-/* Iterates over the assignments in order of decreasing precedence. */
+/* A flow space that is assigned to an instance.  Moves change assignments, see
+ * mbox_steer_assign(). */
 struct mbox_assignment {
     struct mbox_space space;
     char instance[MBOX_NAME_MAX + 1];
 };
+
+/* The assignments of class 'name', in order of decreasing precedence; returns
+ * their number.  The caller frees them. */
 size_t mbox_class_get_assignments(const char *name,
-                                  struct mbox_assignment **); /* Caller frees. */
+                                  struct mbox_assignment **);
+
+/* Replaces all assignments.  Leaves out those that rules cannot say (see
+ * mbox_space_to_matches()).  Takes effect for every packet that comes in after
+ * it returns. */
 void mbox_class_set_assignments(const char *name,
                                 const struct mbox_assignment *, size_t n);
 
-/* True if flows of 'space' may belong to a live instance other than 'src' and
- * 'dst', whose name is then stored in 'owner': assigning 'space' would take
- * them from it, without their state. */
-bool mbox_class_find_third_owner(const char *name,
-                                 const struct mbox_space *space,
-                                 const char *src, const char *dst,
-                                 char owner[MBOX_NAME_MAX + 1]);
+/* Tells whether the packets of 'space' that are of instance 'src' now, and no
+ * others, can be assigned to 'dst'.  Returns 0, -EINVAL if rules cannot say
+ * 'space', or -EDOM if they are spread by hash over 'src' and third instances,
+ * so that no flow space tells which are whose. */
+int mbox_class_check_move(const char *name, const struct mbox_space *space,
+                          const char *src, const char *dst);
 
 /* The instance that 'key' is steered to now (on any datapath); false if
  * none. */

@@ -18,6 +18,9 @@
 
 #include "mbox-flow.h"
 
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+
 #include "hash.h"
 #include "packets.h"
 #include "unaligned.h"
@@ -50,6 +53,13 @@ may_be_v4(const uint8_t value[16], const uint8_t mask[16])
         }
     }
     return true;
+}
+
+/* What struct flow has no field for goes into a register. */
+static uint32_t
+both_ports(const struct mbox_key *key)
+{
+    return (uint32_t) key->src_port << 16 | key->dst_port;
 }
 
 static void
@@ -97,7 +107,9 @@ space_to_match(const struct mbox_key *value, const struct mbox_key *mask,
     if (mask->proto) {
         match_set_nw_proto(match, value->proto);
     }
-    if (ports) {
+    if (!ports) {
+        match_set_reg_masked(match, 0, both_ports(value), both_ports(mask));
+    } else {
         match_set_tp_src_masked(match, htons(value->src_port),
                                 htons(mask->src_port));
         match_set_tp_dst_masked(match, htons(value->dst_port),
@@ -174,7 +186,41 @@ mbox_key_to_flow(const struct mbox_key *key, bool later_frag,
     if (proto_has_ports(key->proto)) {
         flow->tp_src = htons(key->src_port);
         flow->tp_dst = htons(key->dst_port);
+    } else {
+        flow->regs[0] = both_ports(key);
     }
+}
+
+bool
+mbox_space_has_echo_id(const struct mbox_space *space)
+{
+    return (space->mask.proto && !proto_has_ports(space->value.proto)
+            && both_ports(&space->mask));
+}
+
+bool
+mbox_flow_hides_echo_id(const struct flow *flow, struct flow_wildcards *wc)
+{
+    bool v4 = flow->dl_type == htons(ETH_TYPE_IP);
+
+    if (!v4 && flow->dl_type != htons(ETH_TYPE_IPV6)) {
+        return false;
+    }
+    if (wc) {
+        memset(&wc->masks.nw_proto, 0xff, sizeof wc->masks.nw_proto);
+    }
+    if (flow->nw_proto != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)
+        || flow->nw_frag & FLOW_NW_FRAG_LATER) {
+        return false;
+    }
+    if (wc) {
+        memset(&wc->masks.tp_src, 0xff, sizeof wc->masks.tp_src);
+    }
+
+    uint16_t type = ntohs(flow->tp_src);
+    return (v4 ? type == ICMP_ECHO || type == ICMP_ECHOREPLY
+            : type == ICMP6_ECHO_REQUEST
+              || type == ICMP6_ECHO_REPLY);
 }
 
 bool

@@ -29,13 +29,15 @@
 /* Two families, two directions. */
 #define MBOX_SPACE_MAX_MATCHES 4
 
-/* Writes to 'matches' what together matches the packets of 'space', no match
- * twice; returns their number.  0 means that struct match cannot say it: a space of just the
- * packets that are not IP.
+/* Writes to 'matches' what together matches just the packets of 'space', no
+ * match twice; returns their number.  0 means that struct match cannot say it: a
+ * space of just the packets that are not IP, or of ports of any protocol.
  *
  * A match on ports leaves out later fragments, as mbox_space_contains() does.
- * There is no field for the identifier of an ICMP echo: where 'space' fixes
- * it, the matches have every ICMP message between the hosts. */
+ * There is no field for the identifier of an ICMP echo, so it is matched in
+ * 'regs[0]', where mbox_key_to_flow() puts it.  In a flow that comes from
+ * elsewhere that must be 0, and if mbox_flow_hides_echo_id() it cannot be
+ * told which of such matches it fits. */
 size_t mbox_space_to_matches(const struct mbox_space *space,
                              struct match matches[MBOX_SPACE_MAX_MATCHES]);
 
@@ -50,6 +52,14 @@ void mbox_key_to_flow(const struct mbox_key *key, bool later_frag,
  * fragments of IPv6 no protocol.  Every datapath flow has what this looks at
  * un-wildcarded. */
 bool mbox_flow_hides_key(const struct flow *flow);
+
+/* True if the matches of 'space' look at the identifier of ICMP echoes. */
+bool mbox_space_has_echo_id(const struct mbox_space *space);
+
+/* True if 'flow' has ICMP echoes, which may have different identifiers.
+ * Un-wildcards what it looks at, in 'wc' if it is nonnull. */
+bool mbox_flow_hides_echo_id(const struct flow *flow,
+                             struct flow_wildcards *wc);
 
 /* Same for every member of every connection between two hosts: un-wildcards
  * just the addresses, in 'wc' if it is nonnull.  0 if 'flow' is not IP. */

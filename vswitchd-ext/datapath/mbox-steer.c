@@ -24,6 +24,7 @@
 #include "openvswitch/vlog.h"
 #include "util.h"
 
+#include "mbox-assign.h"
 #include "mbox-inject.h"
 #include "mbox-tag.h"
 #include "mbox-upcall.h"
@@ -172,6 +173,10 @@ mbox_steer_open(const char *class_name, uint32_t id,
             error = -EEXIST;
         }
     }
+    if (!error) {
+        error = mbox_move_space(class, view, src->port.dp_name, space,
+                                src_name, dst_name, false, 0);
+    }
 
     if (!error) {
         struct mbox_steer *steer = xzalloc(sizeof *steer);
@@ -201,6 +206,26 @@ mbox_steer_open(const char *class_name, uint32_t id,
     }
     ovs_mutex_unlock(&mbox_class_mutex);
     return error;
+}
+
+void
+mbox_steer_assign(struct mbox_steer *steer, enum mbox_select select,
+                  struct mbox_key *keys, size_t n)
+{
+    struct mbox_class *class = steer->class;
+    const struct mbox_class_view *base = steer->base;
+    bool all = select == MBOX_SELECT_ALL_EXCEPT;
+
+    ovs_mutex_lock(&mbox_class_mutex);
+    ovs_version_t version = mbox_assign_begin(class);
+    if (all) {
+        mbox_move_space(class, base, steer->dp_name, &steer->space,
+                        steer->src, steer->dst, true, version);
+    }
+    mbox_move_keys(class, base, steer->dp_name, keys, n, steer->src,
+                   all ? steer->src : steer->dst, version);
+    mbox_assign_publish(class);
+    ovs_mutex_unlock(&mbox_class_mutex);
 }
 
 void

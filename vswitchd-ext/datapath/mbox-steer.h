@@ -176,8 +176,9 @@ size_t mbox_steer_get_held_bytes(void);
  * packet that carries the project's tag never matches.
  *
  * Returns 0, or a negative errno value: -ENODEV (no such instance or not
- * live), -EINVAL (they are the same), -EEXIST (overlaps an open transfer),
- * -EXDEV (instances on different datapaths). */
+ * live), -EINVAL (they are the same, or rules cannot say 'space'), -EEXIST
+ * (overlaps an open transfer), -EXDEV (instances on different datapaths), -EDOM
+ * (see mbox_class_check_move()). */
 int mbox_steer_open(const char *class_name, uint32_t id,
                     const struct mbox_space *space,
                     const char *src, const char *dst, struct mbox_steer **);
@@ -245,6 +246,15 @@ struct mbox_steer_stats {
     uint64_t hold_histogram[24];
 };
 void mbox_steer_get_stats(const struct mbox_steer *, struct mbox_steer_stats *);
+
+/* Makes durable what the transfer has moved: assigns to the destination those
+ * packets of the flow space that belonged to the source when the transfer was
+ * opened, and no others; with KEYS only those of the flows 'keys' (canonical,
+ * all different), which may be outside of the flow space, with ALL_EXCEPT all
+ * but those.  Takes effect for every packet that comes in after it is closed.
+ * Sorts 'keys'. */
+void mbox_steer_assign(struct mbox_steer *, enum mbox_select,
+                       struct mbox_key *keys, size_t n);
 
 /* Ends the transfer: nothing may be held any more (what is, is dropped, counted
  * in the class's 'n_dropped' and logged: a bug).  From here on the class's
