@@ -78,6 +78,7 @@ statealyzr_sources = \
 	statealyzr/pta-alloc.c \
 	statealyzr/pta-calls.c \
 	statealyzr/pta-constraints.c \
+	statealyzr/pta-copies.c \
 	statealyzr/pta-objects.c \
 	statealyzr/pta-private.h \
 	statealyzr/pta-solve.c \

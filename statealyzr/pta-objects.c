@@ -143,15 +143,15 @@ gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* Takes note that an object without a layout is an array of 'stride' bytes. */
-static void
-set_modulus(struct sa_pta *pta, uint32_t object, uint64_t stride)
+void
+pta_set_modulus(struct sa_pta *pta, uint32_t object, uint64_t stride)
 {
     struct object *o = pta_object(pta, object);
     uint64_t modulus = gcd(stride, o->modulus);
 
-    if (modulus != o->modulus) {
+    if (!o->layout && modulus != o->modulus) {
         o->modulus = modulus;
+        pta->relaid |= o->copies_from != NULL;
         renumber(pta, object);
     }
 }
@@ -197,7 +197,7 @@ pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
     }
     if (!o->layout && (o->nodes->len >= MAX_FREE_NODES
                        || canonical > MAX_FREE_OFFSET)) {
-        set_modulus(pta, object, 1);
+        pta_set_modulus(pta, object, 1);
         return pta_node(pta, object, 0);
     }
 
@@ -293,7 +293,7 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
     struct object *o = pta_object(pta, e.object);
     if (!o->layout) {
         if (gep->stride) {
-            set_modulus(pta, e.object, gep->stride);
+            pta_set_modulus(pta, e.object, gep->stride);
             offset = pta_vertex(pta, pta_same(pta, node))->offset;
         }
         emit(&e, offset + gep->arithmetic + gep->path);

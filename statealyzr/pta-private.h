@@ -22,6 +22,7 @@
  *
  *   pta-objects.c       objects and their nodes
  *   pta-solve.c         the constraint graph and the solver
+ *   pta-copies.c        copies of memory
  *   pta-constraints.c   constraints from instructions and initialisers
  *   pta-calls.c         calls, library models, allocation wrappers' clones
  *   pta-alloc.c         heap objects and their types
@@ -70,10 +71,25 @@ struct gep {
     const struct sa_type *type;     /* The same, if known. */
 };
 
+/* A part of what a copy of memory copies: a vertex between the nodes at this
+ * distance from where it copies from, and those where it copies to. */
+struct copy_part {
+    uint64_t distance;          /* Bytes. */
+    uint64_t modulus;           /* If nonzero, and at multiples of this more. */
+    uint32_t vertex;
+};
+
 /* A copy of memory. */
 struct copy {
-    uint32_t to, from;          /* Variables. */
     uint64_t size;              /* Bytes; 0 if unknown. */
+    GArray *parts;              /* struct copy_part. */
+    struct nodeset to, from;    /* Nodes. */
+};
+
+/* A copy from memory of an object, and the offset from which it copies. */
+struct copy_from {
+    uint32_t copy;
+    uint64_t offset;
 };
 
 /* A call by a library function. */
@@ -108,7 +124,7 @@ struct object {
     bool repeats;               /* The layout is of one element of several. */
     bool declared;              /* The layout is known, not guessed from use. */
     GArray *nodes;              /* struct object_node, ascending. */
-    GArray *copies_from;        /* struct object_copy, see pta-solve.c. */
+    GArray *copies_from;        /* struct copy_from: copies from it. */
 };
 
 struct vertex {
@@ -190,6 +206,10 @@ void pta_object_uninit(struct object *);
  * outside. */
 uint32_t pta_node(struct sa_pta *, uint32_t object, int64_t offset);
 
+/* Takes note that an object, if it has no layout, is an array of 'stride'
+ * bytes. */
+void pta_set_modulus(struct sa_pta *, uint32_t object, uint64_t stride);
+
 /* Applies 'gep' to a node: calls 'cb' for each node that results. */
 void pta_apply_gep(struct sa_pta *, const struct gep *, uint32_t node,
                    void (*cb)(struct sa_pta *, uint32_t node, void *aux),
@@ -213,11 +233,21 @@ void pta_add_edge(struct sa_pta *, uint32_t from, uint32_t to);
 void pta_add_points_to(struct sa_pta *, uint32_t vertex, uint32_t node);
 void pta_add_gep(struct sa_pta *, uint32_t src, const struct gep *);
 void pta_add_copy(struct sa_pta *, uint32_t to, uint32_t from, uint64_t size);
-/* Takes note of a new node, for the copies from its object. */
-void pta_node_created(struct sa_pta *, uint32_t node);
 /* Makes two nodes one place. */
 void pta_unite_nodes(struct sa_pta *, uint32_t a, uint32_t b);
 void pta_solve(struct sa_pta *);
+
+/* pta-copies.c */
+
+void pta_copy_to(struct sa_pta *, uint32_t copy, uint32_t node);
+void pta_copy_from(struct sa_pta *, uint32_t copy, uint32_t node);
+/* Takes note of a new node, for the copies from its object. */
+void pta_node_created(struct sa_pta *, uint32_t node);
+/* Extends the copies to what pta_node_created() has taken note of. */
+void pta_copy_new_nodes(struct sa_pta *);
+/* Extends them all after layouts changed. */
+void pta_redo_copies(struct sa_pta *);
+void pta_copies_destroy(struct sa_pta *);
 
 /* pta-constraints.c */
 

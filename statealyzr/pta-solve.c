@@ -35,12 +35,6 @@
  * all. */
 #define ORDER_RATIO 20
 
-struct object_copy {
-    uint32_t to;                /* Object. */
-    int64_t distance;           /* From an offset in one to that in the other. */
-    uint64_t start, end;        /* Offsets that are copied from. */
-};
-
 /* Union-find. */
 
 uint32_t
@@ -193,107 +187,15 @@ void
 pta_add_copy(struct sa_pta *pta, uint32_t to, uint32_t from, uint64_t size)
 {
     if (to != SA_NONE && from != SA_NONE) {
-        struct copy copy = { .to = to, .from = from, .size = size };
+        struct copy copy = {
+            .size = size,
+            .parts = g_array_new(FALSE, FALSE, sizeof(struct copy_part))
+        };
 
         g_array_append_val(pta->copies, copy);
         pta_add_constraint(pta, to, C_COPY_TO, pta->copies->len - 1);
         pta_add_constraint(pta, from, C_COPY_FROM, pta->copies->len - 1);
     }
-}
-
-/* Copies of memory. */
-
-static void
-copy_node(struct sa_pta *pta, const struct object_copy *c, uint32_t node)
-{
-    uint64_t offset = pta_vertex(pta, node)->offset;
-
-    if (offset >= c->start && offset < c->end) {
-        uint32_t to = pta_node(pta, c->to, offset + c->distance);
-        pta_add_edge(pta, node, to);
-    }
-}
-
-void
-pta_node_created(struct sa_pta *pta, uint32_t node)
-{
-    g_array_append_val(pta->new_nodes, node);
-}
-
-/* Extends the copies from an object to its new nodes, which may make nodes of
- * others. */
-static void
-copy_new_nodes(struct sa_pta *pta)
-{
-    for (guint i = 0; i < pta->new_nodes->len; i++) {
-        uint32_t node = g_array_index(pta->new_nodes, uint32_t, i);
-        uint32_t object = pta_vertex(pta, node)->object;
-        const struct object *o = pta_object(pta, object);
-
-        node = pta_same(pta, node);
-        for (guint j = 0; o->copies_from && j < o->copies_from->len; j++) {
-            struct object_copy c = g_array_index(o->copies_from,
-                                                 struct object_copy, j);
-            copy_node(pta, &c, node);
-            o = pta_object(pta, object);
-        }
-    }
-    g_array_set_size(pta->new_nodes, 0);
-}
-
-static void
-copy_existing(struct sa_pta *pta, uint32_t node, void *copy)
-{
-    copy_node(pta, copy, node);
-}
-
-/* Copies 'size' bytes, 0 for all, between two places. */
-static void
-copy_memory(struct sa_pta *pta, uint32_t to, uint32_t from, uint64_t size)
-{
-    to = pta_same(pta, to);
-    from = pta_same(pta, from);
-    if (to == from) {
-        return;
-    }
-    const struct vertex *t = pta_vertex(pta, to);
-    const struct vertex *f = pta_vertex(pta, from);
-    uint32_t object = f->object;
-    struct object_copy c = {
-        .to = t->object,
-        .distance = (int64_t) t->offset - (int64_t) f->offset,
-        .start = f->offset, .end = size ? f->offset + size : UINT64_MAX
-    };
-    struct object *o = pta_object(pta, object);
-
-    if (!o->copies_from) {
-        o->copies_from = g_array_new(FALSE, FALSE, sizeof c);
-    }
-    for (guint i = 0; i < o->copies_from->len; i++) {
-        const struct object_copy *d = &g_array_index(
-            o->copies_from, struct object_copy, i);
-        if (d->to == c.to && d->distance == c.distance
-            && d->start <= c.start && d->end >= c.end) {
-            return;
-        }
-    }
-    g_array_append_val(o->copies_from, c);
-    pta_object_range(pta, object, c.start, size, false, copy_existing, &c);
-}
-
-static void
-apply_copy(struct sa_pta *pta, const struct copy *copy, bool is_to,
-           uint32_t node)
-{
-    uint32_t other = pta_find(pta, is_to ? copy->from : copy->to);
-    struct nodeset others = { .blocks = NULL };
-    uint32_t id;
-
-    nodeset_union(&others, &pta_vertex(pta, other)->points_to, NULL);
-    NODESET_FOR_EACH (id, &others) {
-        copy_memory(pta, is_to ? node : id, is_to ? id : node, copy->size);
-    }
-    nodeset_clear(&others);
 }
 
 /* Processing a vertex. */
@@ -338,11 +240,11 @@ apply(struct sa_pta *pta, struct constraint c, uint32_t node)
         }
         break;
     case C_COPY_TO:
-    case C_COPY_FROM: {
-        struct copy copy = g_array_index(pta->copies, struct copy, c.other);
-        apply_copy(pta, &copy, c.kind == C_COPY_TO, node);
+        pta_copy_to(pta, c.other, node);
         break;
-    }
+    case C_COPY_FROM:
+        pta_copy_from(pta, c.other, node);
+        break;
     }
 }
 
@@ -365,7 +267,7 @@ process(struct sa_pta *pta, uint32_t id)
         i = g_array_index(pta->constraints, struct constraint, i).next;
     }
 
-    copy_new_nodes(pta);
+    pta_copy_new_nodes(pta);
 
     /* Edges that were added just now have propagated all. */
     v = pta_vertex(pta, pta_find(pta, id));
@@ -577,26 +479,14 @@ static void
 redo_geps(struct sa_pta *pta)
 {
     pta->relaid = false;
-    for (uint32_t i = 0; i < pta->objects->len; i++) {
-        GArray *copies = pta_object(pta, i)->copies_from;
-
-        for (guint j = 0; copies && j < copies->len; j++) {
-            struct object_copy c = g_array_index(copies, struct object_copy,
-                                                 j);
-            pta_object_range(pta, i, c.start,
-                             c.end == UINT64_MAX ? 0 : c.end - c.start, false,
-                             copy_existing, &c);
-        }
-    }
-    copy_new_nodes(pta);
+    pta_redo_copies(pta);
     for (uint32_t i = 0; i < pta->vertices->len; i++) {
         struct vertex *v = pta_vertex(pta, i);
 
         for (uint32_t j = v->constraints; j != SA_NONE; ) {
             const struct constraint *c = &g_array_index(
                 pta->constraints, struct constraint, j);
-            if (c->kind == C_GEP || c->kind == C_COPY_TO
-                || c->kind == C_COPY_FROM) {
+            if (c->kind == C_GEP) {
                 nodeset_union(&v->delta, &v->points_to, NULL);
                 break;
             }

@@ -284,7 +284,7 @@ sa_pta_destroy(struct sa_pta *pta)
     g_array_free(pta->vertices, TRUE);
     g_array_free(pta->constraints, TRUE);
     g_array_free(pta->geps, TRUE);
-    g_array_free(pta->copies, TRUE);
+    pta_copies_destroy(pta);
     g_array_free(pta->callbacks, TRUE);
     g_array_free(pta->new_nodes, TRUE);
     g_free(pta->value_vertices);

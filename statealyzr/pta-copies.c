@@ -1,0 +1,218 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "pta-private.h"
+
+/* Copies of memory (memcpy, structs by value)
+ *
+ * Between m places to copy from and n to copy to there were m * n edges for each
+ * field.  A copy has a vertex of its own for each distance from its start, so
+ * that there are m + n. */
+
+static struct copy *
+get_copy(const struct sa_pta *pta, uint32_t copy)
+{
+    return &g_array_index(pta->copies, struct copy, copy);
+}
+
+struct target {
+    uint32_t vertex;
+    uint64_t offset, modulus;
+};
+
+static void
+add_target(struct sa_pta *pta, uint32_t node, void *target_)
+{
+    const struct target *t = target_;
+
+    if ((pta_vertex(pta, node)->offset - t->offset) % t->modulus == 0) {
+        pta_add_edge(pta, t->vertex, node);
+    }
+}
+
+/* Leads a part of a copy to one of the places that are copied to. */
+static void
+connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
+             uint32_t to)
+{
+    const struct vertex *v = pta_vertex(pta, pta_same(pta, to));
+    uint32_t object = v->object;
+    uint64_t offset = v->offset + part->distance;
+
+    pta_add_edge(pta, part->vertex, pta_node(pta, object, offset));
+    if (part->modulus) {
+        /* From an array of any length: to whatever is there. */
+        struct target t = { .vertex = part->vertex, .offset = offset,
+                            .modulus = part->modulus };
+        if (!pta_object(pta, object)->layout) {
+            pta_set_modulus(pta, object, part->modulus);
+        }
+        pta_object_range(pta, object, offset,
+                         size ? size - part->distance : 0, true, add_target,
+                         &t);
+    }
+}
+
+/* Adds what a node holds to a copy from 'offset' of its object. */
+static void
+copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
+{
+    const struct vertex *v = pta_vertex(pta, node);
+    const struct object *o = pta_object(pta, v->object);
+    struct copy *copy = get_copy(pta, from->copy);
+    struct copy_part part = { .modulus = o->layout ? 0 : o->modulus };
+
+    if (part.modulus) {
+        part.distance = (v->offset + part.modulus
+                         - from->offset % part.modulus) % part.modulus;
+    } else if (v->offset >= from->offset) {
+        part.distance = v->offset - from->offset;
+    } else {
+        return;
+    }
+    if (copy->size && part.distance >= copy->size) {
+        return;
+    }
+
+    for (guint i = 0; i < copy->parts->len; i++) {
+        const struct copy_part *p = &g_array_index(copy->parts,
+                                                   struct copy_part, i);
+        if (p->distance == part.distance && p->modulus == part.modulus) {
+            pta_add_edge(pta, node, p->vertex);
+            return;
+        }
+    }
+    part.vertex = pta_new_variable(pta);
+    g_array_append_val(copy->parts, part);
+    pta_add_edge(pta, node, part.vertex);
+
+    struct nodeset to = { .blocks = NULL };
+    uint64_t size = copy->size;
+    uint32_t id;
+    nodeset_union(&to, &copy->to, NULL);
+    NODESET_FOR_EACH (id, &to) {
+        connect_part(pta, &part, size, id);
+    }
+    nodeset_clear(&to);
+}
+
+void
+pta_copy_to(struct sa_pta *pta, uint32_t copy, uint32_t node)
+{
+    if (nodeset_add(&get_copy(pta, copy)->to, node)) {
+        for (guint i = 0; i < get_copy(pta, copy)->parts->len; i++) {
+            struct copy_part part = g_array_index(
+                get_copy(pta, copy)->parts, struct copy_part, i);
+            connect_part(pta, &part, get_copy(pta, copy)->size, node);
+        }
+    }
+}
+
+static void
+copy_existing(struct sa_pta *pta, uint32_t node, void *from)
+{
+    copy_node(pta, from, node);
+}
+
+static void
+copy_all(struct sa_pta *pta, uint32_t object, struct copy_from *from)
+{
+    pta_object_range(pta, object, from->offset,
+                     get_copy(pta, from->copy)->size, false, copy_existing,
+                     from);
+}
+
+void
+pta_copy_from(struct sa_pta *pta, uint32_t copy, uint32_t node)
+{
+    const struct vertex *v = pta_vertex(pta, node);
+    struct object *o = pta_object(pta, v->object);
+    struct copy_from from = { .copy = copy, .offset = v->offset };
+
+    if (nodeset_add(&get_copy(pta, copy)->from, node)) {
+        if (!o->copies_from) {
+            o->copies_from = g_array_new(FALSE, FALSE, sizeof from);
+        }
+        g_array_append_val(o->copies_from, from);
+        copy_all(pta, v->object, &from);
+    }
+}
+
+void
+pta_node_created(struct sa_pta *pta, uint32_t node)
+{
+    g_array_append_val(pta->new_nodes, node);
+}
+
+void
+pta_copy_new_nodes(struct sa_pta *pta)
+{
+    for (guint i = 0; i < pta->new_nodes->len; i++) {
+        uint32_t node = g_array_index(pta->new_nodes, uint32_t, i);
+        uint32_t object = pta_vertex(pta, node)->object;
+
+        for (guint j = 0; ; j++) {
+            GArray *copies = pta_object(pta, object)->copies_from;
+            if (!copies || j >= copies->len) {
+                break;
+            }
+            struct copy_from from = g_array_index(copies, struct copy_from,
+                                                  j);
+            copy_node(pta, &from, pta_same(pta, node));
+        }
+    }
+    g_array_set_size(pta->new_nodes, 0);
+}
+
+void
+pta_redo_copies(struct sa_pta *pta)
+{
+    for (uint32_t i = 0; i < pta->copies->len; i++) {
+        struct nodeset to = get_copy(pta, i)->to;
+        uint32_t node;
+
+        get_copy(pta, i)->to = (struct nodeset) { .blocks = NULL };
+        NODESET_FOR_EACH (node, &to) {
+            pta_copy_to(pta, i, pta_same(pta, node));
+        }
+        nodeset_clear(&to);
+    }
+    for (uint32_t i = 0; i < pta->objects->len; i++) {
+        for (guint j = 0; ; j++) {
+            GArray *copies = pta_object(pta, i)->copies_from;
+            if (!copies || j >= copies->len) {
+                break;
+            }
+            struct copy_from from = g_array_index(copies, struct copy_from,
+                                                  j);
+            copy_all(pta, i, &from);
+        }
+    }
+    pta_copy_new_nodes(pta);
+}
+
+void
+pta_copies_destroy(struct sa_pta *pta)
+{
+    for (guint i = 0; i < pta->copies->len; i++) {
+        struct copy *copy = get_copy(pta, i);
+
+        g_array_free(copy->parts, TRUE);
+        nodeset_clear(&copy->to);
+        nodeset_clear(&copy->from);
+    }
+    g_array_free(pta->copies, TRUE);
+}
