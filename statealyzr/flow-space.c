@@ -34,7 +34,7 @@
 
 /* A member that entries are found by. */
 struct candidate {
-    uint32_t variable;
+    uint32_t variable, via;     /* As in struct sa_lookup. */
     uint32_t offset, size;
     uint32_t fields;            /* That it is compared with. */
     uint32_t stored;            /* That the program puts into it. */
@@ -137,14 +137,15 @@ collect_candidates(const struct sa_flow_space *fs)
         for (guint j = 0; j < candidates->len; j++) {
             struct candidate *o = &g_array_index(candidates, struct candidate,
                                                  j);
-            if (o->variable == l->variable && o->offset == l->offset) {
+            if (o->variable == l->variable && o->via == l->via
+                && o->offset == l->offset) {
                 c = o;
                 break;
             }
         }
         if (!c) {
             struct candidate new = {
-                .variable = l->variable, .offset = l->offset,
+                .variable = l->variable, .via = l->via, .offset = l->offset,
                 .size = l->size, .insn = l->insn,
                 .stored = stored_fields(fs, l->variable, l->offset),
             };
@@ -163,7 +164,9 @@ static int
 compare_candidates(gconstpointer a_, gconstpointer b_)
 {
     const struct candidate *a = a_, *b = b_;
-    if (a->offset != b->offset) {
+    if (a->via != b->via) {
+        return a->via < b->via ? -1 : 1;
+    } else if (a->offset != b->offset) {
         return a->offset < b->offset ? -1 : 1;
     }
     return a->variable < b->variable ? -1 : a->variable > b->variable;
@@ -243,8 +246,18 @@ add_key(struct sa_flow_space *fs, struct sa_flow_class *class,
                      c->offset, &path);
         path = path ? path : g_strdup("");
     }
+    uint32_t offset = c->offset;
+    if (c->via != SA_NONE) {
+        const struct sa_state_variable *link = sa_state_variable(fs->state,
+                                                                 c->via);
+        char *member = path;
+        path = g_strdup_printf("%s->%s", sa_member_path(fs->state, link),
+                               member);
+        g_free(member);
+        offset = link->offset;
+    }
     struct sa_key key = {
-        .path = path, .offset = c->offset, .size = c->size, .field = field
+        .path = path, .offset = offset, .size = c->size, .field = field
     };
     key.why.reasons = g_new0(struct sa_reason, 1);
     key.why.n = 1;
@@ -267,7 +280,8 @@ find_keys(struct sa_flow_space *fs, const GArray *candidates, uint32_t s)
     bool any_walked = false;
     for (guint i = 0; i < candidates->len; i++) {
         struct candidate c = g_array_index(candidates, struct candidate, i);
-        if (sa_state_variable(fs->state, c.variable)->structure == s) {
+        uint32_t member = c.via != SA_NONE ? c.via : c.variable;
+        if (sa_state_variable(fs->state, member)->structure == s) {
             g_array_append_val(group, c);
             any_walked |= c.walked;
         }
@@ -373,7 +387,9 @@ inherit(struct sa_flow_space *fs, uint32_t s)
     for (guint i = 0; i < c->variables->len; i++) {
         uint32_t id = g_array_index(c->variables, uint32_t, i);
         const struct sa_state_variable *v = sa_state_variable(fs->state, id);
-        if (v->structure == SA_NONE || v->structure == s) {
+        if (!v->updateable) {
+            continue;           /* What it leads to is configuration. */
+        } else if (v->structure == SA_NONE || v->structure == s) {
             return false;       /* Something global leads to it. */
         }
         const struct sa_flow_class *o = &fs->structures[v->structure];

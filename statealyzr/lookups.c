@@ -40,13 +40,24 @@ bytes_of(const struct search *s, LLVMTypeRef type)
            ? LLVMStoreSizeOfType(s->a->program->layout, type) : 0;
 }
 
+/* Where in the object of 'node' a pointer points to; SA_NONE if not into it. */
+static uint32_t
+start_in(struct sa_nodes starts, const struct sa_node *nodes, uint32_t node)
+{
+    for (uint32_t i = 0; i < starts.n; i++) {
+        if (nodes[starts.ids[i]].object == nodes[node].object) {
+            return nodes[starts.ids[i]].offset;
+        }
+    }
+    return SA_NONE;
+}
+
 /* Fields in memory that are compared with what is at 'offset' bytes. */
 struct window {
     const struct search *s;
     const struct sa_node *nodes;
-    uint32_t first;             /* Lowest offset in the object of 'object'. */
-    uint32_t object;
-    uint32_t wanted;
+    struct sa_nodes starts;     /* Of the pointer. */
+    uint32_t wanted;            /* From there. */
     bool exact;                 /* Only at 'wanted'. */
     uint32_t fields;
 };
@@ -55,12 +66,8 @@ static void
 gather_window(uint32_t node, void *w_)
 {
     struct window *w = w_;
-    const struct sa_node *n = &w->nodes[node];
-    if (n->object != w->object) {
-        w->object = n->object;
-        w->first = n->offset;
-    }
-    if (!w->exact || n->offset - w->first == w->wanted) {
+    uint32_t start = start_in(w->starts, w->nodes, node);
+    if (!w->exact || w->nodes[node].offset - start == w->wanted) {
         w->fields |= sa_packet_node(w->s->packet, node) & SA_PACKET_FIELDS;
     }
 }
@@ -70,16 +77,16 @@ fields_at(const struct search *s, LLVMValueRef pointer, uint64_t size,
           uint32_t offset)
 {
     uint32_t id = sa_value_id(s->a->program, pointer), n;
-    struct window w = {
-        s, sa_pta_nodes(s->a->pta, &n), 0, SA_NONE, offset, true, 0
-    };
     if (id == SA_NONE) {
         return 0;
     }
+    struct window w = {
+        s, sa_pta_nodes(s->a->pta, &n), sa_pta_value(s->a->pta, id), offset,
+        true, 0
+    };
     sa_pta_access(s->a->pta, id, size, gather_window, &w);
-    if (!w.fields) {
+    if (!w.fields && size) {
         w.exact = false;
-        w.object = SA_NONE;
         sa_pta_access(s->a->pta, id, size, gather_window, &w);
     }
     return w.fields;
@@ -94,7 +101,8 @@ struct side {
     uint32_t size;
     uint32_t fields;            /* Of the other side, if a value. */
     LLVMValueRef other;         /* The other side, if a pointer. */
-    uint32_t first, object;
+    struct sa_nodes starts;     /* Of the pointer. */
+    uint32_t via;               /* As in struct sa_lookup. */
 };
 
 static void
@@ -104,19 +112,17 @@ add_lookup(uint32_t node, void *side_)
     const struct search *s = side->s;
     const struct sa_node *n = &side->nodes[node];
     uint32_t v = s->state->node_variable[node];
-    if (n->object != side->object) {
-        side->object = n->object;
-        side->first = n->offset;
-    }
-    if (v == SA_NONE) {
-        return;
+    uint32_t start = start_in(side->starts, side->nodes, node);
+    if (v == SA_NONE || n->offset < start
+        || (!side->size && n->offset != start)) {
+        return;                 /* Of unknown size: a member, at least. */
     }
     const struct sa_state_variable *var = sa_state_variable(s->state, v);
     bool entry = (s->state->object_structure[n->object] != SA_NONE
                   || var->n_elements > 1);
     uint32_t fields = (side->other
                        ? fields_at(s, side->other, side->size,
-                                   n->offset - side->first)
+                                   n->offset - start)
                        : side->fields);
     if (!entry || !fields) {
         return;
@@ -124,11 +130,41 @@ add_lookup(uint32_t node, void *side_)
     uint32_t n_objects;
     const struct sa_object *o
         = &sa_pta_objects(s->a->pta, &n_objects)[n->object];
+    bool linked = (side->via != SA_NONE
+                   && (sa_state_variable(s->state, side->via)->structure
+                       != var->structure));
     struct sa_lookup l = {
-        v, n->offset - o->base, side->other ? var->size : side->size, fields,
+        v, linked ? side->via : SA_NONE, n->offset - o->base, side->other ? var->size : side->size, fields,
         side->insn, side->walk.walked
     };
     g_array_append_val(s->lookups, l);
+}
+
+/* The member of a walked entry that a pointer was loaded from, or SA_NONE. */
+static uint32_t
+find_link(const struct search *s, LLVMValueRef pointer)
+{
+    LLVMValueRef base = sa_walk_base(pointer);
+    uint32_t load = (LLVMIsALoadInst(base)
+                     ? sa_insn_id(s->a->program, base) : SA_NONE);
+    if (load == SA_NONE) {
+        return SA_NONE;
+    }
+    uint32_t n;
+    const struct sa_node *all = sa_pta_nodes(s->a->pta, &n);
+    struct sa_nodes nodes = sa_modref_reads(s->a->modref, load);
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        uint32_t v = s->state->node_variable[nodes.ids[i]];
+        uint32_t structure
+            = s->state->object_structure[all[nodes.ids[i]].object];
+        if (v != SA_NONE && structure != SA_NONE
+            && sa_state_variable(s->state, v)->structure == structure
+            && sa_walk_find(s->a, s->packet, LLVMGetOperand(base, 0),
+                            load).walked) {
+            return v;
+        }
+    }
+    return SA_NONE;
 }
 
 static void
@@ -141,7 +177,9 @@ compare_memory(const struct search *s, uint32_t insn, LLVMValueRef pointer,
     }
     struct side side = {
         .s = s, .nodes = sa_pta_nodes(s->a->pta, &n), .insn = insn,
-        .size = size, .fields = fields, .other = other, .object = SA_NONE
+        .size = size, .fields = fields, .other = other,
+        .starts = sa_pta_value(s->a->pta, id),
+        .via = find_link(s, pointer)
     };
     side.walk = sa_walk_find(s->a, s->packet, pointer, insn);
     if (side.walk.walked || side.walk.indexed) {
@@ -205,6 +243,43 @@ compare_values(const struct search *s, uint32_t insn)
     }
 }
 
+/* Whether a difference only serves to tell whether, or how, two values
+ * differ. */
+static bool
+is_comparison(LLVMValueRef difference)
+{
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    GPtrArray *work = g_ptr_array_new();
+    bool is = true;
+    g_ptr_array_add(work, difference);
+    for (guint i = 0; i < work->len && is; i++) {
+        for (LLVMUseRef use = LLVMGetFirstUse(work->pdata[i]); use && is;
+             use = LLVMGetNextUse(use)) {
+            LLVMValueRef user = LLVMGetUser(use);
+            switch (LLVMGetInstructionOpcode(user)) {
+            case LLVMICmp:
+            case LLVMRet:
+                break;
+            case LLVMOr:
+            case LLVMPHI:
+            case LLVMSelect:
+            case LLVMSExt:
+            case LLVMZExt:
+            case LLVMTrunc:
+                if (work->len < MAX_ORIGINS && g_hash_table_add(seen, user)) {
+                    g_ptr_array_add(work, user);
+                }
+                break;
+            default:
+                is = false;
+            }
+        }
+    }
+    g_ptr_array_free(work, TRUE);
+    g_hash_table_destroy(seen);
+    return is;
+}
+
 static void
 compare_in_call(const struct search *s, uint32_t insn)
 {
@@ -246,9 +321,13 @@ sa_lookups_find(const struct sa_analysis *a, const struct sa_state *state,
         }
         switch (a->program->insns[i].opcode) {
         case LLVMICmp:
+            compare_values(&s, i);
+            break;
         case LLVMSub:
         case LLVMXor:
-            compare_values(&s, i);
+            if (is_comparison(a->program->insns[i].value)) {
+                compare_values(&s, i);
+            }
             break;
         case LLVMCall:
         case LLVMInvoke:

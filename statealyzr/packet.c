@@ -348,6 +348,91 @@ copy_places(struct sa_packet *pk, struct sa_nodes from, struct sa_nodes to)
     }
 }
 
+/* Where in the object of 'node' a pointer points to; SA_NONE if not into it. */
+static uint32_t
+start_in(struct sa_nodes starts, const struct sa_node *nodes, uint32_t node)
+{
+    for (uint32_t i = 0; i < starts.n; i++) {
+        if (nodes[starts.ids[i]].object == nodes[node].object) {
+            return nodes[starts.ids[i]].offset;
+        }
+    }
+    return SA_NONE;
+}
+
+/* memcpy() between objects of different layouts: what is at a distance from the
+ * start comes to the same distance.  If it is not known how much is copied, it is
+ * at least the member at the start; for what follows no more is said than that
+ * it is of the packet. */
+static void
+flow_memory(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
+{
+    uint32_t to_id = sa_value_id(pk->a->program,
+                                 LLVMGetOperand(insn->value, 0));
+    uint32_t from_id = sa_value_id(pk->a->program,
+                                   LLVMGetOperand(insn->value, 1));
+    if (to_id == SA_NONE || from_id == SA_NONE) {
+        return;
+    }
+    uint32_t n;
+    uint64_t size;
+    bool known = sa_call_constant(insn->value, 2, &size);
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
+    struct sa_nodes to_starts = sa_pta_value(pk->a->pta, to_id);
+    struct sa_nodes from_starts = sa_pta_value(pk->a->pta, from_id);
+    struct sa_nodes reads = sa_modref_reads(pk->a->modref, id);
+    struct sa_nodes writes = sa_modref_writes(pk->a->modref, id);
+    uint32_t all = bits_of_nodes(pk, reads);
+
+    for (uint32_t i = 0; all && i < writes.n; i++) {
+        uint32_t to = writes.ids[i];
+        uint32_t distance = nodes[to].offset
+                            - start_in(to_starts, nodes, to);
+        uint32_t bits = 0;
+        for (uint32_t j = 0; j < reads.n && (known || !distance); j++) {
+            uint32_t from = reads.ids[j];
+            if (nodes[from].offset - start_in(from_starts, nodes, from)
+                == distance) {
+                bits |= pk->nodes[from];
+            }
+        }
+        if (!bits) {
+            bits = known ? all : all & SA_PACKET_DATA;
+        }
+        write_nodes(pk, (struct sa_nodes) { &to, 1 }, bits);
+    }
+}
+
+/* memcpy() from a header: the fields that are there.  Returns false if it is
+ * none. */
+static bool
+flow_header(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
+{
+    struct sa_packet_flow from = operand_flow(pk,
+                                              LLVMGetOperand(insn->value, 1));
+    uint64_t size;
+    if (!sa_call_constant(insn->value, 2, &size) || size > 16) {
+        return false;
+    }
+    uint32_t fields = sa_place_fields(pk->headers, from.place, size);
+    uint32_t source = bits_of_nodes(pk, sa_modref_reads(pk->a->modref, id));
+    if (!(source & SA_PACKET_DATA) || !fields) {
+        return false;
+    }
+    write_nodes(pk, sa_modref_writes(pk->a->modref, id),
+                SA_PACKET_DATA | fields);
+    return true;
+}
+
+static bool
+is_memory_copy(const char *name)
+{
+    return (g_str_has_prefix(name, "llvm.memcpy")
+            || g_str_has_prefix(name, "llvm.memmove")
+            || !strcmp(name, "memcpy") || !strcmp(name, "memmove")
+            || !strcmp(name, "mempcpy"));
+}
+
 static void
 flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
              const char *name)
@@ -361,36 +446,20 @@ flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
         write_nodes(pk, to, bits_of_nodes(pk, from));
         copy_places(pk, from, to);
     }
+    if (is_memory_copy(name) && LLVMGetNumArgOperands(insn->value) >= 3) {
+        if (!flow_header(pk, insn, id) && !n) {
+            flow_memory(pk, insn, id);
+        }
+        return;
+    }
 
-    uint32_t bits = 0;
     LLVMValueRef call = insn->value;
-    bool is_memory = (g_str_has_prefix(name, "llvm.mem")
-                      || g_str_has_prefix(name, "mem")
-                      || !strcmp(name, "bcopy"));
-    if (is_memory && (strstr(name, "cpy") || strstr(name, "move"))) {
-        /* From a header: the fields that are there. */
-        struct sa_packet_flow from = operand_flow(pk, LLVMGetOperand(call, 1));
-        uint64_t size;
-        if (!sa_call_constant(call, 2, &size)) {
-            size = 0;
-        }
-        uint32_t source = bits_of_nodes(pk, sa_modref_reads(modref, id));
-        if ((source & SA_PACKET_DATA) && size && size <= 16
-            && sa_place_fields(pk->headers, from.place, size)) {
-            write_nodes(pk, sa_modref_writes(modref, id),
-                        SA_PACKET_DATA
-                        | sa_place_fields(pk->headers, from.place, size));
-            n = 1;
-        }
-    }
-    if (!n) {
-        bits = bits_of_nodes(pk, sa_modref_reads(modref, id));
-    }
-    for (uint32_t i = 0; !is_memory && i < LLVMGetNumArgOperands(call); i++) {
+    uint32_t bits = n ? 0 : bits_of_nodes(pk, sa_modref_reads(modref, id));
+    for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
         bits |= operand_flow(pk, LLVMGetOperand(call, i)).bits;
     }
-    bits &= ~SA_PACKET_CONNECTION;
-    write_nodes(pk, sa_modref_writes(modref, id), bits);
+    write_nodes(pk, sa_modref_writes(modref, id),
+                bits & ~SA_PACKET_CONNECTION);
     if (insn->result != SA_NONE && !is_comparison(name)
         && LLVMGetTypeKind(LLVMTypeOf(call)) != LLVMPointerTypeKind) {
         for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {

@@ -117,8 +117,9 @@ struct sa_buffer {
 
 /* A member that holds (a part of) the key. */
 struct sa_key {
-    const char *path;
-    uint32_t offset;
+    const char *path;           /* "key.src"; "host->address" if it is in what
+                                 * a member points to. */
+    uint32_t offset;            /* Of the member; of the pointer in that case. */
     uint32_t size;
     enum sa_field field;
     struct sa_reasons why;
