@@ -399,6 +399,31 @@ sa_layout_leaf_end(const struct sa_layout *l, uint64_t offset)
 }
 
 bool
+sa_layout_repeats(const struct sa_layout *l, uint64_t offset,
+                  uint64_t *start, uint64_t *end)
+{
+    uint64_t base = 0;
+    bool found = false;
+
+    for (;;) {
+        const struct sa_layout_item *item = find_item(l, offset);
+
+        if (!item->element) {
+            return found;
+        }
+        uint64_t index = (offset - item->start) / item->element->size;
+        if (index && offset < item->end) {
+            *start = base + item->start;
+            *end = base + item->end;
+            found = true;
+        }
+        base += item->start + index * item->element->size;
+        offset -= item->start + index * item->element->size;
+        l = item->element;
+    }
+}
+
+bool
 sa_layout_array(const struct sa_layout *l, uint64_t offset, uint64_t stride,
                 uint64_t *start, uint64_t *end)
 {

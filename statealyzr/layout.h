@@ -60,6 +60,11 @@ uint32_t sa_layout_leaf(const struct sa_layout *, uint64_t offset);
 /* Where the bytes end that are in the same leaf as the one at 'offset'. */
 uint64_t sa_layout_leaf_end(const struct sa_layout *, uint64_t offset);
 
+/* If 'offset' is in another than the first element of arrays, the bounds of the
+ * innermost of these, in which the same leaves come again; else false. */
+bool sa_layout_repeats(const struct sa_layout *, uint64_t offset,
+                       uint64_t *start, uint64_t *end);
+
 /* Whether it ends with an array of unknown length. */
 bool sa_layout_is_flexible(const struct sa_layout *);
 

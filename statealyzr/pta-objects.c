@@ -368,7 +368,7 @@ pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
         end = limit;
     }
     struct emit e = { .pta = pta, .object = object, .cb = cb, .aux = aux };
-    uint64_t base = o->base;
+    uint64_t base = o->base, first = offset;
     uint64_t n_steps = 2 * (uint64_t) o->layout->n_leaves + 16;
     const struct sa_layout *l = o->layout;
     for (; offset < end && n_steps; n_steps--) {
@@ -385,5 +385,12 @@ pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
         }
         offset = (offset < base ? base
                   : base + sa_layout_leaf_end(l, offset - base));
+        /* Elements of an array whose first one is done have the same leaves. */
+        uint64_t array, until;
+        if (offset >= base && offset < end
+            && sa_layout_repeats(l, offset - base, &array, &until)
+            && first <= base + array) {
+            offset = base + until;
+        }
     }
 }
