@@ -23,6 +23,8 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/agent.h \
 	libmbox/buffer.c \
 	libmbox/buffer.h \
+	libmbox/copied.c \
+	libmbox/copied.h \
 	libmbox/destination-packets.c \
 	libmbox/destination-state.c \
 	libmbox/dirty.c \
@@ -35,6 +37,8 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/offload.h \
 	libmbox/packet.c \
 	libmbox/packet.h \
+	libmbox/pending.c \
+	libmbox/pending.h \
 	libmbox/port-afpacket.c \
 	libmbox/port.c \
 	libmbox/port.h \

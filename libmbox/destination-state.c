@@ -34,6 +34,7 @@ struct state_call {
     unsigned int worker;
     const struct mbox_key *key;
     const struct mbox_space *space;
+    struct mb_pending *pending; /* Where to note a flow. */
     const void *data;
     size_t len;
     enum mbox_put_mode mode;
@@ -65,6 +66,10 @@ call_put(void *call_)
 {
     struct state_call *call = call_;
 
+    if (call->pending && !mb_pending_put(call->pending, call->key)) {
+        call->error = -ENOMEM;
+        return;
+    }
     call->error = call->ops->put(call->env->mb_aux, call->worker, call->key,
                                  call->data, call->len, call->mode);
 }
@@ -116,6 +121,7 @@ put_state(struct mb_destination *d, uint8_t scope, const struct mbox_key *key,
     struct state_call call = {
         .env = env, .ops = mb_state_ops(env->mb_ops, scope), .key = key,
         .data = data, .len = len, .mode = mode,
+        .pending = (scope == MBOX_STATE_PER_FLOW ? &d->pending[owner] : NULL),
     };
 
     for (unsigned int i = 0; i < env->n_workers; i++) {
@@ -283,37 +289,22 @@ check_scope(struct mb_destination *d, const struct mbox_msg *msg)
     return true;
 }
 
-/* True if 'key' is in the flow space, or its reverse is. */
-static bool
-key_is_in_space(const struct mb_destination *d, const struct mbox_key *key)
-{
-    const struct mbox_space *space = &d->t->space;
-    struct mbox_key reverse;
-
-    if (mbox_space_contains(space, key)) {
-        return true;
-    }
-    if (!space->one_way) {
-        return false;
-    }
-    mbox_key_reverse(key, &reverse);
-    return mbox_space_contains(space, &reverse);
-}
-
 /* True if the flow of a chunk is in the flow space by its main key 'key' or by
  * another one. */
 static bool
 is_in_space(const struct mb_destination *d, const struct mbox_msg *msg,
             const struct mbox_key *key)
 {
-    if (key_is_in_space(d, key)) {
+    const struct mbox_space *space = &d->t->space;
+
+    if (mb_flow_is_in_space(space, key)) {
         return true;
     }
     for (uint32_t i = 1; i < msg->n_keys; i++) {
         struct mbox_key other;
 
         mbox_msg_get_key(msg, i, &other);
-        if (key_is_in_space(d, &other)) {
+        if (mb_flow_is_in_space(space, &other)) {
             return true;
         }
     }
@@ -404,16 +395,21 @@ recv_gone(struct mb_destination *d, const struct mbox_msg *msg)
         struct mbox_key key = main_key(msg, i);
         uint32_t index = mb_table_find(&d->states, msg->scope, &key);
 
-        if (index != MB_NO_ENTRY
-            && d->states.entries[index].flags & STATE_PUT) {
+        bool is_put = (index != MB_NO_ENTRY
+                       && d->states.entries[index].flags & STATE_PUT);
+
+        /* An earlier copy may have put it. */
+        if (is_put || t->method == MBOX_METHOD_COPY) {
             int error = mb_destination_del_state(d, msg->scope, &key);
             if (error) {
                 mb_transfer_fail(t, -error, "delete of ended state");
                 return;
             }
+            d->n_ended++;
+        }
+        if (is_put) {
             d->states.entries[index].flags &= ~STATE_PUT;
             d->n_flows -= msg->scope == MBOX_SCOPE_PER_FLOW;
-            d->n_ended++;
         }
         d->n_gone++;
     }

@@ -203,8 +203,8 @@ must_merge(const struct mb_export *export, const struct state *state)
 }
 
 /* True if D must be told that 'state' has ended.  It may have it if it was sent
- * from the list before the tracker knew of it; and once flows are released, D
- * must hear of each that it waits for. */
+ * from the list before the tracker knew of it, or copied before; and once flows
+ * are released, D must hear of each that it waits for. */
 static bool
 must_tell_gone(const struct mb_export *export, const struct state *state)
 {
@@ -214,7 +214,7 @@ must_tell_gone(const struct mb_export *export, const struct state *state)
         return true;
     }
     return (state->scope == MBOX_STATE_PER_FLOW
-            && (export->frozen
+            && (export->frozen || export->copy
                 || (state->index != MB_NO_ENTRY && export->next_listed)));
 }
 

@@ -65,6 +65,7 @@ struct mbox {
     unsigned int n_workers;
     struct mb_workers *workers; /* Null with one worker. */
     struct mb_tracker *trackers[MAX_WORKERS];
+    struct mb_pending *pending[MAX_WORKERS];
     struct mb_agent *agent;     /* Null without a coordinator. */
 
     int wake_fd;                /* eventfd: mbox_stop(), workers. */
@@ -457,6 +458,7 @@ init_env(struct mbox *m, const struct mbox_options *o)
     env->mb_aux = m->aux;
     env->n_workers = m->n_workers;
     env->trackers = m->trackers;
+    env->pending = m->pending;
     env->schema = o->schema;
     env->buffer_limit = o->buffer_limit ? o->buffer_limit : BUFFER_LIMIT;
     strcpy(env->name, o->name);
@@ -545,6 +547,7 @@ mbox_destroy(struct mbox *m)
         return;
     }
     mb_agent_destroy(m->agent);
+    mb_copied_destroy(&m->env.copied);
     for (unsigned int i = 0; i < m->n_ports; i++) {
         m->ports[i]->ops->close(m->ports[i]);
     }
@@ -729,6 +732,14 @@ mbox_dirty(struct mbox *m, unsigned int worker, enum mbox_state_scope scope,
          __builtin_expect(t != NULL, 0); t = t->next) {
         mb_tracker_mark(t, scope, key);
     }
+}
+
+bool
+mbox_is_pending(const struct mbox *m, unsigned int worker,
+                const struct mbox_key *key)
+{
+    return (__builtin_expect(m->pending[worker] != NULL, 0)
+            && mb_pending_contains(m->pending[worker], key));
 }
 
 int

@@ -118,7 +118,8 @@ struct mbox_state_ops {
 
     /* Imports.  'data' comes from 'get' of an instance with equal class and
      * schema, and its checksum is right, but it must be validated like any
-     * input. */
+     * input.  Until the transfer ends a flow is pending: see
+     * mbox_is_pending(). */
     int (*put)(void *aux, unsigned int worker, const struct mbox_key *key,
                const void *data, size_t len, enum mbox_put_mode mode);
 
@@ -197,6 +198,16 @@ void mbox_stop(struct mbox *);
  * one branch while nothing is being copied. */
 void mbox_dirty(struct mbox *, unsigned int worker, enum mbox_state_scope,
                 const struct mbox_key *key);
+
+/* True while the flow 'key' is on its way to this instance: 'put' may have been
+ * called for it, but the source still has it, processes its packets, and ends
+ * it when it ends; should the transfer fail, 'del' will be called.  Ask before
+ * a timer ends a flow, and if it is pending, look at it again later, or its end
+ * would be told of twice.  (Packets of a flow come here only once it belongs
+ * here, so that what they do need not ask.)  Call from a callback.  Costs one
+ * branch while nothing is on its way. */
+bool mbox_is_pending(const struct mbox *, unsigned int worker,
+                     const struct mbox_key *key);
 
 /* Sends a frame of the MB's own making from port 'port'.  Call from a
  * callback.  Returns 0 or a negative errno value. */

@@ -21,16 +21,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+change_pending(struct mb_destination *d, unsigned int worker, mb_call_fn *fn)
+{
+    const struct mb_env *env = d->t->env;
+    struct mb_pending_change change = {
+        .pending = &d->pending[worker], .list = &env->pending[worker],
+    };
+
+    env->ops->call(env->aux, worker, fn, &change);
+}
+
 struct mb_destination *
 mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
 {
+    const struct mb_env *env = t->env;
     struct mb_destination *d = calloc(1, sizeof *d);
+    struct mb_pending *pending = calloc(env->n_workers, sizeof *pending);
 
-    if (!d) {
+    if (!d || !pending) {
+        free(d);
+        free(pending);
         mb_transfer_fail(t, ENOMEM, "prepare");
         return NULL;
     }
     d->t = t;
+    d->pending = pending;
+    for (unsigned int i = 0; i < env->n_workers; i++) {
+        pending[i].space = t->space;
+        change_pending(d, i, mb_pending_open);
+    }
     d->scopes = t->scopes & mb_state_scopes(t->env->mb_ops);
     mb_table_init(&d->states);
     mb_table_init(&d->except);
@@ -48,6 +68,10 @@ mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
 void
 mb_destination_destroy(struct mb_destination *d)
 {
+    for (unsigned int i = 0; i < d->t->env->n_workers; i++) {
+        change_pending(d, i, mb_pending_close);
+    }
+    free(d->pending);
     mb_table_uninit(&d->states);
     mb_table_uninit(&d->except);
     mb_table_uninit(&d->commit_keys);

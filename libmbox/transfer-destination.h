@@ -43,6 +43,7 @@ struct mb_destination {
     struct mb_transfer *t;
 
     /* State. */
+    struct mb_pending *pending; /* One per worker. */
     uint32_t scopes;            /* MBOX_SCOPE_*: what may come. */
     bool streaming;             /* STREAM came. */
     bool frozen;                /* FROZEN came. */

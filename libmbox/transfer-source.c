@@ -35,6 +35,7 @@ enum phase {
     PHASE_ROUNDS,               /* Pre-copy. */
     PHASE_SHARED,               /* State other than per-flow, final. */
     PHASE_FLOWS,                /* Per-flow state, final (copy: once). */
+    PHASE_GONE,                 /* Copy: flows of the last one that ended. */
     PHASE_ENDED,                /* END was sent. */
     PHASE_DELETING,             /* COMMIT came. */
     PHASE_THAWING,              /* The answer to a doubt came: what was kept
@@ -58,6 +59,10 @@ struct mb_source {
 
     struct mb_slice slice;      /* With the totals. */
     struct mb_table aliases;    /* Other keys of the space's flows. */
+
+    struct mb_table present;    /* Copy: the flows that are copied. */
+    size_t next_present;        /* Next to be added, of this worker's. */
+    size_t next_copied;         /* Next of the last copy to be looked at. */
 
     uint32_t n_returned;
     uint64_t n_discarded;
@@ -111,6 +116,7 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
     s->t = t;
     s->exports = exports;
     mb_table_init(&s->aliases);
+    mb_table_init(&s->present);
     mb_table_init(&s->commit_keys);
     mb_buffer_init(&s->kept, env->buffer_limit);
     mb_keys_init(&s->slice.aliases);
@@ -160,6 +166,7 @@ mb_source_destroy(struct mb_source *s)
     mbox_writer_uninit(&s->slice.frames);
     mb_keys_uninit(&s->slice.aliases);
     mb_table_uninit(&s->aliases);
+    mb_table_uninit(&s->present);
     mb_table_uninit(&s->commit_keys);
     mb_buffer_uninit(&s->kept);
     free(s);
@@ -415,6 +422,92 @@ send_end(struct mb_source *s)
     send_state(s, &msg, NULL);
 }
 
+/* Repeated copies. */
+
+/* Puts the flows that are copied into a table.  Returns true when all are
+ * there; their lists do not change any more. */
+static bool
+run_present(struct mb_source *s, uint64_t deadline)
+{
+    for (unsigned int n = 1; s->worker < s->t->env->n_workers; n++) {
+        const struct mb_keys *listed = &s->exports[s->worker].listed;
+
+        if (s->next_present >= listed->n) {
+            s->next_present = 0;
+            s->worker++;
+        } else if (mb_table_insert(&s->present, MBOX_STATE_PER_FLOW,
+                                   &listed->keys[s->next_present++])
+                   == MB_NO_ENTRY) {
+            mb_transfer_fail(s->t, ENOMEM, "copy");
+            return false;
+        }
+        if (!(n % 32) && now(s) >= deadline) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Tells D of flows that the last copy to it had and that have ended.  Returns
+ * true when it is through. */
+static bool
+run_gone(struct mb_source *s, uint64_t deadline)
+{
+    struct mb_transfer *t = s->t;
+    const struct mb_copied *last = mb_copied_find(t->env->copied, t->peer,
+                                                  &t->space);
+
+    if (!last || !(t->scopes & MBOX_SCOPE_PER_FLOW)) {
+        return true;
+    }
+    if (!run_present(s, deadline)) {
+        return false;
+    }
+    for (unsigned int n = 1; s->next_copied < last->keys.n; n++) {
+        const struct mbox_key *key = &last->keys.keys[s->next_copied++];
+
+        if (mb_table_find(&s->present, MBOX_STATE_PER_FLOW, key)
+            == MB_NO_ENTRY) {
+            struct mbox_msg msg;
+
+            mbox_msg_init(&msg, MBOX_MSG_GONE, t->id);
+            msg.scope = MBOX_SCOPE_PER_FLOW;
+            msg.n_keys = 1;
+            mbox_msg_encode(&msg, key, &s->slice.frames);
+            s->slice.n_gone++;
+        }
+        if (!(n % 32) && now(s) >= deadline) {
+            break;
+        }
+    }
+    send_frames(s);
+    return s->next_copied >= last->keys.n;
+}
+
+/* Keeps the list of flows for the next copy. */
+static void
+remember_copy(struct mb_source *s)
+{
+    struct mb_transfer *t = s->t;
+    struct mb_keys keys;
+
+    if (!(t->scopes & MBOX_SCOPE_PER_FLOW)) {
+        return;
+    }
+    mb_keys_init(&keys);
+    for (unsigned int i = 0; i < t->env->n_workers; i++) {
+        const struct mb_keys *listed = &s->exports[i].listed;
+
+        for (size_t j = 0; j < listed->n; j++) {
+            if (!mb_keys_add(&keys, &listed->keys[j])) {
+                mb_keys_uninit(&keys);
+                break;
+            }
+        }
+    }
+    mb_copied_store(&t->env->copied, t->peer, &t->space, &keys);
+}
+
 /* From here on no packet of the space is processed. */
 static void
 freeze(struct mb_source *s)
@@ -511,6 +604,7 @@ step(struct mb_source *s, uint64_t deadline)
             run_delete(s, deadline);
             return true;
         }
+        mb_copied_forget(&t->env->copied, &t->space);
         if (t->resolved) {
             s->phase = PHASE_THAWING;
             return true;
@@ -546,6 +640,17 @@ step(struct mb_source *s, uint64_t deadline)
     case PHASE_FLOWS:
         if (take_slice(s, (t->method == MBOX_METHOD_COPY
                            ? MB_SLICE_LISTED : MB_SLICE_FLOWS), deadline)) {
+            if (t->method == MBOX_METHOD_COPY) {
+                enter(s, PHASE_GONE);
+            } else {
+                send_end(s);
+                enter(s, PHASE_ENDED);
+            }
+        }
+        return true;
+
+    case PHASE_GONE:
+        if (run_gone(s, deadline)) {
             send_end(s);
             enter(s, PHASE_ENDED);
         }
@@ -605,6 +710,7 @@ mb_source_wake(const struct mb_source *s)
         return round_wake(s);
     case PHASE_SHARED:
     case PHASE_FLOWS:
+    case PHASE_GONE:
         return 0;
     case PHASE_PREPARED:
     case PHASE_ENDED:
@@ -664,6 +770,7 @@ recv_commit(struct mb_source *s, const struct mbox_msg *msg)
         if (s->phase != PHASE_ENDED) {
             mb_transfer_unexpected(t, msg);
         } else {
+            remember_copy(s);
             finish_commit(s);
         }
         return;

@@ -33,10 +33,12 @@
 
 #include <poll.h>
 #include "buffer.h"
+#include "copied.h"
 #include "dirty.h"
 #include "mbox-channel.h"
 #include "mbox-msg.h"
 #include "packet.h"
+#include "pending.h"
 #include "port.h"
 #include "state.h"
 
@@ -93,11 +95,14 @@ struct mb_env {
     void *mb_aux;
     unsigned int n_workers;
     struct mb_tracker **trackers;   /* Heads of lists, one per worker. */
+    struct mb_pending **pending;    /* Likewise. */
 
     char name[MBOX_NAME_MAX + 1];
     char class_name[MBOX_NAME_MAX + 1];
     uint64_t schema;
     size_t buffer_limit;
+
+    struct mb_copied *copied;   /* Of sources; freed by the env's owner. */
 
     uint64_t returned, discarded, replayed;     /* For mbox_get_stats(). */
 

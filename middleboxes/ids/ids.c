@@ -472,6 +472,14 @@ look_at_flow(void *ids_, struct ids_flow *flow)
 
     if (ids_wheel_is_over(flow->last_seen + timeout(flow), ids->now)) {
         struct mbox_key key = flow->key;
+
+        if (ids->config.is_pending
+            && ids->config.is_pending(ids->config.aux, &key)) {
+            ids_table_wake(&ids->table, flow,
+                           ids->now + IDS_PENDING_SECONDS * SECOND);
+            return;
+        }
+
         bool closed = flow->tcp && flow->tcp->state == IDS_TCP_CLOSED;
 
         end_flow(ids, flow, closed ? IDS_END_CLOSED : IDS_END_TIMEOUT);

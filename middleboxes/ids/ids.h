@@ -50,6 +50,10 @@ struct ids_config {
      * a flow that ends by a timer ('multi_flow' false), or the state that the
      * scan detector keeps of a host.  May be null. */
     void (*dirty)(void *aux, bool multi_flow, const struct mbox_key *);
+
+    /* Returns true if no timer may end the flow yet, because it still belongs
+     * to another instance.  May be null. */
+    bool (*is_pending)(void *aux, const struct mbox_key *);
     void *aux;
 };
 
@@ -72,6 +76,9 @@ enum ids_end { IDS_END_TIMEOUT, IDS_END_CLOSED, IDS_END_REUSED,
 #define IDS_TIMEOUT_TCP_OPEN 3600
 #define IDS_TIMEOUT_TCP_CLOSED 5
 #define IDS_TIMEOUT_OTHER 60
+
+/* A flow that may not end yet is looked at again after as long. */
+#define IDS_PENDING_SECONDS 1
 
 /* Stream state is compressed when the flow has been idle for this long. */
 #define IDS_PACK_SECONDS 1

@@ -218,6 +218,15 @@ on_dirty(void *worker_, bool multi_flow, const struct mbox_key *key)
     }
 }
 
+static bool
+on_pending(void *worker_, const struct mbox_key *key)
+{
+    const struct worker *worker = worker_;
+
+    return (worker->program->mbox
+            && mbox_is_pending(worker->program->mbox, worker->index, key));
+}
+
 static uint64_t
 get_n_flows(void *program_, unsigned int worker)
 {
@@ -674,6 +683,7 @@ create_workers(struct program *program)
         .sigs = program->sigs, .log = program->log, .scan = program->scan,
         .trace = program->trace, .now = program->start,
         .wall = program->wall, .dirty = on_dirty,
+        .is_pending = on_pending,
     };
 
     for (unsigned int i = 0; i < program->options.n_workers; i++) {

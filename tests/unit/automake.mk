@@ -123,9 +123,32 @@ check_PROGRAMS += tests/unit/test-libmbox-parts
 tests_unit_test_libmbox_parts_SOURCES = tests/unit/test-libmbox-parts.c
 tests_unit_test_libmbox_parts_LDADD = $(libmbox_unit_libs)
 
-check_PROGRAMS += tests/unit/test-libmbox-transfer
-tests_unit_test_libmbox_transfer_SOURCES = tests/unit/test-libmbox-transfer.c
-tests_unit_test_libmbox_transfer_LDADD = $(libmbox_unit_libs)
+libmbox_sides = tests/unit/libmbox-sides.c tests/unit/libmbox-sides.h
+
+check_PROGRAMS += tests/unit/test-libmbox-hold
+tests_unit_test_libmbox_hold_SOURCES = \
+	tests/unit/test-libmbox-hold.c $(libmbox_sides)
+tests_unit_test_libmbox_hold_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-events
+tests_unit_test_libmbox_events_SOURCES = \
+	tests/unit/test-libmbox-events.c $(libmbox_sides)
+tests_unit_test_libmbox_events_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-doubt
+tests_unit_test_libmbox_doubt_SOURCES = \
+	tests/unit/test-libmbox-doubt.c $(libmbox_sides)
+tests_unit_test_libmbox_doubt_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-copy
+tests_unit_test_libmbox_copy_SOURCES = \
+	tests/unit/test-libmbox-copy.c $(libmbox_sides)
+tests_unit_test_libmbox_copy_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-hostile
+tests_unit_test_libmbox_hostile_SOURCES = \
+	tests/unit/test-libmbox-hostile.c $(libmbox_sides)
+tests_unit_test_libmbox_hostile_LDADD = $(libmbox_unit_libs)
 
 check_PROGRAMS += tests/unit/test-libmbox-run
 tests_unit_test_libmbox_run_SOURCES = tests/unit/test-libmbox-run.c

@@ -94,6 +94,15 @@ on_dirty(void *core_, bool multi_flow, const struct mbox_key *key)
     }
 }
 
+static bool
+is_pending(void *core_, const struct mbox_key *key)
+{
+    struct core *core = core_;
+
+    (void) key;
+    return core->pending;
+}
+
 void
 core_init(struct core *core, const struct test_rules *rules)
 {
@@ -106,7 +115,7 @@ core_init(struct core *core, const struct test_rules *rules)
     struct ids_config config = {
         .sigs = rules->sigs, .log = core->log, .scan = core->scan,
         .now = SECOND, .wall = 1700000000 * UINT64_C(1000000),
-        .dirty = on_dirty, .aux = core,
+        .dirty = on_dirty, .is_pending = is_pending, .aux = core,
     };
     core->ids = ids_create(&config);
 }

@@ -55,6 +55,7 @@ struct core {
     struct ids_scan *scan;
     int n_dirty_hosts;          /* Calls of 'dirty'. */
     int n_dirty_flows;
+    bool pending;               /* No flow may end by a timer. */
 };
 void core_init(struct core *, const struct test_rules *);
 void core_uninit(struct core *);

@@ -252,6 +252,32 @@ deleting_logs_nothing(void **state)
     core_uninit(&core);
 }
 
+/* A flow that belongs to another instance still does not end here, however long
+ * it is idle, and ends once it belongs here. */
+static void
+pending_flows_do_not_end(void **state)
+{
+    struct mbox_key key = ids_make_key(IPPROTO_TCP, 1, 2, 3, 80);
+    struct core core;
+
+    (void) state;
+    core_init(&core, &rules);
+    core_tcp(&core, 2 * SECOND, &key, 1, 0, TH_SYN, 0, NULL, 0);
+    core.pending = true;
+    for (uint64_t t = 2; t < 200; t++) {
+        ids_tick(core.ids, t * SECOND);
+    }
+    assert_int_equal(ids_n_flows(core.ids), 1);
+    assert_int_equal(core_count(&core, "flow", ""), 0);
+    assert_int_equal(core.n_dirty_flows, 0);
+
+    core.pending = false;
+    ids_tick(core.ids, 202 * SECOND);
+    assert_int_equal(ids_n_flows(core.ids), 0);
+    assert_int_equal(core_count(&core, "flow", "timeout"), 1);
+    core_uninit(&core);
+}
+
 int
 main(void)
 {
@@ -260,6 +286,7 @@ main(void)
         cmocka_unit_test(move_at_every_packet_boundary),
         cmocka_unit_test(move_back_and_forth_at_every_packet),
         cmocka_unit_test(deleting_logs_nothing),
+        cmocka_unit_test(pending_flows_do_not_end),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

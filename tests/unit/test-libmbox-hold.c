@@ -1,0 +1,472 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Moves by method hold, and their ends. */
+
+#include "libmbox-sides.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void
+move_hold(uint32_t options, uint32_t n)
+{
+    struct world w;
+    struct mbox_msg msg;
+
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  options, n);
+    if (options & MBOX_OPT_PRECOPY) {
+        command(&w.s, MBOX_MSG_EXPORT);
+        progress(&w);
+        expect(&w.s, MBOX_MSG_PRECOPY, &msg);
+        assert_int_equal(msg.round, 1);
+        assert_int_equal(msg.n_dirty, 0);
+        expect_none(&w.s);
+        assert_int_equal(checker_all_flows(&w.d.checker), n);
+
+        /* Some change, and another begins. */
+        for (uint32_t i = 0; i < n && i < 3; i++) {
+            feed(&w, &w.s, i, NULL);
+        }
+        feed(&w, &w.s, n++, NULL);
+    }
+
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+    expect_tracer(&w.s, 1);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, &msg);
+    assert_int_equal(msg.seq, 1);
+    assert_int_equal(msg.n_packets, 0);
+
+    /* A second tracer is answered too. */
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 2));
+    expect_tracer(&w.s, 2);
+    progress(&w);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, &msg);
+    assert_int_equal(msg.seq, 2);
+    expect_none(&w.s);
+
+    uint32_t n_released = 0;
+    for (;;) {
+        assert_true(next_msg(&w.d, &msg));
+        if (msg.type == MBOX_MSG_INSTALLED) {
+            break;
+        }
+        assert_int_equal(msg.type, MBOX_MSG_RELEASE);
+        if (msg.select == MBOX_SELECT_KEYS) {
+            n_released += msg.n_keys;
+        } else if (options & MBOX_OPT_PRECOPY
+                   && options & MBOX_OPT_EARLY_RELEASE && !n_released
+                   && msg.n_keys) {
+            assert_int_equal(msg.n_keys, n <= 3 ? n : 4);
+        } else {
+            assert_int_equal(msg.n_keys, 0);
+        }
+    }
+    /* What END releases with all the rest need not be named before. */
+    assert_true(n_released <= (!(options & MBOX_OPT_EARLY_RELEASE) ? 0
+                               : !(options & MBOX_OPT_PRECOPY) ? n
+                               : n <= 3 ? n : 4));
+    assert_int_equal(msg.n_flows, n);
+    assert_int_equal(msg.n_gone, 0);
+    assert_state_at(&w, &w.d, n);
+
+    commit(&w, n);
+    assert_state_at(&w, &w.d, n);
+    assert_int_equal(checker_all_flows(&w.s.checker), 0);
+
+    /* Hosts in the space moved, others were merged and stay. */
+    struct mbox_key key = checker_key(0), host;
+    mbox_key_reverse(&key, &key);
+    for (int i = 0; n && i < 2; i++) {
+        host = checker_host_key(&key);
+        bool inside = host.src[12] == 10;
+        uint32_t *at_s = checker_host(&w.s.checker.w[0], &host, false);
+        uint32_t *at_d = checker_host(&w.d.checker.w[0], &host, false);
+
+        (void) at_d;
+        if (inside) {
+            assert_null(at_s);
+        }
+        mbox_key_reverse(&key, &key);
+    }
+    assert_int_equal(w.d.checker.w[0].total, w.s.checker.w[0].total);
+    world_uninit(&w);
+}
+
+static void
+test_hold(void **state)
+{
+    (void) state;
+    for (uint32_t options = 0; options < 4; options++) {
+        for (int i = 0; i < 4; i++) {
+            static const uint32_t n[] = { 0, 1, 3, 2000 };
+
+            move_hold(options, n[i]);
+            move_hold(options | MBOX_OPT_RELAY, n[i]);
+        }
+    }
+}
+
+/* Flows that end, during pre-copy and when frozen. */
+static void
+test_gone(void **state)
+{
+    struct world w;
+    struct mbox_msg msg;
+
+    (void) state;
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 10);
+    command(&w.s, MBOX_MSG_EXPORT);
+    settle(&w);
+    expect(&w.s, MBOX_MSG_PRECOPY, NULL);
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct mbox_key key = checker_key(i);
+
+        checker_del(&w.s.checker, 0, &key);
+        mb_tracker_mark(w.s.trackers[0], MBOX_STATE_PER_FLOW, &key);
+        if (!i) {
+            w.s.clock += 10 * 1000 * 1000;
+            settle(&w);
+            expect(&w.s, MBOX_MSG_PRECOPY, NULL);
+            assert_int_equal(checker_all_flows(&w.d.checker), 9);
+        }
+    }
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+    settle(&w);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+    expect(&w.d, MBOX_MSG_RELEASE, &msg);
+    assert_int_equal(msg.select, MBOX_SELECT_ALL_EXCEPT);
+    assert_int_equal(msg.n_keys, 1);
+    expect(&w.d, MBOX_MSG_RELEASE, &msg);
+    assert_int_equal(msg.n_keys, 0);
+    expect(&w.d, MBOX_MSG_INSTALLED, &msg);
+    assert_int_equal(msg.n_gone, 2);
+    assert_int_equal(msg.n_flows, 8);
+    assert_int_equal(checker_all_flows(&w.d.checker), 8);
+    commit(&w, 8);
+    world_uninit(&w);
+}
+
+/* Packets that reach a frozen source go back, once each, in order. */
+static void
+test_return(void **state)
+{
+    (void) state;
+    for (int via_channel = 0; via_channel < 2; via_channel++) {
+        struct world w;
+        struct mbox_msg msg;
+
+        world_init(&w);
+        world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                      via_channel ? MBOX_OPT_VIA_CHANNEL : 0, 4);
+        feed_tracer(&w.s, MBOX_TAG_TRACER, 1);
+        expect_tracer(&w.s, 1);
+        settle(&w);
+        uint64_t processed = w.s.checker.processed;
+
+        feed(&w, &w.s, 1, NULL);
+        w.s.max_frame = CHECKER_FRAME;      /* Too short for the tag. */
+        feed(&w, &w.s, 2, NULL);
+        assert_int_equal(w.s.checker.processed, processed);
+        assert_int_equal(w.s.env.returned, 2);
+        expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+        if (via_channel) {
+            expect(&w.s, MBOX_MSG_PACKET, &msg);
+            assert_int_equal(msg.kind, MBOX_TAG_RETURNED);
+            assert_int_equal(msg.seq, 1);
+        } else {
+            struct mb_packet *packet = mb_buffer_pop(&w.s.out);
+            struct mbox_tag tag;
+
+            assert_non_null(packet);
+            assert_true(mbox_tag_peek(packet->data, packet->len, &tag));
+            assert_int_equal(tag.kind, MBOX_TAG_RETURNED);
+            assert_int_equal(tag.seq, 1);
+            mb_packet_free(packet);
+        }
+        expect(&w.s, MBOX_MSG_PACKET, &msg);
+        assert_int_equal(msg.seq, 2);
+        assert_int_equal(msg.data_len, CHECKER_FRAME);
+        assert_int_equal(w.s.out.n, 0);
+
+        command(&w.s, MBOX_MSG_ABORT);
+        command(&w.d, MBOX_MSG_ABORT);
+        settle(&w);
+        assert_null(w.s.t);
+        assert_null(w.d.t);
+        expect(&w.s, MBOX_MSG_ABORTED, &msg);
+        assert_int_equal(msg.n_packets, 2);
+        expect(&w.d, MBOX_MSG_RELEASE, NULL);
+        expect(&w.d, MBOX_MSG_INSTALLED, NULL);
+        expect(&w.d, MBOX_MSG_ABORTED, NULL);
+        assert_int_equal(checker_all_flows(&w.d.checker), 0);
+        assert_int_equal(checker_all_flows(&w.s.checker), 4);
+        world_uninit(&w);
+    }
+}
+
+/* COMMIT may come to D before everything is there: the source died. */
+static void
+test_early_commit(void **state)
+{
+    struct world w;
+
+    (void) state;
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_PRECOPY, 10);
+    command(&w.s, MBOX_MSG_EXPORT);
+    settle(&w);
+    mb_transfer_destroy(w.s.t);
+    w.s.t = NULL;
+    settle(&w);
+    expect(&w.d, MBOX_MSG_ERROR, NULL);
+    command(&w.d, MBOX_MSG_COMMIT);
+    settle(&w);
+    expect(&w.d, MBOX_MSG_COMMITTED, NULL);
+    assert_null(w.d.t);
+    assert_int_equal(checker_all_flows(&w.d.checker), 10);
+    world_uninit(&w);
+}
+
+/* The coordinator decides that only some flows moved. */
+static void
+test_split(void **state)
+{
+    struct world w;
+    struct mbox_msg msg;
+    struct mbox_key keys[3];
+
+    (void) state;
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_EARLY_RELEASE, 10);
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+    settle(&w);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+    do {
+        assert_true(next_msg(&w.d, &msg));
+    } while (msg.type != MBOX_MSG_INSTALLED);
+
+    struct mbox_writer frame;
+    mbox_writer_init(&frame, 65536);
+    mbox_msg_init(&msg, MBOX_MSG_COMMIT, ID);
+    msg.select = MBOX_SELECT_KEYS;
+    msg.n_keys = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        keys[i] = checker_key(i);
+    }
+    mbox_msg_encode(&msg, keys, &frame);
+    assert_int_equal(mbox_msg_decode(frame.data, frame.len, &msg), 0);
+    mb_transfer_recv(w.s.t, &msg);
+    mb_transfer_recv(w.d.t, &msg);
+    mbox_writer_uninit(&frame);
+    settle(&w);
+    expect(&w.s, MBOX_MSG_COMMITTED, &msg);
+    assert_int_equal(msg.n_flows, 3);
+    expect(&w.d, MBOX_MSG_COMMITTED, &msg);
+    assert_int_equal(checker_all_flows(&w.s.checker), 7);
+    assert_int_equal(checker_all_flows(&w.d.checker), 3);
+    for (uint32_t i = 0; i < 10; i++) {
+        struct mbox_key key = checker_key(i);
+
+        assert_int_equal(checker_flow(&w.s.checker.w[0], &key, false) != NULL,
+                         i >= 3);
+        assert_int_equal(checker_flow(&w.d.checker.w[0], &key, false) != NULL,
+                         i < 3);
+    }
+    world_uninit(&w);
+}
+
+/* At whichever step a transfer ends early, by ABORT or by the end of the
+ * coordinator's connection, the state is whole at the source, and nowhere else
+ * unless it was released. */
+static void
+test_end_at_each_step(void **state)
+{
+    (void) state;
+    for (int step = 0; step < 5; step++) {
+        for (int lost = 0; lost < 2; lost++) {
+            struct world w;
+
+            world_init(&w);
+            world_prepare(&w, MBOX_METHOD_HOLD,
+                          MBOX_GUARANTEE_ORDER_PRESERVING,
+                          MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 50);
+            if (step >= 1) {
+                command(&w.s, MBOX_MSG_EXPORT);
+                mb_transfer_run(w.s.t, w.s.clock + 1);
+                mb_transfer_run(w.d.t, w.d.clock + 1);
+            }
+            if (step >= 2) {
+                settle(&w);
+            }
+            if (step >= 3) {
+                feed(&w, &w.s, 7, NULL);
+                assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+            }
+            if (step >= 4) {
+                settle(&w);
+            }
+            if (lost) {
+                mb_transfer_disconnected(w.s.t);
+                mb_transfer_disconnected(w.d.t);
+                settle(&w);
+                assert_int_equal(w.s.t != NULL, step >= 3);
+                assert_int_equal(w.d.t != NULL, step >= 4);
+                if (w.s.t) {
+                    resolve(&w.s, false, MBOX_SELECT_KEYS, NULL, 0);
+                }
+                if (w.d.t) {
+                    resolve(&w.d, false, MBOX_SELECT_KEYS, NULL, 0);
+                }
+            } else {
+                command(&w.s, MBOX_MSG_ABORT);
+                command(&w.d, MBOX_MSG_ABORT);
+            }
+            settle(&w);
+            assert_null(w.s.t);
+            assert_null(w.d.t);
+            assert_state_at(&w, &w.s, 50);
+            assert_int_equal(checker_all_flows(&w.d.checker), 0);
+            feed(&w, &w.s, 7, NULL);
+            assert_state_at(&w, &w.s, 50);
+            world_uninit(&w);
+        }
+    }
+}
+
+/* At whichever step the state channel is cut, both say so, once. */
+static void
+test_cut_channel(void **state)
+{
+    (void) state;
+    for (int step = 0; step < 3; step++) {
+        for (int side_nr = 0; side_nr < 2; side_nr++) {
+            struct world w;
+            struct mbox_msg msg;
+            struct side *side = side_nr ? &w.d : &w.s;
+
+            world_init(&w);
+            for (uint32_t i = 0; i < 2000; i++) {
+                feed(&w, &w.s, i, NULL);
+            }
+            lone_prepare(&w, side, (side_nr ? MBOX_ROLE_DESTINATION
+                                    : MBOX_ROLE_SOURCE),
+                         MBOX_METHOD_HOLD, MBOX_OPT_PRECOPY);
+            if (step == 1 && !side_nr) {
+                command(side, MBOX_MSG_EXPORT);
+                mb_transfer_run(side->t, side->clock + 1);
+            } else if (step == 1) {
+                mbox_msg_init(&msg, MBOX_MSG_STREAM, ID);
+                strcpy(msg.class_name, "checker");
+                msg.schema = 9;
+                msg.epoch = EPOCH;
+                assert_int_equal(mbox_channel_send(w.peer, &msg, NULL, -1), 0);
+                mbox_channel_flush(w.peer);
+                settle(&w);
+            } else if (step == 2 && !side_nr) {
+                assert_true(feed_tracer(side, MBOX_TAG_TRACER, 1));
+                expect(side, MBOX_MSG_TRACER_SEEN, NULL);
+            }
+            mbox_channel_close(w.peer);
+            w.peer = NULL;
+            settle(&w);
+            expect(side, MBOX_MSG_ERROR, &msg);
+            assert_string_not_equal(msg.text, "");
+            expect_none(side);
+            assert_int_equal(mb_transfer_wake(side->t), MB_NEVER);
+
+            /* Frozen it stays until the coordinator says. */
+            uint64_t processed = w.s.checker.processed;
+            feed(&w, side, 0, NULL);
+            assert_int_equal(w.s.checker.processed,
+                             processed + (!side_nr && step < 2));
+            command(side, MBOX_MSG_ABORT);
+            settle(&w);
+            expect(side, MBOX_MSG_ABORTED, NULL);
+            assert_null(side->t);
+            world_uninit(&w);
+        }
+    }
+}
+
+/* S dies before it has sent everything: D says so, and goes on when the
+ * coordinator does, with what it has. */
+static void
+test_salvage(void **state)
+{
+    struct world w;
+    struct mbox_msg msg;
+
+    (void) state;
+    world_init(&w);
+    lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_EVENTS, 0);
+    command(&w.d, MBOX_MSG_BUFFER);
+    expect(&w.d, MBOX_MSG_BUFFERING, NULL);
+    send_stream(&w);
+    mbox_channel_close(w.peer);
+    w.peer = NULL;
+    settle(&w);
+    expect(&w.d, MBOX_MSG_ERROR, &msg);
+    assert_int_equal(msg.code, ECONNRESET);
+
+    give_dnb(&w, false, 0, 1);
+    feed(&w, &w.d, 0, NULL);
+    feed(&w, &w.d, 0, NULL);
+    assert_int_equal(w.d.checker.processed, 1);
+    give_last(&w, false, 1);
+    settle(&w);
+    expect(&w.d, MBOX_MSG_FLUSHED, &msg);
+    assert_int_equal(msg.n_packets, 1);
+    assert_int_equal(msg.n_buffered, 2);
+    feed(&w, &w.d, 0, NULL);
+
+    /* One that the coordinator did not expect any more. */
+    give_dnb(&w, false, 1, 2);
+    give_dnb(&w, false, 1, 2);
+    assert_int_equal(w.d.checker.processed, 5);
+    assert_int_equal(w.d.checker.lost, 0);
+    command(&w.d, MBOX_MSG_COMMIT);
+    settle(&w);
+    expect(&w.d, MBOX_MSG_COMMITTED, NULL);
+    assert_null(w.d.t);
+    world_uninit(&w);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_return),
+        cmocka_unit_test(test_early_commit),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_end_at_each_step),
+        cmocka_unit_test(test_cut_channel),
+        cmocka_unit_test(test_salvage),
+    };
+
+    return cmocka_run_group_tests_name("libmbox method hold", tests, NULL, NULL);
+}
