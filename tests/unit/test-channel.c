@@ -218,11 +218,17 @@ static void
 test_raw_frames(void **state)
 {
     struct random_msg *rm = malloc(sizeof *rm);
+    const int size = 64 * 1024;
     struct mbox_channel *a, *b;
     struct mbox_writer w;
+    int fds[2];
 
     (void) state;
-    channel_pair(&a, &b);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size,
+                                sizeof size), 0);
+    a = mbox_channel_from_fd(fds[0]);
+    b = mbox_channel_from_fd(fds[1]);
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     while (w.len < 2 * 1024 * 1024) {
         random_msg(rm, MBOX_MSG_CHUNK);
