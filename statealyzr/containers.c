@@ -20,9 +20,12 @@
 
 #include "buffers.h"
 #include "links.h"
+#include "modref.h"
 #include "procedures.h"
 #include "pta.h"
 #include "walks.h"
+
+#define MAX_ORIGINS 64          /* Values that an index is computed from. */
 
 /* How an array is indexed. */
 struct index {
@@ -78,6 +81,56 @@ is_advanced(LLVMValueRef index)
     return found;
 }
 
+/* Whether a load reads the table of a container, or an entry. */
+static bool
+loads_entry(const struct sa_containers *cs, LLVMValueRef load)
+{
+    uint32_t insn = sa_insn_id(cs->a->program, load), n;
+    const struct sa_node *nodes = sa_pta_nodes(cs->a->pta, &n);
+    struct sa_nodes reads = sa_modref_reads(cs->a->modref, insn);
+    for (uint32_t i = 0; i < reads.n; i++) {
+        uint32_t v = cs->state->node_variable[reads.ids[i]];
+        if (cs->state->object_structure[nodes[reads.ids[i]].object] != SA_NONE
+            || (v != SA_NONE
+                && sa_state_variable(cs->state, v)->n_elements > 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fields of the packet that an index is computed from: not those of an entry
+ * that says where another one is. */
+static uint32_t
+fields_of_index(const struct sa_containers *cs, LLVMValueRef index)
+{
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    GPtrArray *work = g_ptr_array_new();
+    uint32_t fields = 0;
+    g_ptr_array_add(work, index);
+    for (guint i = 0; i < work->len && i < MAX_ORIGINS; i++) {
+        LLVMValueRef v = work->pdata[i];
+        if (!g_hash_table_add(seen, v)) {
+            continue;
+        }
+        if (LLVMIsACastInst(v) || LLVMIsABinaryOperator(v)) {
+            for (int j = 0; j < LLVMGetNumOperands(v); j++) {
+                g_ptr_array_add(work, LLVMGetOperand(v, j));
+            }
+        } else if (LLVMIsAPHINode(v)) {
+            for (unsigned int j = 0; j < LLVMCountIncoming(v); j++) {
+                g_ptr_array_add(work, LLVMGetIncomingValue(v, j));
+            }
+        } else if (!LLVMIsALoadInst(v) || !loads_entry(cs, v)) {
+            fields |= sa_packet_value(cs->packet,
+                                      sa_value_id(cs->a->program, v));
+        }
+    }
+    g_ptr_array_free(work, TRUE);
+    g_hash_table_destroy(seen);
+    return fields & SA_PACKET_FIELDS;
+}
+
 /* Whether the type that an index counts is as large as an entry. */
 static bool
 counts_entries(const struct sa_containers *cs, LLVMTypeRef type,
@@ -111,8 +164,7 @@ note_gep(struct sa_containers *cs, uint32_t insn)
             continue;
         }
 
-        uint32_t fields = SA_PACKET_FIELDS
-            & sa_packet_value(cs->packet, sa_value_id(p, index));
+        uint32_t fields = fields_of_index(cs, index);
         bool advanced = is_advanced(index);
         struct sa_nodes to = sa_pta_value(cs->a->pta, p->insns[insn].result);
         uint32_t n;

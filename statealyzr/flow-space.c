@@ -418,32 +418,52 @@ inherit(struct sa_flow_space *fs, uint32_t s)
     return true;
 }
 
-/* Whether a variable is no more than the way to entries of a structure: a
- * pointer, an array of pointers, or the table itself. */
+/* Whether an untyped object that the variable owns, an array of pointers, leads
+ * to entries of the structure. */
+static bool
+owns_way_to(const struct sa_flow_space *fs, uint32_t variable,
+            uint32_t structure)
+{
+    const struct sa_state_variable *v = sa_state_variable(fs->state, variable);
+    uint32_t n;
+    const struct sa_node *nodes = sa_pta_nodes(fs->a->pta, &n);
+    for (guint i = 0; i < v->nodes->len; i++) {
+        uint32_t node = g_array_index(v->nodes, uint32_t, i);
+        if (fs->state->object_owner[nodes[node].object] != variable) {
+            continue;
+        }
+        struct sa_nodes to = sa_pta_content(fs->a->pta, node);
+        for (uint32_t j = 0; j < to.n; j++) {
+            if (fs->state->object_structure[nodes[to.ids[j]].object]
+                == structure) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The structure whose entries a variable has one by one, as their table, or
+ * SA_NONE.  A single pointer (first of a list, last used, a table that can
+ * grow) is not of any one entry. */
 static uint32_t
-leads_only_to(const struct sa_flow_space *fs, uint32_t variable)
+table_of(const struct sa_flow_space *fs, uint32_t variable)
 {
     const struct sa_state_variable *v = sa_state_variable(fs->state, variable);
     if (v->structure != SA_NONE) {
         return v->structure;
     }
-    const struct sa_type *t = v->type ? v->type->canonical : NULL;
-    bool pointers = t && t->kind == SA_TYPE_POINTER;
-    if (t && t->kind == SA_TYPE_STRUCT && t->n_members) {
-        pointers = true;        /* The head of a list: first and last. */
-        for (size_t i = 0; i < t->n_members; i++) {
-            pointers &= (t->members[i].type->canonical->kind
-                         == SA_TYPE_POINTER);
-        }
-    }
-    if (!pointers) {
+    if (!v->type || v->type->canonical->kind != SA_TYPE_POINTER) {
         return SA_NONE;
     }
     uint32_t found = SA_NONE;
     for (uint32_t s = 0; s < fs->n_structures; s++) {
-        if (sa_points_to_structure(fs->a, fs->state, v, s)
-            && (found == SA_NONE
-                || (fs->structures[s].class < fs->structures[found].class))) {
+        bool table = (v->n_elements > 1
+                      ? sa_points_to_structure(fs->a, fs->state, v, s)
+                      : owns_way_to(fs, variable, s));
+        if (table && (found == SA_NONE
+                      || (fs->structures[s].class
+                          < fs->structures[found].class))) {
             found = s;
         }
     }
@@ -459,7 +479,7 @@ classify_variable(struct sa_flow_space *fs, uint32_t variable)
         return;
     }
     class->class = SA_CLASS_ALL_FLOWS;
-    uint32_t s = leads_only_to(fs, variable);
+    uint32_t s = table_of(fs, variable);
     if (s != SA_NONE) {
         const struct sa_flow_class *of = &fs->structures[s];
         class->class = of->class;
