@@ -164,7 +164,7 @@ collect_loop_locals(struct sa_state *state, const struct sa_analysis *a,
 {
     const struct sa_program *p = a->program;
     const struct sa_function *f = &p->functions[loop->function];
-    uint32_t header = p->insns[loop->insn].block;
+    uint32_t header = loop->header;
     unsigned int first, last;
     loop_lines(a, loop, &first, &last);
 

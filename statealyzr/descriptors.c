@@ -32,6 +32,8 @@ struct sa_descriptors {
     const struct sa_program *program;
     const struct sa_pta *pta;
     const struct sa_sdg *sdg;
+    GHashTable *calls;          /* Name of a library function -> GArray of
+                                 * instructions that may call it. */
     GHashTable *sources;        /* Name -> struct source *. */
 };
 
@@ -42,6 +44,26 @@ source_destroy(gpointer source_)
 
     sa_slice_destroy(source->slice);
     g_free(source);
+}
+
+/* Enters a call into 'calls'. */
+static void
+add_call(struct sa_descriptors *d, uint32_t insn)
+{
+    uint32_t n;
+    const uint32_t *callees = sa_pta_callees(d->pta, insn, &n);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct sa_function *f = &d->program->functions[callees[i]];
+        GArray *calls = g_hash_table_lookup(d->calls, f->name);
+        if (!calls && !f->defined) {
+            calls = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+            g_hash_table_insert(d->calls, (char *) f->name, calls);
+        }
+        if (calls) {
+            g_array_append_val(calls, insn);
+        }
+    }
 }
 
 struct sa_descriptors *
@@ -55,6 +77,13 @@ sa_descriptors_create(const struct sa_program *program,
     d->sdg = sdg;
     d->sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                        source_destroy);
+    d->calls = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                     (GDestroyNotify) g_array_unref);
+    for (uint32_t insn = 0; insn < program->n_insns; insn++) {
+        if (sa_is_call(program->insns[insn].opcode)) {
+            add_call(d, insn);
+        }
+    }
     return d;
 }
 
@@ -63,6 +92,7 @@ sa_descriptors_destroy(struct sa_descriptors *d)
 {
     if (d) {
         g_hash_table_destroy(d->sources);
+        g_hash_table_destroy(d->calls);
         g_free(d);
     }
 }
@@ -127,20 +157,17 @@ get_source(struct sa_descriptors *d, const char *name)
     }
 
     char **parts = g_strsplit(name, ":", 2);
-    uint32_t f = sa_function_by_name(d->program, parts[0]);
+    const GArray *calls = g_hash_table_lookup(d->calls, parts[0]);
     GArray *seeds = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    uint32_t n = 0;
-    const uint32_t *callers = f != SA_NONE
-                              ? sa_pta_callers(d->pta, f, &n) : NULL;
     source = g_new0(struct source, 1);
     source->insn = SA_NONE;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct sa_insn *insn = &d->program->insns[callers[i]];
-        if (sa_is_call(insn->opcode)
-            && matches_detail(d, insn->value, parts[0], parts[1])) {
-            uint32_t vertex = sa_sdg_insn(d->sdg, callers[i]);
+    for (guint i = 0; calls && i < calls->len; i++) {
+        uint32_t insn = g_array_index(calls, uint32_t, i);
+        if (matches_detail(d, d->program->insns[insn].value, parts[0],
+                           parts[1])) {
+            uint32_t vertex = sa_sdg_insn(d->sdg, insn);
             g_array_append_val(seeds, vertex);
-            source->insn = MIN(source->insn, callers[i]);
+            source->insn = MIN(source->insn, insn);
         }
     }
 

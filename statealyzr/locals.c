@@ -359,7 +359,7 @@ sa_local_lives(const struct sa_analysis *a, const struct sa_loop *loop,
         blocks[loop->blocks[i] - f->first_block] = true;
     }
     struct region r = {
-        loop->function, p->insns[loop->insn].block, blocks, p->values[local],
+        loop->function, loop->header, blocks, p->values[local],
         UINT64_MAX, 0
     };
     uint64_t at_returns;

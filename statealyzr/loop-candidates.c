@@ -270,6 +270,25 @@ add_candidate(struct sa_loops *loops, GArray *array, struct sa_loop *loop,
     l->reached[array->len - 1] = functions;
 }
 
+/* The instruction to show as the place of a loop: the first one of its header
+ * that has a place in the source, or of its other blocks. */
+static uint32_t
+find_place(const struct sa_program *p, const struct sa_region *r)
+{
+    for (guint i = 0; i < r->blocks->len + 1; i++) {
+        const struct sa_block *b
+            = &p->blocks[i ? g_array_index(r->blocks, uint32_t, i - 1)
+                           : r->header];
+        for (uint32_t insn = b->first_insn;
+             insn < b->first_insn + b->n_insns; insn++) {
+            if (sa_insn_loc(p, insn).line) {
+                return insn;
+            }
+        }
+    }
+    return p->blocks[r->header].first_insn;
+}
+
 /* Adds the loops of the control flow graph of a function. */
 static void
 add_regions(struct sa_loops *loops, GArray *array, uint32_t function)
@@ -306,7 +325,8 @@ add_regions(struct sa_loops *loops, GArray *array, uint32_t function)
         guint n_blocks = r->blocks->len;
         struct sa_loop loop = {
             .function = function,
-            .insn = p->blocks[r->header].first_insn,
+            .header = r->header,
+            .insn = find_place(p, r),
             .call = SA_NONE,
             .bounded = bounded,
             .n_blocks = n_blocks,
@@ -411,6 +431,7 @@ add_library_loop(struct sa_loops *loops, GArray *array, uint32_t insn,
     if (reads) {
         struct sa_loop loop = {
             .function = p->insns[insn].function,
+            .header = p->insns[insn].block,
             .insn = insn,
             .call = insn,
             .handlers = g_memdup2(called->data,

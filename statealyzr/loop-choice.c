@@ -138,9 +138,7 @@ static bool
 is_inner(const struct sa_loops *loops, const struct blocks *b,
          uint32_t index, uint32_t block)
 {
-    uint32_t header = loops->private->program->insns[loops->loops[index].insn]
-                      .block;
-    uint32_t n;
+    uint32_t header = loops->loops[index].header, n;
     const uint32_t *in = sa_csr_get(&b->loops, block, &n);
 
     for (uint32_t i = 0; i < n; i++) {
@@ -237,8 +235,7 @@ sa_loop_encloses(const struct sa_loops *loops, size_t outer, size_t inner)
     if (outer == inner) {
         return false;
     } else if (o->function == i->function
-               && loop_has_block(o, loops->private->program->insns[i->insn]
-                                    .block)
+               && loop_has_block(o, i->header)
                && (i->call != SA_NONE || i->n_blocks < o->n_blocks)) {
         return true;
     }
@@ -287,15 +284,16 @@ keep_outermost(const struct sa_loops *loops, GArray *set,
     g_array_free(all, TRUE);
 }
 
-/* Decides which loops stand for loop 'index' and those inside of it: itself, or
- * some of 'inside', the ones that stand for what it encloses.  Returns a set of
- * indexes. */
+/* Decides which loops stand for loop 'index' and those inside of it: itself,
+ * or some of 'inside', the ones that stand for what it encloses.  Returns a set
+ * of indexes.  A loop in a loop that runs nothing else (a "goto" back before
+ * the wait) is the same loop for us. */
 static GArray *
 decide(const struct sa_loops *loops, uint32_t index, const GArray *inside)
 {
     const struct sa_loop *loop = &loops->loops[index];
     GArray *significant = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    bool inner_opens = false;
+    bool inner_opens = false, same = false;
 
     for (guint i = 0; i < inside->len; i++) {
         uint32_t inner = g_array_index(inside, uint32_t, i);
@@ -303,11 +301,13 @@ decide(const struct sa_loops *loops, uint32_t index, const GArray *inside)
         if (!in->bounded && in->waits
             && (in->n_reached + 1) * SIGNIFICANT >= loop->n_reached + 1) {
             g_array_append_val(significant, inner);
+            same = same || (in->function == loop->function
+                            && in->n_reached == loop->n_reached);
             inner_opens = inner_opens || in->opens;
         }
     }
 
-    bool itself = !loop->bounded && loop->waits
+    bool itself = !loop->bounded && (loop->waits || same)
                   && (!loop->opens || inner_opens || !significant->len);
     if (itself || !significant->len) {
         g_array_set_size(significant, 0);

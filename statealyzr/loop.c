@@ -290,6 +290,7 @@ add_function(struct sa_loops *loops, uint32_t f)
     l->reached[i] = fs;
     loops->loops[i] = (struct sa_loop) {
         .function = f,
+        .header = function->first_block,
         .insn = function->first_insn,
         .call = SA_NONE,
         .blocks = blocks,

@@ -50,8 +50,8 @@ struct sa_read_site {
 
 struct sa_loop {
     uint32_t function;          /* The loop procedure. */
-    uint32_t insn;              /* Where: first instruction of the header, or
-                                 * the call, if the loop is in a library. */
+    uint32_t header;            /* Block it is entered by, or of the call. */
+    uint32_t insn;              /* Where to show it: an instruction. */
     uint32_t call;              /* That call, or SA_NONE. */
     const uint32_t *blocks;     /* Of the loop, ascending; none for a call. */
     size_t n_blocks;
