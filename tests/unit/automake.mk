@@ -13,6 +13,7 @@
 # limitations under the License.
 
 EXTRA_DIST += \
+	tests/unit/channel-test.h \
 	tests/unit/random-msg.h \
 	tests/unit/test-certs.h \
 	tests/unit/test-util.h
@@ -41,7 +42,15 @@ tests_unit_test_msg_LDADD = $(unit_libs)
 
 check_PROGRAMS += tests/unit/test-channel
 tests_unit_test_channel_SOURCES = tests/unit/test-channel.c
-tests_unit_test_channel_LDADD = $(unit_libs) -lutil
+tests_unit_test_channel_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-channel-address
+tests_unit_test_channel_address_SOURCES = tests/unit/test-channel-address.c
+tests_unit_test_channel_address_LDADD = $(unit_libs) -lutil
+
+check_PROGRAMS += tests/unit/test-channel-fds
+tests_unit_test_channel_fds_SOURCES = tests/unit/test-channel-fds.c
+tests_unit_test_channel_fds_LDADD = $(unit_libs)
 
 check_PROGRAMS += tests/unit/test-tls
 tests_unit_test_tls_SOURCES = tests/unit/test-tls.c
