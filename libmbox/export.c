@@ -202,9 +202,9 @@ must_merge(const struct mb_export *export, const struct state *state)
     return false;
 }
 
-/* True if D must be told that 'state' has ended.  It may have it if it was sent
- * from the list before the tracker knew of it, or copied before; and once flows
- * are released, D must hear of each that it waits for. */
+/* True if D must be told that 'state' has ended.  D may have it if it was sent
+ * from the list before the tracker knew of it, or copied before; and once
+ * flows are released, D must hear of each that it waits for. */
 static bool
 must_tell_gone(const struct mb_export *export, const struct state *state)
 {

@@ -24,8 +24,8 @@
  * Every function here runs in that worker, between two packets, so each
  * chunk is consistent; slices are bounded in time.
  *
- * The flows that exist at the start are a list, which is sent from its front to
- * its end.  Only flows that change meanwhile have an entry in the tracker, so
+ * The flows that exist at the start are a list, which is sent from its front
+ * to its end.  Only flows that change meanwhile have an entry in the tracker, so
  * that a flow that is idle costs little. */
 
 #include "dirty.h"
@@ -74,8 +74,8 @@ enum mb_slice_part {
     MB_SLICE_LISTED,            /* Flows that existed at the start, once. */
 };
 
-/* Reads states until 'deadline' has passed (it looks at the clock now and then)
- * or 'max_bytes' are written; at least one. */
+/* Reads states until 'deadline' has passed (it looks at the clock now and
+ * then) or 'max_bytes' are written; at least one. */
 struct mb_slice {
     struct mb_export *export;
     enum mb_slice_part part;

@@ -257,6 +257,6 @@ main(void)
         cmocka_unit_test(test_device),
     };
 
-    return cmocka_run_group_tests_name("channels over unix sockets and character devices", tests, make_tmp_dir,
-                                       remove_tmp_dir);
+    return cmocka_run_group_tests_name("channel addresses", tests,
+                                       make_tmp_dir, remove_tmp_dir);
 }

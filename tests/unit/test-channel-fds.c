@@ -263,5 +263,6 @@ main(void)
         cmocka_unit_test(test_unsent_fds),
     };
 
-    return cmocka_run_group_tests_name("channels that pass descriptors", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("channel descriptors", tests, NULL,
+                                       NULL);
 }

@@ -437,5 +437,5 @@ main(void)
         cmocka_unit_test(test_backlog_is_polled_for),
     };
 
-    return cmocka_run_group_tests_name("channels over socket pairs", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("channel", tests, NULL, NULL);
 }

@@ -154,5 +154,6 @@ main(void)
         cmocka_unit_test(test_doubt_without_source),
     };
 
-    return cmocka_run_group_tests_name("libmbox transfers in doubt", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("libmbox transfers in doubt", tests, NULL,
+                                       NULL);
 }

@@ -289,5 +289,6 @@ main(void)
         cmocka_unit_test(test_buffer_limit),
     };
 
-    return cmocka_run_group_tests_name("libmbox method events", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("libmbox method events", tests, NULL,
+                                       NULL);
 }

@@ -468,5 +468,6 @@ main(void)
         cmocka_unit_test(test_salvage),
     };
 
-    return cmocka_run_group_tests_name("libmbox method hold", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("libmbox method hold", tests, NULL,
+                                       NULL);
 }
