@@ -41,6 +41,8 @@ static const struct verb verbs[] = {
     { "copy", SA_EFFECT_COPY, "tf?s?c" },
     { "write", SA_EFFECT_WRITE, "t?s?c" },
     { "read", SA_EFFECT_READ, "f?s?c" },
+    { "read-deep", SA_EFFECT_READ, "f" },
+    { "write-deep", SA_EFFECT_WRITE, "t" },
     { "static", SA_EFFECT_STATIC, "tn" },
     { "store-static", SA_EFFECT_STORE_STATIC, "fn" },
     { "load-static", SA_EFFECT_LOAD_STATIC, "tn" },
@@ -83,6 +85,10 @@ parse_words(struct sa_tables *tables, const struct verb *verb, char **words,
                    : *w == 's' ? &e->size : &e->count;
         if (*w == 'n') {
             e->name = g_string_chunk_insert_const(tables->strings, *words);
+        } else if (**words == '@' && (*w == 't' || *w == 'f')) {
+            *arg = SA_STATIC;
+            e->name = g_string_chunk_insert_const(tables->strings,
+                                                  *words + 1);
         } else if (!sa_parse_argument(*words, arg)) {
             return false;
         }
@@ -156,6 +162,7 @@ parse_effect(struct sa_tables *tables, char **words, struct sa_effect *e)
     }
     for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
         if (!strcmp(words[0], verbs[i].name)) {
+            e->deep = g_str_has_suffix(words[0], "-deep");
             return parse_words(tables, &verbs[i], words + 1, e);
         }
     }

@@ -146,6 +146,28 @@ library_node(struct sa_pta *pta, const char *name)
     return pta_node(pta, pta_library_object(pta, name), 0);
 }
 
+/* Makes 'to' have the value of vertex 'value': a result; or, if it is an
+ * argument, what that points to. */
+static void
+set_result(struct sa_pta *pta, int to_arg, uint32_t to, uint32_t value)
+{
+    if (to_arg == SA_RETURN) {
+        pta_add_edge(pta, value, to);
+    } else if (to != SA_NONE) {
+        pta_add_constraint(pta, to, C_STORE, value);
+    }
+}
+
+/* A variable that points to the library's object 'name'. */
+static uint32_t
+pointer_to_library(struct sa_pta *pta, const char *name)
+{
+    uint32_t vertex = pta_new_variable(pta);
+
+    pta_add_points_to(pta, vertex, library_node(pta, name));
+    return vertex;
+}
+
 static uint32_t
 callback_argument(struct sa_pta *pta, uint32_t insn,
                   const struct sa_effect_arg *arg)
@@ -153,9 +175,7 @@ callback_argument(struct sa_pta *pta, uint32_t insn,
     uint32_t vertex;
 
     if (arg->name) {
-        vertex = pta_new_variable(pta);
-        pta_add_points_to(pta, vertex, library_node(pta, arg->name));
-        return vertex;
+        return pointer_to_library(pta, arg->name);
     }
     vertex = argument(pta, insn, arg->arg);
     if (arg->deref && vertex != SA_NONE) {
@@ -196,21 +216,19 @@ static void
 apply_effect(struct sa_pta *pta, uint32_t insn, const struct sa_effect *e,
              int to_arg, int from_arg)
 {
-    uint32_t to = argument(pta, insn, to_arg);
-    uint32_t from = argument(pta, insn, from_arg);
+    uint32_t to = (to_arg == SA_STATIC ? pointer_to_library(pta, e->name)
+                   : argument(pta, insn, to_arg));
+    uint32_t from = (from_arg == SA_STATIC ? pointer_to_library(pta, e->name)
+                     : argument(pta, insn, from_arg));
     uint32_t temporary;
 
     switch (e->kind) {
     case SA_EFFECT_ALLOC:
     case SA_EFFECT_REALLOC: {
         uint32_t object = pta_heap_object(pta, insn, SA_NONE, 0, e);
-        if (to_arg == SA_RETURN) {
-            pta_add_points_to(pta, to, pta_node(pta, object, 0));
-        } else if (to != SA_NONE) {
-            temporary = pta_new_variable(pta);
-            pta_add_points_to(pta, temporary, pta_node(pta, object, 0));
-            pta_add_constraint(pta, to, C_STORE, temporary);
-        }
+        temporary = pta_new_variable(pta);
+        pta_add_points_to(pta, temporary, pta_node(pta, object, 0));
+        set_result(pta, to_arg, to, temporary);
         break;
     }
     case SA_EFFECT_ASSIGN:
@@ -234,13 +252,13 @@ apply_effect(struct sa_pta *pta, uint32_t insn, const struct sa_effect *e,
                      ? constant_argument(pta, insn, e->size) : 0);
         break;
     case SA_EFFECT_STATIC:
-        pta_add_points_to(pta, to, library_node(pta, e->name));
+        set_result(pta, to_arg, to, pointer_to_library(pta, e->name));
         break;
     case SA_EFFECT_STORE_STATIC:
         pta_add_edge(pta, from, library_node(pta, e->name));
         break;
     case SA_EFFECT_LOAD_STATIC:
-        pta_add_edge(pta, library_node(pta, e->name), to);
+        set_result(pta, to_arg, to, library_node(pta, e->name));
         break;
     case SA_EFFECT_CALL:
         apply_call(pta, insn, e);

@@ -61,7 +61,8 @@
  * string of effects, separated by ";":
  *
  *   none                     touches no memory of the program
- *   alloc TO [SIZE [COUNT]]  TO = a new object of SIZE * COUNT bytes
+ *   alloc TO [SIZE [COUNT]]  TO = a new object of SIZE * COUNT bytes; *TO if TO
+ *                            is an argument, here and for static, load-static
  *   realloc TO FROM [SIZE]   as alloc, with what FROM points to copied
  *   free FROM
  *   assign TO FROM           TO = FROM
@@ -70,6 +71,8 @@
  *   copy TO FROM [LEN]       *TO = *FROM, bytes that may hold pointers
  *   write TO [LEN]           *TO = bytes that are no pointers
  *   read FROM [LEN]          reads *FROM
+ *   read-deep, write-deep    ... and what can be reached from there through
+ *                            pointers: iovecs, va_lists
  *   static TO NAME           TO = the library's object NAME
  *   store-static FROM NAME   the object NAME holds FROM
  *   load-static TO NAME      TO = what the object NAME holds
@@ -81,8 +84,8 @@
  * the library's object NAME, or "*N" for a pointer that argument N points to.
  * F is an argument, or "*N+OFFSET": the function pointer OFFSET bytes into what
  * argument N points to.  "call F ARG... > NAME": what the function returns is
- * stored in the library's object NAME.  "..." as TO, FROM or LEN stands for
- * each variable argument. */
+ * stored in the library's object NAME.  "..." as TO or FROM stands for each
+ * variable argument, "@NAME" for a pointer to the library's object NAME. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,7 +95,8 @@
 enum {
     SA_RETURN = -1,             /* What the function returns. */
     SA_NO_ARG = -2,             /* None. */
-    SA_VARARGS = -3             /* Each variable argument. */
+    SA_VARARGS = -3,            /* Each variable argument. */
+    SA_STATIC = -4              /* The library's object 'name'. */
 };
 
 /* A packet-read call. */
@@ -174,6 +178,8 @@ struct sa_effect {
                                  * what 'from' points to (ev_io_start). */
     uint32_t offset;
     bool later;                 /* CALL: not during this call (signal). */
+    bool deep;                  /* READ, WRITE: and what is reached from there
+                                 * through pointers (iovecs, va_lists). */
 };
 
 struct sa_library_call {
