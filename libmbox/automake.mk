@@ -43,6 +43,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/port.c \
 	libmbox/port.h \
 	libmbox/process.h \
+	libmbox/source-state.c \
 	libmbox/space-match.c \
 	libmbox/state.c \
 	libmbox/state.h \
@@ -52,6 +53,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/transfer-doubt.c \
 	libmbox/transfer-destination.h \
 	libmbox/transfer-source.c \
+	libmbox/transfer-source.h \
 	libmbox/transfer.c \
 	libmbox/transfer.h \
 	libmbox/workers.c \

@@ -208,23 +208,6 @@ release_keys(struct mb_destination *d, const struct mbox_msg *msg,
     }
 }
 
-/* Adds the keys of 'msg', made canonical, to 'table'. */
-bool
-mb_destination_add_keys(struct mb_table *table, const struct mbox_msg *msg)
-{
-    for (uint32_t i = 0; i < msg->n_keys; i++) {
-        struct mbox_key key, canonical;
-
-        mbox_msg_get_key(msg, i, &key);
-        mbox_key_canonical(&key, &canonical);
-        if (mb_table_insert(table, MBOX_STATE_PER_FLOW, &canonical)
-            == MB_NO_ENTRY) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The state channel. */
 
 static void
@@ -433,7 +416,7 @@ recv_frozen(struct mb_destination *d, const struct mbox_msg *msg)
         t->env->ops->control_flush(t->env->aux);
 
         d->released_except = true;
-        if (!mb_destination_add_keys(&d->except, msg)) {
+        if (!mb_transfer_add_keys(&d->except, msg)) {
             mb_transfer_fail(t, ENOMEM, "release");
         }
     }

@@ -25,8 +25,8 @@
  * chunk is consistent; slices are bounded in time.
  *
  * The flows that exist at the start are a list, which is sent from its front
- * to its end.  Only flows that change meanwhile have an entry in the tracker, so
- * that a flow that is idle costs little. */
+ * to its end.  Only flows that change meanwhile have an entry in the tracker,
+ * so that a flow that is idle costs little. */
 
 #include "dirty.h"
 #include "mbox-msg.h"

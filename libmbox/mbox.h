@@ -199,13 +199,13 @@ void mbox_stop(struct mbox *);
 void mbox_dirty(struct mbox *, unsigned int worker, enum mbox_state_scope,
                 const struct mbox_key *key);
 
-/* True while the flow 'key' is on its way to this instance: 'put' may have been
- * called for it, but the source still has it, processes its packets, and ends
- * it when it ends; should the transfer fail, 'del' will be called.  Ask before
- * a timer ends a flow, and if it is pending, look at it again later, or its end
- * would be told of twice.  (Packets of a flow come here only once it belongs
- * here, so that what they do need not ask.)  Call from a callback.  Costs one
- * branch while nothing is on its way. */
+/* True while the flow 'key' is on its way to this instance: 'put' may have
+ * been called for it, but the source still has it, processes its packets, and
+ * ends it when it ends; should the transfer fail, 'del' will be called.  Ask
+ * before a timer ends a flow, and if it is pending, look at it again later, or
+ * its end would be told of twice.  (Packets of a flow come here only once it
+ * belongs here, so that what they do need not ask.)  Call from a callback.
+ * Costs one branch while nothing is on its way. */
 bool mbox_is_pending(const struct mbox *, unsigned int worker,
                      const struct mbox_key *key);
 

@@ -34,8 +34,8 @@ struct mb_pending {
                                  * than the one that they are kept under. */
 };
 
-/* Adds '*pending', with its space, to the list '*list', or removes it and frees
- * what it has. */
+/* Adds '*pending', with its space, to the list '*list', or removes it and
+ * frees what it has. */
 struct mb_pending_change {
     struct mb_pending *pending;
     struct mb_pending **list;
@@ -47,7 +47,8 @@ void mb_pending_close(void *change);
  * short. */
 bool mb_pending_put(struct mb_pending *, const struct mbox_key *key);
 
-/* True if 'key' is in the flow space, whichever direction of its flow it is. */
+/* True if 'key' is in the flow space, whichever direction of its flow it
+ * is. */
 bool mb_flow_is_in_space(const struct mbox_space *, const struct mbox_key *);
 
 /* True if 'key' is pending by one of the list. */

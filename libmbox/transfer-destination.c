@@ -227,7 +227,7 @@ recv_commit(struct mb_destination *d, const struct mbox_msg *msg)
     if (msg->select != MBOX_SELECT_ALL_EXCEPT || msg->n_keys) {
         d->sweep = SWEEP_UNSELECTED;
         d->commit_select = msg->select;
-        if (!mb_destination_add_keys(&d->commit_keys, msg)) {
+        if (!mb_transfer_add_keys(&d->commit_keys, msg)) {
             mb_transfer_fail(d->t, ENOMEM, "commit");
         }
     }

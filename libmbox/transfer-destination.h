@@ -102,9 +102,6 @@ void mb_destination_send_batch(struct mb_destination *);
 int mb_destination_del_state(struct mb_destination *, uint8_t scope,
                              const struct mbox_key *);
 
-/* Adds the keys of the message, made canonical.  False: memory is short. */
-bool mb_destination_add_keys(struct mb_table *, const struct mbox_msg *);
-
 /* destination-packets.c */
 
 void mb_destination_recv_packet(struct mb_destination *,

@@ -44,6 +44,22 @@ mb_transfer_send(struct mb_transfer *t, const struct mbox_msg *msg,
     }
 }
 
+bool
+mb_transfer_add_keys(struct mb_table *table, const struct mbox_msg *msg)
+{
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key, canonical;
+
+        mbox_msg_get_key(msg, i, &key);
+        mbox_key_canonical(&key, &canonical);
+        if (mb_table_insert(table, MBOX_STATE_PER_FLOW, &canonical)
+            == MB_NO_ENTRY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 send_error(struct mb_env *env, uint32_t id, int code, const char *text)
 {

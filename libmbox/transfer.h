@@ -198,6 +198,9 @@ unsigned int mb_worker_of(const struct mbox_key *key, unsigned int n_workers);
 void mb_transfer_send(struct mb_transfer *, const struct mbox_msg *,
                       const struct mbox_key *keys);
 
+/* Adds the keys of the message, made canonical.  False: memory is short. */
+bool mb_transfer_add_keys(struct mb_table *, const struct mbox_msg *);
+
 /* Fails the transfer: "NAME: WHAT: strerror(code)" goes to the coordinator. */
 void mb_transfer_fail(struct mb_transfer *, int code, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
