@@ -989,7 +989,7 @@ test_other_actions(void **state OVS_UNUSED)
     action = (struct ovs_action_mbox) { .type = MBOX_ODP_DUP, .id = 77 };
     mbox_steer_execute(&dp, &batch, false, &action);
     struct mbox_upcall *upcall = mbox_steer_recv();
-    assert_int_equal(upcall->reason, MBOX_UPCALL_DUP);
+    assert_int_equal(upcall->reason, MBOX_UPCALL_ACTION);
     assert_int_equal(upcall->id, 77);
     assert_true(dp_packet_equal(upcall->packet, original));
     mbox_upcall_destroy(upcall);

@@ -31,6 +31,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "socket-util.h"
 #include "timeval.h"
 #include "util.h"
@@ -259,6 +260,44 @@ relay(struct mbox_open_transfer *ot, struct mbox_conn *src,
     }
 }
 
+/* True if an instance may give the frame to the transfer as a packet of its: it
+ * is in the flow space, and carries no tag (any more). */
+static bool
+is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
+               size_t len)
+{
+    const struct mbox_space *space = &ot->request.space;
+    struct mbox_packet_layout layout;
+    struct mbox_key key;
+
+    mbox_key_extract(frame, len, &key, &layout);
+    return (len >= ETH_HEADER_LEN
+            && !mbox_tag_is_tagged(frame, len)
+            && mbox_space_contains(space, &key)
+            && !(layout.later_frag && mbox_space_has_ports(space)));
+}
+
+/* Counts a packet that an agent has sent by its connection and that its
+ * transfer does not concern, and disconnects it if that goes on. */
+static void
+drop_foreign_packet(struct mbox_coordinator *c, struct mbox_conn *conn,
+                    uint32_t id)
+{
+    struct mbox_instance *instance = mbox_registry_find(&c->registry,
+                                                        conn->name);
+
+    c->transfers.n_tagged_dropped++;
+    if (instance) {
+        instance->n_tagged_dropped++;
+    }
+    VLOG_WARN_RL(&rl, "instance %s: dropped a packet from its agent that is "
+                 "not of transfer %"PRIu32"'s flow space", conn->name, id);
+    if (++conn->n_foreign >= MBOX_CONN_MAX_FOREIGN) {
+        mbox_conn_blame(conn, "%d packets that are not of its transfers' flow "
+                        "spaces", MBOX_CONN_MAX_FOREIGN);
+    }
+}
+
 void
 mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
                     const struct mbox_msg *msg, const void *frame,
@@ -303,6 +342,9 @@ mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
         mbox_conn_blame(conn, "message \"%s\" for transfer %"PRIu32", which "
                         "its %s must not send", type, msg->id,
                         role == MBOX_ROLE_SOURCE ? "source" : "destination");
+    } else if (msg->type == MBOX_MSG_PACKET
+               && !is_of_transfer(ot, msg->data, msg->data_len)) {
+        drop_foreign_packet(c, conn, msg->id);
     } else if (msg->type == MBOX_MSG_RELAY) {
         relay(ot, conn, frame, frame_len);
     } else {
@@ -442,14 +484,10 @@ recv_tagged(struct mbox_coordinator *c, const struct mbox_instance *instance,
 
     mbox_tag_pop(frame);
     dp_packet_pull(packet, MBOX_TAG_LEN);
-    if (tag.kind != MBOX_TAG_TRACER) {
-        struct mbox_key key;
-
-        mbox_key_extract(dp_packet_data(packet), dp_packet_size(packet), &key,
-                         NULL);
-        if (!mbox_space_contains(&ot->request.space, &key)) {
-            return TAGGED_FOREIGN;
-        }
+    if (tag.kind != MBOX_TAG_TRACER
+        && !is_of_transfer(ot, dp_packet_data(packet),
+                           dp_packet_size(packet))) {
+        return TAGGED_FOREIGN;
     }
     return (mbox_transfer_recv_tagged(ot->transfer, role, &tag,
                                       dp_packet_data(packet),
@@ -462,7 +500,9 @@ recv_upcall(struct mbox_coordinator *c, struct mbox_upcall *upcall)
 {
     struct mbox_transfers *transfers = &c->transfers;
 
-    if (upcall->reason == MBOX_UPCALL_DUP) {
+    if (upcall->reason == MBOX_UPCALL_ACTION) {
+        count_dup(transfers, upcall);
+    } else if (upcall->reason == MBOX_UPCALL_DUP) {
         struct mbox_open_transfer *ot = mbox_transfers_find(transfers,
                                                             upcall->id);
 
@@ -470,8 +510,6 @@ recv_upcall(struct mbox_coordinator *c, struct mbox_upcall *upcall)
             mbox_transfer_recv_dup(ot->transfer,
                                    dp_packet_data(upcall->packet),
                                    dp_packet_size(upcall->packet));
-        } else {
-            count_dup(transfers, upcall);
         }
     } else {
         struct mbox_instance *instance

@@ -93,7 +93,8 @@ struct mbox_transfers {
     uint32_t next_id;
     struct hmap dup_counts;
     uint64_t n_dup_uncounted;   /* With more ids than MBOX_DUP_COUNT_MAX. */
-    uint64_t n_tagged_dropped;  /* Tagged packets that no transfer wanted. */
+    uint64_t n_tagged_dropped;  /* Packets from instances, tagged or by the
+                                 * channel, that no transfer wanted. */
 };
 
 void mbox_transfers_init(struct mbox_transfers *);

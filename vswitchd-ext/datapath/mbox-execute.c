@@ -326,8 +326,8 @@ execute_dup(const struct mbox_dp *dp, struct dp_packet_batch *batch,
     struct dp_packet *packet;
 
     DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
-        mbox_upcall_send(MBOX_UPCALL_DUP, action->id, ODPP_NONE, dp->dp_name,
-                         packet);
+        mbox_upcall_send(MBOX_UPCALL_ACTION, action->id, ODPP_NONE,
+                         dp->dp_name, packet);
     }
     done_with_batch(batch, steal);
 }
@@ -407,6 +407,45 @@ execute_untag(struct dp_packet_batch *batch, bool steal)
     }
 }
 
+/* True if a tag is behind the VLAN headers of 'packet', however many. */
+static bool
+has_inner_tag(const struct dp_packet *packet)
+{
+    const uint8_t *p = dp_packet_data(packet);
+
+    for (size_t ofs = 2 * ETH_ADDR_LEN; ofs + 2 <= dp_packet_size(packet);
+         ofs += VLAN_HEADER_LEN) {
+        uint16_t type = p[ofs] << 8 | p[ofs + 1];
+
+        if (type == MBOX_TAG_ETHERTYPE) {
+            return true;
+        } else if (!eth_type_vlan(htons(type))) {
+            break;
+        }
+    }
+    return false;
+}
+
+static void
+execute_screen(struct dp_packet_batch *batch, bool steal)
+{
+    const size_t n = dp_packet_batch_size(batch);
+    struct dp_packet *packet;
+    size_t i;
+
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
+        if (has_inner_tag(packet)) {
+            mbox_class_count_forged(1);
+            dp_packet_delete(packet);
+        } else {
+            dp_packet_batch_refill(batch, packet, i);
+        }
+    }
+    if (steal) {
+        dp_packet_delete_batch(batch, true);
+    }
+}
+
 static void
 execute_tracer(const struct mbox_dp *dp, struct dp_packet_batch *batch,
                bool steal, const struct ovs_action_mbox *action)
@@ -462,6 +501,10 @@ mbox_steer_execute(const struct mbox_dp *dp, struct dp_packet_batch *batch,
 
     case MBOX_ODP_INGRESS:
         execute_ingress(dp, batch, steal, action);
+        return;
+
+    case MBOX_ODP_SCREEN:
+        execute_screen(batch, steal);
         return;
 
     case MBOX_ODP_FORGED:

@@ -135,14 +135,15 @@ void mbox_steer_del_dpif(struct dpif *);
 /* Packets for the coordinator. */
 
 enum mbox_upcall_reason {
-    MBOX_UPCALL_DUP,            /* mbox_dup action, or mode DUP. */
+    MBOX_UPCALL_DUP,            /* Mode DUP. */
+    MBOX_UPCALL_ACTION,         /* mbox_dup action. */
     MBOX_UPCALL_INGRESS,        /* Tagged packet from an MB port. */
 };
 
 struct mbox_upcall {
     struct mpsc_queue_node node;
     enum mbox_upcall_reason reason;
-    uint32_t id;                /* DUP: transfer or action id. */
+    uint32_t id;                /* DUP: transfer.  ACTION: as it says. */
     odp_port_t port;            /* INGRESS: where it came in. */
     char dp_name[64];
     struct dp_packet *packet;   /* Owned. */

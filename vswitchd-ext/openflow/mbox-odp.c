@@ -78,6 +78,10 @@ mbox_odp_format(struct ds *ds, const struct nlattr *attr,
         ds_put_char(ds, ')');
         break;
 
+    case MBOX_ODP_SCREEN:
+        ds_put_cstr(ds, "screen");
+        break;
+
     case MBOX_ODP_FORGED:
         ds_put_cstr(ds, "forged");
         break;
@@ -164,6 +168,9 @@ scan_action(const char **s, struct ovs_action_mbox *action)
         action->type = MBOX_ODP_INGRESS;
         return (scan_number(s, "port=", &action->port)
                 && skip_literal(s, ")"));
+    } else if (skip_literal(s, "screen")) {
+        action->type = MBOX_ODP_SCREEN;
+        return true;
     } else if (skip_literal(s, "forged")) {
         action->type = MBOX_ODP_FORGED;
         return true;

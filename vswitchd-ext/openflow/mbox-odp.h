@@ -31,6 +31,8 @@
  *     tracer(port=P,id=N,seq=S)      send a tracer on P
  *     ingress(port=P)                a tagged packet from MB port P: to the
  *                                    coordinator
+ *     screen                         drop and count packets with a tag behind
+ *                                    VLAN headers, however many
  *     forged                         a tagged packet from a port that may not
  *                                    send one: drop and count
  *
@@ -52,6 +54,7 @@ enum mbox_odp_type {
     MBOX_ODP_TRACER = 5,
     MBOX_ODP_INGRESS = 6,
     MBOX_ODP_FORGED = 7,
+    MBOX_ODP_SCREEN = 8,
 };
 
 struct ovs_action_mbox {

@@ -27,6 +27,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
+#include "packets.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(mbox_xlate);
@@ -183,12 +184,21 @@ mbox_xlate_ingress(const struct flow *flow, const char *dp_name,
     const char *what;
     bool any;
 
-    /* With a VLAN header in front too: the flow tables could remove it. */
-    if (flow->dl_type != htons(MBOX_TAG_ETHERTYPE)) {
+    /* With VLAN headers in front too: the flow tables could remove them.  If
+     * there are more of them than Open vSwitch looks behind, the datapath looks
+     * at each packet. */
+    memset(&action, 0, sizeof action);
+    if (eth_type_vlan(flow->dl_type)) {
+        mbox_class_is_mbox_port(dp_name, port, &any);
+        if (any) {
+            action.type = MBOX_ODP_SCREEN;
+            mbox_odp_put(odp_actions, &action);
+        }
+        return NULL;
+    } else if (flow->dl_type != htons(MBOX_TAG_ETHERTYPE)) {
         return NULL;
     }
 
-    memset(&action, 0, sizeof action);
     if (mbox_class_is_mbox_port(dp_name, port, &any)) {
         action.type = MBOX_ODP_INGRESS;
         action.port = odp_to_u32(port);
