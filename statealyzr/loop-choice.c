@@ -149,61 +149,127 @@ is_inner(const struct sa_loops *loops, const struct blocks *b,
     return false;
 }
 
+/* Walks from the blocks of a loop through what they call, nearest first, and not
+ * into what 'skip' says.  Calls visit(block, depth, aux) until that returns
+ * false. */
+static void
+walk_calls(const struct sa_loops *loops, const struct blocks *b,
+           uint32_t index, bool skip_inner,
+           bool (*visit)(uint32_t block, uint32_t depth, void *aux),
+           void *aux)
+{
+    const struct sa_program *p = loops->private->program;
+    const struct sa_loop *loop = &loops->loops[index];
+    GArray *work = g_array_new(FALSE, FALSE, sizeof(struct sa_pair));
+    bool *seen = g_new0(bool, p->n_functions);
+
+    for (size_t i = 0; i < loop->n_blocks; i++) {
+        struct sa_pair start = { loop->blocks[i], 0 };
+        g_array_append_val(work, start);
+    }
+    for (guint next = 0; next < work->len; next++) {
+        struct sa_pair at = g_array_index(work, struct sa_pair, next);
+        if (skip_inner && is_inner(loops, b, index, at.from)) {
+            continue;
+        }
+        if (!visit(at.from, at.to, aux)) {
+            break;
+        }
+
+        uint32_t n;
+        const uint32_t *called = sa_csr_get(&b->called, at.from, &n);
+        for (uint32_t i = 0; i < n; i++) {
+            const struct sa_function *f = &p->functions[called[i]];
+            for (uint32_t j = 0; !seen[called[i]] && j < f->n_blocks; j++) {
+                struct sa_pair to = { f->first_block + j, at.to + 1 };
+                g_array_append_val(work, to);
+            }
+            seen[called[i]] = true;
+        }
+    }
+    g_array_free(work, TRUE);
+    g_free(seen);
+}
+
+/* What a loop does itself. */
+struct own {
+    const struct blocks *blocks;
+    uint32_t wait, open;        /* The nearest such calls, or SA_NONE. */
+    uint32_t wait_depth;        /* How many calls away that is. */
+};
+
+static bool
+visit_own(uint32_t block, uint32_t depth, void *own_)
+{
+    struct own *own = own_;
+
+    if (own->wait == SA_NONE && own->blocks->wait[block] != SA_NONE) {
+        own->wait = own->blocks->wait[block];
+        own->wait_depth = depth;
+    }
+    if (own->open == SA_NONE) {
+        own->open = own->blocks->open[block];
+    }
+    return own->wait == SA_NONE || own->open == SA_NONE;
+}
+
 /* Finds what a loop does itself, not only in loops inside. */
 static void
 find_own(struct sa_loops *loops, const struct blocks *b, uint32_t index)
 {
     const struct sa_program *p = loops->private->program;
     struct sa_loop *loop = &loops->loops[index];
-    GArray *work = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    bool *seen = g_new0(bool, p->n_functions);
-    uint32_t wait = SA_NONE, open = SA_NONE;
+    struct own own = { .blocks = b, .wait = SA_NONE, .open = SA_NONE };
 
-    if (loop->call != SA_NONE) {
-        loop->waits = true;
-    }
+    walk_calls(loops, b, index, true, visit_own, &own);
     for (size_t i = 0; i < loop->n_blocks; i++) {
         uint32_t n;
-        sa_csr_get(&b->library, loop->blocks[i], &n);
+        const uint32_t *calls = sa_csr_get(&b->library, loop->blocks[i], &n);
         if (n && !is_inner(loops, b, index, loop->blocks[i])) {
-            wait = p->blocks[loop->blocks[i]].first_insn;
+            own.wait = loops->loops[calls[0]].call;
+            own.wait_depth = 0;
         }
     }
-    g_array_append_vals(work, loop->blocks, loop->n_blocks);
-    while (work->len) {
-        uint32_t block = g_array_index(work, uint32_t, work->len - 1);
-        g_array_set_size(work, work->len - 1);
-        if (is_inner(loops, b, index, block)) {
-            continue;
-        }
-        wait = MIN(wait, b->wait[block]);
-        open = MIN(open, b->open[block]);
-
-        uint32_t n;
-        const uint32_t *called = sa_csr_get(&b->called, block, &n);
-        for (uint32_t i = 0; i < n; i++) {
-            const struct sa_function *f = &p->functions[called[i]];
-            if (!seen[called[i]]) {
-                seen[called[i]] = true;
-                for (uint32_t j = 0; j < f->n_blocks; j++) {
-                    uint32_t next = f->first_block + j;
-                    g_array_append_val(work, next);
-                }
-            }
-        }
+    loop->wait_depth = own.wait_depth;
+    loop->waits = own.wait != SA_NONE || loop->call != SA_NONE;
+    loop->opens = own.open != SA_NONE;
+    if (own.wait != SA_NONE) {
+        sa_loop_add_reason(loops, index, sa_insn_loc(p, own.wait),
+                           "it waits for packets itself, here");
     }
-    if (wait != SA_NONE) {
-        loop->waits = true;
-        sa_loop_add_reason(loops, index, sa_insn_loc(p, wait),
-                           "it waits for packets itself, first here");
-    }
-    if (open != SA_NONE) {
-        loop->opens = true;
-        sa_loop_add_reason(loops, index, sa_insn_loc(p, open),
+    if (own.open != SA_NONE) {
+        sa_loop_add_reason(loops, index, sa_insn_loc(p, own.open),
                            "it makes what packets are read from, here");
     }
-    g_array_free(work, TRUE);
-    g_free(seen);
+}
+
+/* Where a loop is looked for. */
+struct search {
+    const struct sa_loop *loop;
+    uint32_t depth;
+};
+
+static bool
+visit_search(uint32_t block, uint32_t depth, void *search_)
+{
+    struct search *search = search_;
+
+    if (block == search->loop->header) {
+        search->depth = depth;
+        return false;
+    }
+    return true;
+}
+
+/* How many calls away from loop 'outer' is 'inner', which it encloses. */
+static uint32_t
+call_depth(const struct sa_loops *loops, const struct blocks *b,
+           uint32_t outer, uint32_t inner)
+{
+    struct search search = { &loops->loops[inner], SA_NONE };
+
+    walk_calls(loops, b, outer, false, visit_search, &search);
+    return search.depth;
 }
 
 static bool
@@ -287,13 +353,16 @@ keep_outermost(const struct sa_loops *loops, GArray *set,
 /* Decides which loops stand for loop 'index' and those inside of it: itself,
  * or some of 'inside', the ones that stand for what it encloses.  Returns a set
  * of indexes.  A loop in a loop that runs nothing else (a "goto" back before
- * the wait) is the same loop for us. */
+ * the wait) is the same loop for us.  A loop that opens what packets are read
+ * from, and waits itself only farther away than the one inside is, starts the
+ * program over. */
 static GArray *
-decide(const struct sa_loops *loops, uint32_t index, const GArray *inside)
+decide(const struct sa_loops *loops, const struct blocks *b, uint32_t index,
+       const GArray *inside)
 {
     const struct sa_loop *loop = &loops->loops[index];
     GArray *significant = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    bool inner_opens = false, same = false;
+    bool restarts = false, same = false;
 
     for (guint i = 0; i < inside->len; i++) {
         uint32_t inner = g_array_index(inside, uint32_t, i);
@@ -303,12 +372,15 @@ decide(const struct sa_loops *loops, uint32_t index, const GArray *inside)
             g_array_append_val(significant, inner);
             same = same || (in->function == loop->function
                             && in->n_reached == loop->n_reached);
-            inner_opens = inner_opens || in->opens;
+            restarts = restarts
+                       || (loop->opens && loop->waits
+                           && call_depth(loops, b, index, inner)
+                              < loop->wait_depth);
         }
     }
 
     bool itself = !loop->bounded && (loop->waits || same)
-                  && (!loop->opens || inner_opens || !significant->len);
+                  && !restarts;
     if (itself || !significant->len) {
         g_array_set_size(significant, 0);
         if (!itself && loop->bounded && inside->len) {
@@ -431,7 +503,7 @@ sa_loops_choose_best(struct sa_loops *loops)
             }
         }
         keep_outermost(loops, inside, rank);
-        stand_for[order[i]] = decide(loops, order[i], inside);
+        stand_for[order[i]] = decide(loops, &b, order[i], inside);
         g_array_free(inside, TRUE);
     }
     for (uint32_t i = 0; i < n; i++) {

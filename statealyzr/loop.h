@@ -61,6 +61,7 @@ struct sa_loop {
     size_t n_reads;
     bool bounded;               /* Counts, or walks a list. */
     bool waits;                 /* Itself, not only in a loop inside. */
+    uint32_t wait_depth;        /* How many calls away the wait is. */
     bool opens;                 /* Makes packet sources itself. */
     size_t n_reached;           /* Procedures called from it. */
     bool chosen;
