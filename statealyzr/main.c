@@ -31,9 +31,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <glib.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_DOT, FORMAT_HTML };
@@ -62,6 +66,7 @@ struct run {
     struct sa_procedures *procedures;
     struct sa_source *source;
     struct sa_result *result;
+    volatile bool *loading;     /* Shared with the process that waits. */
     GArray *phases;             /* struct sa_phase. */
     gint64 phase_start;         /* Monotonic, microseconds. */
 };
@@ -255,8 +260,10 @@ load(struct run *run)
     if (!run->tables) {
         return fail(error);
     }
+    *run->loading = true;
     run->program = sa_program_load((char **) o->files->pdata, o->files->len,
                                    &error);
+    *run->loading = false;
     if (!run->program) {
         return fail(error);
     }
@@ -449,6 +456,75 @@ run_destroy(struct run *run)
     sa_source_destroy(run->source);
 }
 
+static bool
+analyse_and_report(const struct options *o, volatile bool *loading)
+{
+    sa_diag = sa_diag_create(o->progress || isatty(STDERR_FILENO));
+    struct run run = {
+        .options = o,
+        .loading = loading,
+        .phases = g_array_new(FALSE, FALSE, sizeof(struct sa_phase)),
+        .phase_start = g_get_monotonic_time(),
+        .source = sa_source_create((char **) o->roots->pdata, o->roots->len),
+    };
+    bool ok = analyse(&run);
+    if (ok) {
+        complete_result(&run);
+        sa_diag_clear_progress(sa_diag);
+        ok = write_report(&run);
+    }
+    run_destroy(&run);
+    sa_diag_destroy(sa_diag);
+    sa_diag = NULL;
+    return ok;
+}
+
+/* LLVM's readers may crash on files that are damaged or made to, so that the
+ * work is done in a process of its own.  Returns the exit status. */
+static int
+supervise(const struct options *o)
+{
+    volatile bool *loading = mmap(NULL, sizeof *loading,
+                                  PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (loading == MAP_FAILED) {
+        perror("mbox-statealyzr: mmap");
+        return 1;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        perror("mbox-statealyzr: fork");
+        return 1;
+    } else if (!pid) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        return analyse_and_report(o, loading) ? 0 : 1;
+    }
+
+    int status;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        continue;
+    }
+    bool was_loading = *loading;
+    munmap((void *) loading, sizeof *loading);
+    if (WIFEXITED(status)) {
+        return WEXITSTATUS(status);
+    } else if (was_loading && (WTERMSIG(status) == SIGSEGV
+                               || WTERMSIG(status) == SIGABRT
+                               || WTERMSIG(status) == SIGBUS
+                               || WTERMSIG(status) == SIGILL
+                               || WTERMSIG(status) == SIGFPE)) {
+        fprintf(stderr, "mbox-statealyzr: %s: LLVM cannot read it: it is "
+                "damaged\n", (char *) g_ptr_array_index(o->files, 0));
+        return 1;
+    }
+    /* As if there were one process. */
+    struct rlimit no_core = { 0, 0 };
+    setrlimit(RLIMIT_CORE, &no_core);
+    signal(WTERMSIG(status), SIG_DFL);
+    raise(WTERMSIG(status));
+    return 1;
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -461,28 +537,11 @@ main(int argc, char *argv[])
     };
     parse_options(argc, argv, &options);
 
-    sa_diag = sa_diag_create(options.progress || isatty(STDERR_FILENO));
-    struct run run = {
-        .options = &options,
-        .phases = g_array_new(FALSE, FALSE, sizeof(struct sa_phase)),
-        .phase_start = g_get_monotonic_time(),
-        .source = sa_source_create((char **) options.roots->pdata,
-                                   options.roots->len),
-    };
-    bool ok = analyse(&run);
-    if (ok) {
-        complete_result(&run);
-        sa_diag_clear_progress(sa_diag);
-        ok = write_report(&run);
-    }
-    run_destroy(&run);
-    sa_diag_destroy(sa_diag);
-    sa_diag = NULL;
-
+    int status = supervise(&options);
     g_ptr_array_free(options.files, TRUE);
     g_ptr_array_free(options.loops, TRUE);
     g_ptr_array_free(options.why, TRUE);
     g_ptr_array_free(options.tables, TRUE);
     g_ptr_array_free(options.roots, TRUE);
-    return ok ? 0 : 1;
+    return status;
 }
