@@ -27,6 +27,9 @@ middleboxes_ids_libids_la_SOURCES = \
 	middleboxes/ids/ids-pcap.c \
 	middleboxes/ids/ids-pcap.h \
 	middleboxes/ids/ids-private.h \
+	middleboxes/ids/ids-rules-match.c \
+	middleboxes/ids/ids-rules-options.c \
+	middleboxes/ids/ids-rules-parser.h \
 	middleboxes/ids/ids-rules.c \
 	middleboxes/ids/ids-rules.h \
 	middleboxes/ids/ids-scan.c \
@@ -52,6 +55,8 @@ bin_PROGRAMS += middleboxes/ids/mbox-ids
 middleboxes_ids_mbox_ids_SOURCES = \
 	middleboxes/ids/ids-capacity.c \
 	middleboxes/ids/ids-capacity.h \
+	middleboxes/ids/ids-program.h \
+	middleboxes/ids/ids-transfer.c \
 	middleboxes/ids/main.c
 middleboxes_ids_mbox_ids_CPPFLAGS = $(AM_CPPFLAGS) $(IDS_CPPFLAGS)
 middleboxes_ids_mbox_ids_LDADD = \

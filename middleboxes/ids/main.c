@@ -31,48 +31,13 @@
 #include "ids-capacity.h"
 #include "ids-log.h"
 #include "ids-pcap.h"
+#include "ids-program.h"
 #include "ids-rules.h"
 #include "ids-scan.h"
 #include "ids-sig.h"
 #include "ids-trace.h"
 #include "ids.h"
-#include "mbox-wire.h"
 #include "mbox.h"
-
-#define SECOND UINT64_C(1000000000)
-#define MAX_WORKERS 64
-
-struct worker {
-    struct program *program;
-    unsigned int index;
-    struct ids *ids;
-    struct ids_stats stats;     /* Copied for worker 0 at each tick. */
-    size_t n_flows;
-};
-
-struct program {
-    struct mbox_options options;
-    const char *rules_file;
-    const char *log_file;
-    const char *trace_file;
-    const char *state_key_file;
-    const char *capture;        /* --read. */
-    size_t capacity;            /* --capacity, or 0. */
-    unsigned int stats_interval;        /* Seconds; 0: at the end only. */
-    struct ids_scan_config scan_config;
-
-    struct ids_rules *rules;
-    struct ids_sigs *sigs;
-    struct ids_log *log;
-    struct ids_trace *trace;
-    struct ids_scan *scan;
-    struct mbox *mbox;
-    struct worker workers[MAX_WORKERS];
-    uint64_t start;             /* CLOCK_MONOTONIC, ns. */
-    uint64_t wall;              /* The same in us since 1970. */
-    uint64_t next_stats;
-    bool trace_failed;          /* It has been reported. */
-};
 
 /* For signal handlers. */
 static struct mbox *running;
@@ -107,15 +72,6 @@ fatal(const char *format, ...)
     va_end(args);
     fprintf(stderr, "mbox-ids: %s\n", text);
     exit(EXIT_FAILURE);
-}
-
-static uint64_t
-clock_ns(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return ts.tv_sec * SECOND + ts.tv_nsec;
 }
 
 /* Callbacks of libmbox. */
@@ -249,198 +205,12 @@ on_log_error(void *program, const char *text)
     message(LOG_ERR, "%s", text);
 }
 
-/* State functions.  The core fills a writer, the library takes a chunk. */
-
-/* Returns the worker's core, with its clock set. */
-static struct ids *
-get_core(struct program *program, unsigned int worker)
-{
-    struct ids *ids = program->workers[worker].ids;
-
-    ids_set_time(ids, clock_ns(CLOCK_MONOTONIC));
-    return ids;
-}
-
-static int
-append_chunk(struct mbox_writer *w, int error, struct mbox_chunk *chunk)
-{
-    if (!error) {
-        mbox_chunk_append(chunk, w->data, w->len);
-    }
-    mbox_writer_uninit(w);
-    return error;
-}
-
-struct list_ctx {
-    const struct mbox_space *space;
-    mbox_list_cb *cb;
-    void *aux;
-};
-
-static int
-list_flow(void *ctx_, const struct mbox_key *key)
-{
-    const struct list_ctx *ctx = ctx_;
-
-    return mbox_space_match(ctx->space, key) ? ctx->cb(key, ctx->aux) : 0;
-}
-
-static int
-flow_list(void *program_, unsigned int worker, const struct mbox_space *space,
-          mbox_list_cb *cb, void *aux)
-{
-    struct program *program = program_;
-    struct list_ctx ctx = { space, cb, aux };
-
-    return ids_state_list(program->workers[worker].ids, list_flow, &ctx);
-}
-
-static int
-flow_get(void *program_, unsigned int worker, const struct mbox_key *key,
-         struct mbox_chunk *chunk)
-{
-    struct program *program = program_;
-    struct mbox_writer w;
-
-    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    return append_chunk(&w, ids_state_get(get_core(program, worker), key, &w),
-                        chunk);
-}
-
-static int
-flow_put(void *program_, unsigned int worker, const struct mbox_key *key,
-         const void *data, size_t len, enum mbox_put_mode mode)
-{
-    struct program *program = program_;
-
-    /* A flow is in one place: there is nothing to merge with. */
-    (void) mode;
-    return ids_state_put(get_core(program, worker), key, data, len);
-}
-
-static int
-flow_del(void *program_, unsigned int worker, const struct mbox_key *key)
-{
-    struct program *program = program_;
-
-    return ids_state_del(program->workers[worker].ids, key);
-}
-
-static const struct mbox_state_ops flow_ops = {
-    .list = flow_list, .get = flow_get, .put = flow_put, .del = flow_del,
-};
-
-static int
-list_host(void *ctx_, const struct mbox_key *key)
-{
-    const struct list_ctx *ctx = ctx_;
-
-    return (mbox_space_match_host(ctx->space, key->family, key->src)
-            != MBOX_MATCH_NONE ? ctx->cb(key, ctx->aux) : 0);
-}
-
-/* The detector serves all workers: it is listed for the first one only. */
-static int
-scan_list(void *program_, unsigned int worker, const struct mbox_space *space,
-          mbox_list_cb *cb, void *aux)
-{
-    struct program *program = program_;
-    struct list_ctx ctx = { space, cb, aux };
-
-    return worker ? 0 : ids_scan_list(program->scan, list_host, &ctx);
-}
-
-static int
-scan_get(void *program_, unsigned int worker, const struct mbox_key *key,
-         struct mbox_chunk *chunk)
-{
-    struct program *program = program_;
-    struct mbox_writer w;
-
-    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    return append_chunk(&w, ids_scan_state_get(get_core(program, worker), key,
-                                               &w), chunk);
-}
-
-static int
-scan_put(void *program_, unsigned int worker, const struct mbox_key *key,
-         const void *data, size_t len, enum mbox_put_mode mode)
-{
-    struct program *program = program_;
-
-    return ids_scan_state_put(get_core(program, worker), key, data, len,
-                              mode == MBOX_PUT_MERGE);
-}
-
-static int
-scan_del(void *program_, unsigned int worker, const struct mbox_key *key)
-{
-    struct program *program = program_;
-
-    (void) worker;
-    return ids_scan_del(program->scan, key);
-}
-
-static const struct mbox_state_ops scan_ops = {
-    .list = scan_list, .get = scan_get, .put = scan_put, .del = scan_del,
-};
-
-static int
-config_list(void *program, unsigned int worker,
-            const struct mbox_space *space, mbox_list_cb *cb, void *aux)
-{
-    static const struct mbox_key zeros;
-
-    (void) program;
-    (void) space;
-    return worker ? 0 : cb(&zeros, aux);
-}
-
-static int
-config_get(void *program_, unsigned int worker, const struct mbox_key *key,
-           struct mbox_chunk *chunk)
-{
-    struct program *program = program_;
-    struct mbox_writer w;
-
-    (void) key;
-    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    ids_config_state_get(program->workers[worker].ids, &w);
-    return append_chunk(&w, w.error, chunk);
-}
-
-static int
-config_put(void *program_, unsigned int worker, const struct mbox_key *key,
-           const void *data, size_t len, enum mbox_put_mode mode)
-{
-    struct program *program = program_;
-
-    (void) key;
-    (void) mode;
-    return ids_config_state_put(program->workers[worker].ids, data, len);
-}
-
-/* Configuration stays with an instance. */
-static int
-config_del(void *program, unsigned int worker, const struct mbox_key *key)
-{
-    (void) program;
-    (void) worker;
-    (void) key;
-    return 0;
-}
-
-static const struct mbox_state_ops config_ops = {
-    .list = config_list, .get = config_get, .put = config_put,
-    .del = config_del,
-};
-
 static const struct mbox_ops ops = {
     .packet = on_packet,
     .tick = on_tick,
-    .per_flow = &flow_ops,
-    .multi_flow = &scan_ops,
-    .config = &config_ops,
+    .per_flow = &ids_flow_ops,
+    .multi_flow = &ids_scan_ops,
+    .config = &ids_config_ops,
     .n_flows = get_n_flows,
     .log = on_library_message,
 };

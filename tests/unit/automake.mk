@@ -160,7 +160,10 @@ tests_unit_test_libmbox_hostile_SOURCES = \
 tests_unit_test_libmbox_hostile_LDADD = $(libmbox_unit_libs)
 
 check_PROGRAMS += tests/unit/test-libmbox-run
-tests_unit_test_libmbox_run_SOURCES = tests/unit/test-libmbox-run.c
+tests_unit_test_libmbox_run_SOURCES = \
+	tests/unit/libmbox-memory.c \
+	tests/unit/libmbox-memory.h \
+	tests/unit/test-libmbox-run.c
 tests_unit_test_libmbox_run_LDADD = $(libmbox_unit_libs)
 
 check_PROGRAMS += tests/unit/test-libmbox-port

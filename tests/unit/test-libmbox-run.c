@@ -24,147 +24,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "libmbox-memory.h"
 #include "libmbox-world.h"
-#include "port.h"
 
 #define EPOCH 123
-
-/* Ports in memory: "memory:0", "memory:1". */
-
-struct memory_port {
-    struct mb_port up;
-    pthread_mutex_t mutex;
-    int fd;
-    struct mb_buffer in, out;
-};
-
-static struct memory_port memory[2];
-
-static int
-memory_rx(struct mb_port *port, struct mb_packet **packets, unsigned int max)
-{
-    struct memory_port *p = (struct memory_port *) port;
-    unsigned int n = 0;
-    uint64_t count;
-
-    pthread_mutex_lock(&p->mutex);
-    while (n < max && (packets[n] = mb_buffer_pop(&p->in))) {
-        n++;
-    }
-    if (!p->in.n) {
-        ssize_t n_read = read(p->fd, &count, sizeof count);
-        (void) n_read;
-    }
-    pthread_mutex_unlock(&p->mutex);
-    mb_count(&port->stats.rx_packets, n);
-    return n;
-}
-
-static bool
-memory_tx(struct mb_port *port, struct mb_packet *packet)
-{
-    struct memory_port *p = (struct memory_port *) port;
-
-    pthread_mutex_lock(&p->mutex);
-    assert_int_equal(mb_buffer_push(&p->out, packet), 0);
-    pthread_mutex_unlock(&p->mutex);
-    mb_count(&port->stats.tx_packets, 1);
-    return true;
-}
-
-static void
-memory_nothing(struct mb_port *port)
-{
-    (void) port;
-}
-
-static void
-memory_wait(const struct mb_port *port, struct pollfd *pfd)
-{
-    const struct memory_port *p = (const struct memory_port *) port;
-
-    *pfd = (struct pollfd) { .fd = p->fd, .events = POLLIN };
-}
-
-static void
-memory_close(struct mb_port *port)
-{
-    struct memory_port *p = (struct memory_port *) port;
-
-    mb_buffer_uninit(&p->in);
-    mb_buffer_uninit(&p->out);
-    close(p->fd);
-    pthread_mutex_destroy(&p->mutex);
-}
-
-static const struct mb_port_ops memory_ops = {
-    .rx = memory_rx,
-    .tx = memory_tx,
-    .flush = memory_nothing,
-    .wait = memory_wait,
-    .update_stats = memory_nothing,
-    .close = memory_close,
-};
-
-static int
-memory_open(const char *name, const struct mb_port_params *params,
-            struct mb_port **portp, char **errp)
-{
-    struct memory_port *p = &memory[atoi(name)];
-
-    (void) params;
-    (void) errp;
-    memset(p, 0, sizeof *p);
-    p->up.ops = &memory_ops;
-    p->fd = eventfd(0, EFD_NONBLOCK);
-    pthread_mutex_init(&p->mutex, NULL);
-    mb_buffer_init(&p->in, SIZE_MAX / 2);
-    mb_buffer_init(&p->out, SIZE_MAX / 2);
-    *portp = &p->up;
-    return 0;
-}
-
-static const struct mb_port_class memory_class = { "memory", memory_open };
-
-/* Gives a frame to a port, 'tag' on it unless null. */
-static void
-give(int port, const void *frame, size_t len, const struct mbox_tag *tag)
-{
-    struct memory_port *p = &memory[port];
-    struct mb_packet *packet = mb_packet_new(frame, len);
-    const uint64_t one = 1;
-
-    assert_non_null(packet);
-    if (tag) {
-        assert_true(mb_packet_push_tag(packet, tag));
-    }
-    pthread_mutex_lock(&p->mutex);
-    assert_int_equal(mb_buffer_push(&p->in, packet), 0);
-    assert_int_equal(write(p->fd, &one, sizeof one), sizeof one);
-    pthread_mutex_unlock(&p->mutex);
-}
-
-static size_t
-waiting(int port)
-{
-    struct memory_port *p = &memory[port];
-
-    pthread_mutex_lock(&p->mutex);
-    size_t n = p->in.n;
-    pthread_mutex_unlock(&p->mutex);
-    return n;
-}
-
-static struct mb_packet *
-take(int port)
-{
-    struct memory_port *p = &memory[port];
-
-    pthread_mutex_lock(&p->mutex);
-    struct mb_packet *packet = mb_buffer_pop(&p->out);
-    pthread_mutex_unlock(&p->mutex);
-    return packet;
-}
 
 /* The world: two instances, and a switch and coordinator. */
 
@@ -224,7 +87,7 @@ collect(struct world *w)
         int port = i ? !w->src : w->src;
         struct mb_packet *packet;
 
-        while ((packet = take(port))) {
+        while ((packet = memory_take(port))) {
             struct mbox_tag tag;
 
             if (mbox_tag_peek(packet->data, packet->len, &tag)) {
@@ -268,14 +131,14 @@ generate(struct world *w, uint32_t n)
         w->generated++;
         if (w->routing || (w->holding
                            && (w->released_all || w->released[flow]))) {
-            give(!w->src, frame, sizeof frame, NULL);
+            memory_give(!w->src, frame, sizeof frame, NULL);
         } else if (w->holding) {
             struct mb_packet *packet = mb_packet_new(frame, sizeof frame);
 
             mb_packet_parse(packet);
             assert_int_equal(mb_buffer_push(&w->held, packet), 0);
         } else {
-            give(w->src, frame, sizeof frame, NULL);
+            memory_give(w->src, frame, sizeof frame, NULL);
         }
     }
 }
@@ -290,7 +153,7 @@ drain(struct world *w)
         struct mb_packet *packet = mb_buffer_pop(&w->held);
 
         if (w->released_all || w->released[flow_of(&packet->key)]) {
-            give(!w->src, packet->data, packet->len, NULL);
+            memory_give(!w->src, packet->data, packet->len, NULL);
             mb_packet_free(packet);
         } else {
             assert_int_equal(mb_buffer_push(&w->held, packet), 0);
@@ -337,7 +200,8 @@ command(struct world *w, int agent, enum mbox_msg_type type)
 static void
 pump(struct world *w, uint32_t n_packets)
 {
-    if (waiting(0) < 2000 && waiting(1) < 2000 && w->held.n < 5000) {
+    if (memory_waiting(0) < 2000 && memory_waiting(1) < 2000
+        && w->held.n < 5000) {
         generate(w, n_packets);
     }
     for (int agent = 0; agent < 2; agent++) {
@@ -487,7 +351,7 @@ give_tagged(struct world *w, int agent, enum mbox_tag_kind kind, uint32_t seq)
     static const uint8_t mac[6] = { 2 };
 
     mbox_tag_make_tracer(frame, mac, mac, &tag);
-    give(agent, frame, sizeof frame, NULL);
+    memory_give(agent, frame, sizeof frame, NULL);
 }
 
 static void
@@ -574,7 +438,7 @@ move_events(struct world *w)
             .kind = MBOX_TAG_DO_NOT_BUFFER, .id = w->id, .seq = ++seq,
         };
 
-        give(!w->src, packet->data, packet->len, &tag);
+        memory_give(!w->src, packet->data, packet->len, &tag);
         mb_packet_free(packet);
         pump(w, 1);
     }
@@ -592,7 +456,7 @@ warm_up(struct world *w)
         uint8_t frame[CHECKER_FRAME];
 
         checker_frame(frame, flow, ++w->next[flow], true);
-        give(w->src, frame, sizeof frame, NULL);
+        memory_give(w->src, frame, sizeof frame, NULL);
         w->generated++;
     }
     settle(w);
@@ -646,7 +510,7 @@ undo(struct world *w)
 
     w->holding = w->aborting = false;
     while ((packet = mb_buffer_pop(&w->held))) {
-        give(w->src, packet->data, packet->len, NULL);
+        memory_give(w->src, packet->data, packet->len, NULL);
         mb_packet_free(packet);
     }
 }
