@@ -65,9 +65,27 @@ add_member(GArray *items, uint64_t offset, const struct sa_layout *member)
     }
 }
 
-/* Makes a layout of the items, which it takes. */
+/* Takes note of the parts of a struct: a member at 'offset', and its own. */
+static void
+add_parts(GArray *parts, uint64_t offset, const struct sa_layout *member)
+{
+    bool is_array = member->n_items == 1 && member->items[0].element;
+
+    if (member->n_items > 1 || is_array) {
+        struct sa_layout_part part = { offset, offset + member->size };
+        g_array_append_val(parts, part);
+    }
+    for (uint32_t i = 0; i < member->n_parts; i++) {
+        struct sa_layout_part part = { offset + member->parts[i].start,
+                                       offset + member->parts[i].end };
+        g_array_append_val(parts, part);
+    }
+}
+
+/* Makes a layout of the items and parts, which it takes; 'parts' may be NULL. */
 static const struct sa_layout *
-finish(struct sa_layouts *layouts, uint64_t size, GArray *items)
+finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
+       GArray *parts)
 {
     struct sa_layout *l = g_new0(struct sa_layout, 1);
     struct sa_layout_item *item = (struct sa_layout_item *) items->data;
@@ -108,10 +126,20 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items)
             l->sizes[item->first_leaf + j] = item->element->sizes[j];
         }
     }
+    if (parts) {
+        l->n_parts = parts->len;
+        l->parts = (struct sa_layout_part *) g_array_free(parts, FALSE);
+    }
     l->n_items = items->len;
     l->items = (struct sa_layout_item *) g_array_free(items, FALSE);
     g_ptr_array_add(layouts->all, l);
     return l;
+}
+
+static GArray *
+new_parts(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(struct sa_layout_part));
 }
 
 static GArray *
@@ -126,7 +154,7 @@ scalar(struct sa_layouts *layouts, uint64_t size)
     GArray *items = new_items();
 
     add_item(items, 0, size, NULL);
-    return finish(layouts, size, items);
+    return finish(layouts, size, items, NULL);
 }
 
 static void
@@ -142,8 +170,8 @@ add_array(GArray *items, uint64_t size, const struct sa_layout *element)
 /* From debug information. */
 
 static void
-add_union(struct sa_layouts *layouts, GArray *items, const struct sa_type *t,
-          int depth)
+add_union(struct sa_layouts *layouts, GArray *items, GArray *parts,
+          const struct sa_type *t, int depth)
 {
     const struct sa_layout *best = NULL;
 
@@ -157,6 +185,7 @@ add_union(struct sa_layouts *layouts, GArray *items, const struct sa_type *t,
     }
     if (best) {
         add_member(items, 0, best);
+        add_parts(parts, 0, best);
         if (best->size < t->size) {
             add_item(items, best->size, t->size, NULL);
         }
@@ -174,8 +203,8 @@ compare_members(const void *a_, const void *b_)
 }
 
 static void
-add_struct(struct sa_layouts *layouts, GArray *items, const struct sa_type *t,
-           int depth)
+add_struct(struct sa_layouts *layouts, GArray *items, GArray *parts,
+           const struct sa_type *t, int depth)
 {
     const struct sa_member **members = g_new(const struct sa_member *,
                                              t->n_members + 1);
@@ -193,8 +222,10 @@ add_struct(struct sa_layouts *layouts, GArray *items, const struct sa_type *t,
             struct sa_layout bits = { .items = &item, .n_items = 1 };
             add_member(items, m->bit_offset / 8, &bits);
         } else {
-            add_member(items, m->bit_offset / 8,
-                       layout_of_type(layouts, m->type, depth + 1));
+            const struct sa_layout *l = layout_of_type(layouts, m->type,
+                                                       depth + 1);
+            add_member(items, m->bit_offset / 8, l);
+            add_parts(parts, m->bit_offset / 8, l);
         }
     }
     g_free(members);
@@ -217,12 +248,13 @@ layout_of_type(struct sa_layouts *layouts, const struct sa_type *t, int depth)
     g_hash_table_insert(layouts->by_type, (gpointer) t,
                         (gpointer) layouts->unknown);
     GArray *items = new_items();
+    GArray *parts = new_parts();
     switch (t->kind) {
     case SA_TYPE_STRUCT:
-        add_struct(layouts, items, t, depth);
+        add_struct(layouts, items, parts, t, depth);
         break;
     case SA_TYPE_UNION:
-        add_union(layouts, items, t, depth);
+        add_union(layouts, items, parts, t, depth);
         break;
     case SA_TYPE_ARRAY:
         add_array(items, t->size, layout_of_type(layouts, t->target,
@@ -238,7 +270,7 @@ layout_of_type(struct sa_layouts *layouts, const struct sa_type *t, int depth)
         add_item(items, 0, t->size, NULL);
         break;
     }
-    l = finish(layouts, t->size, items);
+    l = finish(layouts, t->size, items, parts);
     g_hash_table_insert(layouts->by_type, (gpointer) t, (gpointer) l);
     return l;
 }
@@ -263,15 +295,17 @@ layout_of_llvm(struct sa_layouts *layouts, LLVMTypeRef t, int depth)
     switch (LLVMGetTypeKind(t)) {
     case LLVMStructTypeKind: {
         GArray *items = new_items();
+        GArray *parts = new_parts();
         unsigned int n = LLVMCountStructElementTypes(t);
 
         for (unsigned int i = 0; i < n; i++) {
-            add_member(items, LLVMOffsetOfElement(td, t, i),
-                       layout_of_llvm(layouts,
-                                      LLVMStructGetTypeAtIndex(t, i),
-                                      depth + 1));
+            uint64_t offset = LLVMOffsetOfElement(td, t, i);
+            const struct sa_layout *member = layout_of_llvm(
+                layouts, LLVMStructGetTypeAtIndex(t, i), depth + 1);
+            add_member(items, offset, member);
+            add_parts(parts, offset, member);
         }
-        l = finish(layouts, size, items);
+        l = finish(layouts, size, items, parts);
         break;
     }
     case LLVMArrayTypeKind: {
@@ -279,7 +313,7 @@ layout_of_llvm(struct sa_layouts *layouts, LLVMTypeRef t, int depth)
 
         add_array(items, size, layout_of_llvm(layouts, LLVMGetElementType(t),
                                               depth + 1));
-        l = finish(layouts, size, items);
+        l = finish(layouts, size, items, NULL);
         break;
     }
     default:
@@ -314,6 +348,7 @@ sa_layouts_destroy(struct sa_layouts *layouts)
             g_free(l->offsets);
             g_free(l->sizes);
             g_free(l->items);
+            g_free(l->parts);
             g_free(l);
         }
         g_ptr_array_free(layouts->all, TRUE);
@@ -365,6 +400,40 @@ sa_layout_leaf(const struct sa_layout *l, uint64_t offset)
         if (!item->element) {
             return leaf;
         }
+        offset = (offset - item->start) % item->element->size;
+        l = item->element;
+    }
+}
+
+uint64_t
+sa_layout_part_end(const struct sa_layout *l, uint64_t offset)
+{
+    uint64_t base = 0, around = UINT64_MAX, starting = 0;
+
+    for (;;) {
+        const struct sa_layout_item *item = find_item(l, offset);
+
+        if (!offset) {
+            starting = MAX(starting, base + l->size);
+        }
+        if (l->n_items > 1) {
+            around = MIN(around, base + l->size);
+        }
+        for (uint32_t i = 0; i < l->n_parts; i++) {
+            const struct sa_layout_part *part = &l->parts[i];
+
+            if (part->start == offset) {
+                starting = MAX(starting, base + part->end);
+            } else if (part->start < offset && offset < part->end) {
+                around = MIN(around, base + part->end);
+            }
+        }
+        if (!item->element) {
+            uint64_t end = base + (item->end ? item->end : l->size);
+            starting = starting > end ? starting : 0;
+            return starting ? starting : around != UINT64_MAX ? around : end;
+        }
+        base += item->start;
         offset = (offset - item->start) % item->element->size;
         l = item->element;
     }

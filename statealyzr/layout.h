@@ -35,8 +35,15 @@ struct sa_layout_item {
     uint32_t first_leaf;
 };
 
+/* A struct, union or array within a struct. */
+struct sa_layout_part {
+    uint64_t start, end;        /* Bytes. */
+};
+
 struct sa_layout {
     uint64_t size;              /* Bytes. */
+    struct sa_layout_part *parts;   /* Not those within arrays. */
+    uint32_t n_parts;
     uint32_t n_leaves;
     uint64_t *offsets;          /* Of each leaf, in the first elements. */
     uint32_t *sizes;            /* Of each leaf. */
@@ -67,6 +74,11 @@ bool sa_layout_repeats(const struct sa_layout *, uint64_t offset,
 
 /* Whether it ends with an array of unknown length. */
 bool sa_layout_is_flexible(const struct sa_layout *);
+
+/* The end of what a pointer to 'offset' is most likely a pointer into: the
+ * largest struct or array that begins there, or else the innermost struct around
+ * it. */
+uint64_t sa_layout_part_end(const struct sa_layout *, uint64_t offset);
 
 /* If 'offset' is in arrays, the size of an element, and the bounds, of the
  * innermost array whose elements' size divides 'stride' (in its first element,

@@ -128,8 +128,11 @@ set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t)
         /* More than the type, but no array: something follows it, perhaps
          * members of a larger struct that begins with it. */
         o->declared = !size || size % l->size == 0;
-    } else if (l->size > 1) {
+    } else {
+        /* An array.  One of characters is not taken for a struct because of
+         * some access that finds its way there. */
         o->modulus = l->size;
+        o->declared = l->size == 1;
     }
 }
 
@@ -156,6 +159,21 @@ pta_heap_object(struct sa_pta *pta, uint32_t site, uint32_t caller,
     g_hash_table_insert(pta->clones, g_memdup2(&key, sizeof key),
                         GUINT_TO_POINTER(id + 1));
     return id;
+}
+
+bool
+pta_is_cloned(struct sa_pta *pta, uint32_t insn)
+{
+    uint32_t function = pta->program->insns[insn].function;
+    const struct sa_function *f = &pta->program->functions[function];
+    const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
+
+    for (uint32_t i = 0; w && !f->address_taken && i < w->n_sources; i++) {
+        if (w->sources[i].insn == insn) {
+            return LLVMGetFirstUse(f->value) != NULL;
+        }
+    }
+    return false;
 }
 
 /* Where a wrapper's result points to. */
@@ -198,12 +216,41 @@ first_offset(struct sa_pta *pta, uint32_t function)
     return offset;
 }
 
+/* The calls that lead from a caller of a wrapper to the allocation. */
+struct chain {
+    LLVMValueRef calls[8];
+    int n;
+};
+
+/* The value that 'value', an argument in the last call of a chain, has in the
+ * caller if wrappers just hand it on: then the objects of that caller are copied
+ * from what the caller gives only. */
+static LLVMValueRef
+trace_argument(const struct chain *chain, LLVMValueRef value)
+{
+    for (int i = chain->n - 1; i >= 0 && LLVMIsAArgument(value); i--) {
+        LLVMValueRef f = LLVMGetParamParent(value);
+        unsigned int n = MIN(LLVMCountParams(f),
+                             LLVMGetNumArgOperands(chain->calls[i]));
+        unsigned int j = 0;
+
+        while (j < n && LLVMGetParam(f, j) != value) {
+            j++;
+        }
+        if (j == n) {
+            break;
+        }
+        value = LLVMGetOperand(chain->calls[i], j);
+    }
+    return value;
+}
+
 /* Makes the objects that a call of 'function' by 'caller' allocates, known to
  * the wrappers in between, and adds to 'results' where the result points to.
  * The recursion is as deep as wrappers call each other, which is bounded. */
 static void
 instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
-            int64_t base, GArray *results)
+            int64_t base, struct chain *chain, GArray *results)
 {
     const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
 
@@ -222,9 +269,18 @@ instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
                 .object = pta_heap_object(pta, s->insn, caller, base, effect)
             };
             g_array_append_val(inner, r);
-        } else {
+            if (effect->kind == SA_EFFECT_REALLOC && effect->from >= 0) {
+                LLVMValueRef from = trace_argument(
+                    chain, LLVMGetOperand(call, effect->from));
+                uint32_t to = pta_new_variable(pta);
+                pta_add_points_to(pta, to, pta_node(pta, r.object, base));
+                pta_add_copy(pta, to, pta_value_vertex(pta, from, 0), 0);
+            }
+        } else if (chain->n < (int) G_N_ELEMENTS(chain->calls)) {
+            chain->calls[chain->n++] = call;
             instantiate(pta, sa_direct_callee(pta->program, call), caller,
-                        base, inner);
+                        base, chain, inner);
+            chain->n--;
         }
         for (guint j = 0; j < inner->len; j++) {
             struct result r = g_array_index(inner, struct result, j);
@@ -244,7 +300,10 @@ pta_call_wrapper(struct sa_pta *pta, uint32_t insn, uint32_t function)
                                        0);
     GArray *results = g_array_new(FALSE, FALSE, sizeof(struct result));
 
-    instantiate(pta, function, insn, first_offset(pta, function), results);
+    struct chain chain = { .calls = { pta->program->insns[insn].value },
+                           .n = 1 };
+    instantiate(pta, function, insn, first_offset(pta, function), &chain,
+                results);
     for (guint i = 0; i < results->len; i++) {
         point_to(pta, insn, g_array_index(results, struct result, i));
     }

@@ -106,7 +106,9 @@ connect_defined(struct sa_pta *pta, uint32_t insn, uint32_t function)
     for (uint32_t i = 0; i < n_args; i++) {
         pass_argument(pta, insn, function, i);
     }
-    if (sa_wrapper_of(pta->wrappers, function)
+    if (pta_is_cloned(pta, insn)) {
+        return;                 /* A wrapper's call of a wrapper. */
+    } else if (sa_wrapper_of(pta->wrappers, function)
         && sa_direct_callee(pta->program, call) == function) {
         pta_call_wrapper(pta, insn, function);
         return;
@@ -225,6 +227,9 @@ apply_effect(struct sa_pta *pta, uint32_t insn, const struct sa_effect *e,
     switch (e->kind) {
     case SA_EFFECT_ALLOC:
     case SA_EFFECT_REALLOC: {
+        if (pta_is_cloned(pta, insn)) {
+            return;
+        }
         uint32_t object = pta_heap_object(pta, insn, SA_NONE, 0, e);
         temporary = pta_new_variable(pta);
         pta_add_points_to(pta, temporary, pta_node(pta, object, 0));

@@ -50,6 +50,11 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
 {
     const struct vertex *v = pta_vertex(pta, pta_same(pta, to));
     uint32_t object = v->object;
+
+    if (v->stored != SA_NONE) {
+        pta_add_edge(pta, part->vertex, v->stored);
+        return;
+    }
     uint64_t offset = v->offset + part->distance;
 
     pta_add_edge(pta, part->vertex, pta_node(pta, object, offset));
@@ -74,8 +79,11 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
     const struct object *o = pta_object(pta, v->object);
     struct copy *copy = get_copy(pta, from->copy);
     struct copy_part part = { .modulus = o->layout ? 0 : o->modulus };
+    bool cursor = v->stored != SA_NONE;
 
-    if (part.modulus) {
+    if (cursor) {
+        part.modulus = 1;
+    } else if (part.modulus) {
         part.distance = (v->offset + part.modulus
                          - from->offset % part.modulus) % part.modulus;
     } else if (v->offset >= from->offset) {
@@ -143,6 +151,10 @@ pta_copy_from(struct sa_pta *pta, uint32_t copy, uint32_t node)
     struct copy_from from = { .copy = copy, .offset = v->offset };
 
     if (nodeset_add(&get_copy(pta, copy)->from, node)) {
+        if (v->stored != SA_NONE) {
+            copy_node(pta, &from, node);
+            return;
+        }
         if (!o->copies_from) {
             o->copies_from = g_array_new(FALSE, FALSE, sizeof from);
         }

@@ -30,6 +30,10 @@
 #define MAX_FREE_NODES 256
 #define MAX_FREE_OFFSET 65536
 
+/* Fields that are stepped through one by one if something that is no array is
+ * indexed. */
+#define MAX_STEPS 16
+
 uint32_t
 pta_new_object(struct sa_pta *pta, const struct object *template)
 {
@@ -47,6 +51,9 @@ void
 pta_object_uninit(struct object *o)
 {
     g_array_free(o->nodes, TRUE);
+    if (o->cursors) {
+        g_array_free(o->cursors, TRUE);
+    }
     if (o->copies_from) {
         g_array_free(o->copies_from, TRUE);
     }
@@ -178,6 +185,15 @@ consider_layout(struct sa_pta *pta, uint32_t object, uint64_t offset,
     pta->relaid = true;
 }
 
+static void
+connect_cursor(struct sa_pta *pta, uint32_t node, void *cursor_)
+{
+    const struct cursor *cursor = cursor_;
+
+    pta_add_edge(pta, node, cursor->node);
+    pta_add_edge(pta, cursor->stored, node);
+}
+
 uint32_t
 pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
 {
@@ -207,8 +223,42 @@ pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
     pta_vertex(pta, n.node)->offset = canonical;
     o = pta_object(pta, object);
     g_array_insert_val(o->nodes, at, n);
+    for (guint i = 0; o->cursors && i < o->cursors->len; i++) {
+        struct cursor c = g_array_index(o->cursors, struct cursor, i);
+        if (canonical >= c.start && canonical < c.end) {
+            connect_cursor(pta, n.node, &c);
+        }
+    }
     pta_node_created(pta, n.node);
     return n.node;
+}
+
+uint32_t
+pta_cursor(struct sa_pta *pta, uint32_t object, uint64_t start, uint64_t end)
+{
+    struct object *o = pta_object(pta, object);
+
+    if (!o->cursors) {
+        o->cursors = g_array_new(FALSE, FALSE, sizeof(struct cursor));
+    }
+    for (guint i = 0; i < o->cursors->len; i++) {
+        const struct cursor *c = &g_array_index(o->cursors, struct cursor, i);
+        if (c->start == start && c->end == end) {
+            return c->node;
+        }
+    }
+    struct cursor c = { .start = start, .end = end };
+    c.node = pta_new_variable(pta);
+    c.stored = pta_new_variable(pta);
+    struct vertex *v = pta_vertex(pta, c.node);
+    v->object = object;
+    v->offset = start;
+    v->end = end;
+    v->stored = c.stored;
+    g_array_append_val(o->cursors, c);
+    pta_object_range(pta, object, start, end - start, false, connect_cursor,
+                     &c);
+    return c.node;
 }
 
 struct emit {
@@ -262,18 +312,28 @@ emit_indexed(const struct emit *e, const struct gep *gep, int64_t offset)
         return;
     }
 
-    /* Something that the layout does not call an array is walked through. */
-    end = gep->extent ? offset + gep->extent : o->base + o->layout->size;
-    end = MIN(end, (int64_t) (o->base + o->layout->size));
-    if (offset < 0 || offset >= end) {
+    /* What is no array is walked through. */
+    uint64_t canonical;
+    if (!canonicalize(o, offset, &canonical)) {
         return;
-    } else if ((end - offset) / gep->stride > 4 * o->layout->n_leaves) {
-        pta_object_range(e->pta, e->object, offset, end - offset, true,
-                         e->cb, e->aux);
-    } else {
-        for (; offset < end; offset += gep->stride) {
-            emit(e, offset);
+    } else if (canonical < o->base) {
+        emit(e, offset);
+        return;
+    }
+    uint64_t last = o->base + sa_layout_part_end(o->layout,
+                                                 canonical - o->base);
+    if (gep->extent) {
+        last = MIN(last, canonical + gep->extent);
+    }
+    if (gep->stride > 1 && (last - canonical) / gep->stride <= MAX_STEPS) {
+        for (; canonical < last; canonical += gep->stride) {
+            emit(e, canonical);
         }
+    } else if (sa_layout_leaf_end(o->layout, canonical - o->base)
+               >= last - o->base) {
+        emit(e, canonical);
+    } else {
+        e->cb(e->pta, pta_cursor(e->pta, e->object, canonical, last), e->aux);
     }
 }
 
@@ -286,6 +346,15 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
     const struct vertex *v = pta_vertex(pta, node);
 
     e.object = v->object;
+    if (pta_is_cursor(pta, node)) {
+        int64_t offset = v->offset + gep->arithmetic + gep->path;
+
+        if (gep->arithmetic + gep->path < 0 && !gep->stride) {
+            emit(&e, offset);   /* From a member to its struct. */
+        }
+        cb(pta, node, aux);
+        return;
+    }
     consider_layout(pta, e.object, v->offset, gep);
     node = pta_same(pta, node);
     int64_t offset = pta_vertex(pta, node)->offset;

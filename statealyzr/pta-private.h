@@ -106,6 +106,14 @@ struct object_node {
     uint32_t node;
 };
 
+/* A node that stands for a pointer somewhere into a part of an object, as of
+ * something that walks through a struct byte by byte. */
+struct cursor {
+    uint64_t start, end;        /* Offsets. */
+    uint32_t node;              /* Holds what a load gets. */
+    uint32_t stored;            /* Holds what a store has put there. */
+};
+
 struct object {
     enum sa_object_kind kind;
     LLVMValueRef site;
@@ -124,6 +132,7 @@ struct object {
     bool repeats;               /* The layout is of one element of several. */
     bool declared;              /* The layout is known, not guessed from use. */
     GArray *nodes;              /* struct object_node, ascending. */
+    GArray *cursors;            /* struct cursor. */
     GArray *copies_from;        /* struct copy_from: copies from it. */
 };
 
@@ -132,6 +141,8 @@ struct vertex {
     uint32_t same;              /* Union-find: same place. */
     uint32_t object;            /* SA_NONE for a variable. */
     uint64_t offset;
+    uint32_t stored;            /* Of a cursor, else SA_NONE. */
+    uint64_t end;
     struct nodeset points_to;
     struct nodeset delta;       /* Of these, what is yet to be propagated. */
     struct nodeset succs;       /* Copied to. */
@@ -210,6 +221,15 @@ uint32_t pta_node(struct sa_pta *, uint32_t object, int64_t offset);
  * bytes. */
 void pta_set_modulus(struct sa_pta *, uint32_t object, uint64_t stride);
 
+/* The node for a pointer to anywhere in 'start' to 'end' of an object. */
+uint32_t pta_cursor(struct sa_pta *, uint32_t object, uint64_t start,
+                    uint64_t end);
+static inline bool
+pta_is_cursor(const struct sa_pta *pta, uint32_t node)
+{
+    return pta_vertex(pta, node)->stored != SA_NONE;
+}
+
 /* Applies 'gep' to a node: calls 'cb' for each node that results. */
 void pta_apply_gep(struct sa_pta *, const struct gep *, uint32_t node,
                    void (*cb)(struct sa_pta *, uint32_t node, void *aux),
@@ -270,6 +290,9 @@ void pta_describe_gep(struct sa_pta *, LLVMValueRef, struct gep *);
  * unless that is SA_NONE.  'base': where the wrapper's result points to. */
 uint32_t pta_heap_object(struct sa_pta *, uint32_t site, uint32_t caller,
                          int64_t base, const struct sa_effect *);
+/* Whether allocation 'insn' is in a wrapper all whose callers have objects of
+ * their own. */
+bool pta_is_cloned(struct sa_pta *, uint32_t insn);
 /* What 'insn' gets as result of calling wrapper 'function'. */
 void pta_call_wrapper(struct sa_pta *, uint32_t insn, uint32_t function);
 

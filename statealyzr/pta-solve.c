@@ -68,7 +68,7 @@ pta_new_variable(struct sa_pta *pta)
 {
     struct vertex v = {
         .rep = pta->vertices->len, .same = pta->vertices->len,
-        .object = SA_NONE, .constraints = SA_NONE, .last_constraint = SA_NONE
+        .object = SA_NONE, .stored = SA_NONE, .constraints = SA_NONE, .last_constraint = SA_NONE
     };
     g_array_append_val(pta->vertices, v);
     return pta->vertices->len - 1;
@@ -221,7 +221,8 @@ apply(struct sa_pta *pta, struct constraint c, uint32_t node)
         break;
     case C_STORE:
         if (o->kind != SA_OBJECT_FUNCTION) {
-            pta_add_edge(pta, c.other, node);
+            pta_add_edge(pta, c.other, v->stored == SA_NONE ? node
+                         : v->stored);
         }
         break;
     case C_GEP: {

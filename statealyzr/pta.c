@@ -184,20 +184,39 @@ sort_unique(uint32_t *ids, uint32_t n)
     return n_unique;
 }
 
+static void
+add_id(struct sa_pta *pta, uint32_t node, void *ids_)
+{
+    uint32_t id = pta->result_ids[pta_same(pta, node)];
+    GArray *ids = ids_;
+
+    if (id != SA_NONE) {
+        g_array_append_val(ids, id);
+    }
+}
+
 static struct sa_nodes
 convert_set(struct sa_pta *pta, const struct nodeset *set)
 {
-    uint32_t *ids = g_new(uint32_t, nodeset_count(set) + 1);
-    uint32_t n = 0, vertex;
+    GArray *ids = g_array_sized_new(FALSE, FALSE, sizeof(uint32_t),
+                                    nodeset_count(set) + 1);
+    uint32_t vertex;
 
     NODESET_FOR_EACH (vertex, set) {
-        uint32_t id = pta->result_ids[pta_same(pta, vertex)];
-        if (id != SA_NONE) {
-            ids[n++] = id;
+        const struct vertex *v = pta_vertex(pta, pta_same(pta, vertex));
+        if (v->stored == SA_NONE) {
+            add_id(pta, vertex, ids);
+        } else {
+            pta_object_range(pta, v->object, v->offset, v->end - v->offset,
+                             false, add_id, ids);
         }
     }
-    n = sort_unique(ids, n);
-    return (struct sa_nodes) { .ids = g_renew(uint32_t, ids, n + 1), .n = n };
+    uint32_t n = sort_unique((uint32_t *) ids->data, ids->len);
+    struct sa_nodes nodes = {
+        .ids = g_memdup2(ids->data, n * sizeof *nodes.ids), .n = n
+    };
+    g_array_free(ids, TRUE);
+    return nodes;
 }
 
 static void
