@@ -417,8 +417,17 @@ must_delete(const struct mb_export_delete *delete,
     return false;
 }
 
+/* True if D has all that was listed in its present form. */
+static bool
+has_sent_all(const struct mb_export *export)
+{
+    return (export->next_listed == export->listed.n
+            && !export->tracker.queues[MB_QUEUE_FLOWS].n);
+}
+
 /* Finds the state number 'i' that may have to be deleted: first come the flows
- * that were sent from the list, of which those in the table come with that. */
+ * that were sent from the list.  Those that changed afterwards are in the
+ * table, too, and wait for that, unless they were surely sent again. */
 static bool
 get_delete(const struct mb_export_delete *delete, uint64_t i,
            struct state *state)
@@ -429,8 +438,9 @@ get_delete(const struct mb_export_delete *delete, uint64_t i,
     if (i < export->next_listed) {
         state->key = export->listed.keys[i];
         state->scope = MBOX_STATE_PER_FLOW;
-        return (mb_table_find(table, MBOX_STATE_PER_FLOW, &state->key)
-                == MB_NO_ENTRY
+        return ((has_sent_all(export)
+                 || mb_table_find(table, MBOX_STATE_PER_FLOW, &state->key)
+                    == MB_NO_ENTRY)
                 && is_selected(delete, &state->key));
     }
 

@@ -161,14 +161,23 @@ del(void *b_, unsigned int worker __attribute__((unused)),
         return -ENOENT;
     }
     flow->present = false;
-    if (!--b->n_present) {
-        /* The last one: memory goes back to the system, so that flows that come
-         * another time need new memory, as at an instance that is new. */
+    b->n_present--;
+    return 0;
+}
+
+/* When no flow is left, memory goes back to the system, so that flows that come
+ * another time need new memory, as at an instance that is new. */
+static void
+tick(void *b_, unsigned int worker __attribute__((unused)),
+     uint64_t now __attribute__((unused)))
+{
+    struct bench *b = b_;
+
+    if (b->n_used && !b->n_present) {
         memset(b->slots, 0, b->n_slots * sizeof *b->slots);
         madvise(b->pool, b->pool_len, MADV_DONTNEED);
         b->n_used = 0;
     }
-    return 0;
 }
 
 static int
@@ -368,7 +377,8 @@ main(int argc, char *argv[])
     };
     static const struct mbox_state_ops per_flow = { list, get, put, del };
     static const struct mbox_ops ops = {
-        .packet = packet, .per_flow = &per_flow, .n_flows = n_flows,
+        .packet = packet, .tick = tick, .per_flow = &per_flow,
+        .n_flows = n_flows,
     };
     struct mbox_options o = {
         .size = sizeof o, .class_name = "bench", .product = "mbox-bench-mb",
