@@ -61,6 +61,7 @@ enum field {
     F_RUN,
     F_N_OPEN,
     F_MERGE,
+    F_MORE,
 };
 
 struct msg_info {
@@ -125,6 +126,7 @@ static const struct optional_field {
     { MBOX_MSG_HELLO, 3, F_N_OPEN, 4 },
     { MBOX_MSG_PREPARE, 1, F_RUN, 8 },
     { MBOX_MSG_CHUNK, 1, F_MERGE, 1 },
+    { MBOX_MSG_COMMIT, 1, F_MORE, 1 },
 };
 #define N_OPTIONAL_FIELDS (sizeof optional_fields / sizeof optional_fields[0])
 
@@ -244,6 +246,7 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_RUN: mbox_put_u64(w, msg->run); break;
     case F_N_OPEN: mbox_put_u32(w, msg->n_open); break;
     case F_MERGE: mbox_put_u8(w, msg->merge); break;
+    case F_MORE: mbox_put_u8(w, msg->more); break;
     case F_DATA:
         if (msg->data_len > MBOX_MSG_MAX) {
             w->error = w->error ? w->error : -EMSGSIZE;
@@ -322,6 +325,13 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     case F_KEYS: get_keys(r, msg); break;
     case F_RUN: msg->run = mbox_get_u64(r); break;
     case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
+    case F_MORE: {
+        uint8_t more = mbox_get_u8(r);
+
+        msg->more = more;
+        r->error = more > 1 ? -EPROTO : r->error;
+        break;
+    }
     case F_MERGE: {
         uint8_t merge = mbox_get_u8(r);
 
@@ -347,6 +357,7 @@ is_set(enum field field, const struct mbox_msg *msg)
     case F_RUN: return msg->run != 0;
     case F_N_OPEN: return msg->n_open != 0;
     case F_MERGE: return msg->merge;
+    case F_MORE: return msg->more;
     default: return false;
     }
 }

@@ -100,7 +100,10 @@ enum mbox_msg_type {
                                  * 'n_buffered' of its own buffer. */
     MBOX_MSG_COMMIT = 23,       /* C to A: final. S deletes the state of
                                  * 'keys'/'select' and thaws; what is not
-                                 * selected stays at S, and D deletes it. */
+                                 * selected stays at S, and D deletes it.
+                                 * optional: 'more', if it is not all: then
+                                 * the next COMMIT goes on with 'keys', and
+                                 * only the last one has an effect. */
     MBOX_MSG_COMMITTED = 24,    /* A to C: 'n_flows' deleted, 'n_discarded'
                                  * packets (guarantee none). */
     MBOX_MSG_ABORT = 25,        /* C to A: 'text'. S thaws; D deletes what it
@@ -200,6 +203,7 @@ struct mbox_msg {
     enum mbox_select select;
     uint8_t kind;               /* enum mbox_tag_kind. */
     uint32_t n_open;
+    bool more;                  /* The keys go on in another message. */
     bool merge;                 /* The source keeps its own: combine. */
 
     uint64_t n_flows;

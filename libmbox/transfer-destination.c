@@ -222,14 +222,17 @@ recv_buffer(struct mb_destination *d, const struct mbox_msg *msg)
 static void
 recv_commit(struct mb_destination *d, const struct mbox_msg *msg)
 {
+    if (!mb_transfer_add_keys(&d->commit_keys, msg)) {
+        mb_transfer_fail(d->t, ENOMEM, "commit");
+    }
+    if (msg->more) {
+        return;
+    }
     d->ending = true;
     d->answer = MBOX_MSG_COMMITTED;
-    if (msg->select != MBOX_SELECT_ALL_EXCEPT || msg->n_keys) {
+    if (msg->select != MBOX_SELECT_ALL_EXCEPT || d->commit_keys.n) {
         d->sweep = SWEEP_UNSELECTED;
         d->commit_select = msg->select;
-        if (!mb_transfer_add_keys(&d->commit_keys, msg)) {
-            mb_transfer_fail(d->t, ENOMEM, "commit");
-        }
     }
 }
 

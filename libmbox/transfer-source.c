@@ -382,9 +382,12 @@ recv_commit(struct mb_source *s, const struct mbox_msg *msg)
         mb_transfer_fail(t, ENOMEM, "commit");
         return;
     }
+    if (msg->more) {
+        return;
+    }
     s->commit_select = msg->select;
     s->commit_shared = (msg->select == MBOX_SELECT_ALL_EXCEPT
-                        && !msg->n_keys);
+                        && !s->commit_keys.n);
     mb_source_enter(s, PHASE_DELETING);
 }
 

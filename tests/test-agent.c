@@ -280,6 +280,17 @@ make_msg(char *words[], int n_words, struct mbox_msg *msg,
         } else if (!strcmp(words[i], "data")) {
             msg->data = value;
             msg->data_len = strlen(value);
+        } else if (!strcmp(words[i], "hex")) {
+            static unsigned char bytes[2048];
+
+            msg->data = bytes;
+            msg->data_len = strlen(value) / 2;
+            for (size_t j = 0; j < msg->data_len; j++) {
+                if (j >= sizeof bytes
+                    || sscanf(value + 2 * j, "%2hhx", &bytes[j]) != 1) {
+                    fail("\"hex\" is not hexadecimal or too long");
+                }
+            }
         } else if (!strcmp(words[i], "fill")) {
             static const char zeros[4 * 1024 * 1024];
 

@@ -133,6 +133,7 @@ make_message(struct mbox_msg *msg, struct mbox_key *keys)
     msg->select = 1 + (r >> 17) % 2;
     msg->kind = 1 + (r >> 18) % MBOX_TAG_N_KINDS;
     msg->merge = r >> 21 & 1;
+    msg->more = r >> 22 & 1;
     msg->options = r >> 24 & MBOX_OPT_MASK;
     strcpy(msg->name, "ids1");
     strcpy(msg->class_name, "ids");

@@ -96,6 +96,7 @@ random_msg(struct random_msg *rm, enum mbox_msg_type type)
     test_random_bytes(rm, sizeof *rm);
     msg->type = type;
     msg->merge = test_random() & 1;
+    msg->more = test_random() & 1;
     msg->scopes &= MBOX_SCOPE_MASK;
     msg->options &= MBOX_OPT_MASK;
     msg->role = 1 + test_random_range(2);

@@ -270,18 +270,24 @@ test_split(void **state)
 
     struct mbox_writer frame;
     mbox_writer_init(&frame, 65536);
-    mbox_msg_init(&msg, MBOX_MSG_COMMIT, ID);
-    msg.select = MBOX_SELECT_KEYS;
-    msg.n_keys = 3;
     for (uint32_t i = 0; i < 3; i++) {
         keys[i] = checker_key(i);
     }
-    mbox_msg_encode(&msg, keys, &frame);
-    assert_int_equal(mbox_msg_decode(frame.data, frame.len, &msg), 0);
-    mb_transfer_recv(w.s.t, &msg);
-    mb_transfer_recv(w.d.t, &msg);
+    /* In two parts, of which the first has no effect by itself. */
+    for (int part = 0; part < 2; part++) {
+        mbox_msg_init(&msg, MBOX_MSG_COMMIT, ID);
+        msg.select = MBOX_SELECT_KEYS;
+        msg.n_keys = part ? 1 : 2;
+        msg.more = !part;
+        frame.len = 0;
+        mbox_msg_encode(&msg, &keys[2 * part], &frame);
+        assert_int_equal(mbox_msg_decode(frame.data, frame.len, &msg), 0);
+        mb_transfer_recv(w.s.t, &msg);
+        mb_transfer_recv(w.d.t, &msg);
+        settle(&w);
+        assert_int_equal(checker_all_flows(&w.s.checker), part ? 7 : 10);
+    }
     mbox_writer_uninit(&frame);
-    settle(&w);
     expect(&w.s, MBOX_MSG_COMMITTED, &msg);
     assert_int_equal(msg.n_flows, 3);
     expect(&w.d, MBOX_MSG_COMMITTED, &msg);

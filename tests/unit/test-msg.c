@@ -146,6 +146,9 @@ test_fields(void **state)
         case MBOX_MSG_END:
             assert_true(out.n_gone == in->n_gone);
             break;
+        case MBOX_MSG_COMMIT:
+            assert_int_equal(out.more, in->more);
+            break;
         case MBOX_MSG_CHUNK:
             assert_int_equal(out.scope, in->scope);
             assert_int_equal(out.crc, in->crc);
@@ -181,6 +184,8 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
     switch ((int) msg->type) {
     case MBOX_MSG_CHUNK:
         return msg->merge && n == 5;
+    case MBOX_MSG_COMMIT:
+        return msg->more && n == 5;
     case MBOX_MSG_HELLO:
         return n == n_open || n == run + n_open
                || n == options + run + n_open;

@@ -50,6 +50,8 @@ struct stub {
     size_t n_released_keys;
     bool released_to_source;
     unsigned int n_assigned[3];
+    unsigned int n_commits[3];
+    size_t n_commit_keys[3];
     unsigned int n_assigned_back;
     enum mbox_transfer_result recorded;
     bool database_is_slow;
@@ -76,6 +78,10 @@ stub_send(void *s_, enum mbox_role role, const struct mbox_msg *msg,
     s->sent[role] = *msg;
     s->sent_keys[role] = (msg->n_keys
                           ? xmemdup(keys, msg->n_keys * sizeof *keys) : NULL);
+    if (msg->type == MBOX_MSG_COMMIT) {
+        s->n_commits[role]++;
+        s->n_commit_keys[role] += msg->n_keys;
+    }
     return 0;
 }
 
@@ -587,6 +593,30 @@ test_split_all_except(void **state OVS_UNUSED)
     free(keys);
 }
 
+/* More flows than a message should have: COMMIT comes in parts. */
+static void
+test_split_many(void **state OVS_UNUSED)
+{
+    const size_t n = 150000;
+    struct mbox_key *keys = make_keys(n);
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_EARLY_RELEASE);
+    stub_recv_prepared(&s, n + 1);
+    stub_recv_tracer(&s, 1, 0);
+    stub_recv_release(&s, MBOX_SELECT_KEYS, keys, n);
+    mbox_transfer_cancel(s.t, "enough");
+    mbox_transfer_run(s.t);
+    for (int role = SRC; role <= DST; role++) {
+        assert_int_equal(s.n_commits[role], 3);
+        assert_int_equal(s.n_commit_keys[role], n);
+        assert_false(s.sent[role].more);
+    }
+    stub_destroy(&s);
+    free(keys);
+}
+
 static void
 test_split_keys(void **state OVS_UNUSED)
 {
@@ -1015,6 +1045,7 @@ test_transfer_direct(void)
         cmocka_unit_test(test_drain_is_paced),
         cmocka_unit_test(test_split_all_except),
         cmocka_unit_test(test_split_keys),
+        cmocka_unit_test(test_split_many),
         cmocka_unit_test(test_split_destination_dies),
         cmocka_unit_test(test_commit_is_recorded_first),
         cmocka_unit_test(test_state_channel_breaks),

@@ -120,12 +120,17 @@ mbox_agent_commit(struct mbox_transfer *t, struct mbox_agent *agent,
         return;
     }
 
-    mbox_msg_init(&msg, MBOX_MSG_COMMIT, t->request.id);
-    msg.select = select;
-    msg.n_keys = n;
     agent->stage = MBOX_AGENT_COMMITTING;
     agent->answer_by = t->now_us + MBOX_ANSWER_US;
-    mbox_agent_send(t, agent, &msg, keys);
+    size_t sent = 0;
+    do {
+        mbox_msg_init(&msg, MBOX_MSG_COMMIT, t->request.id);
+        msg.select = select;
+        msg.n_keys = MIN(n - sent, MBOX_COMMIT_KEYS);
+        msg.more = n - sent > MBOX_COMMIT_KEYS;
+        mbox_agent_send(t, agent, &msg, n ? &keys[sent] : NULL);
+        sent += msg.n_keys;
+    } while (sent < n);
 }
 
 bool

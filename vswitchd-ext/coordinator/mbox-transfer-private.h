@@ -85,6 +85,9 @@ enum mbox_phase {
 /* Most keys that D may release one by one, to bound memory. */
 #define MBOX_MAX_KEYS (4 * 1024 * 1024)
 
+/* Most keys in one COMMIT. */
+#define MBOX_COMMIT_KEYS 65536
+
 /* A set of canonical flow keys. */
 struct mbox_key_set {
     struct hmap map;
