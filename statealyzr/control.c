@@ -16,6 +16,9 @@
 
 #include "control.h"
 
+#include <string.h>
+#include "regions.h"
+
 /* The control flow graph of one function: number 0 is the end, and number
  * i + 1 its i-th block. */
 struct cfg {
@@ -111,29 +114,55 @@ invert(struct cfg *cfg, const GArray *edges)
     g_array_free(back, TRUE);
 }
 
+/* Adds edges to the end from the headers of loops that lead nowhere. */
+static void
+add_ends(const struct sa_program *p, uint32_t function, const bool *seen,
+         GArray *edges)
+{
+    const struct sa_function *f = &p->functions[function];
+    GArray *regions = g_array_new(FALSE, FALSE, sizeof(struct sa_region));
+    GArray *successors = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    sa_find_regions(p, function, regions);
+    for (guint i = 0; i < regions->len; i++) {
+        struct sa_region *r = &g_array_index(regions, struct sa_region, i);
+        uint32_t header = r->header - f->first_block + 1;
+        bool endless = !seen[header];
+
+        g_array_set_size(successors, 0);
+        for (guint j = 0; j < r->blocks->len && endless; j++) {
+            sa_block_successors(p, g_array_index(r->blocks, uint32_t, j),
+                                successors);
+        }
+        for (guint j = 0; j < successors->len && endless; j++) {
+            endless = sa_region_has(r, g_array_index(successors, uint32_t,
+                                                     j));
+        }
+        if (endless) {
+            struct sa_pair edge = { header, 0 };
+            g_array_append_val(edges, edge);
+        }
+        g_array_free(r->blocks, TRUE);
+    }
+    g_array_free(regions, TRUE);
+    g_array_free(successors, TRUE);
+}
+
 /* Orders the numbers; makes all of them lead to the end. */
 static void
-order(struct cfg *cfg, GArray *edges)
+order(struct cfg *cfg, const struct sa_program *p, uint32_t function,
+      GArray *edges)
 {
     bool *seen = g_new0(bool, cfg->n);
 
     invert(cfg, edges);
     walk(cfg, 0, seen);
     if (cfg->n_left < cfg->n) {
-        for (uint32_t i = cfg->n; i-- > 1; ) {
-            if (!seen[i]) {
-                struct sa_pair edge = { i, 0 };
-                g_array_append_val(edges, edge);
-                walk(cfg, i, seen);
-            }
-        }
-
+        add_ends(p, function, seen, edges);
         sa_csr_destroy(&cfg->out);
         sa_csr_destroy(&cfg->in);
         invert(cfg, edges);
-        for (uint32_t i = 0; i < cfg->n; i++) {
-            seen[i] = false;
-        }
+        memset(seen, 0, cfg->n * sizeof *seen);
         cfg->n_left = 0;
         walk(cfg, 0, seen);
     }
@@ -192,7 +221,7 @@ sa_control_dependences(const struct sa_program *p, uint32_t function,
     cfg.left = g_new0(uint32_t, cfg.n);
     cfg.ipdom = g_new(uint32_t, cfg.n);
     get_edges(p, function, edges);
-    order(&cfg, edges);
+    order(&cfg, p, function, edges);
     find_post_dominators(&cfg);
 
     /* The branch whose dependents a block was counted among last. */
@@ -204,7 +233,7 @@ sa_control_dependences(const struct sa_program *p, uint32_t function,
         const uint32_t *out = sa_csr_get(&cfg.out, a, &n);
         bool branches = n > 1 + (out[0] == 0);
         for (uint32_t j = 0; branches && j < n; j++) {
-            for (uint32_t b = out[j]; b != cfg.ipdom[a] && b;
+            for (uint32_t b = out[j]; b && b != cfg.ipdom[a];
                  b = cfg.ipdom[b]) {
                 if (last[b] == a) {
                     break;

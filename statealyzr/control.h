@@ -25,9 +25,9 @@
  * another may avoid it.  Post-dominators as in Cooper, Harvey, Kennedy, "A
  * simple, fast dominance algorithm" (2001).
  *
- * Blocks that lead nowhere (an endless loop) count as if one of them, the last
- * in the order of the program, led to the end.  That adds no dependence on the
- * branch that is not there. */
+ * An endless loop counts as if there were a way from its header to the end,
+ * which nothing depends on: what in it depends on branches in it is the same as
+ * if it ended. */
 
 #include <glib.h>
 #include "array.h"

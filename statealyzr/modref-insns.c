@@ -323,6 +323,7 @@ add_call(struct collector *c, uint32_t insn, LLVMValueRef call)
     }
 }
 
+/* An instruction other than a load or a store. */
 static void
 add_insn(struct collector *c, uint32_t insn)
 {
@@ -330,15 +331,6 @@ add_insn(struct collector *c, uint32_t insn)
     LLVMTargetDataRef layout = c->mr->program->layout;
 
     switch (i->opcode) {
-    case LLVMLoad:
-        add_access(c, c->reads, LLVMGetOperand(i->value, 0),
-                   LLVMStoreSizeOfType(layout, LLVMTypeOf(i->value)));
-        break;
-    case LLVMStore:
-        add_access(c, c->writes, LLVMGetOperand(i->value, 1),
-                   LLVMStoreSizeOfType(
-                       layout, LLVMTypeOf(LLVMGetOperand(i->value, 0))));
-        break;
     case LLVMAtomicRMW:
     case LLVMAtomicCmpXchg: {
         uint64_t size = LLVMStoreSizeOfType(
@@ -526,6 +518,21 @@ sa_modref_collect(struct sa_modref *mr)
         .scratch = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
     for (uint32_t insn = 0; insn < mr->program->n_insns; insn++) {
+        const struct sa_insn *i = &mr->program->insns[insn];
+        LLVMTargetDataRef layout = mr->program->layout;
+
+        if (i->opcode == LLVMLoad) {
+            mr->read_set[insn] = access_set(
+                &c, LLVMGetOperand(i->value, 0),
+                LLVMStoreSizeOfType(layout, LLVMTypeOf(i->value)));
+            continue;
+        } else if (i->opcode == LLVMStore) {
+            LLVMTypeRef type = LLVMTypeOf(LLVMGetOperand(i->value, 0));
+            mr->write_set[insn] = access_set(
+                &c, LLVMGetOperand(i->value, 1),
+                LLVMStoreSizeOfType(layout, type));
+            continue;
+        }
         g_array_set_size(c.reads, 0);
         g_array_set_size(c.writes, 0);
         add_insn(&c, insn);

@@ -57,7 +57,8 @@ set_equal(gconstpointer a, gconstpointer b)
     struct sa_nodes x = sa_modref_get(set_context, GPOINTER_TO_UINT(a) - 1);
     struct sa_nodes y = sa_modref_get(set_context, GPOINTER_TO_UINT(b) - 1);
 
-    return x.n == y.n && !memcmp(x.ids, y.ids, x.n * sizeof *x.ids);
+    return x.n == y.n
+           && (!x.n || !memcmp(x.ids, y.ids, x.n * sizeof *x.ids));
 }
 
 uint32_t
