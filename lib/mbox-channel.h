@@ -130,7 +130,8 @@ int mbox_listener_open(const char *address, const struct mbox_tls_config *,
 void mbox_listener_close(struct mbox_listener *);
 void mbox_listener_wait(const struct mbox_listener *, struct pollfd *);
 
-/* Returns a new channel, or NULL if nobody waits. */
+/* Returns a new channel, or NULL if nobody waits.  TLS files that were replaced
+ * are read again; as long as they cannot be, what they were is used. */
 struct mbox_channel *mbox_listener_accept(struct mbox_listener *);
 
 /* The port number of a pssl: listener (opened with port 0, the one that the

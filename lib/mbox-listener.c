@@ -34,11 +34,16 @@
 
 #define BACKLOG 64
 
+/* Private key, certificate, CA certificate. */
+#define N_TLS_FILES 3
+
 struct mbox_listener {
     int fd;
     int spare_fd;               /* Given up to accept and refuse a connection
                                  * when descriptors run out. */
     struct mbox_tls_ctx *ctx;   /* NULL: unix socket. */
+    char *tls_files[N_TLS_FILES];
+    struct stat tls_stats[N_TLS_FILES]; /* As they were read. */
 
     /* The unix socket, to be removed at the end if it is still ours. */
     char *path;
@@ -106,6 +111,60 @@ listen_unix(struct mbox_listener *l, const char *path)
     return error;
 }
 
+static bool
+is_same_file(const struct stat *a, const struct stat *b)
+{
+    return (a->st_dev == b->st_dev && a->st_ino == b->st_ino
+            && a->st_size == b->st_size
+            && a->st_mtim.tv_sec == b->st_mtim.tv_sec
+            && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec);
+}
+
+/* Reads the files again if they were replaced.  What cannot be used is passed
+ * over: with a key that does not belong to the certificate, for instance, the
+ * other one may be on its way. */
+static void
+reload_tls(struct mbox_listener *l)
+{
+    const struct mbox_tls_config config = {
+        l->tls_files[0], l->tls_files[1], l->tls_files[2]
+    };
+    struct stat stats[N_TLS_FILES];
+    bool same = true;
+
+    for (int i = 0; i < N_TLS_FILES; i++) {
+        if (stat(l->tls_files[i], &stats[i]) < 0) {
+            return;
+        }
+        same = same && is_same_file(&stats[i], &l->tls_stats[i]);
+    }
+
+    struct mbox_tls_ctx *ctx;
+    if (!same && !mbox_tls_ctx_create(&config, &ctx, NULL)) {
+        mbox_tls_ctx_unref(l->ctx);
+        l->ctx = ctx;
+        memcpy(l->tls_stats, stats, sizeof stats);
+    }
+}
+
+/* Notes which files 'l' is opened with, for reload_tls(), which the first time
+ * takes them for replaced: they may have been since they were read. */
+static int
+note_tls_files(struct mbox_listener *l, const struct mbox_tls_config *config)
+{
+    const char *const files[N_TLS_FILES] = {
+        config->private_key, config->certificate, config->ca_cert
+    };
+
+    for (int i = 0; i < N_TLS_FILES; i++) {
+        l->tls_files[i] = strdup(files[i]);
+        if (!l->tls_files[i]) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 /* 'port_host' is PORT or PORT:HOST. */
 static int
 listen_tls(struct mbox_listener *l, const char *port_host,
@@ -129,6 +188,9 @@ listen_tls(struct mbox_listener *l, const char *port_host,
     }
 
     int error = mbox_tls_ctx_create(config, &l->ctx, errp);
+    if (!error) {
+        error = note_tls_files(l, config);
+    }
     if (error) {
         return error;
     }
@@ -212,6 +274,9 @@ mbox_listener_close(struct mbox_listener *l)
         close(l->spare_fd);
     }
     mbox_tls_ctx_unref(l->ctx);
+    for (int i = 0; i < N_TLS_FILES; i++) {
+        free(l->tls_files[i]);
+    }
     free(l->path);
     free(l);
 }
@@ -246,6 +311,9 @@ mbox_listener_accept(struct mbox_listener *l)
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
+            if (l->ctx) {
+                reload_tls(l);
+            }
             return mbox_channel_from_fd__(fd, l->ctx);
         } else if (errno == EMFILE || errno == ENFILE) {
             refuse(l);

@@ -724,6 +724,65 @@ test_reset(void **state)
     mbox_channel_close(a);
 }
 
+/* Connects, and returns the common name that the listener shows. */
+static void
+get_name(struct mbox_listener *l, char *name, size_t size)
+{
+    struct mbox_channel *a = connect_to(l, "127.0.0.1", &good2);
+    struct mbox_channel *b = wait_accept(l);
+
+    while (!mbox_channel_is_connected(a) || !mbox_channel_is_connected(b)) {
+        run_both(a, b);
+    }
+    mbox_channel_peer_name(a, name, size);
+    mbox_channel_close(a);
+    mbox_channel_close(b);
+}
+
+/* Files that are replaced at the same path count from the next connection on;
+ * until all is well again the old ones do. */
+static void
+test_replaced_files(void **state)
+{
+    struct mbox_listener *l;
+    struct test_ca ca;
+    char name[64], path[128], key[128], cert[128];
+
+    (void) state;
+    snprintf(path, sizeof path, "%s/new-ca.pem", tmp_dir);
+    snprintf(key, sizeof key, "%s/new-key.pem", tmp_dir);
+    snprintf(cert, sizeof cert, "%s/new-cert.pem", tmp_dir);
+    l = open_listener("pssl:0:127.0.0.1", &good);
+    get_name(l, name, sizeof name);
+    assert_string_equal(name, "one");
+
+    /* Another certificate without its key. */
+    test_make_ca(&ca, "new CA", path);
+    test_make_pair(&ca, "four", -3600, 3600, key, cert);
+    assert_int_equal(rename(cert, files[CERT]), 0);
+    get_name(l, name, sizeof name);
+    assert_string_equal(name, "one");
+
+    /* And with it: the peer, which has the old CA, refuses it now. */
+    assert_int_equal(rename(key, files[KEY]), 0);
+    struct mbox_channel *a = connect_to(l, "127.0.0.1", &good2);
+    struct mbox_channel *b = wait_accept(l);
+    while (!mbox_channel_error(a)) {
+        run_both(a, b);
+    }
+    assert_non_null(strstr(mbox_channel_error(a), files[CA]));
+    mbox_channel_close(a);
+    mbox_channel_close(b);
+
+    /* A side that connects reads its files each time. */
+    test_make_pair(&ca, "five", -3600, 3600, files[KEY2], files[CERT2]);
+    assert_int_equal(rename(path, files[CA]), 0);
+    get_name(l, name, sizeof name);
+    assert_string_equal(name, "four");
+    mbox_listener_close(l);
+    test_free_ca(&ca);
+}
+
 int
 main(void)
 {
@@ -742,6 +801,7 @@ main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_silent_peer),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_replaced_files),
     };
 
     return cmocka_run_group_tests_name("tls", tests, make_files,
