@@ -66,7 +66,7 @@ call_put(void *call_)
 {
     struct state_call *call = call_;
 
-    if (call->pending && !mb_pending_put(call->pending, call->key)) {
+    if (call->pending && !mb_pending_add(call->pending, call->key)) {
         call->error = -ENOMEM;
         return;
     }
@@ -111,17 +111,18 @@ mb_destination_count_flows(const struct mb_destination *d)
 }
 
 /* Imports one state.  Configuration goes to every worker, other state to one,
- * and where it replaces, others forget their shares. */
+ * and where it replaces, others forget their shares.  'note' says that it is a
+ * flow whose key does not tell that it is pending. */
 static int
 put_state(struct mb_destination *d, uint8_t scope, const struct mbox_key *key,
-          const void *data, size_t len, enum mbox_put_mode mode)
+          const void *data, size_t len, enum mbox_put_mode mode, bool note)
 {
     const struct mb_env *env = d->t->env;
     unsigned int owner = mb_worker_of(key, env->n_workers);
     struct state_call call = {
         .env = env, .ops = mb_state_ops(env->mb_ops, scope), .key = key,
         .data = data, .len = len, .mode = mode,
-        .pending = (scope == MBOX_STATE_PER_FLOW ? &d->pending[owner] : NULL),
+        .pending = note ? &d->pending[owner] : NULL,
     };
 
     for (unsigned int i = 0; i < env->n_workers; i++) {
@@ -272,22 +273,16 @@ check_scope(struct mb_destination *d, const struct mbox_msg *msg)
     return true;
 }
 
-/* True if the flow of a chunk is in the flow space by its main key 'key' or by
- * another one. */
+/* True if a chunk's flow is in the flow space by another than its main key. */
 static bool
-is_in_space(const struct mb_destination *d, const struct mbox_msg *msg,
-            const struct mbox_key *key)
+is_in_space_by_other(const struct mb_destination *d,
+                     const struct mbox_msg *msg)
 {
-    const struct mbox_space *space = &d->t->space;
-
-    if (mb_flow_is_in_space(space, key)) {
-        return true;
-    }
     for (uint32_t i = 1; i < msg->n_keys; i++) {
         struct mbox_key other;
 
         mbox_msg_get_key(msg, i, &other);
-        if (mb_flow_is_in_space(space, &other)) {
+        if (mb_flow_is_in_space(&d->t->space, &other)) {
             return true;
         }
     }
@@ -320,7 +315,9 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
 
     struct mbox_key key = main_key(msg, 0);
     uint32_t hash = mb_table_prefetch(&d->states, msg->scope, &key);
-    if (msg->scope == MBOX_SCOPE_PER_FLOW && !is_in_space(d, msg, &key)) {
+    bool other = (msg->scope == MBOX_SCOPE_PER_FLOW
+                  && !mb_flow_is_in_space(&t->space, &key));
+    if (other && !is_in_space_by_other(d, msg)) {
         mb_transfer_fail(t, EPROTO, "state from %s of a flow that is not in "
                          "the flow space", t->peer);
         return;
@@ -338,7 +335,7 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
 
     bool merge = must_merge(d, msg, &key);
     int error = put_state(d, msg->scope, &key, msg->data, msg->data_len,
-                          merge ? MBOX_PUT_MERGE : MBOX_PUT_REPLACE);
+                          merge ? MBOX_PUT_MERGE : MBOX_PUT_REPLACE, other);
     if (error) {
         char s[MBOX_KEY_STRLEN];
 

@@ -58,11 +58,10 @@ mb_flow_is_in_space(const struct mbox_space *space, const struct mbox_key *key)
 }
 
 bool
-mb_pending_put(struct mb_pending *pending, const struct mbox_key *key)
+mb_pending_add(struct mb_pending *pending, const struct mbox_key *key)
 {
-    return (mb_flow_is_in_space(&pending->space, key)
-            || mb_table_insert(&pending->others, MBOX_STATE_PER_FLOW, key)
-               != MB_NO_ENTRY);
+    return (mb_table_insert(&pending->others, MBOX_STATE_PER_FLOW, key)
+            != MB_NO_ENTRY);
 }
 
 bool

@@ -43,9 +43,9 @@ struct mb_pending_change {
 void mb_pending_open(void *change);
 void mb_pending_close(void *change);
 
-/* The state of 'key', which is canonical, was put.  Returns false if memory is
- * short. */
-bool mb_pending_put(struct mb_pending *, const struct mbox_key *key);
+/* The flow 'key', which is canonical, is in the space by another key.  Returns
+ * false if memory is short. */
+bool mb_pending_add(struct mb_pending *, const struct mbox_key *key);
 
 /* True if 'key' is in the flow space, whichever direction of its flow it
  * is. */
