@@ -39,10 +39,10 @@ static const struct sa_layout *layout_of_llvm(struct sa_layouts *,
 
 static void
 add_item(GArray *items, uint64_t start, uint64_t end,
-         const struct sa_layout *element)
+         const struct sa_layout *element, bool pointers)
 {
     struct sa_layout_item item = { .start = start, .end = end,
-                                   .element = element };
+                                   .element = element, .pointers = pointers };
     g_array_append_val(items, item);
 }
 
@@ -60,7 +60,7 @@ add_member(GArray *items, uint64_t offset, const struct sa_layout *member)
 
         if (offset + item->start >= covered) {
             add_item(items, offset + item->start, offset + item->end,
-                     item->element);
+                     item->element, item->pointers);
         }
     }
 }
@@ -93,7 +93,7 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
 
     if (!items->len || item->start) {
         struct sa_layout_item head = {
-            .end = items->len ? item->start : size
+            .end = items->len ? item->start : size, .pointers = true
         };
         g_array_insert_val(items, 0, head);
     }
@@ -104,7 +104,7 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
     }
     if (n_leaves > MAX_LEAVES) {
         g_array_set_size(items, 0);
-        add_item(items, 0, size, NULL);
+        add_item(items, 0, size, NULL, true);
         n_leaves = 1;
     }
 
@@ -112,18 +112,22 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
     l->n_leaves = n_leaves;
     l->offsets = g_new(uint64_t, n_leaves);
     l->sizes = g_new(uint32_t, n_leaves);
+    l->pointers = g_new(bool, n_leaves);
     for (guint i = 0; i < items->len; i++) {
         item = &g_array_index(items, struct sa_layout_item, i);
         if (!item->element) {
             l->offsets[item->first_leaf] = item->start;
             l->sizes[item->first_leaf] = MIN(item->end - item->start,
                                              UINT32_MAX);
+            l->pointers[item->first_leaf] = item->pointers;
             continue;
         }
         for (uint32_t j = 0; j < item->element->n_leaves; j++) {
             l->offsets[item->first_leaf + j] = (item->start
                                                 + item->element->offsets[j]);
             l->sizes[item->first_leaf + j] = item->element->sizes[j];
+            l->pointers[item->first_leaf + j] = (item->pointers
+                                                 || item->element->pointers[j]);
         }
     }
     if (parts) {
@@ -153,17 +157,19 @@ scalar(struct sa_layouts *layouts, uint64_t size)
 {
     GArray *items = new_items();
 
-    add_item(items, 0, size, NULL);
+    add_item(items, 0, size, NULL, true);
     return finish(layouts, size, items, NULL);
 }
 
 static void
 add_array(GArray *items, uint64_t size, const struct sa_layout *element)
 {
+    /* Characters may be the room for anything. */
     if (element->size) {
-        add_item(items, 0, size, element);
+        add_item(items, 0, size, element,
+                 element->size == 1 && (size >= 8 || !size));
     } else {
-        add_item(items, 0, size, NULL);
+        add_item(items, 0, size, NULL, true);
     }
 }
 
@@ -187,7 +193,10 @@ add_union(struct sa_layouts *layouts, GArray *items, GArray *parts,
         add_member(items, 0, best);
         add_parts(parts, 0, best);
         if (best->size < t->size) {
-            add_item(items, best->size, t->size, NULL);
+            add_item(items, best->size, t->size, NULL, true);
+        }
+        for (guint i = 0; t->size >= 8 && i < items->len; i++) {
+            g_array_index(items, struct sa_layout_item, i).pointers = true;
         }
     }
 }
@@ -267,7 +276,7 @@ layout_of_type(struct sa_layouts *layouts, const struct sa_type *t, int depth)
     case SA_TYPE_FUNCTION:
     case SA_TYPE_OPAQUE:
     default:
-        add_item(items, 0, t->size, NULL);
+        add_item(items, 0, t->size, NULL, t->size >= 8 || !t->size);
         break;
     }
     l = finish(layouts, t->size, items, parts);
@@ -347,6 +356,7 @@ sa_layouts_destroy(struct sa_layouts *layouts)
             struct sa_layout *l = layouts->all->pdata[i];
             g_free(l->offsets);
             g_free(l->sizes);
+            g_free(l->pointers);
             g_free(l->items);
             g_free(l->parts);
             g_free(l);

@@ -32,6 +32,7 @@
 struct sa_layout_item {
     uint64_t start, end;        /* Bytes in the layout. */
     const struct sa_layout *element;    /* NULL for a leaf. */
+    bool pointers;              /* A leaf may hold pointers. */
     uint32_t first_leaf;
 };
 
@@ -47,6 +48,8 @@ struct sa_layout {
     uint32_t n_leaves;
     uint64_t *offsets;          /* Of each leaf, in the first elements. */
     uint32_t *sizes;            /* Of each leaf. */
+    bool *pointers;             /* Whether a leaf may hold (part of) a pointer: it
+                                 * is large enough, or in a union. */
     struct sa_layout_item *items;   /* Ascending, the first at 0. */
     uint32_t n_items;
 };

@@ -38,7 +38,8 @@ add_target(struct sa_pta *pta, uint32_t node, void *target_)
 {
     const struct target *t = target_;
 
-    if ((pta_vertex(pta, node)->offset - t->offset) % t->modulus == 0) {
+    if ((pta_vertex(pta, node)->offset - t->offset) % t->modulus == 0
+        && pta_holds_pointers(pta, node)) {
         pta_add_edge(pta, t->vertex, node);
     }
 }
@@ -57,7 +58,10 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
     }
     uint64_t offset = v->offset + part->distance;
 
-    pta_add_edge(pta, part->vertex, pta_node(pta, object, offset));
+    uint32_t node = pta_node(pta, object, offset);
+    if (node != SA_NONE && pta_holds_pointers(pta, node)) {
+        pta_add_edge(pta, part->vertex, node);
+    }
     if (part->modulus) {
         /* From an array of any length: to whatever is there. */
         struct target t = { .vertex = part->vertex, .offset = offset,
@@ -81,7 +85,9 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
     struct copy_part part = { .modulus = o->layout ? 0 : o->modulus };
     bool cursor = v->stored != SA_NONE;
 
-    if (cursor) {
+    if (!cursor && !pta_holds_pointers(pta, node)) {
+        return;
+    } else if (cursor) {
         part.modulus = 1;
     } else if (part.modulus) {
         part.distance = (v->offset + part.modulus

@@ -185,13 +185,43 @@ consider_layout(struct sa_pta *pta, uint32_t object, uint64_t offset,
     pta->relaid = true;
 }
 
+uint32_t
+pta_existing_node(const struct sa_pta *pta, uint32_t object, int64_t offset)
+{
+    const struct object *o = pta_object(pta, object);
+    uint64_t canonical;
+
+    if (canonicalize(o, offset, &canonical)) {
+        guint at = find_node(o, canonical);
+        const struct object_node *n = &g_array_index(o->nodes,
+                                                     struct object_node, at);
+        if (at < o->nodes->len && n->offset == canonical) {
+            return n->node;
+        }
+    }
+    return SA_NONE;
+}
+
+bool
+pta_holds_pointers(const struct sa_pta *pta, uint32_t node)
+{
+    const struct vertex *v = pta_vertex(pta, node);
+    const struct object *o = pta_object(pta, v->object);
+
+    return (!o->declared || !o->layout || v->offset < o->base
+            || o->layout->pointers[sa_layout_leaf(o->layout,
+                                                  v->offset - o->base)]);
+}
+
 static void
 connect_cursor(struct sa_pta *pta, uint32_t node, void *cursor_)
 {
     const struct cursor *cursor = cursor_;
 
-    pta_add_edge(pta, node, cursor->node);
-    pta_add_edge(pta, cursor->stored, node);
+    if (pta_holds_pointers(pta, node)) {
+        pta_add_edge(pta, node, cursor->node);
+        pta_add_edge(pta, cursor->stored, node);
+    }
 }
 
 uint32_t
@@ -248,6 +278,8 @@ pta_cursor(struct sa_pta *pta, uint32_t object, uint64_t start, uint64_t end)
         }
     }
     struct cursor c = { .start = start, .end = end };
+    pta_node(pta, object, start);
+    o = pta_object(pta, object);
     c.node = pta_new_variable(pta);
     c.stored = pta_new_variable(pta);
     struct vertex *v = pta_vertex(pta, c.node);

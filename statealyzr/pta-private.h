@@ -149,6 +149,14 @@ struct vertex {
     uint32_t constraints, last_constraint;
 };
 
+/* A points-to set of the result. */
+struct result_set {
+    const struct nodeset *key;  /* The set in terms of vertices. */
+    struct sa_nodes nodes;
+    uint32_t *cursors;          /* Vertices; 'nodes' has where they start. */
+    uint32_t n_cursors;
+};
+
 struct sa_pta {
     const struct sa_program *program;
     struct sa_types *types;
@@ -190,7 +198,9 @@ struct sa_pta {
     uint32_t n_result_nodes;
     uint32_t *result_vertices;  /* The vertex of each node. */
     uint32_t *result_ids;       /* The node of each vertex. */
-    struct sa_nodes *result_sets;   /* By representative vertex. */
+    struct result_set **result_sets;    /* By representative vertex; NULL if
+                                         * empty. */
+    GHashTable *result_table;   /* Owns the sets: equal ones are shared. */
     uint32_t *result_object_of; /* By value. */
 };
 
@@ -217,9 +227,16 @@ void pta_object_uninit(struct object *);
  * outside. */
 uint32_t pta_node(struct sa_pta *, uint32_t object, int64_t offset);
 
+/* The node that has the byte at 'offset', if there is one, else SA_NONE. */
+uint32_t pta_existing_node(const struct sa_pta *, uint32_t object,
+                           int64_t offset);
+
 /* Takes note that an object, if it has no layout, is an array of 'stride'
  * bytes. */
 void pta_set_modulus(struct sa_pta *, uint32_t object, uint64_t stride);
+
+/* Whether a node may hold pointers, by the size and type of its field. */
+bool pta_holds_pointers(const struct sa_pta *, uint32_t node);
 
 /* The node for a pointer to anywhere in 'start' to 'end' of an object. */
 uint32_t pta_cursor(struct sa_pta *, uint32_t object, uint64_t start,

@@ -220,9 +220,11 @@ apply(struct sa_pta *pta, struct constraint c, uint32_t node)
         }
         break;
     case C_STORE:
-        if (o->kind != SA_OBJECT_FUNCTION) {
-            pta_add_edge(pta, c.other, v->stored == SA_NONE ? node
-                         : v->stored);
+        if (v->stored != SA_NONE) {
+            pta_add_edge(pta, c.other, v->stored);
+        } else if (o->kind != SA_OBJECT_FUNCTION
+                   && pta_holds_pointers(pta, node)) {
+            pta_add_edge(pta, c.other, node);
         }
         break;
     case C_GEP: {

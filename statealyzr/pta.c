@@ -184,39 +184,74 @@ sort_unique(uint32_t *ids, uint32_t n)
     return n_unique;
 }
 
-static void
-add_id(struct sa_pta *pta, uint32_t node, void *ids_)
+static guint
+hash_set(gconstpointer set_)
 {
-    uint32_t id = pta->result_ids[pta_same(pta, node)];
-    GArray *ids = ids_;
+    const struct nodeset *set = set_;
+    uint64_t hash = set->n;
 
-    if (id != SA_NONE) {
-        g_array_append_val(ids, id);
+    for (uint32_t i = 0; i < set->n; i++) {
+        hash = (hash ^ set->blocks[i].index) * UINT64_C(0x9e3779b97f4a7c15);
+        hash = (hash ^ set->blocks[i].bits) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
     }
+    return hash ^ hash >> 32;
 }
 
-static struct sa_nodes
-convert_set(struct sa_pta *pta, const struct nodeset *set)
+static gboolean
+equal_sets(gconstpointer a, gconstpointer b)
 {
-    GArray *ids = g_array_sized_new(FALSE, FALSE, sizeof(uint32_t),
-                                    nodeset_count(set) + 1);
-    uint32_t vertex;
+    return nodeset_equal(a, b);
+}
 
-    NODESET_FOR_EACH (vertex, set) {
-        const struct vertex *v = pta_vertex(pta, pta_same(pta, vertex));
-        if (v->stored == SA_NONE) {
-            add_id(pta, vertex, ids);
-        } else {
-            pta_object_range(pta, v->object, v->offset, v->end - v->offset,
-                             false, add_id, ids);
+static void
+free_set(gpointer set_)
+{
+    struct result_set *set = set_;
+
+    nodeset_clear((struct nodeset *) set->key);
+    g_free((struct nodeset *) set->key);
+    g_free((uint32_t *) set->nodes.ids);
+    g_free(set->cursors);
+    g_free(set);
+}
+
+/* The result for the set of a vertex, which it takes. */
+static struct result_set *
+convert_set(struct sa_pta *pta, struct nodeset *set)
+{
+    struct result_set *result = g_hash_table_lookup(pta->result_table, set);
+
+    if (result) {
+        nodeset_clear(set);
+        return result;
+    }
+    result = g_new0(struct result_set, 1);
+    result->key = g_memdup2(set, sizeof *set);
+    *set = (struct nodeset) { .blocks = NULL };
+    g_hash_table_insert(pta->result_table, (gpointer) result->key, result);
+
+    uint32_t *ids = g_new(uint32_t, nodeset_count(result->key) + 1);
+    GArray *cursors = id_array();
+    uint32_t n = 0, vertex;
+    NODESET_FOR_EACH (vertex, result->key) {
+        uint32_t node = pta_same(pta, vertex);
+        if (pta_is_cursor(pta, node)) {
+            const struct vertex *v = pta_vertex(pta, node);
+            g_array_append_val(cursors, node);
+            node = pta_existing_node(pta, v->object, v->offset);
+        }
+        if (node != SA_NONE && pta->result_ids[node] != SA_NONE) {
+            ids[n++] = pta->result_ids[node];
         }
     }
-    uint32_t n = sort_unique((uint32_t *) ids->data, ids->len);
-    struct sa_nodes nodes = {
-        .ids = g_memdup2(ids->data, n * sizeof *nodes.ids), .n = n
+    n = sort_unique(ids, n);
+    result->nodes = (struct sa_nodes) {
+        .ids = g_renew(uint32_t, ids, n + 1), .n = n
     };
-    g_array_free(ids, TRUE);
-    return nodes;
+    result->n_cursors = cursors->len;
+    result->cursors = (uint32_t *) g_array_free(cursors, FALSE);
+    return result;
 }
 
 static void
@@ -241,15 +276,17 @@ finish(struct sa_pta *pta)
     stats->n_nodes = pta->n_result_nodes;
     stats->n_variables = pta->vertices->len - pta->n_result_nodes;
     stats->n_constraints = pta->constraints->len;
-    pta->result_sets = g_new0(struct sa_nodes, pta->vertices->len + 1);
+    pta->result_sets = g_new0(struct result_set *, pta->vertices->len + 1);
+    pta->result_table = g_hash_table_new_full(hash_set, equal_sets, NULL,
+                                              free_set);
     for (uint32_t i = 0; i < pta->vertices->len; i++) {
         struct vertex *v = pta_vertex(pta, i);
 
         if (pta_find(pta, i) == i && v->points_to.n) {
             pta->result_sets[i] = convert_set(pta, &v->points_to);
-            stats->sum_points_to += pta->result_sets[i].n;
+            stats->sum_points_to += pta->result_sets[i]->nodes.n;
             stats->max_points_to = MAX(stats->max_points_to,
-                                       pta->result_sets[i].n);
+                                       pta->result_sets[i]->nodes.n);
         }
         nodeset_clear(&v->points_to);
         nodeset_clear(&v->delta);
@@ -289,9 +326,7 @@ sa_pta_destroy(struct sa_pta *pta)
     if (!pta) {
         return;
     }
-    for (uint32_t i = 0; i < pta->vertices->len; i++) {
-        g_free((uint32_t *) pta->result_sets[i].ids);
-    }
+    g_hash_table_destroy(pta->result_table);
     g_free(pta->result_sets);
     for (uint32_t i = 0; i < pta->objects->len; i++) {
         g_free((char *) pta_object(pta, i)->name);
@@ -342,24 +377,34 @@ sa_pta_nodes(const struct sa_pta *pta, uint32_t *n)
     return pta->result_nodes;
 }
 
-struct sa_nodes
-sa_pta_value(const struct sa_pta *pta, uint32_t value)
+static const struct result_set *
+value_set(const struct sa_pta *pta, uint32_t value)
 {
     uint32_t vertex = (value < pta->program->n_values
                        ? pta->value_vertices[value] : SA_NONE);
 
-    return (vertex == SA_NONE ? (struct sa_nodes) { .n = 0 }
+    return (vertex == SA_NONE ? NULL
             : pta->result_sets[pta_find(pta, vertex)]);
+}
+
+struct sa_nodes
+sa_pta_value(const struct sa_pta *pta, uint32_t value)
+{
+    const struct result_set *set = value_set(pta, value);
+
+    return set ? set->nodes : (struct sa_nodes) { .n = 0 };
 }
 
 struct sa_nodes
 sa_pta_content(const struct sa_pta *pta, uint32_t node)
 {
-    return pta->result_sets[pta_find(pta, pta->result_vertices[node])];
+    const struct result_set *set
+        = pta->result_sets[pta_find(pta, pta->result_vertices[node])];
+
+    return set ? set->nodes : (struct sa_nodes) { .n = 0 };
 }
 
 struct access {
-    struct sa_pta *pta;
     void (*cb)(uint32_t node, void *aux);
     void *aux;
 };
@@ -372,19 +417,32 @@ access_node(struct sa_pta *pta, uint32_t vertex, void *access_)
     access->cb(pta->result_ids[pta_same(pta, vertex)], access->aux);
 }
 
+static void
+access_vertex(const struct sa_pta *pta, uint32_t vertex, uint64_t size,
+              struct access *access)
+{
+    const struct vertex *v = pta_vertex(pta, vertex);
+
+    if (pta_is_cursor(pta, vertex)) {
+        size = size ? MAX(size, v->end - v->offset) : 0;
+    }
+    pta_object_range((struct sa_pta *) pta, v->object, v->offset, size, false,
+                     access_node, access);
+}
+
 void
 sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
               void (*cb)(uint32_t node, void *aux), void *aux)
 {
-    struct sa_nodes nodes = sa_pta_value(pta, value);
-    struct access access = { .pta = (struct sa_pta *) pta, .cb = cb,
-                             .aux = aux };
+    const struct result_set *set = value_set(pta, value);
+    struct access access = { .cb = cb, .aux = aux };
 
-    for (uint32_t i = 0; i < nodes.n; i++) {
-        uint32_t v = pta->result_vertices[nodes.ids[i]];
-        pta_object_range(access.pta, pta_vertex(pta, v)->object,
-                         pta_vertex(pta, v)->offset, size, false,
-                         access_node, &access);
+    for (uint32_t i = 0; set && i < set->nodes.n; i++) {
+        access_vertex(pta, pta->result_vertices[set->nodes.ids[i]], size,
+                      &access);
+    }
+    for (uint32_t i = 0; set && i < set->n_cursors; i++) {
+        access_vertex(pta, set->cursors[i], size, &access);
     }
 }
 
