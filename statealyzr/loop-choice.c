@@ -368,7 +368,7 @@ decide(const struct sa_loops *loops, const struct blocks *b, uint32_t index,
         uint32_t inner = g_array_index(inside, uint32_t, i);
         const struct sa_loop *in = &loops->loops[inner];
         if (!in->bounded && in->waits
-            && (in->n_reached + 1) * SIGNIFICANT >= loop->n_reached + 1) {
+            && in->n_reached * SIGNIFICANT >= loop->n_reached) {
             g_array_append_val(significant, inner);
             same = same || (in->function == loop->function
                             && in->n_reached == loop->n_reached);
