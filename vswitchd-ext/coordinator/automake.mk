@@ -58,6 +58,8 @@ tests_test_mbox_transfer_SOURCES = \
 	mbox/tests/unit/test-transfer-direct.c \
 	mbox/tests/unit/test-transfer-direct.h \
 	mbox/tests/unit/test-transfer-mb.c \
+	mbox/tests/unit/test-transfer-stub.c \
+	mbox/tests/unit/test-transfer-stub.h \
 	mbox/tests/unit/test-transfer-switch.c \
 	mbox/tests/unit/test-transfer-world.c \
 	mbox/tests/unit/test-transfer-world.h \
