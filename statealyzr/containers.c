@@ -213,8 +213,7 @@ find_heads(struct sa_containers *cs, uint32_t structure)
     for (guint i = 0; i < cs->state->variables->len; i++) {
         const struct sa_state_variable *v = sa_state_variable(cs->state, i);
         bool leads = (v->structure != structure
-                      && sa_points_to_structure(cs->a, cs->state, v,
-                                                structure));
+                      && sa_points_to_structure(v, structure));
         if (v->structure == structure && v->storage != SA_STORAGE_HEAP) {
             leads = true;       /* A declared table of the entries. */
         }

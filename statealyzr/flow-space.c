@@ -459,7 +459,7 @@ table_of(const struct sa_flow_space *fs, uint32_t variable)
     uint32_t found = SA_NONE;
     for (uint32_t s = 0; s < fs->n_structures; s++) {
         bool table = (v->n_elements > 1
-                      ? sa_points_to_structure(fs->a, fs->state, v, s)
+                      ? sa_points_to_structure(v, s)
                       : owns_way_to(fs, variable, s));
         if (table && (found == SA_NONE
                       || (fs->structures[s].class

@@ -18,8 +18,6 @@
 
 #include <string.h>
 
-#include "headers.h"
-#include "loop.h"
 #include "members.h"
 #include "pta.h"
 
@@ -160,36 +158,6 @@ table_element(const struct sa_state_variable *v)
             && !sa_type_is_foreign(t) ? t : NULL);
 }
 
-/* Marks packet buffers: memory that packets are received into from its start
- * on, and whose struct is but the header that they begin with. */
-static void
-mark_buffers(const struct sa_analysis *a, bool *buffers)
-{
-    uint32_t n;
-    size_t n_received;
-    const struct sa_object *objects = sa_pta_objects(a->pta, &n);
-    const struct sa_node *nodes = sa_pta_nodes(a->pta, &n);
-    uint32_t *received = sa_loops_packet_nodes(a->loops, &n_received);
-    struct sa_headers *headers = sa_headers_create(a->program, a->tables);
-
-    for (size_t i = 0; i < n_received; i++) {
-        const struct sa_node *node = &nodes[received[i]];
-        const struct sa_type *type = sa_element_struct(
-            objects[node->object].type);
-        if (!type || node->offset > objects[node->object].base) {
-            continue;
-        }
-        const char *name = g_str_has_prefix(type->name, "struct ")
-                           ? type->name + strlen("struct ") : type->name;
-        char *llvm_name = g_strconcat("struct.", name, NULL);
-        LLVMTypeRef llvm = LLVMGetTypeByName2(a->program->context, llvm_name);
-        buffers[node->object] = llvm && sa_headers_of_struct(headers, llvm);
-        g_free(llvm_name);
-    }
-    sa_headers_destroy(headers);
-    g_free(received);
-}
-
 static void
 collect_structures(struct sa_state *state, const struct sa_analysis *a,
                    const bool *reached)
@@ -197,20 +165,16 @@ collect_structures(struct sa_state *state, const struct sa_analysis *a,
     uint32_t n;
     const struct sa_object *objects = sa_pta_objects(a->pta, &n);
     GHashTable *index = g_hash_table_new(NULL, NULL);
-    bool *buffers = g_new0(bool, n + 1);
 
-    mark_buffers(a, buffers);
     for (uint32_t i = 0; i < n; i++) {
         const struct sa_type *type = sa_element_struct(objects[i].type);
-        if (reached[i] && is_heap(&objects[i]) && !buffers[i] && type
-            && type->n_members) {
+        if (reached[i] && is_heap(&objects[i]) && type && type->n_members) {
             struct sa_structure *s = structure_of(state->structures, index,
                                                   type);
             s->heap = true;
             g_array_append_val(s->objects, i);
         }
     }
-    g_free(buffers);
     for (guint i = 0; i < state->variables->len; i++) {
         const struct sa_state_variable *v = sa_state_variable(state, i);
         const struct sa_type *type = table_element(v);

@@ -30,7 +30,9 @@ struct member {
     bool followed;              /* A loop or recursion goes on by it. */
     bool chosen_from;           /* ... or by another one, as a test says. */
     uint32_t reverse_of;        /* Variable that it is the way back of. */
-    GPtrArray *loads;           /* LLVMValueRef. */
+    GPtrArray *loads;           /* LLVMValueRef, ... */
+    GHashTable *on_from;        /* ... the bases of those that a walk goes on
+                                 * by. */
 };
 
 const char *
@@ -46,20 +48,11 @@ sa_member_path(const struct sa_state *state, const struct sa_state_variable *v)
 }
 
 bool
-sa_points_to_structure(const struct sa_analysis *a,
-                       const struct sa_state *state,
-                       const struct sa_state_variable *v, uint32_t structure)
+sa_points_to_structure(const struct sa_state_variable *v, uint32_t structure)
 {
-    uint32_t n;
-    const struct sa_node *nodes = sa_pta_nodes(a->pta, &n);
-    for (guint i = 0; i < v->nodes->len; i++) {
-        struct sa_nodes to = sa_pta_content(
-            a->pta, g_array_index(v->nodes, uint32_t, i));
-        for (uint32_t j = 0; j < to.n; j++) {
-            if (state->object_structure[nodes[to.ids[j]].object]
-                == structure) {
-                return true;
-            }
+    for (guint i = 0; i < v->leads_to->len; i++) {
+        if (g_array_index(v->leads_to, uint32_t, i) == structure) {
+            return true;
         }
     }
     return false;
@@ -182,20 +175,11 @@ find_choices(GArray *members)
         struct member *m = &g_array_index(members, struct member, i);
         for (guint j = 0; j < members->len; j++) {
             struct member *other = &g_array_index(members, struct member, j);
-            if (i == j || !m->followed || !other->followed) {
-                continue;
-            }
-            for (guint k = 0; k < m->loads->len; k++) {
-                LLVMValueRef load = m->loads->pdata[k];
-                LLVMValueRef base = sa_walk_base(LLVMGetOperand(load, 0));
-                for (guint l = 0; goes_on(load) && l < other->loads->len;
-                     l++) {
-                    LLVMValueRef load2 = other->loads->pdata[l];
-                    if (base == sa_walk_base(LLVMGetOperand(load2, 0))
-                        && goes_on(load2)) {
-                        m->chosen_from = other->chosen_from = true;
-                    }
-                }
+            GHashTableIter iter;
+            gpointer base;
+            g_hash_table_iter_init(&iter, m->on_from);
+            while (i != j && g_hash_table_iter_next(&iter, &base, NULL)) {
+                m->chosen_from |= g_hash_table_contains(other->on_from, base);
             }
         }
     }
@@ -286,16 +270,17 @@ sa_links_find(const struct sa_analysis *a, const struct sa_state *state,
         const struct sa_type *target = sa_element_struct(
             v->type->canonical->target);
         bool self = (target == s->type
-                     || sa_points_to_structure(a, state, v, structure));
+                     || sa_points_to_structure(v, structure));
         bool other = false;
         for (guint j = 0; !self && j < state->structures->len; j++) {
             other |= (sa_state_structure(state, j)->type == target && target)
-                     || sa_points_to_structure(a, state, v, j);
+                     || sa_points_to_structure(v, j);
         }
         if (self || other) {
             struct member m = {
                 .variable = id, .self = self, .reverse_of = SA_NONE,
-                .loads = g_ptr_array_new()
+                .loads = g_ptr_array_new(),
+                .on_from = g_hash_table_new(NULL, NULL)
             };
             g_array_append_val(members, m);
         }
@@ -304,8 +289,13 @@ sa_links_find(const struct sa_analysis *a, const struct sa_state *state,
     collect_loads(a, state, members);
     for (guint i = 0; i < members->len; i++) {
         struct member *m = &g_array_index(members, struct member, i);
-        for (guint k = 0; m->self && k < m->loads->len && !m->followed; k++) {
-            m->followed = goes_on(m->loads->pdata[k]);
+        for (guint k = 0; m->self && k < m->loads->len; k++) {
+            LLVMValueRef load = m->loads->pdata[k];
+            if (goes_on(load)) {
+                m->followed = true;
+                g_hash_table_add(m->on_from,
+                                 sa_walk_base(LLVMGetOperand(load, 0)));
+            }
         }
         m->followed |= m->self && address_goes_on(a, state, m);
     }
@@ -325,6 +315,7 @@ sa_links_find(const struct sa_analysis *a, const struct sa_state *state,
         };
         g_array_append_val(links, link);
         g_ptr_array_free(m->loads, TRUE);
+        g_hash_table_destroy(m->on_from);
     }
     g_array_unref(members);
     return links;

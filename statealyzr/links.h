@@ -35,9 +35,7 @@ const char *sa_member_path(const struct sa_state *,
                            const struct sa_state_variable *);
 
 /* Whether memory of the variable points to objects of the structure. */
-bool sa_points_to_structure(const struct sa_analysis *,
-                            const struct sa_state *,
-                            const struct sa_state_variable *,
+bool sa_points_to_structure(const struct sa_state_variable *,
                             uint32_t structure);
 
 #endif /* links.h */

@@ -52,44 +52,51 @@ start_in(struct sa_nodes starts, const struct sa_node *nodes, uint32_t node)
     return SA_NONE;
 }
 
-/* Fields in memory that are compared with what is at 'offset' bytes. */
+/* Fields in memory, by the distance from where a pointer points to. */
 struct window {
     const struct search *s;
     const struct sa_node *nodes;
     struct sa_nodes starts;     /* Of the pointer. */
-    uint32_t wanted;            /* From there. */
-    bool exact;                 /* Only at 'wanted'. */
-    uint32_t fields;
+    GHashTable *fields;         /* Distance -> bit set. */
+    uint32_t all;
 };
 
 static void
 gather_window(uint32_t node, void *w_)
 {
     struct window *w = w_;
-    uint32_t start = start_in(w->starts, w->nodes, node);
-    if (!w->exact || w->nodes[node].offset - start == w->wanted) {
-        w->fields |= sa_packet_node(w->s->packet, node) & SA_PACKET_FIELDS;
+    uint32_t fields = sa_packet_node(w->s->packet, node) & SA_PACKET_FIELDS;
+    if (fields) {
+        gpointer distance = GUINT_TO_POINTER(
+            w->nodes[node].offset - start_in(w->starts, w->nodes, node));
+        fields |= GPOINTER_TO_UINT(g_hash_table_lookup(w->fields, distance));
+        g_hash_table_insert(w->fields, distance, GUINT_TO_POINTER(fields));
+        w->all |= fields;
+    }
+}
+
+/* Gathers the fields of 'size' bytes, or, if that is 0, of the first member. */
+static void
+gather_fields(struct window *w, const struct search *s, LLVMValueRef pointer,
+              uint64_t size)
+{
+    uint32_t id = sa_value_id(s->a->program, pointer), n;
+    *w = (struct window) {
+        .s = s, .nodes = sa_pta_nodes(s->a->pta, &n),
+        .fields = g_hash_table_new(NULL, NULL)
+    };
+    if (id != SA_NONE) {
+        w->starts = sa_pta_value(s->a->pta, id);
+        sa_pta_access(s->a->pta, id, MAX(size, 1), gather_window, w);
     }
 }
 
 static uint32_t
-fields_at(const struct search *s, LLVMValueRef pointer, uint64_t size,
-          uint32_t offset)
+fields_at(const struct window *w, uint64_t size, uint32_t distance)
 {
-    uint32_t id = sa_value_id(s->a->program, pointer), n;
-    if (id == SA_NONE) {
-        return 0;
-    }
-    struct window w = {
-        s, sa_pta_nodes(s->a->pta, &n), sa_pta_value(s->a->pta, id), offset,
-        true, 0
-    };
-    sa_pta_access(s->a->pta, id, size, gather_window, &w);
-    if (!w.fields && size) {
-        w.exact = false;
-        sa_pta_access(s->a->pta, id, size, gather_window, &w);
-    }
-    return w.fields;
+    uint32_t fields = GPOINTER_TO_UINT(
+        g_hash_table_lookup(w->fields, GUINT_TO_POINTER(distance)));
+    return fields || !size ? fields : w->all;
 }
 
 /* An entry's memory that is compared. */
@@ -100,7 +107,7 @@ struct side {
     struct sa_walk walk;
     uint32_t size;
     uint32_t fields;            /* Of the other side, if a value. */
-    LLVMValueRef other;         /* The other side, if a pointer. */
+    const struct window *other; /* The other side, if a pointer. */
     struct sa_nodes starts;     /* Of the pointer. */
     uint32_t via;               /* As in struct sa_lookup. */
 };
@@ -121,7 +128,7 @@ add_lookup(uint32_t node, void *side_)
     bool entry = (s->state->object_structure[n->object] != SA_NONE
                   || var->n_elements > 1);
     uint32_t fields = (side->other
-                       ? fields_at(s, side->other, side->size,
+                       ? fields_at(side->other, side->size,
                                    n->offset - start)
                        : side->fields);
     if (!entry || !fields) {
@@ -169,7 +176,7 @@ find_link(const struct search *s, LLVMValueRef pointer)
 
 static void
 compare_memory(const struct search *s, uint32_t insn, LLVMValueRef pointer,
-               uint64_t size, uint32_t fields, LLVMValueRef other)
+               uint64_t size, uint32_t fields, const struct window *other)
 {
     uint32_t id = sa_value_id(s->a->program, pointer), n;
     if (id == SA_NONE || LLVMIsAAllocaInst(sa_walk_base(pointer))) {
@@ -183,7 +190,7 @@ compare_memory(const struct search *s, uint32_t insn, LLVMValueRef pointer,
     };
     side.walk = sa_walk_find(s->a, s->packet, pointer, insn);
     if (side.walk.walked || side.walk.indexed) {
-        sa_pta_access(s->a->pta, id, size, add_lookup, &side);
+        sa_pta_access(s->a->pta, id, MAX(size, 1), add_lookup, &side);
     }
 }
 
@@ -301,8 +308,13 @@ compare_in_call(const struct search *s, uint32_t insn)
                 sa_call_constant(call, 2, &size);
             }
             for (unsigned int k = 0; k < 2; k++) {
-                compare_memory(s, insn, LLVMGetOperand(call, k), size, 0,
-                               LLVMGetOperand(call, 1 - k));
+                struct window other;
+                gather_fields(&other, s, LLVMGetOperand(call, 1 - k), size);
+                if (other.all) {
+                    compare_memory(s, insn, LLVMGetOperand(call, k), size, 0,
+                                   &other);
+                }
+                g_hash_table_destroy(other.fields);
             }
         }
     }

@@ -45,6 +45,15 @@ struct sa_packet_summary {
     struct sa_place place;
 };
 
+/* What is known of a set of nodes (modref.h). */
+struct sa_packet_set {
+    uint32_t pass;              /* In which 'bits' and 'place' were gathered. */
+    uint32_t bits;
+    struct sa_place place;
+    uint32_t written;           /* Bits that all its nodes have got. */
+    struct sa_place written_place;
+};
+
 struct sa_packet {
     const struct sa_analysis *a;
     struct sa_headers *headers;
@@ -56,6 +65,8 @@ struct sa_packet {
                                  * says, or -1. */
     bool *buffers;              /* Objects that packets are received in. */
     uint32_t n_nodes, n_objects;
+    struct sa_packet_set *sets;
+    uint32_t pass;
     bool changed;
 };
 

@@ -22,9 +22,11 @@
 
 #include "packet-private.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "call.h"
+#include "diag.h"
 #include "modref.h"
 #include "procedures.h"
 #include "pta.h"
@@ -171,38 +173,38 @@ flow_gep(struct sa_packet *pk, const struct sa_insn *insn)
     sa_packet_add_place(pk, insn->result, place);
 }
 
-struct access {
-    struct sa_packet *pk;
-    uint32_t bits;
-    struct sa_place place;
-};
-
-static void
-gather_node(uint32_t node, void *access_)
+/* What the nodes of a set have, as of the first time that it is asked for in a
+ * pass. */
+static const struct sa_packet_set *
+gather_set(struct sa_packet *pk, uint32_t id)
 {
-    struct access *access = access_;
-    access->bits |= access->pk->nodes[node];
-    access->place = sa_place_join(access->place,
-                                  access->pk->node_places[node]);
+    struct sa_packet_set *set = &pk->sets[id];
+    if (set->pass != pk->pass) {
+        struct sa_nodes nodes = sa_modref_set(pk->a->modref, id);
+        set->pass = pk->pass;
+        for (uint32_t i = 0; i < nodes.n; i++) {
+            set->bits |= pk->nodes[nodes.ids[i]];
+            set->place = sa_place_join(set->place,
+                                       pk->node_places[nodes.ids[i]]);
+        }
+    }
+    return set;
 }
 
 static void
-flow_load(struct sa_packet *pk, const struct sa_insn *insn)
+flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
 {
     LLVMValueRef pointer = LLVMGetOperand(insn->value, 0);
     struct sa_packet_flow from = operand_flow(pk, pointer);
     uint64_t size = store_size(pk, LLVMTypeOf(insn->value));
-    uint32_t id = sa_value_id(pk->a->program, pointer);
-    struct access access = { pk, 0, { SA_PLACE_NONE, NULL, 0 } };
-    if (id != SA_NONE) {
-        sa_pta_access(pk->a->pta, id, size, gather_node, &access);
-    }
-    sa_packet_add_place(pk, insn->result, access.place);
+    const struct sa_packet_set *set = gather_set(
+        pk, sa_modref_read_set(pk->a->modref, id));
+    sa_packet_add_place(pk, insn->result, set->place);
 
     uint32_t fields = sa_place_fields(pk->headers, from.place, size);
     bool is_header = (from.place.kind == SA_PLACE_HEADER
                       || from.place.kind == SA_PLACE_FRAME);
-    if ((access.bits & SA_PACKET_DATA) && is_header) {
+    if ((set->bits & SA_PACKET_DATA) && is_header) {
         uint32_t bits = SA_PACKET_DATA | fields;
         if (sa_place_is_length(pk->headers, from.place) && size == 1) {
             bits |= SA_PACKET_LENGTH;
@@ -211,43 +213,51 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn)
         return;
     }
     uint64_t params = from.from_params | from.from_targets;
-    sa_packet_add_bits(pk, insn->result, access.bits,
-                       params ? 0 : access.bits);
+    sa_packet_add_bits(pk, insn->result, set->bits, params ? 0 : set->bits);
     add_dependence(pk, insn->result, 0, params);
 }
 
-struct spread {
-    struct sa_packet *pk;
-    uint32_t bits;
-    struct sa_place place;
-};
-
 static void
-spread_node(uint32_t node, void *spread_)
+add_node_place(struct sa_packet *pk, uint32_t node, struct sa_place place)
 {
-    struct spread *s = spread_;
-    sa_packet_add_node(s->pk, node, s->bits);
-    struct sa_place joined = sa_place_join(s->pk->node_places[node],
-                                           s->place);
-    if (!sa_place_equal(joined, s->pk->node_places[node])) {
-        s->pk->node_places[node] = joined;
-        s->pk->changed = true;
+    struct sa_place joined = sa_place_join(pk->node_places[node], place);
+    if (!sa_place_equal(joined, pk->node_places[node])) {
+        pk->node_places[node] = joined;
+        pk->changed = true;
     }
 }
 
 static void
-flow_store(struct sa_packet *pk, const struct sa_insn *insn)
+flow_store(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
 {
-    LLVMValueRef value = LLVMGetOperand(insn->value, 0);
-    LLVMValueRef pointer = LLVMGetOperand(insn->value, 1);
-    struct sa_packet_flow from = operand_flow(pk, value);
-    uint32_t id = sa_value_id(pk->a->program, pointer);
-    if (id != SA_NONE
-        && (from.bits || from.place.kind != SA_PLACE_NONE)) {
-        struct spread s = { pk, from.bits, from.place };
-        sa_pta_access(pk->a->pta, id, store_size(pk, LLVMTypeOf(value)),
-                      spread_node, &s);
+    struct sa_packet_flow from = operand_flow(pk,
+                                              LLVMGetOperand(insn->value, 0));
+    uint32_t set_id = sa_modref_write_set(pk->a->modref, id);
+    struct sa_packet_set *set = &pk->sets[set_id];
+    struct sa_place place = sa_place_join(set->written_place, from.place);
+    if (!(from.bits & ~set->written)
+        && sa_place_equal(place, set->written_place)) {
+        return;
     }
+    set->written |= from.bits;
+    set->written_place = place;
+    struct sa_nodes nodes = sa_modref_set(pk->a->modref, set_id);
+    for (uint32_t i = 0; i < nodes.n; i++) {
+        sa_packet_add_node(pk, nodes.ids[i], set->written);
+        add_node_place(pk, nodes.ids[i], place);
+    }
+}
+
+struct access {
+    const struct sa_packet *pk;
+    uint32_t bits;
+};
+
+static void
+gather_node(uint32_t node, void *access_)
+{
+    struct access *access = access_;
+    access->bits |= access->pk->nodes[node];
 }
 
 static void
@@ -280,7 +290,7 @@ flow_into_function(struct sa_packet *pk, const struct sa_insn *insn,
                            from.from_targets);
         }
         if (summary->from_targets >> i & 1) {
-            struct access access = { pk, 0, { SA_PLACE_NONE, NULL, 0 } };
+            struct access access = { pk, 0 };
             uint64_t params = from.from_params | from.from_targets;
             gather_target(pk, LLVMGetOperand(call, i), &access);
             sa_packet_add_bits(pk, insn->result, access.bits,
@@ -343,21 +353,34 @@ copy_places(struct sa_packet *pk, struct sa_nodes from, struct sa_nodes to)
         return;
     }
     for (uint32_t i = 0; i < to.n; i++) {
-        struct spread s = { pk, 0, pk->node_places[from.ids[0]] };
-        spread_node(to.ids[i], &s);
+        add_node_place(pk, to.ids[i], pk->node_places[from.ids[0]]);
     }
 }
 
-/* Where in the object of 'node' a pointer points to; SA_NONE if not into it. */
-static uint32_t
-start_in(struct sa_nodes starts, const struct sa_node *nodes, uint32_t node)
+/* Distances of nodes from where a pointer points to in their objects. */
+static uint32_t *
+distances(const struct sa_packet *pk, struct sa_nodes starts,
+          struct sa_nodes of)
 {
+    uint32_t n;
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
+    GHashTable *first = g_hash_table_new(NULL, NULL);
     for (uint32_t i = 0; i < starts.n; i++) {
-        if (nodes[starts.ids[i]].object == nodes[node].object) {
-            return nodes[starts.ids[i]].offset;
+        gpointer object = GUINT_TO_POINTER(nodes[starts.ids[i]].object);
+        if (!g_hash_table_contains(first, object)) {
+            g_hash_table_insert(
+                first, object,
+                GUINT_TO_POINTER(nodes[starts.ids[i]].offset));
         }
     }
-    return SA_NONE;
+    uint32_t *found = g_new(uint32_t, of.n + 1);
+    for (uint32_t i = 0; i < of.n; i++) {
+        const struct sa_node *node = &nodes[of.ids[i]];
+        found[i] = node->offset - GPOINTER_TO_UINT(
+            g_hash_table_lookup(first, GUINT_TO_POINTER(node->object)));
+    }
+    g_hash_table_destroy(first);
+    return found;
 }
 
 /* memcpy() between objects of different layouts: what is at a distance from the
@@ -371,36 +394,39 @@ flow_memory(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
                                  LLVMGetOperand(insn->value, 0));
     uint32_t from_id = sa_value_id(pk->a->program,
                                    LLVMGetOperand(insn->value, 1));
-    if (to_id == SA_NONE || from_id == SA_NONE) {
-        return;
-    }
-    uint32_t n;
-    uint64_t size;
-    bool known = sa_call_constant(insn->value, 2, &size);
-    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
-    struct sa_nodes to_starts = sa_pta_value(pk->a->pta, to_id);
-    struct sa_nodes from_starts = sa_pta_value(pk->a->pta, from_id);
     struct sa_nodes reads = sa_modref_reads(pk->a->modref, id);
     struct sa_nodes writes = sa_modref_writes(pk->a->modref, id);
-    uint32_t all = bits_of_nodes(pk, reads);
+    uint32_t all = gather_set(pk, sa_modref_read_set(pk->a->modref,
+                                                     id))->bits;
+    if (to_id == SA_NONE || from_id == SA_NONE || !all) {
+        return;
+    }
 
-    for (uint32_t i = 0; all && i < writes.n; i++) {
-        uint32_t to = writes.ids[i];
-        uint32_t distance = nodes[to].offset
-                            - start_in(to_starts, nodes, to);
+    uint64_t size;
+    bool known = sa_call_constant(insn->value, 2, &size);
+    uint32_t *from = distances(pk, sa_pta_value(pk->a->pta, from_id), reads);
+    uint32_t *to = distances(pk, sa_pta_value(pk->a->pta, to_id), writes);
+    GHashTable *at = g_hash_table_new(NULL, NULL);
+    for (uint32_t i = 0; i < reads.n; i++) {
+        gpointer distance = GUINT_TO_POINTER(from[i]);
+        uint32_t bits = GPOINTER_TO_UINT(g_hash_table_lookup(at, distance))
+                        | pk->nodes[reads.ids[i]];
+        g_hash_table_insert(at, distance, GUINT_TO_POINTER(bits));
+    }
+    for (uint32_t i = 0; i < writes.n; i++) {
         uint32_t bits = 0;
-        for (uint32_t j = 0; j < reads.n && (known || !distance); j++) {
-            uint32_t from = reads.ids[j];
-            if (nodes[from].offset - start_in(from_starts, nodes, from)
-                == distance) {
-                bits |= pk->nodes[from];
-            }
+        if (known || !to[i]) {
+            bits = GPOINTER_TO_UINT(
+                g_hash_table_lookup(at, GUINT_TO_POINTER(to[i])));
         }
         if (!bits) {
             bits = known ? all : all & SA_PACKET_DATA;
         }
-        write_nodes(pk, (struct sa_nodes) { &to, 1 }, bits);
+        write_nodes(pk, (struct sa_nodes) { &writes.ids[i], 1 }, bits);
     }
+    g_hash_table_destroy(at);
+    g_free(from);
+    g_free(to);
 }
 
 /* memcpy() from a header: the fields that are there.  Returns false if it is
@@ -415,7 +441,8 @@ flow_header(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
         return false;
     }
     uint32_t fields = sa_place_fields(pk->headers, from.place, size);
-    uint32_t source = bits_of_nodes(pk, sa_modref_reads(pk->a->modref, id));
+    uint32_t source = gather_set(pk, sa_modref_read_set(pk->a->modref,
+                                                        id))->bits;
     if (!(source & SA_PACKET_DATA) || !fields) {
         return false;
     }
@@ -454,7 +481,8 @@ flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
     }
 
     LLVMValueRef call = insn->value;
-    uint32_t bits = n ? 0 : bits_of_nodes(pk, sa_modref_reads(modref, id));
+    uint32_t read = gather_set(pk, sa_modref_read_set(modref, id))->bits;
+    uint32_t bits = n ? 0 : read;
     for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
         bits |= operand_flow(pk, LLVMGetOperand(call, i)).bits;
     }
@@ -465,7 +493,6 @@ flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
         for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
             flow_from(pk, insn->result, LLVMGetOperand(call, i));
         }
-        uint32_t read = bits_of_nodes(pk, sa_modref_reads(modref, id));
         sa_packet_add_bits(pk, insn->result, read & ~SA_PACKET_CONNECTION,
                            read & ~SA_PACKET_CONNECTION);
     }
@@ -532,10 +559,10 @@ flow_insn(struct sa_packet *pk, uint32_t id)
         flow_gep(pk, insn);
         break;
     case LLVMLoad:
-        flow_load(pk, insn);
+        flow_load(pk, insn, id);
         break;
     case LLVMStore:
-        flow_store(pk, insn);
+        flow_store(pk, insn, id);
         break;
     case LLVMCall:
     case LLVMInvoke:
@@ -646,6 +673,7 @@ sa_packet_run(const struct sa_analysis *a)
             pk->values[param].from_params = UINT64_C(1) << i;
         }
     }
+    pk->sets = g_new0(struct sa_packet_set, sa_modref_n_sets(a->modref));
     sa_packet_add_sources(pk);
 
     GArray *insns = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -657,6 +685,8 @@ sa_packet_run(const struct sa_analysis *a)
     pk->changed = true;
     while (pk->changed) {
         pk->changed = false;
+        pk->pass++;
+        sa_progress("packet fields: pass %"PRIu32, pk->pass);
         for (guint i = 0; i < insns->len; i++) {
             flow_insn(pk, g_array_index(insns, uint32_t, i));
         }
@@ -675,6 +705,7 @@ sa_packet_destroy(struct sa_packet *pk)
         g_free(pk->nodes);
         g_free(pk->node_places);
         g_free(pk->node_names);
+        g_free(pk->sets);
         g_free(pk->buffers);
         g_free(pk);
     }

@@ -37,6 +37,7 @@ sa_state_add_variable(struct sa_state *state, char *name,
         .nodes = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
         .uses = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
         .writes = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+        .leads_to = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
     g_array_append_val(state->variables, v);
     return sa_state_variable(state, state->variables->len - 1);
@@ -63,6 +64,7 @@ clear_variable(gpointer v_)
     g_array_unref(v->nodes);
     g_array_unref(v->uses);
     g_array_unref(v->writes);
+    g_array_unref(v->leads_to);
 }
 
 /* Whether an instruction is a memset() of more than one variable. */
@@ -423,6 +425,31 @@ find_uses(struct sa_state *state, const struct sa_analysis *a)
     sa_csr_destroy(&acc.node_variables);
 }
 
+static void
+find_targets(struct sa_state *state, const struct sa_analysis *a)
+{
+    uint32_t n;
+    const struct sa_node *nodes = sa_pta_nodes(a->pta, &n);
+    uint32_t *seen = g_new0(uint32_t, state->structures->len + 1);
+    for (guint i = 0; i < state->variables->len; i++) {
+        struct sa_state_variable *v = sa_state_variable(state, i);
+        for (guint j = 0; j < v->nodes->len; j++) {
+            struct sa_nodes to = sa_pta_content(
+                a->pta, g_array_index(v->nodes, uint32_t, j));
+            for (uint32_t k = 0; k < to.n; k++) {
+                uint32_t s
+                    = state->object_structure[nodes[to.ids[k]].object];
+                if (s != SA_NONE && seen[s] != i + 1) {
+                    seen[s] = i + 1;
+                    g_array_append_val(v->leads_to, s);
+                }
+            }
+        }
+        sa_sort_unique(v->leads_to);
+    }
+    g_free(seen);
+}
+
 /* A declared pointer to a heap structure that is no table of entries: what is
  * written there is written to what the pointer stands for. */
 static void
@@ -473,6 +500,7 @@ sa_state_run(const struct sa_analysis *a)
 
     sa_state_collect_declared(state, a);
     sa_state_collect_heap(state, a);
+    find_targets(state, a);
     find_uses(state, a);
     for (guint i = 0; i < state->variables->len; i++) {
         struct sa_state_variable *v = sa_state_variable(state, i);

@@ -71,6 +71,8 @@ struct sa_state_variable {
                                  * it, in state procedures, ascending. */
     GArray *writes;             /* Those of 'uses' that may write it while the
                                  * loop runs. */
+    GArray *leads_to;           /* uint32_t, structures that its memory has
+                                 * pointers to, ascending. */
     bool top_level;
     bool updateable;
 };
