@@ -176,4 +176,24 @@ statealyzr_mbox_cc_CPPFLAGS = \
 	$(AM_CPPFLAGS) $(GLIB_CFLAGS) \
 	-DMBOX_CLANG='"$(CLANG)"' -DMBOX_LLVM_LINK='"$(LLVM_LINK)"'
 statealyzr_mbox_cc_LDADD = $(GLIB_LIBS)
+
+# Unit tests.
+STATEALYZR_TEST_CPPFLAGS = \
+	$(AM_CPPFLAGS) $(STATEALYZR_CPPFLAGS) -I $(top_srcdir)/tests/unit
+
+check_PROGRAMS += tests/unit/test-statealyzr-slice
+tests_unit_test_statealyzr_slice_SOURCES = \
+	tests/unit/statealyzr-world.c \
+	tests/unit/statealyzr-world.h \
+	tests/unit/test-statealyzr-slice.c
+tests_unit_test_statealyzr_slice_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
+tests_unit_test_statealyzr_slice_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test-statealyzr-loop
+tests_unit_test_statealyzr_loop_SOURCES = \
+	tests/unit/statealyzr-world.c \
+	tests/unit/statealyzr-world.h \
+	tests/unit/test-statealyzr-loop.c
+tests_unit_test_statealyzr_loop_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
+tests_unit_test_statealyzr_loop_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
 endif

@@ -73,12 +73,11 @@ access_set(struct collector *c, LLVMValueRef pointer, uint64_t size)
         return 0;
     }
 
+    /* A pointer may point between nodes: then the set is empty, and yet not all
+     * accesses through it are. */
     struct sa_nodes to = sa_pta_value(c->mr->pta, value);
-    if (!to.n) {
-        return 0;
-    }
     struct access_key key = { to.ids, to.n, size };
-    gpointer known = g_hash_table_lookup(c->accesses, &key);
+    gpointer known = to.n ? g_hash_table_lookup(c->accesses, &key) : NULL;
     if (known) {
         return GPOINTER_TO_UINT(known) - 1;
     }
@@ -86,8 +85,10 @@ access_set(struct collector *c, LLVMValueRef pointer, uint64_t size)
     g_array_set_size(c->scratch, 0);
     sa_pta_access(c->mr->pta, value, size, add_node, c->scratch);
     uint32_t set = sa_modref_intern(c->mr, c->scratch);
-    g_hash_table_insert(c->accesses, g_memdup2(&key, sizeof key),
-                        GUINT_TO_POINTER(set + 1));
+    if (to.n) {
+        g_hash_table_insert(c->accesses, g_memdup2(&key, sizeof key),
+                            GUINT_TO_POINTER(set + 1));
+    }
     return set;
 }
 
@@ -157,6 +158,26 @@ add_argument(struct collector *c, GArray *nodes, LLVMValueRef call, int arg,
     }
 }
 
+/* How many pointers are followed to what a library reaches from an argument:
+ * from a struct msghdr to its iovec and to what that points to, from a va_list
+ * to where the arguments are and to what these point to. */
+enum { DEEP = 2 };
+
+/* As add_argument(), and what pointers there lead to, 'depth' of them. */
+static void
+add_deep(struct collector *c, GArray *nodes, LLVMValueRef call, int arg,
+         uint64_t size, int depth)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    add_argument(c, all, call, arg, size);
+    while (depth--) {
+        add_contents(c->mr, all, all);
+    }
+    g_array_append_vals(nodes, all->data, all->len);
+    g_array_free(all, TRUE);
+}
+
 static void add_copy(struct collector *, uint32_t insn, LLVMValueRef to,
                      LLVMValueRef from, uint64_t size);
 
@@ -172,10 +193,17 @@ add_effect(struct collector *c, uint32_t insn, LLVMValueRef call,
     case SA_EFFECT_FREE:
     case SA_EFFECT_ASSIGN:
     case SA_EFFECT_STORE_STATIC:
-    case SA_EFFECT_LOAD_STATIC:
         break;
     case SA_EFFECT_ALLOC:
+    case SA_EFFECT_LOAD_STATIC:
         /* What calloc() writes is nothing that depends on anything. */
+        if (e->to >= 0) {
+            add_argument(c, c->writes, call, e->to, sizeof(void *));
+        }
+        break;
+    case SA_EFFECT_STATIC:
+        /* The library's object is made anew by the call. */
+        add_deep(c, c->writes, call, e->to, 0, e->to >= 0 ? 1 : 0);
         break;
     case SA_EFFECT_REALLOC:
         add_argument(c, c->reads, call, e->from, 0);
@@ -197,11 +225,10 @@ add_effect(struct collector *c, uint32_t insn, LLVMValueRef call,
         }
         break;
     case SA_EFFECT_WRITE:
-    case SA_EFFECT_STATIC:
-        add_argument(c, c->writes, call, e->to, size);
+        add_deep(c, c->writes, call, e->to, size, e->deep ? DEEP : 0);
         break;
     case SA_EFFECT_READ:
-        add_argument(c, c->reads, call, e->from, size);
+        add_deep(c, c->reads, call, e->from, size, e->deep ? DEEP : 0);
         break;
     case SA_EFFECT_CALL:
         for (size_t i = 0; i < e->n_args; i++) {
