@@ -80,19 +80,39 @@ cube_contains(const struct mbox_key *value, const struct mbox_key *mask,
     return !diff;
 }
 
+/* True if the words of a key are 'v' where 'm' says.  Given one by one, so that
+ * those of the reverse key need not be stored. */
+static inline bool
+words_match(const uint64_t v[5], const uint64_t m[5], uint64_t src0,
+            uint64_t src1, uint64_t dst0, uint64_t dst1, uint64_t rest)
+{
+    return !(((src0 & m[0]) ^ v[0]) | ((src1 & m[1]) ^ v[1])
+             | ((dst0 & m[2]) ^ v[2]) | ((dst1 & m[3]) ^ v[3])
+             | ((rest & m[4]) ^ v[4]));
+}
+
 bool
 mbox_space_contains(const struct mbox_space *space, const struct mbox_key *key)
 {
-    if (cube_contains(&space->value, &space->mask, key)) {
+    uint64_t v[5], m[5], k[5];
+
+    key_words(&space->value, v);
+    key_words(&space->mask, m);
+    key_words(key, k);
+    if (words_match(v, m, k[0], k[1], k[2], k[3], k[4])) {
         return true;
     }
     if (space->one_way) {
         return false;
     }
 
-    struct mbox_key reverse;
-    mbox_key_reverse(key, &reverse);
-    return cube_contains(&space->value, &space->mask, &reverse);
+    /* The last word begins with the ports. */
+    uint16_t rest[4];
+    memcpy(rest, &k[4], sizeof rest);
+    rest[0] = key->dst_port;
+    rest[1] = key->src_port;
+    memcpy(&k[4], rest, sizeof rest);
+    return words_match(v, m, k[2], k[3], k[0], k[1], k[4]);
 }
 
 static void
