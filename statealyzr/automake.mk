@@ -189,6 +189,11 @@ tests_unit_test_statealyzr_slice_SOURCES = \
 tests_unit_test_statealyzr_slice_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
 tests_unit_test_statealyzr_slice_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test-statealyzr-pta
+tests_unit_test_statealyzr_pta_SOURCES = tests/unit/test-statealyzr-pta.c
+tests_unit_test_statealyzr_pta_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
+tests_unit_test_statealyzr_pta_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test-statealyzr-loop
 tests_unit_test_statealyzr_loop_SOURCES = \
 	tests/unit/statealyzr-world.c \

@@ -160,13 +160,13 @@ set_result(struct sa_pta *pta, int to_arg, uint32_t to, uint32_t value)
     }
 }
 
-/* A variable that points to the library's object 'name'. */
+/* A variable that points to 'node'. */
 static uint32_t
-pointer_to_library(struct sa_pta *pta, const char *name)
+pointer_to(struct sa_pta *pta, uint32_t node)
 {
     uint32_t vertex = pta_new_variable(pta);
 
-    pta_add_points_to(pta, vertex, library_node(pta, name));
+    pta_add_points_to(pta, vertex, node);
     return vertex;
 }
 
@@ -177,7 +177,7 @@ callback_argument(struct sa_pta *pta, uint32_t insn,
     uint32_t vertex;
 
     if (arg->name) {
-        return pointer_to_library(pta, arg->name);
+        return pointer_to(pta, pta_library_node(pta, arg->name));
     }
     vertex = argument(pta, insn, arg->arg);
     if (arg->deref && vertex != SA_NONE) {
@@ -218,9 +218,11 @@ static void
 apply_effect(struct sa_pta *pta, uint32_t insn, const struct sa_effect *e,
              int to_arg, int from_arg)
 {
-    uint32_t to = (to_arg == SA_STATIC ? pointer_to_library(pta, e->name)
+    uint32_t to = (to_arg == SA_STATIC
+                   ? pointer_to(pta, library_node(pta, e->name))
                    : argument(pta, insn, to_arg));
-    uint32_t from = (from_arg == SA_STATIC ? pointer_to_library(pta, e->name)
+    uint32_t from = (from_arg == SA_STATIC
+                     ? pointer_to(pta, library_node(pta, e->name))
                      : argument(pta, insn, from_arg));
     uint32_t temporary;
 
@@ -257,7 +259,8 @@ apply_effect(struct sa_pta *pta, uint32_t insn, const struct sa_effect *e,
                      ? constant_argument(pta, insn, e->size) : 0);
         break;
     case SA_EFFECT_STATIC:
-        set_result(pta, to_arg, to, pointer_to_library(pta, e->name));
+        set_result(pta, to_arg, to,
+                   pointer_to(pta, pta_library_node(pta, e->name)));
         break;
     case SA_EFFECT_STORE_STATIC:
         pta_add_edge(pta, from, library_node(pta, e->name));
@@ -293,12 +296,12 @@ apply_unknown(struct sa_pta *pta, uint32_t insn, const char *name)
 
     if (LLVMGetTypeKind(LLVMTypeOf(call)) == LLVMPointerTypeKind) {
         result = pta_value_vertex(pta, call, 0);
-        pta_add_points_to(pta, result, library_node(pta, name));
+        pta_add_points_to(pta, result, pta_library_node(pta, name));
         pointers = true;
     }
     c.args[0] = pta_new_variable(pta);
     c.n_args = 1;
-    pta_add_points_to(pta, c.args[0], library_node(pta, name));
+    pta_add_points_to(pta, c.args[0], pta_library_node(pta, name));
     g_array_append_val(pta->callbacks, c);
     for (unsigned int i = 0; i < n_args; i++) {
         LLVMValueRef arg = LLVMGetOperand(call, i);

@@ -633,10 +633,16 @@ pta_library_object(struct sa_pta *pta, const char *name)
     uint32_t id = pta_new_object(pta, &o);
     g_hash_table_insert(pta->library_objects, (char *) o.name,
                         GUINT_TO_POINTER(id + 1));
-    /* What it refers to is the library's as well. */
-    uint32_t node = pta_node(pta, id, 0);
-    pta_add_points_to(pta, node, node);
     return id;
+}
+
+uint32_t
+pta_library_node(struct sa_pta *pta, const char *name)
+{
+    uint32_t node = pta_node(pta, pta_library_object(pta, name), 0);
+
+    pta_add_points_to(pta, node, node);
+    return node;
 }
 
 static void
@@ -761,7 +767,7 @@ generate_external(struct sa_pta *pta, LLVMValueRef global)
             name = "arguments";
         }
     }
-    uint32_t library = pta_node(pta, pta_library_object(pta, name), 0);
+    uint32_t library = pta_library_node(pta, name);
     pta_object_range(pta, object, 0, 0, true, points_to_library, &library);
 }
 
@@ -775,7 +781,7 @@ generate_main(struct sa_pta *pta)
         for (uint32_t i = 1; i < main_->n_params; i++) {
             pta_add_points_to(
                 pta, pta_value_vertex(pta, LLVMGetParam(main_->value, i), 0),
-                pta_node(pta, pta_library_object(pta, "arguments"), 0));
+                pta_library_node(pta, "arguments"));
         }
     }
 }

@@ -216,6 +216,14 @@ pta_object(const struct sa_pta *pta, uint32_t id)
     return &g_array_index(pta->objects, struct object, id);
 }
 
+/* pta.c: the steps of sa_pta_run(), of which pta_generate() and pta_solve() are
+ * between these. */
+
+struct sa_pta *pta_create(const struct sa_program *, struct sa_types *,
+                          const struct sa_tables *);
+/* Converts the results and frees what only the solver needs. */
+void pta_finish(struct sa_pta *);
+
 /* pta-objects.c */
 
 /* The objects whose 'template' is given, but for its nodes.  Returns its
@@ -272,6 +280,7 @@ void pta_add_gep(struct sa_pta *, uint32_t src, const struct gep *);
 void pta_add_copy(struct sa_pta *, uint32_t to, uint32_t from, uint64_t size);
 /* Makes two nodes one place. */
 void pta_unite_nodes(struct sa_pta *, uint32_t a, uint32_t b);
+void pta_apply_constraint(struct sa_pta *, struct constraint, uint32_t node);
 void pta_solve(struct sa_pta *);
 
 /* pta-copies.c */
@@ -293,6 +302,8 @@ uint32_t pta_value_vertex(struct sa_pta *, LLVMValueRef, uint32_t leaf);
 uint32_t pta_value_leaves(struct sa_pta *, LLVMTypeRef);
 /* The object of what is named: shared by all that ask. */
 uint32_t pta_library_object(struct sa_pta *, const char *name);
+/* Its node, for a pointer to it; what it refers to is the library's, too. */
+uint32_t pta_library_node(struct sa_pta *, const char *name);
 void pta_generate(struct sa_pta *);
 /* The object and offset that a constant is the address of; returns false if it
  * is none. */

@@ -207,8 +207,8 @@ add_to_gep(struct sa_pta *pta, uint32_t node, void *dst_)
     pta_add_points_to(pta, *dst, node);
 }
 
-static void
-apply(struct sa_pta *pta, struct constraint c, uint32_t node)
+void
+pta_apply_constraint(struct sa_pta *pta, struct constraint c, uint32_t node)
 {
     const struct vertex *v = pta_vertex(pta, node);
     const struct object *o = pta_object(pta, v->object);
@@ -265,7 +265,7 @@ process(struct sa_pta *pta, uint32_t id)
         struct constraint c = g_array_index(pta->constraints,
                                             struct constraint, i);
         NODESET_FOR_EACH (node, &delta) {
-            apply(pta, c, pta_same(pta, node));
+            pta_apply_constraint(pta, c, pta_same(pta, node));
         }
         i = g_array_index(pta->constraints, struct constraint, i).next;
     }

@@ -38,9 +38,9 @@ none_array(uint32_t n)
     return ids;
 }
 
-static struct sa_pta *
-create(const struct sa_program *program, struct sa_types *types,
-       const struct sa_tables *tables)
+struct sa_pta *
+pta_create(const struct sa_program *program, struct sa_types *types,
+           const struct sa_tables *tables)
 {
     struct sa_pta *pta = g_new0(struct sa_pta, 1);
 
@@ -265,9 +265,8 @@ sort_arrays(GArray **arrays, uint32_t n)
     }
 }
 
-/* Converts the results, and frees what only the solver needs. */
-static void
-finish(struct sa_pta *pta)
+void
+pta_finish(struct sa_pta *pta)
 {
     struct sa_pta_stats *stats = &pta->stats;
 
@@ -301,11 +300,11 @@ struct sa_pta *
 sa_pta_run(const struct sa_program *program, struct sa_types *types,
            const struct sa_tables *tables)
 {
-    struct sa_pta *pta = create(program, types, tables);
+    struct sa_pta *pta = pta_create(program, types, tables);
 
     pta_generate(pta);
     pta_solve(pta);
-    finish(pta);
+    pta_finish(pta);
     return pta;
 }
 
