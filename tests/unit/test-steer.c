@@ -772,6 +772,52 @@ test_only_source(void **state OVS_UNUSED)
     CHECK_ARRIVED(PORT_B, 1, 4);
 }
 
+/* Flows of a third instance go on undisturbed, and stay with it. */
+static void
+test_third_instance(void **state OVS_UNUSED)
+{
+    enum { PORT_C = 3 };
+    const struct mbox_class_port third[] = {
+        test_port("a", DP, PORT_A), test_port("b", DP, PORT_B),
+        test_port("c", DP, PORT_C),
+    };
+    struct mbox_key key2 = flow_key(2);
+    struct mbox_space space;
+
+    mbox_class_set_ports(CLASS, third, ARRAY_SIZE(third));
+    mbox_space_init_key(&space, &key2);
+    test_assign(CLASS, &space, "c");
+
+    /* Datapath flows from before, and with an own one for each. */
+    struct ovs_action_mbox to_a = current_action(), to_c = to_a, stale = to_a;
+    to_c.port = PORT_C;
+    stale.arg--;
+
+    struct mbox_steer *steer = open_any(1, "a", "b");
+    wait_armed(steer);
+    mbox_steer_set_mode(steer, MBOX_STEER_HOLD);
+    execute_one(make_packet(1, 0, false), &to_a);
+    execute_one(make_packet(2, 0, false), &to_c);
+    execute_one(make_packet(2, 1, true), &stale);
+    CHECK_ARRIVED(PORT_C, 2, 0, 2, 1);
+    mbox_steer_release(steer, MBOX_SELECT_ALL_EXCEPT, NULL, 0, false);
+    execute_one(make_packet(2, 2, true), &to_c);
+    execute_one(make_packet(2, 3, false), &stale);
+    CHECK_ARRIVED(PORT_C, 2, 2, 2, 3);
+    drain(steer);
+    CHECK_ARRIVED(PORT_B, 1, 0);
+    assert_int_equal(get_stats(steer).n_packets, 1);
+
+    mbox_steer_assign(steer, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    mbox_steer_close(steer);
+    execute_one(make_packet(2, 4, false), &to_c);
+    execute_one(make_packet(2, 5, true), &stale);
+    CHECK_ARRIVED(PORT_C, 2, 4, 2, 5);
+    execute_one(make_packet(1, 1, false), &to_a);
+    execute_one(make_packet(3, 0, false), &to_a);
+    CHECK_ARRIVED(PORT_B, 1, 1, 3, 0);
+}
+
 static void
 test_ports_change(void **state OVS_UNUSED)
 {
@@ -1392,6 +1438,7 @@ main(int argc OVS_UNUSED, char *argv[])
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_open_errors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_source, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_third_instance, setup, teardown),
         cmocka_unit_test_setup_teardown(test_ports_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hidden_keys, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reclaim, setup, teardown),

@@ -196,7 +196,7 @@ mbox_events_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
     }
     if (!from_src) {
         mbox_frames_insert(&t->dst_buffer, t->dst_buffer.n_freed, seq, frame,
-                           len);
+                           len, t->now_us);
         return true;
     }
 
@@ -207,7 +207,7 @@ mbox_events_recv_returned(struct mbox_transfer *t, struct mbox_agent *agent,
         return true;
     }
     mbox_frames_insert(&t->buffer, MAX(t->buffer.n_freed, t->dst.pacer.sent),
-                       seq, frame, len);
+                       seq, frame, len, t->now_us);
     if (t->buffer.bytes > t->request.buffer_limit
         && t->phase != MBOX_PHASE_ROLLBACK && !t->failing) {
         mbox_transfer_fail(t, NULL, "more than %"PRIuSIZE" bytes of packets "
@@ -267,7 +267,7 @@ mbox_events_recv_ack(struct mbox_transfer *t, const struct mbox_msg *msg)
 
     if (msg->n_packets >= upto) {
         mbox_pacer_ack(dst, upto);
-        mbox_frames_free_to(&t->buffer, upto);
+        mbox_frames_free_to(&t->buffer, upto, t->now_us);
     } else if (newest) {
         /* Lost, or too long for the port with a tag. */
         mbox_pacer_rewind(dst);
@@ -289,7 +289,14 @@ mbox_events_recv_flushed(struct mbox_transfer *t, const struct mbox_msg *msg)
     }
     t->flushed = true;
     mbox_pacer_ack(&t->dst, t->last_seq);
-    mbox_frames_free_to(&t->buffer, t->last_seq);
+    mbox_frames_free_to(&t->buffer, t->last_seq, t->now_us);
+    t->hold_end_us = t->now_us;
+    if (msg->n_buffered) {
+        /* Its first one came after routing began. */
+        t->dst_buffer.max_us
+            = (t->now_us - t->start_us
+               - t->phase_us[MBOX_PHASE_ROUTING]);
+    }
     if (msg->n_packets < t->last_seq) {
         t->packets_lost += t->last_seq - msg->n_packets;
         mbox_transfer_note(t, &t->dst, "processed only %"PRIu64" of %"PRIu32
@@ -310,6 +317,7 @@ mbox_events_recv(struct mbox_transfer *t, struct mbox_agent *agent,
             return false;
         }
         t->returning = true;
+        t->hold_start_us = t->now_us;
         return true;
 
     case MBOX_MSG_BUFFERING:

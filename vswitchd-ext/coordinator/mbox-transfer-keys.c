@@ -142,7 +142,7 @@ mbox_transfer_get_keys(const struct mbox_msg *msg)
 
 void
 mbox_frames_insert(struct mbox_frames *frames, size_t n_fixed, uint32_t seq,
-                   const void *data, size_t len)
+                   const void *data, size_t len, long long now_us)
 {
     size_t i = frames->n;
 
@@ -156,18 +156,20 @@ mbox_frames_insert(struct mbox_frames *frames, size_t n_fixed, uint32_t seq,
     frames->n++;
     frames->frames[i] = (struct mbox_frame) {
         .data = xmemdup(data, len), .len = len, .seq = seq,
+        .since_us = now_us,
     };
     frames->bytes += len + sizeof *frames->frames;
     frames->max_bytes = MAX(frames->max_bytes, frames->bytes);
 }
 
 void
-mbox_frames_free_to(struct mbox_frames *frames, size_t end)
+mbox_frames_free_to(struct mbox_frames *frames, size_t end, long long now_us)
 {
     for (; frames->n_freed < end; frames->n_freed++) {
         struct mbox_frame *frame = &frames->frames[frames->n_freed];
 
         frames->bytes -= frame->len + sizeof *frame;
+        frames->max_us = MAX(frames->max_us, now_us - frame->since_us);
         free(frame->data);
         frame->data = NULL;
     }
@@ -176,6 +178,6 @@ mbox_frames_free_to(struct mbox_frames *frames, size_t end)
 void
 mbox_frames_destroy(struct mbox_frames *frames)
 {
-    mbox_frames_free_to(frames, frames->n);
+    mbox_frames_free_to(frames, frames->n, 0);
     free(frames->frames);
 }

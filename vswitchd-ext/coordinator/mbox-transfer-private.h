@@ -118,6 +118,7 @@ struct mbox_frame {
     void *data;                 /* Null once it is not needed any more. */
     size_t len;
     uint32_t seq;               /* As the agent that returned it said. */
+    long long since_us;         /* When it came. */
 };
 
 struct mbox_frames {
@@ -125,6 +126,7 @@ struct mbox_frames {
     size_t n, allocated;
     size_t n_freed;             /* Frames before this index are freed. */
     size_t bytes, max_bytes;    /* Memory now and at most. */
+    long long max_us;           /* Longest time that one was needed. */
 };
 
 void mbox_frames_destroy(struct mbox_frames *);
@@ -133,8 +135,8 @@ void mbox_frames_destroy(struct mbox_frames *);
  * first 'n_fixed' ones.  (What is too long for a port with a tag comes by the
  * channel, past what comes by the port.) */
 void mbox_frames_insert(struct mbox_frames *, size_t n_fixed, uint32_t seq,
-                        const void *, size_t len);
-void mbox_frames_free_to(struct mbox_frames *, size_t end);
+                        const void *, size_t len, long long now_us);
+void mbox_frames_free_to(struct mbox_frames *, size_t end, long long now_us);
 
 /* Pacing
  * ======

@@ -69,7 +69,9 @@ mbox_transfer_get_report(const struct mbox_transfer *t,
         report->hold_us = (t->hold_end_us >= 0
                            ? t->hold_end_us : now_us) - t->hold_start_us;
     }
-    report->hold_ms_max = stats.hold_max_ns / 1e6;
+    report->hold_ms_max = MAX(stats.hold_max_ns / 1e6,
+                              MAX(t->buffer.max_us,
+                                  t->dst_buffer.max_us) / 1e3);
 
     BUILD_ASSERT_DECL(ARRAY_SIZE(report->phases) >= MBOX_N_PHASES);
     report->n_phases = t->n_phases;

@@ -243,7 +243,7 @@ mbox_transfer_roll_back(struct mbox_transfer *t)
         mbox_transfer_note(t, &t->dst, "what it did with %"PRIu64" packets is "
                            "lost; the flows go on at '%s' with the state of "
                            "the freeze", t->dst.pacer.acked, t->src.name);
-        mbox_frames_free_to(&t->buffer, t->dst.pacer.acked);
+        mbox_frames_free_to(&t->buffer, t->dst.pacer.acked, t->now_us);
     }
     t->tracer.active = false;
     mbox_transfer_enter(t, MBOX_PHASE_ROLLBACK);
@@ -260,7 +260,9 @@ static void
 mbox_undo_start_quiesce(struct mbox_transfer *t)
 {
     if (t->mode != MBOX_TRANSFER_HOLD) {
-        t->hold_start_us = t->now_us;
+        if (t->hold_start_us < 0) {
+            t->hold_start_us = t->now_us;
+        }
         mbox_transfer_set_mode(t, MBOX_TRANSFER_HOLD);
     }
     mbox_tracer_start(t);
@@ -370,7 +372,7 @@ mbox_undo_resend(struct mbox_transfer *t, struct mbox_frames *frames)
                               NULL)) {
             t->packets_lost++;
         }
-        mbox_frames_free_to(frames, frames->n_freed + 1);
+        mbox_frames_free_to(frames, frames->n_freed + 1, t->now_us);
         mbox_pacer_sent(t, to, 1);
         credit--;
         if (!credit) {

@@ -596,6 +596,9 @@ void
 mbox_transfer_commit(struct mbox_transfer *t)
 {
     mbox_transfer_enter(t, MBOX_PHASE_COMMITTING);
+    if (t->hold_end_us < 0) {
+        t->hold_end_us = t->now_us;
+    }
     if (t->request.method != MBOX_METHOD_COPY) {
         t->ops->assign(t->aux, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
         mbox_transfer_close_dp(t);

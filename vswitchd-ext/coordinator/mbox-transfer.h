@@ -236,8 +236,12 @@ struct mbox_transfer_report {
     uint64_t tracers_sent;
     uint64_t max_held_bytes;
     long long transfer_us;      /* Request to DONE. */
-    long long hold_us;          /* Flip to the last release. */
-    double hold_ms_max;         /* Longest time one packet was held. */
+    long long hold_us;          /* Flip to the last release; method events:
+                                 * from when S stopped to FLUSHED. */
+    double hold_ms_max;         /* Longest time that one packet was held, or
+                                 * (method events) from its return until the
+                                 * destination said that it has processed
+                                 * it. */
     /* Timeline: when each phase was entered, in us since the request. */
     size_t n_phases;
     struct { const char *phase; long long at_us; } phases[16];
