@@ -26,8 +26,8 @@
  * simple, fast dominance algorithm" (2001).
  *
  * An endless loop counts as if there were a way from its header to the end,
- * which nothing depends on: what in it depends on branches in it is the same as
- * if it ended. */
+ * which nothing depends on: what in it depends on branches in it is the same
+ * as if it ended. */
 
 #include <glib.h>
 #include "array.h"

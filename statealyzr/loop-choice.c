@@ -149,9 +149,9 @@ is_inner(const struct sa_loops *loops, const struct blocks *b,
     return false;
 }
 
-/* Walks from the blocks of a loop through what they call, nearest first, and not
- * into what 'skip' says.  Calls visit(block, depth, aux) until that returns
- * false. */
+/* Walks from the blocks of a loop through what they call, nearest first; not
+ * into loops inside if 'skip_inner'.  Calls visit(block, depth, aux) until
+ * that returns false. */
 static void
 walk_calls(const struct sa_loops *loops, const struct blocks *b,
            uint32_t index, bool skip_inner,
@@ -351,11 +351,11 @@ keep_outermost(const struct sa_loops *loops, GArray *set,
 }
 
 /* Decides which loops stand for loop 'index' and those inside of it: itself,
- * or some of 'inside', the ones that stand for what it encloses.  Returns a set
- * of indexes.  A loop in a loop that runs nothing else (a "goto" back before
- * the wait) is the same loop for us.  A loop that opens what packets are read
- * from, and waits itself only farther away than the one inside is, starts the
- * program over. */
+ * or some of 'inside', the ones that stand for what it encloses.  Returns a
+ * set of indexes.  A loop in a loop that runs nothing else (a "goto" back
+ * before the wait) is the same loop for us.  A loop that opens what packets
+ * are read from, and waits itself only farther away than the one inside is,
+ * starts the program over. */
 static GArray *
 decide(const struct sa_loops *loops, const struct blocks *b, uint32_t index,
        const GArray *inside)

@@ -73,8 +73,8 @@ access_set(struct collector *c, LLVMValueRef pointer, uint64_t size)
         return 0;
     }
 
-    /* A pointer may point between nodes: then the set is empty, and yet not all
-     * accesses through it are. */
+    /* A pointer may point between nodes: then the set is empty, and yet not
+     * all accesses through it are. */
     struct sa_nodes to = sa_pta_value(c->mr->pta, value);
     struct access_key key = { to.ids, to.n, size };
     gpointer known = to.n ? g_hash_table_lookup(c->accesses, &key) : NULL;

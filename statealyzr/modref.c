@@ -20,8 +20,8 @@
 #include "call.h"
 #include "modref-private.h"
 
-/* Follows Banning (POPL 1979); see modref.h.  What each instruction does itself
- * is found in modref-insns.c; here the sets are interned and indexed. */
+/* Follows Banning (POPL 1979); see modref.h.  What each instruction does
+ * itself is found in modref-insns.c; here the sets are interned and indexed. */
 
 /* Sets. */
 

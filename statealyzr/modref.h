@@ -59,8 +59,8 @@ uint32_t sa_modref_n_sets(const struct sa_modref *);
 
 /* A copy between objects of the same layout (assignment of a struct, memcpy()
  * of one) copies each member to the same member: these are its parts, beside
- * the sets of the whole.  None if the layouts differ: then anything read may be
- * in anything written. */
+ * the sets of the whole.  None if the layouts differ: then anything read may
+ * be in anything written. */
 struct sa_copy {
     uint32_t insn;
     uint32_t read_set, write_set;

@@ -24,8 +24,8 @@
  * use state.
  *
  * - called: reached by calls and callbacks from the body of a chosen loop.
- *   All of them: one that does not depend on the packet (a timer) still changes
- *   what the next packet finds.
+ *   All of them: one that does not depend on the packet (a timer) still
+ *   changes what the next packet finds.
  * - data dependent: not called from the loop, but executed beside it (other
  *   threads and processes, signal handlers, what is registered to be called
  *   later) and in the forward slice of what state procedures write: queued

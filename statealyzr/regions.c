@@ -274,8 +274,8 @@ is_step(LLVMOpcode opcode)
 }
 
 /* Walks from 'start' to what it is computed from within the region, but not
- * through calls.  If 'phi' is null, collects phis of the header in 'phis'; otherwise
- * returns whether 'phi' is reached with a step on the way. */
+ * through calls.  If 'phi' is null, collects phis of the header in 'phis';
+ * otherwise returns whether 'phi' is reached with a step on the way. */
 static bool
 walk_operands(const struct sa_program *p, const struct sa_region *r,
               LLVMValueRef start, LLVMValueRef phi, GPtrArray *phis)

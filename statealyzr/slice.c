@@ -209,7 +209,8 @@ add_inside(struct chopper *c, uint32_t actual, uint32_t result)
     }
 }
 
-/* Adds the parameters that summary edges from 'v' within the chop stand for. */
+/* Adds the parameters that summary edges from 'v' within the chop stand
+ * for. */
 static void
 add_insides_of(struct chopper *c, const struct sa_slice *within, uint32_t v)
 {
