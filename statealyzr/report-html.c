@@ -256,6 +256,24 @@ put_outputs(FILE *f, const struct sa_result *r,
     fputs("</span>", f);
 }
 
+/* In the card of a structure its own name is said already. */
+static void
+put_name(FILE *f, const struct sa_result *r,
+         const struct sa_result_variable *v)
+{
+    const char *structure = (v->structure == SIZE_MAX ? ""
+                             : r->structures[v->structure].name);
+    size_t n = strlen(structure);
+    const char *rest = v->name;
+    if (n && !strncmp(v->name, structure, n) && v->name[n] == '.') {
+        fputs("<span class=dim>", f);
+        put_text(f, structure);
+        fputs(".</span>", f);
+        rest += n + 1;
+    }
+    put_text(f, rest);
+}
+
 static void
 put_variable(FILE *f, const struct sa_result *r, size_t i,
              struct sa_source *source)
@@ -269,7 +287,7 @@ put_variable(FILE *f, const struct sa_result *r, size_t i,
     }
     fprintf(f, "%s\"><summary><span class=name>",
             v->n_outputs ? "" : "nothing");
-    put_text(f, v->name);
+    put_name(f, r, v);
     fputs("</span><span>", f);
     if (v->updateable) {
         put_class(f, v->class, v->key_fields);

@@ -129,6 +129,9 @@ loc_of(struct sa_types *ts, LLVMMetadataRef md, const char **directory)
         unsigned int n = 0;
         const char *s = LLVMDIFileGetFilename(file, &n);
         loc.file = keep(ts, s, s ? n : 0);
+        while (g_str_has_prefix(loc.file, "./")) {
+            loc.file += 2;
+        }
         s = LLVMDIFileGetDirectory(file, &n);
         *directory = keep(ts, s, s ? n : 0);
     }

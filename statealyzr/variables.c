@@ -73,6 +73,9 @@ sa_scope_file(const struct sa_program *p, LLVMMetadataRef scope)
     const char *name = g_hash_table_lookup(p->private->files, file);
     if (!name) {
         const char *s = LLVMDIFileGetFilename(file, &n);
+        for (; s && n > 2 && s[0] == '.' && s[1] == '/'; n -= 2) {
+            s += 2;
+        }
         char *copy = g_string_chunk_insert_len(p->private->strings,
                                                s ? s : "", s ? n : 0);
         g_hash_table_insert(p->private->files, file, copy);

@@ -45,4 +45,17 @@ check-valgrind: all $(check_PROGRAMS)
 	    MBOX_VALGRIND='$(MBOX_VALGRIND)' $(TESTSUITEFLAGS)
 endif
 
-.PHONY: check-mbox check-system check-valgrind
+if BUILD_STATEALYZR
+# What the analyser finds in real programs, compared with lists made by hand:
+# see tests/statealyzr/corpus/README.md.  The first time it needs the network.
+MBOX_CORPUS_ENV = \
+	MBOX_CORPUS_DIR='$(abs_builddir)/_corpus' \
+	MBOX_CC='$(abs_builddir)/statealyzr/mbox-cc' \
+	MBOX_STATEALYZR='$(abs_builddir)/statealyzr/mbox-statealyzr' \
+	MBOX_STATEALYZR_TABLES='$(abs_srcdir)/statealyzr/share'
+check-statealyzr: all
+	$(MBOX_CORPUS_ENV) $(srcdir)/tests/statealyzr/corpus/capture
+	$(MBOX_CORPUS_ENV) $(PYTHON3) $(srcdir)/tests/statealyzr/corpus/score
+endif
+
+.PHONY: check-mbox check-statealyzr check-system check-valgrind
