@@ -109,7 +109,8 @@ find_problem(struct sa_loops *loops)
         struct sa_loc loc = sa_insn_loc(p, loops->sites[0].insn);
         loops->problem = g_strdup_printf(
             "packets are received (by %s() at %s:%u), but in no loop; name "
-            "the function that is executed for each packet with --loop=FUNCTION",
+            "the function that is executed for each packet with "
+            "--loop=FUNCTION",
             loops->sites[0].read->name, loc.file, loc.line);
     } else if (loops->n_chosen > 1) {
         GString *s = g_string_new("several packet-processing loops, whose "

@@ -21,7 +21,8 @@
 #include "modref-private.h"
 
 /* Follows Banning (POPL 1979); see modref.h.  What each instruction does
- * itself is found in modref-insns.c; here the sets are interned and indexed. */
+ * itself is found in modref-insns.c; here the sets are interned and
+ * indexed. */
 
 /* Sets. */
 
