@@ -16,6 +16,7 @@
 
 #include "mbox-channel.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -667,6 +668,32 @@ const char *
 mbox_channel_peer(const struct mbox_channel *ch)
 {
     return ch->stream.peer;
+}
+
+void
+mbox_channel_local_host(const struct mbox_channel *ch, char *buf, size_t size)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss;
+    char host[INET6_ADDRSTRLEN];
+
+    buf[0] = '\0';
+    memset(&ss, 0, sizeof ss);
+    if (!mbox_channel_is_tls(ch)
+        || getsockname(ch->stream.fd, (struct sockaddr *) &ss, &len) < 0) {
+        return;
+    }
+    if (ss.ss_family == AF_INET) {
+        const struct sockaddr_in *sin = (const struct sockaddr_in *) &ss;
+
+        inet_ntop(AF_INET, &sin->sin_addr, host, sizeof host);
+        snprintf(buf, size, "%s", host);
+    } else if (ss.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *) &ss;
+
+        inet_ntop(AF_INET6, &sin6->sin6_addr, host, sizeof host);
+        snprintf(buf, size, "[%s]", host);
+    }
 }
 
 void

@@ -113,6 +113,10 @@ bool mbox_channel_can_pass_fd(const struct mbox_channel *);
 /* "unix", or the peer's address and certificate subject: for messages. */
 const char *mbox_channel_peer(const struct mbox_channel *);
 
+/* The local address of a TCP connection, as "1.2.3.4" or "[::1]"; "" if it is
+ * another kind. */
+void mbox_channel_local_host(const struct mbox_channel *, char *, size_t);
+
 /* The common name in the certificate of the peer; "" if it has none, or
  * without TLS or before mbox_channel_is_connected(). */
 void mbox_channel_peer_name(const struct mbox_channel *, char *, size_t);

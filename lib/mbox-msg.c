@@ -59,6 +59,9 @@ enum field {
     F_KEYS,
     F_DATA,
     F_RUN,
+    F_TOKEN,
+    F_ADDRESS,
+    F_WHY,
     F_N_OPEN,
     F_MERGE,
     F_MORE,
@@ -119,12 +122,17 @@ static const struct optional_field {
     uint8_t type;               /* enum mbox_msg_type. */
     uint8_t number;
     uint8_t field;
-    uint8_t len;
+    uint8_t len;                /* 0: a text. */
 } optional_fields[] = {
     { MBOX_MSG_HELLO, 1, F_OPTIONS, 4 },
     { MBOX_MSG_HELLO, 2, F_RUN, 8 },
     { MBOX_MSG_HELLO, 3, F_N_OPEN, 4 },
     { MBOX_MSG_PREPARE, 1, F_RUN, 8 },
+    { MBOX_MSG_PREPARE, 2, F_TOKEN, 8 },
+    { MBOX_MSG_PREPARE, 3, F_ADDRESS, 0 },
+    { MBOX_MSG_PREPARED, 1, F_ADDRESS, 0 },
+    { MBOX_MSG_PREPARED, 2, F_WHY, 0 },
+    { MBOX_MSG_STREAM, 1, F_TOKEN, 8 },
     { MBOX_MSG_CHUNK, 1, F_MERGE, 1 },
     { MBOX_MSG_COMMIT, 1, F_MORE, 1 },
 };
@@ -244,6 +252,9 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_SPACE: mbox_space_encode(&msg->space, w); break;
     case F_KEYS: put_keys(w, msg, keys); break;
     case F_RUN: mbox_put_u64(w, msg->run); break;
+    case F_TOKEN: mbox_put_u64(w, msg->token); break;
+    case F_ADDRESS: mbox_put_string(w, msg->address); break;
+    case F_WHY: mbox_put_string(w, msg->why); break;
     case F_N_OPEN: mbox_put_u32(w, msg->n_open); break;
     case F_MERGE: mbox_put_u8(w, msg->merge); break;
     case F_MORE: mbox_put_u8(w, msg->more); break;
@@ -324,6 +335,9 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     case F_SPACE: mbox_space_decode(&msg->space, r); break;
     case F_KEYS: get_keys(r, msg); break;
     case F_RUN: msg->run = mbox_get_u64(r); break;
+    case F_TOKEN: msg->token = mbox_get_u64(r); break;
+    case F_ADDRESS: get_text(r, msg->address, sizeof msg->address); break;
+    case F_WHY: get_text(r, msg->why, sizeof msg->why); break;
     case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
     case F_MORE: {
         uint8_t more = mbox_get_u8(r);
@@ -355,6 +369,9 @@ is_set(enum field field, const struct mbox_msg *msg)
     switch ((int) field) {      /* Those that are optional somewhere. */
     case F_OPTIONS: return msg->options != 0;
     case F_RUN: return msg->run != 0;
+    case F_TOKEN: return msg->token != 0;
+    case F_ADDRESS: return msg->address[0] != '\0';
+    case F_WHY: return msg->why[0] != '\0';
     case F_N_OPEN: return msg->n_open != 0;
     case F_MERGE: return msg->merge;
     case F_MORE: return msg->more;
@@ -370,7 +387,9 @@ put_optional_fields(struct mbox_writer *w, const struct mbox_msg *msg)
 
         if (f->type == msg->type && is_set(f->field, msg)) {
             mbox_put_u16(w, f->number);
-            mbox_put_u16(w, f->len);
+            mbox_put_u16(w, (f->len ? f->len
+                             : 2 + strlen(f->field == F_ADDRESS
+                                          ? msg->address : msg->why)));
             put_field(f->field, w, msg, NULL);
         }
     }
@@ -408,6 +427,7 @@ clear_msg(struct mbox_msg *msg)
 {
     memset(msg, 0, offsetof(struct mbox_msg, name));
     msg->name[0] = msg->class_name[0] = msg->text[0] = '\0';
+    msg->address[0] = msg->why[0] = '\0';
 }
 
 void

@@ -47,6 +47,8 @@ extern "C" {
 #define MBOX_MSG_HEADER_LEN 12
 #define MBOX_NAME_MAX 63        /* Instances and classes: [A-Za-z0-9_.-]+. */
 #define MBOX_TEXT_MAX 1023
+#define MBOX_ADDRESS_MAX 127
+#define MBOX_WHY_MAX 255
 
 enum mbox_msg_type {
     /* Any connection, either direction. */
@@ -70,8 +72,13 @@ enum mbox_msg_type {
                                  * 'scopes', 'options', 'epoch', 'name' (the
                                  * peer), 'space'.  Carries the descriptor of
                                  * the state channel unless MBOX_OPT_RELAY.
-                                 * Optional: 'run' of the peer. */
-    MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now. */
+                                 * Optional: 'run' of the peer.  With RELAY,
+                                 * 'token' asks for a state channel over TLS:
+                                 * D listens, S connects to 'address'. */
+    MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now.  Optional:
+                                 * 'address' of the state channel over TLS, at
+                                 * which D listens, or to which S has
+                                 * connected; or 'why' not. */
     MBOX_MSG_EXPORT = 12,       /* C to S: start to send state. */
     MBOX_MSG_PRECOPY = 13,      /* S to C: 'round', 'n_chunks', 'n_bytes'
                                  * so far, 'n_dirty' left; D has what was sent
@@ -130,7 +137,8 @@ enum mbox_msg_type {
     MBOX_MSG_RESOLVED = 32,     /* A to C: 'epoch'. It is done. */
 
     /* State channel, S to D. */
-    MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'. */
+    MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'.  Over
+                                 * TLS another one with 'token' precedes. */
     MBOX_MSG_CHUNK = 41,        /* 'scope', 'keys' (>= 1 unless config or
                                  * all-flows), 'seq', 'crc', 'data';
                                  * optional: 'merge'. */
@@ -195,6 +203,7 @@ struct mbox_msg {
     uint32_t options;           /* MBOX_OPT_* mask. */
     uint64_t epoch;             /* Identifies one run of the coordinator. */
     uint64_t run;               /* Identifies one run of an instance. */
+    uint64_t token;             /* Random. */
     uint64_t schema;            /* Identifies the layout of state. */
     enum mbox_role role;
     enum mbox_method method;
@@ -224,6 +233,8 @@ struct mbox_msg {
 
     /* Long, so that only the first byte is cleared.  Nothing may follow. */
     char name[MBOX_NAME_MAX + 1];
+    char address[MBOX_ADDRESS_MAX + 1];
+    char why[MBOX_WHY_MAX + 1];
     char class_name[MBOX_NAME_MAX + 1];
     char text[MBOX_TEXT_MAX + 1];
 };

@@ -79,6 +79,11 @@ mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
         a->ca_cert = copy_string(config->ca_cert);
         a->product = copy_string(config->product);
         a->scopes = config->scopes;
+        env->tls = (struct mbox_tls_config) {
+            .private_key = a->private_key,
+            .certificate = a->certificate,
+            .ca_cert = a->ca_cert,
+        };
         a->get_stats = config->get_stats;
         a->aux = config->aux;
         a->backoff = BACKOFF_MIN;
@@ -361,6 +366,8 @@ recv_msg(struct mb_agent *a, const struct mbox_msg *msg, int fd)
         }
         a->welcome = true;
         a->epoch = msg->epoch;
+        mbox_channel_local_host(a->channel, a->env->local_host,
+                                sizeof a->env->local_host);
         a->backoff = BACKOFF_MIN;
         free(a->last_error);
         a->last_error = NULL;

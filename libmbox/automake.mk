@@ -50,6 +50,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/table.c \
 	libmbox/table.h \
 	libmbox/transfer-destination.c \
+	libmbox/transfer-direct.c \
 	libmbox/transfer-doubt.c \
 	libmbox/transfer-destination.h \
 	libmbox/transfer-source.c \

@@ -117,6 +117,19 @@ refuse(struct mb_env *env, const struct mbox_msg *prepare, int fd, int code,
     send_error(env, prepare->id, code, text);
 }
 
+/* 'address' and 'why' are null if they are not to be sent. */
+static void
+send_prepared(struct mb_transfer *t, const char *address, const char *why)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_PREPARED, t->id);
+    msg.n_flows = t->n_flows;
+    snprintf(msg.address, sizeof msg.address, "%s", address ? address : "");
+    snprintf(msg.why, sizeof msg.why, "%s", why ? why : "");
+    mb_transfer_send(t, &msg, NULL);
+}
+
 struct mb_transfer *
 mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
                    const struct mb_transfer *others)
@@ -180,11 +193,41 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
         return NULL;
     }
 
-    struct mbox_msg msg;
-    mbox_msg_init(&msg, MBOX_MSG_PREPARED, t->id);
-    msg.n_flows = n_flows;
-    mb_transfer_send(t, &msg, NULL);
+    t->n_flows = n_flows;
+    if (prepare->token && relay) {
+        char why[MBOX_WHY_MAX + 1];
+
+        t->direct = mb_direct_create(env, prepare, why);
+        if (!t->direct) {
+            send_prepared(t, NULL, why);
+        } else if (t->destination) {
+            send_prepared(t, mb_direct_address(t->direct), NULL);
+        }
+    } else {
+        send_prepared(t, NULL, NULL);
+    }
     return t;
+}
+
+/* Makes progress with the state channel over TLS. */
+static void
+run_direct(struct mb_transfer *t)
+{
+    char why[MBOX_WHY_MAX + 1];
+    int error = mb_direct_run(t->direct, &t->state, why);
+
+    if (error == -EAGAIN) {
+        return;
+    }
+    if (!error) {
+        t->options &= ~MBOX_OPT_RELAY;
+    }
+    if (t->source) {
+        send_prepared(t, error ? NULL : mb_direct_address(t->direct),
+                      error ? why : NULL);
+    }
+    mb_direct_destroy(t->direct);
+    t->direct = NULL;
 }
 
 void
@@ -200,6 +243,7 @@ mb_transfer_destroy(struct mb_transfer *t)
         if (t->state) {
             mbox_channel_close(t->state);
         }
+        mb_direct_destroy(t->direct);
         free(t);
     }
 }
@@ -207,6 +251,10 @@ mb_transfer_destroy(struct mb_transfer *t)
 void
 mb_transfer_recv(struct mb_transfer *t, const struct mbox_msg *msg)
 {
+    if (t->direct && msg->type == MBOX_MSG_RELAY) {
+        mb_direct_destroy(t->direct);   /* S could not connect. */
+        t->direct = NULL;
+    }
     if (t->source) {
         mb_source_recv(t->source, msg);
     } else {
@@ -234,6 +282,9 @@ mb_transfer_filter(struct mb_transfer *t, struct mb_packet *packet)
 void
 mb_transfer_run(struct mb_transfer *t, uint64_t deadline)
 {
+    if (t->direct) {
+        run_direct(t);
+    }
     if (t->source) {
         mb_source_run(t->source, deadline);
     } else {
@@ -248,15 +299,20 @@ mb_transfer_run(struct mb_transfer *t, uint64_t deadline)
 uint64_t
 mb_transfer_wake(const struct mb_transfer *t)
 {
-    return (t->finished || (t->failed && t->state) ? 0
+    uint64_t direct = t->direct ? mb_direct_wake(t->direct) : MB_NEVER;
+    uint64_t wake = (t->finished || (t->failed && t->state) ? 0
             : t->source ? mb_source_wake(t->source)
             : mb_destination_wake(t->destination));
+
+    return wake < direct ? wake : direct;
 }
 
 void
 mb_transfer_wait(const struct mb_transfer *t, struct pollfd *pfd)
 {
-    if (t->state && !t->failed) {
+    if (t->direct) {
+        mb_direct_wait(t->direct, pfd);
+    } else if (t->state && !t->failed) {
         mbox_channel_wait(t->state, pfd);
     } else {
         *pfd = (struct pollfd) { .fd = -1 };

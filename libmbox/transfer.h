@@ -102,6 +102,11 @@ struct mb_env {
     uint64_t schema;
     size_t buffer_limit;
 
+    /* For state channels over TLS: the files, and the address at which the
+     * instance can be reached; "" if there is none. */
+    struct mbox_tls_config tls;
+    char local_host[MBOX_ADDRESS_MAX / 2];
+
     struct mb_copied *copied;   /* Of sources; freed by the env's owner. */
 
     uint64_t returned, discarded, replayed;     /* For mbox_get_stats(). */
@@ -130,9 +135,11 @@ struct mb_transfer {
     uint64_t epoch;
     char peer[MBOX_NAME_MAX + 1];
     uint64_t peer_run;
+    uint64_t n_flows;           /* When it was prepared. */
     struct mbox_space space;
 
     struct mbox_channel *state; /* Null with MBOX_OPT_RELAY. */
+    struct mb_direct *direct;   /* State channel over TLS in the making. */
     bool failed;                /* ERROR was sent. */
     bool orphan;                /* The coordinator's connection ended. */
     bool in_doubt;              /* And only the coordinator knows how the
@@ -190,6 +197,24 @@ uint64_t mb_transfer_n_buffered(const struct mb_transfer *);
 /* The worker that owns the flow 'key' (either direction), or another state
  * with that key. */
 unsigned int mb_worker_of(const struct mbox_key *key, unsigned int n_workers);
+
+/* State channels over TLS, transfer-direct.c.  As long as it is in the making,
+ * the transfer is one with MBOX_OPT_RELAY. */
+
+/* D listens, or S connects, as 'prepare' says.  Returns null, and stores in
+ * 'why' (MBOX_WHY_MAX + 1 bytes) the cause, if that cannot be. */
+struct mb_direct *mb_direct_create(const struct mb_env *,
+                                   const struct mbox_msg *prepare, char *why);
+void mb_direct_destroy(struct mb_direct *);
+
+/* Makes progress.  Returns 0 once '*chp' is the state channel, -EAGAIN, or
+ * another negative errno value if it must be done without (S only). */
+int mb_direct_run(struct mb_direct *, struct mbox_channel **chp, char *why);
+uint64_t mb_direct_wake(const struct mb_direct *);
+void mb_direct_wait(const struct mb_direct *, struct pollfd *);
+
+/* "ssl:HOST:PORT". */
+const char *mb_direct_address(const struct mb_direct *);
 
 /* For the roles.
  * -------------- */

@@ -107,6 +107,8 @@ random_msg(struct random_msg *rm, enum mbox_msg_type type)
     msg->kind = 1 + test_random_range(MBOX_TAG_N_KINDS);
     random_string(msg->name, 1, MBOX_NAME_MAX, "azAZ09_.-");
     random_string(msg->class_name, 1, MBOX_NAME_MAX, "azAZ09_.-");
+    random_string(msg->address, 0, MBOX_ADDRESS_MAX, "az:09.");
+    random_string(msg->why, 0, MBOX_WHY_MAX, "az 09.");
     random_string(msg->text, 0, MBOX_TEXT_MAX, "az 09,\xc3\xa4");
     random_space(&msg->space);
 

@@ -180,6 +180,9 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
     size_t options = msg->options ? 8 : 0;
     size_t run = msg->run ? 12 : 0;
     size_t n_open = msg->n_open ? 8 : 0;
+    size_t token = msg->token ? 12 : 0;
+    size_t address = msg->address[0] ? 6 + strlen(msg->address) : 0;
+    size_t why = msg->why[0] ? 6 + strlen(msg->why) : 0;
 
     switch ((int) msg->type) {
     case MBOX_MSG_CHUNK:
@@ -190,7 +193,12 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
         return n == n_open || n == run + n_open
                || n == options + run + n_open;
     case MBOX_MSG_PREPARE:
-        return n == run;
+        return n == address || n == token + address
+               || n == run + token + address;
+    case MBOX_MSG_PREPARED:
+        return n == why || n == address + why;
+    case MBOX_MSG_STREAM:
+        return n == token;
     default:
         return false;
     }

@@ -55,6 +55,10 @@ op_send(void *ot_, enum mbox_role role, const struct mbox_msg *msg,
         return -ECONNRESET;
     }
     if (msg->type != MBOX_MSG_PREPARE) {
+        if (role == MBOX_ROLE_SOURCE) {
+            free(ot->src_prepare);
+            ot->src_prepare = NULL;
+        }
         int error = mbox_conn_send(party->conn, msg, keys, -1);
 
         if (error == -EMSGSIZE) {
@@ -78,6 +82,11 @@ op_send(void *ot_, enum mbox_role role, const struct mbox_msg *msg,
                                                    ? MBOX_ROLE_DESTINATION
                                                    : MBOX_ROLE_SOURCE));
     prepare.run = peer->conn ? peer->conn->run : 0;
+    if (ot->token && role == MBOX_ROLE_SOURCE) {
+        ot->src_prepare = xmemdup(&prepare, sizeof prepare);
+        return 0;
+    }
+    prepare.token = ot->token;
     party->state_fd = -1;
     return mbox_conn_send(party->conn, &prepare, keys, fd);
 }

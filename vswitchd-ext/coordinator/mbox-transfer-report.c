@@ -191,6 +191,9 @@ mbox_transfer_report_format(const struct mbox_transfer_request *request,
     }
     ds_put_char(ds, '\n');
     mbox_report_put_state(ds, r);
+    if (request->state_path[0]) {
+        ds_put_format(ds, "  channel   %s\n", request->state_path);
+    }
     if (request->method != MBOX_METHOD_COPY) {
         mbox_report_put_packets(ds, r);
     }
@@ -243,6 +246,7 @@ mbox_transfer_report_to_json(const struct mbox_transfer_request *request,
                            mbox_transfer_result_to_string(request->method,
                                                           r->result));
     json_object_put_string(json, "error", r->error);
+    json_object_put_string(json, "state_path", request->state_path);
     json_object_put_string(json, "phase", r->phase);
 
     mbox_report_put_uint(json, "flows_moved", r->flows_moved);

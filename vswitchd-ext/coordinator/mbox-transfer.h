@@ -118,6 +118,7 @@ struct mbox_transfer_request {
                                  * events at which the transfer is rolled back
                                  * (at twice that, once it cannot be, packets
                                  * are dropped and counted); 0 means 64 MiB. */
+    char state_path[MBOX_WHY_MAX + 32]; /* How state travels, for reports. */
 };
 
 /* Modes mirror enum mbox_steer_mode; kept apart so that this file does not

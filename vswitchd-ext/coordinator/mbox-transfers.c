@@ -31,6 +31,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "random.h"
 #include "packets.h"
 #include "socket-util.h"
 #include "timeval.h"
@@ -99,6 +100,14 @@ mbox_transfers_open(struct mbox_coordinator *c,
         ot->relay = true;
         fds[0] = fds[1] = -1;
     }
+    if (ot->relay && mbox_channel_is_tls(src->conn->channel)
+        && mbox_channel_is_tls(dst->conn->channel)) {
+        random_bytes(&ot->token, sizeof ot->token);
+        ot->token |= 1;
+    }
+    ovs_strlcpy(ot->request.state_path,
+                ot->relay ? "relayed by the coordinator" : "unix socket",
+                sizeof ot->request.state_path);
     party_init(&ot->src, src, fds[0]);
     party_init(&ot->dst, dst, fds[1]);
 
@@ -173,6 +182,7 @@ transfer_free(struct mbox_open_transfer *ot)
     }
     party_uninit(&ot->src);
     party_uninit(&ot->dst);
+    free(ot->src_prepare);
     free(ot);
 }
 
@@ -242,6 +252,34 @@ type_is_allowed(enum mbox_msg_type type, enum mbox_role role)
 
     default:
         return false;
+    }
+}
+
+/* Takes what a PREPARED says about the state channel over TLS. */
+static void
+recv_prepared(struct mbox_open_transfer *ot, enum mbox_role role,
+              const struct mbox_msg *msg)
+{
+    if (!ot->token) {
+        return;
+    }
+    if (role == MBOX_ROLE_DESTINATION && ot->src_prepare) {
+        if (msg->address[0]) {
+            ot->src_prepare->token = ot->token;
+            ovs_strlcpy(ot->src_prepare->address, msg->address,
+                        sizeof ot->src_prepare->address);
+        }
+        mbox_conn_send(ot->src.conn, ot->src_prepare, NULL, -1);
+        free(ot->src_prepare);
+        ot->src_prepare = NULL;
+    } else if (role == MBOX_ROLE_SOURCE && msg->address[0] && ot->relay) {
+        ot->relay = false;
+        snprintf(ot->request.state_path, sizeof ot->request.state_path,
+                 "%s", msg->address);
+    }
+    if (msg->why[0]) {
+        snprintf(ot->request.state_path, sizeof ot->request.state_path,
+                 "relayed by the coordinator (%s)", msg->why);
     }
 }
 
@@ -348,6 +386,9 @@ mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
     } else if (msg->type == MBOX_MSG_RELAY) {
         relay(ot, conn, frame, frame_len);
     } else {
+        if (msg->type == MBOX_MSG_PREPARED) {
+            recv_prepared(ot, role, msg);
+        }
         mbox_transfer_recv(ot->transfer, role, msg);
     }
 }
@@ -361,6 +402,8 @@ mbox_transfers_agent_lost(struct mbox_coordinator *c, struct mbox_conn *conn,
     HMAP_FOR_EACH (ot, node, &c->transfers.open) {
         if (ot->src.conn == conn) {
             ot->src.conn = NULL;
+            free(ot->src_prepare);
+            ot->src_prepare = NULL;
             mbox_transfer_agent_lost(ot->transfer, MBOX_ROLE_SOURCE, why);
         }
         if (ot->dst.conn == conn) {

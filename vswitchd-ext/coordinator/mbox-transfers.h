@@ -67,6 +67,10 @@ struct mbox_open_transfer {
     struct mbox_steer *steer;   /* NULL while it is not open. */
     struct mbox_party src, dst;
     bool relay;                 /* State frames go through us. */
+
+    /* State channel over TLS: S gets its PREPARE once D listens. */
+    uint64_t token;             /* 0: none. */
+    struct mbox_msg *src_prepare;       /* Waits for that, or NULL. */
     uint64_t record_serial;     /* Of the assignments that record its end. */
     struct ovs_list waiters;    /* "struct mbox_waiter"s. */
 };
