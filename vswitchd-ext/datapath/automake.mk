@@ -40,6 +40,7 @@ lib_libopenvswitch_la_SOURCES += \
 # finds.
 noinst_PROGRAMS += \
 	tests/test-mbox-class \
+	tests/test-mbox-execute \
 	tests/test-mbox-move \
 	tests/test-mbox-steer
 
@@ -57,9 +58,20 @@ tests_test_mbox_move_SOURCES = \
 	mbox/tests/unit/test-util.h
 tests_test_mbox_move_LDADD = lib/libopenvswitch.la -lcmocka
 
+tests_test_mbox_execute_SOURCES = \
+	mbox/tests/unit/test-assign.h \
+	mbox/tests/unit/test-ovs.h \
+	mbox/tests/unit/test-steer-execute.c \
+	mbox/tests/unit/test-steer-fake.c \
+	mbox/tests/unit/test-steer-fake.h \
+	mbox/tests/unit/test-util.h
+tests_test_mbox_execute_LDADD = lib/libopenvswitch.la -lcmocka
+
 tests_test_mbox_steer_SOURCES = \
 	mbox/tests/unit/test-assign.h \
 	mbox/tests/unit/test-ovs.h \
+	mbox/tests/unit/test-steer-fake.c \
+	mbox/tests/unit/test-steer-fake.h \
 	mbox/tests/unit/test-steer.c \
 	mbox/tests/unit/test-util.h
 tests_test_mbox_steer_LDADD = lib/libopenvswitch.la -lcmocka
