@@ -450,45 +450,6 @@ find_targets(struct sa_state *state, const struct sa_analysis *a)
     g_free(seen);
 }
 
-/* A declared pointer to a heap structure that is no table of entries: what is
- * written there is written to what the pointer stands for. */
-static void
-find_pointer_writes(struct sa_state *state, const struct sa_analysis *a,
-                    struct sa_state_variable *v)
-{
-    uint32_t n;
-    const struct sa_node *nodes = sa_pta_nodes(a->pta, &n);
-    const struct sa_object *objects = sa_pta_objects(a->pta, &n);
-    for (guint i = 0; i < v->nodes->len; i++) {
-        struct sa_nodes to = sa_pta_content(
-            a->pta, g_array_index(v->nodes, uint32_t, i));
-        for (uint32_t j = 0; j < to.n; j++) {
-            uint32_t object = nodes[to.ids[j]].object;
-            uint32_t s = state->object_structure[object];
-            if (s == SA_NONE || objects[object].is_array) {
-                continue;
-            }
-            const struct sa_structure *st = sa_state_structure(state, s);
-            for (guint k = 0; st->heap && k < st->variables->len; k++) {
-                const struct sa_state_variable *m = sa_state_variable(
-                    state, g_array_index(st->variables, uint32_t, k));
-                g_array_append_vals(v->writes, m->writes->data,
-                                    m->writes->len);
-            }
-        }
-    }
-    sa_sort_unique(v->writes);
-    v->updateable = v->writes->len > 0;
-}
-
-static bool
-is_declared_pointer(const struct sa_state_variable *v)
-{
-    return (v->type && v->type->canonical->kind == SA_TYPE_POINTER
-            && v->n_elements == 1 && v->storage != SA_STORAGE_HEAP
-            && v->storage != SA_STORAGE_LOOP_LOCAL);
-}
-
 struct sa_state *
 sa_state_run(const struct sa_analysis *a)
 {
@@ -502,12 +463,6 @@ sa_state_run(const struct sa_analysis *a)
     sa_state_collect_heap(state, a);
     find_targets(state, a);
     find_uses(state, a);
-    for (guint i = 0; i < state->variables->len; i++) {
-        struct sa_state_variable *v = sa_state_variable(state, i);
-        if (v->top_level && !v->updateable && is_declared_pointer(v)) {
-            find_pointer_writes(state, a, v);
-        }
-    }
     return state;
 }
 
