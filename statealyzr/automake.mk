@@ -43,6 +43,8 @@ statealyzr_sources = \
 	statealyzr/headers.c \
 	statealyzr/headers.h \
 	statealyzr/heap-structures.c \
+	statealyzr/integers.c \
+	statealyzr/integers.h \
 	statealyzr/layout.c \
 	statealyzr/layout.h \
 	statealyzr/links.c \

@@ -49,10 +49,8 @@ variable_type(struct sa_pta *pta, LLVMValueRef value)
     return v && v->type ? sa_type_of(pta->types, v->type) : NULL;
 }
 
-/* The declared type of what pointer 'address' is the address of, if it is a
- * variable or a member. */
-static const struct sa_type *
-type_at(struct sa_pta *pta, LLVMValueRef address)
+const struct sa_type *
+pta_type_at(struct sa_pta *pta, LLVMValueRef address)
 {
     if (LLVMIsAGetElementPtrInst(address)) {
         struct gep gep = { .dst = SA_NONE };
@@ -68,21 +66,32 @@ type_at(struct sa_pta *pta, LLVMValueRef address)
     return variable_type(pta, address);
 }
 
-/* What the result of a call is declared to point to, NULL if that is unknown. */
+/* What the result of a call is declared to point to, NULL if that is unknown:
+ * by the variables it is assigned to, perhaps through a conditional. */
 static const struct sa_type *
 declared_type(struct sa_pta *pta, LLVMValueRef call)
 {
-    const struct sa_type *best = pointed_to(variable_type(pta, call));
+    LLVMValueRef values[4] = { call };
+    const struct sa_type *best = NULL;
+    size_t n = 1;
 
-    for (LLVMUseRef use = LLVMGetFirstUse(call);
-         use && (!best || best->kind == SA_TYPE_INT);
-         use = LLVMGetNextUse(use)) {
-        LLVMValueRef user = LLVMGetUser(use);
+    for (size_t i = 0; i < n; i++) {
+        const struct sa_type *t = pointed_to(variable_type(pta, values[i]));
 
-        if (LLVMIsAStoreInst(user) && LLVMGetOperand(user, 0) == call) {
-            const struct sa_type *t = pointed_to(
-                type_at(pta, LLVMGetOperand(user, 1)));
-            best = t ? t : best;
+        best = best && best->kind != SA_TYPE_INT ? best : t ? t : best;
+        for (LLVMUseRef use = LLVMGetFirstUse(values[i]);
+             use && (!best || best->kind == SA_TYPE_INT);
+             use = LLVMGetNextUse(use)) {
+            LLVMValueRef user = LLVMGetUser(use);
+
+            if (LLVMIsAStoreInst(user)
+                && LLVMGetOperand(user, 0) == values[i]) {
+                t = pointed_to(pta_type_at(pta, LLVMGetOperand(user, 1)));
+                best = t ? t : best;
+            } else if ((LLVMIsAPHINode(user) || LLVMIsASelectInst(user))
+                       && n < G_N_ELEMENTS(values)) {
+                values[n++] = user;
+            }
         }
     }
     return best;
@@ -129,10 +138,10 @@ set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t)
          * members of a larger struct that begins with it. */
         o->declared = !size || size % l->size == 0;
     } else {
-        /* An array.  One of characters is not taken for a struct because of
-         * some access that finds its way there. */
+        /* An array of scalars is not taken for a struct because of some access
+         * that finds its way there. */
         o->modulus = l->size;
-        o->declared = l->size == 1;
+        o->declared = true;
     }
 }
 

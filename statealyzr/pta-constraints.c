@@ -309,6 +309,28 @@ pta_describe_gep(struct sa_pta *pta, LLVMValueRef value, struct gep *gep)
 
 /* Loads and stores. */
 
+/* Whether 'value', which is loaded from or stored at 'address', is an integer
+ * that is no pointer: the source calls it an integer there, and no pointer
+ * becomes it or is made of it. */
+static bool
+is_mere_integer(struct sa_pta *pta, LLVMValueRef value, LLVMValueRef address)
+{
+    uint32_t id = sa_value_id(pta->program, value);
+
+    if (LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMIntegerTypeKind
+        || id == SA_NONE
+        || nodeset_contains(&pta->integers.from_pointers, id)
+        || nodeset_contains(&pta->integers.to_pointers, id)) {
+        return false;
+    } else if (LLVMIsAGetElementPtrInst(address)
+               && (LLVMGetTypeKind(LLVMGetGEPSourceElementType(address))
+                   == LLVMIntegerTypeKind)) {
+        return true;
+    }
+    const struct sa_type *t = pta_type_at(pta, address);
+    return t && t->kind == SA_TYPE_INT;
+}
+
 /* For each leaf of a value of 'type' at 'address', adds a constraint between
  * the place and the vertices from 'first'. */
 static void
@@ -451,7 +473,11 @@ generate_arithmetic(struct sa_pta *pta, LLVMValueRef v, LLVMOpcode opcode)
     LLVMValueRef b = LLVMGetOperand(v, 1);
     int64_t c;
 
-    if (dst == SA_NONE) {
+    uint32_t id = sa_value_id(pta->program, v);
+
+    if (dst == SA_NONE
+        || (!nodeset_contains(&pta->integers.from_pointers, id)
+            && !nodeset_contains(&pta->integers.to_pointers, id))) {
         return;
     } else if (opcode == LLVMAnd || opcode == LLVMOr) {
         pta_add_edge(pta, pta_value_vertex(pta, a, 0), dst);
@@ -539,13 +565,20 @@ generate_insn(struct sa_pta *pta, uint32_t insn)
         generate_alloca(pta, insn);
         break;
     case LLVMLoad:
-        generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(v),
-                        pta_value_vertex(pta, v, 0), C_LOAD);
+        if (!is_mere_integer(pta, v, LLVMGetOperand(v, 0))) {
+            generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(v),
+                            pta_value_vertex(pta, v, 0), C_LOAD);
+        }
         break;
-    case LLVMStore:
-        generate_access(pta, LLVMGetOperand(v, 1), LLVMTypeOf(LLVMGetOperand(v, 0)),
-                        pta_value_vertex(pta, LLVMGetOperand(v, 0), 0), C_STORE);
+    case LLVMStore: {
+        LLVMValueRef value = LLVMGetOperand(v, 0);
+
+        if (!is_mere_integer(pta, value, LLVMGetOperand(v, 1))) {
+            generate_access(pta, LLVMGetOperand(v, 1), LLVMTypeOf(value),
+                            pta_value_vertex(pta, value, 0), C_STORE);
+        }
         break;
+    }
     case LLVMGetElementPtr:
         generate_gep(pta, v);
         break;

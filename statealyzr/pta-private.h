@@ -36,6 +36,7 @@
  * place ("same", which implies the former). */
 
 #include <glib.h>
+#include "integers.h"
 #include "layout.h"
 #include "nodeset.h"
 #include "pta.h"
@@ -163,6 +164,7 @@ struct sa_pta {
     const struct sa_tables *tables;
     struct sa_layouts *layouts;
     struct sa_wrappers *wrappers;
+    struct sa_integers integers;
 
     GArray *objects;            /* struct object. */
     GArray *vertices;           /* struct vertex. */
@@ -318,6 +320,9 @@ void pta_describe_gep(struct sa_pta *, LLVMValueRef, struct gep *);
  * unless that is SA_NONE.  'base': where the wrapper's result points to. */
 uint32_t pta_heap_object(struct sa_pta *, uint32_t site, uint32_t caller,
                          int64_t base, const struct sa_effect *);
+/* The declared type of what pointer 'address' is the address of, if it is a
+ * variable or a member; else NULL. */
+const struct sa_type *pta_type_at(struct sa_pta *, LLVMValueRef address);
 /* Whether allocation 'insn' is in a wrapper all whose callers have objects of
  * their own. */
 bool pta_is_cloned(struct sa_pta *, uint32_t insn);

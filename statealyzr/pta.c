@@ -49,6 +49,7 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->tables = tables;
     pta->layouts = sa_layouts_create(program);
     pta->wrappers = sa_wrappers_create(program, tables);
+    sa_integers_init(&pta->integers, program);
     pta->objects = g_array_new(FALSE, FALSE, sizeof(struct object));
     pta->vertices = g_array_new(FALSE, FALSE, sizeof(struct vertex));
     pta->constraints = g_array_new(FALSE, FALSE, sizeof(struct constraint));
@@ -333,6 +334,7 @@ sa_pta_destroy(struct sa_pta *pta)
     }
     sa_layouts_destroy(pta->layouts);
     sa_wrappers_destroy(pta->wrappers);
+    sa_integers_uninit(&pta->integers);
     g_array_free(pta->objects, TRUE);
     g_array_free(pta->vertices, TRUE);
     g_array_free(pta->constraints, TRUE);
