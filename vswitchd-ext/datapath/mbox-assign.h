@@ -42,7 +42,8 @@ void mbox_assign_publish(struct mbox_class *)
 
 /* Assigns 'space' to 'instance', with just more precedence than 'next' has,
  * which is an assignment's 'node', or the list for the least precedence of
- * all.  Returns NULL if no packet can be in 'space', or rules cannot say it. */
+ * all.  Returns NULL if no packet can be in 'space', or rules cannot say
+ * it. */
 struct mbox_assign *mbox_assign_insert(struct mbox_class *,
                                        struct ovs_list *next,
                                        const struct mbox_space *space,

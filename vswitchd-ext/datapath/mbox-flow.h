@@ -30,8 +30,8 @@
 #define MBOX_SPACE_MAX_MATCHES 4
 
 /* Writes to 'matches' what together matches just the packets of 'space', no
- * match twice; returns their number.  0 means that struct match cannot say it: a
- * space of just the packets that are not IP, or of ports of any protocol.
+ * match twice; returns their number.  0 means that struct match cannot say it:
+ * a space of just the packets that are not IP, or of ports of any protocol.
  *
  * A match on ports leaves out later fragments, as mbox_space_contains() does.
  * There is no field for the identifier of an ICMP echo, so it is matched in
