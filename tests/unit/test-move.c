@@ -307,8 +307,10 @@ test_compact(void **state OVS_UNUSED)
         int src = test_random_range(3), dst = (src + 1 + i % 2) % 3;
         struct mbox_steer *steer;
 
-        assert_int_equal(mbox_steer_open(CLASS, 1, &spaces[test_random_range(4)],
-                                         names[src], names[dst], &steer), 0);
+        const struct mbox_space *space = &spaces[test_random_range(4)];
+
+        assert_int_equal(mbox_steer_open(CLASS, 1, space, names[src],
+                                         names[dst], &steer), 0);
         mbox_steer_assign(steer, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
         mbox_steer_close(steer);
         n = mbox_class_get_assignments(CLASS, &assignments);

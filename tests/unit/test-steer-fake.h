@@ -17,8 +17,8 @@
 #ifndef MBOX_TEST_STEER_FAKE_H
 #define MBOX_TEST_STEER_FAKE_H 1
 
-/* A fake datapath for the tests of steering: it drives mbox_steer_execute() and
- * receives what that and the coordinator's side send. */
+/* A fake datapath for the tests of steering: it drives mbox_steer_execute(),
+ * and receives what that and the coordinator's side send. */
 
 #include "test-util.h"
 #include "test-assign.h"
