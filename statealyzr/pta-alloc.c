@@ -121,8 +121,32 @@ constant_size(LLVMValueRef call, const struct sa_effect *effect)
     return effect->size >= 0 && size < UINT32_MAX ? size : 0;
 }
 
+/* Whether an argument of a call is a sum of at least 'size' and something: room
+ * for a struct and what follows it. */
+static bool
+adds_to(LLVMValueRef call, uint64_t size)
+{
+    unsigned int n = LLVMGetNumArgOperands(call);
+
+    for (unsigned int i = 0; i < n; i++) {
+        LLVMValueRef arg = LLVMGetOperand(call, i);
+
+        for (int j = 0; LLVMIsABinaryOperator(arg) && j < 2; j++) {
+            LLVMValueRef term = LLVMGetOperand(arg, j);
+            if (LLVMGetInstructionOpcode(arg) == LLVMAdd
+                && LLVMIsAConstantInt(term)
+                && LLVMGetIntTypeWidth(LLVMTypeOf(term)) <= 64
+                && LLVMConstIntGetZExtValue(term) >= size) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void
-set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t)
+set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t,
+         LLVMValueRef user)
 {
     const struct sa_layout *l = t ? sa_layout_of_type(pta->layouts, t) : NULL;
     uint64_t size = o->size - MIN(o->size, o->base);
@@ -137,6 +161,11 @@ set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t)
         /* More than the type, but no array: something follows it, perhaps
          * members of a larger struct that begins with it. */
         o->declared = !size || size % l->size == 0;
+        if (!size && !sa_layout_is_flexible(l)
+            && (adds_to(user, l->size) || adds_to(o->site, l->size))) {
+            o->tail = true;
+            o->repeats = false;
+        }
     } else {
         /* An array of scalars is not taken for a struct because of some access
          * that finds its way there. */
@@ -163,7 +192,7 @@ pta_heap_object(struct sa_pta *pta, uint32_t site, uint32_t caller,
         .function = SA_NONE, .base = base > 0 ? base : 0,
         .size = effect ? constant_size(call, effect) : 0
     };
-    set_type(pta, &o, declared_type(pta, user));
+    set_type(pta, &o, declared_type(pta, user), user);
     uint32_t id = pta_new_object(pta, &o);
     g_hash_table_insert(pta->clones, g_memdup2(&key, sizeof key),
                         GUINT_TO_POINTER(id + 1));

@@ -59,6 +59,13 @@ pta_object_uninit(struct object *o)
     }
 }
 
+/* Whether a node at 'offset' stands for what follows the layout. */
+static bool
+is_tail(const struct object *o, uint64_t offset)
+{
+    return o->tail && offset >= o->base + o->layout->size;
+}
+
 /* The offset that stands for 'offset'; returns false if it is outside. */
 static bool
 canonicalize(const struct object *o, int64_t offset, uint64_t *canonical)
@@ -78,7 +85,10 @@ canonicalize(const struct object *o, int64_t offset, uint64_t *canonical)
         return offset >= 0;
     }
     uint64_t rest = offset - o->base;
-    if (rest >= o->layout->size && !sa_layout_is_flexible(o->layout)) {
+    if (o->tail && rest >= o->layout->size) {
+        *canonical = o->base + o->layout->size;
+        return true;
+    } else if (rest >= o->layout->size && !sa_layout_is_flexible(o->layout)) {
         if (!o->repeats
             && (!o->size || o->size <= o->base + o->layout->size)) {
             return false;
@@ -209,6 +219,7 @@ pta_holds_pointers(const struct sa_pta *pta, uint32_t node)
     const struct object *o = pta_object(pta, v->object);
 
     return (!o->declared || !o->layout || v->offset < o->base
+            || is_tail(o, v->offset)
             || o->layout->pointers[sa_layout_leaf(o->layout,
                                                   v->offset - o->base)]);
 }
@@ -319,6 +330,10 @@ find_array(const struct object *o, int64_t offset, uint64_t stride,
 
     if (!canonicalize(o, offset, &canonical) || canonical < o->base) {
         return false;
+    } else if (is_tail(o, canonical)) {
+        *start = canonical;
+        *end = INT64_MAX;
+        return true;
     } else if (sa_layout_array(o->layout, canonical - o->base, stride, &s,
                                &e)) {
         *start = o->base + s;
@@ -459,6 +474,7 @@ pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
 
     uint64_t end = size ? offset + size : UINT64_MAX;
     uint64_t limit = o->base + o->layout->size;
+    bool tail = o->tail && end > limit;
     if (sa_layout_is_flexible(o->layout)) {
         limit++;
     }
@@ -493,5 +509,10 @@ pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
             && first <= base + array) {
             offset = base + until;
         }
+    }
+    if (tail && create) {
+        emit(&e, limit);
+    } else if (tail) {
+        existing_range(pta, object, limit, limit + 1, cb, aux);
     }
 }

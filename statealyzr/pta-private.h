@@ -131,6 +131,7 @@ struct object {
                                  * what an allocation wrapper keeps. */
     uint64_t modulus;
     bool repeats;               /* The layout is of one element of several. */
+    bool tail;                  /* Bytes follow the layout: one node. */
     bool declared;              /* The layout is known, not guessed from use. */
     GArray *nodes;              /* struct object_node, ascending. */
     GArray *cursors;            /* struct cursor. */

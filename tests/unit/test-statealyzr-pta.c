@@ -404,6 +404,18 @@ test_reallocated(void **state)
 }
 
 static void
+test_tail(void **state)
+{
+    (void) state;
+    /* Bytes behind a struct are neither its members nor its next element. */
+    check("#include <stdlib.h>\nstruct s { int *x; char *data; } *p;\n"
+          "int a, b, *q; void f(size_t n) {\n"
+          "p = malloc(sizeof *p + n); p->x = &a; p->data = (char *) (p + 1);\n"
+          "*(int **) (p->data + n) = &b; q = p->x; }\n",
+          "q", "a", "heap@4+8", "heap@4+16", "heap@4+16", "b", NULL);
+}
+
+static void
 test_untyped_heap(void **state)
 {
     (void) state;
@@ -770,6 +782,7 @@ main(void)
         cmocka_unit_test(test_wrapper),
         cmocka_unit_test(test_wrapper_header),
         cmocka_unit_test(test_reallocated),
+        cmocka_unit_test(test_tail),
         cmocka_unit_test(test_untyped_heap),
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_initialisers),
