@@ -886,4 +886,13 @@ pta_generate(struct sa_pta *pta)
     for (uint32_t i = 0; i < p->n_insns; i++) {
         generate_insn(pta, i);
     }
+    /* Addresses that are only used to access numbers. */
+    for (uint32_t i = 0; i < p->n_values; i++) {
+        LLVMValueRef value = p->values[i];
+        if (LLVMIsAConstant(value) && !LLVMIsAConstantPointerNull(value)
+            && (LLVMGetTypeKind(LLVMTypeOf(value))
+                == LLVMPointerTypeKind)) {
+            pta_value_vertex(pta, value, 0);
+        }
+    }
 }
