@@ -306,7 +306,6 @@ test_compact(void **state OVS_UNUSED)
     for (int i = 0; i < 1000; i++) {
         int src = test_random_range(3), dst = (src + 1 + i % 2) % 3;
         struct mbox_steer *steer;
-
         const struct mbox_space *space = &spaces[test_random_range(4)];
 
         assert_int_equal(mbox_steer_open(CLASS, 1, space, names[src],
