@@ -18,6 +18,8 @@
 
 #include <stdlib.h>
 
+#define MAX_MADE_NODES 1024     /* Of an object; larger ones do without. */
+
 /* Results: objects and nodes are numbered anew, in order of the program, and only
  * those that exist in the end. */
 
@@ -266,11 +268,27 @@ sort_arrays(GArray **arrays, uint32_t n)
     }
 }
 
+/* Makes nodes of members that are only accessed together with others, as by
+ * memcpy(): they are told apart by who asks what is accessed. */
+static void
+make_all_nodes(struct sa_pta *pta)
+{
+    for (uint32_t i = 0; i < pta->objects->len; i++) {
+        const struct sa_layout *l = pta_object(pta, i)->layout;
+        uint64_t base = pta_object(pta, i)->base;
+        for (uint32_t j = 0; l && l->n_leaves <= MAX_MADE_NODES
+             && j < l->n_leaves; j++) {
+            pta_node(pta, i, base + l->offsets[j]);
+        }
+    }
+}
+
 void
 pta_finish(struct sa_pta *pta)
 {
     struct sa_pta_stats *stats = &pta->stats;
 
+    make_all_nodes(pta);
     number_results(pta);
     stats->n_objects = pta->n_result_objects;
     stats->n_nodes = pta->n_result_nodes;
