@@ -371,7 +371,9 @@ complete_result(struct run *run)
     size_t n;
     const char *const *warnings = sa_diag_warnings(sa_diag, &n);
     r->warnings = g_new(const char *, n + 1);
-    memcpy(r->warnings, warnings, n * sizeof *warnings);
+    for (size_t i = 0; i < n; i++) {
+        r->warnings[i] = warnings[i];
+    }
     r->n_warnings = n;
 }
 
