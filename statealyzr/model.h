@@ -136,4 +136,8 @@ struct sa_variable {
 const struct sa_variable *sa_value_variable(const struct sa_program *,
                                             uint32_t value);
 
+/* The DIType of what a function returns, NULL if that is void or unknown. */
+LLVMMetadataRef sa_function_return_type(const struct sa_program *,
+                                        uint32_t function);
+
 #endif /* model.h */

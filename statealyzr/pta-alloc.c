@@ -66,13 +66,26 @@ pta_type_at(struct sa_pta *pta, LLVMValueRef address)
     return variable_type(pta, address);
 }
 
+/* What the result of 'function' is declared to point to. */
+static const struct sa_type *
+return_type(struct sa_pta *pta, uint32_t function)
+{
+    LLVMMetadataRef type = (function == SA_NONE ? NULL
+                            : sa_function_return_type(pta->program,
+                                                      function));
+
+    return type ? pointed_to(sa_type_of(pta->types, type)) : NULL;
+}
+
 /* What the result of a call is declared to point to, NULL if that is unknown:
- * by the variables it is assigned to, perhaps through a conditional. */
+ * by the variables it is assigned to, perhaps through a conditional, and by the
+ * functions that return it. */
 static const struct sa_type *
 declared_type(struct sa_pta *pta, LLVMValueRef call)
 {
     LLVMValueRef values[4] = { call };
-    const struct sa_type *best = NULL;
+    const struct sa_type *best = return_type(
+        pta, sa_direct_callee(pta->program, call));
     size_t n = 1;
 
     for (size_t i = 0; i < n; i++) {
@@ -91,6 +104,11 @@ declared_type(struct sa_pta *pta, LLVMValueRef call)
             } else if ((LLVMIsAPHINode(user) || LLVMIsASelectInst(user))
                        && n < G_N_ELEMENTS(values)) {
                 values[n++] = user;
+            } else if (LLVMIsAReturnInst(user)) {
+                t = return_type(pta, sa_function_id(
+                    pta->program, LLVMGetBasicBlockParent(
+                        LLVMGetInstructionParent(user))));
+                best = t ? t : best;
             }
         }
     }

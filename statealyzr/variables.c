@@ -24,6 +24,8 @@
  * The operands of nodes are in the order of LLVM 19's DebugInfoMetadata.h. */
 
 enum {
+    TYPE_OF_SUBPROGRAM = 4,     /* DISubprogram. */
+    TYPES_OF_SUBROUTINE = 3,    /* DISubroutineType: the result, parameters. */
     SCOPE_OF_BLOCK = 1,         /* DILexicalBlock, DILexicalBlockFile. */
     NAME_OF_VARIABLE = 1,       /* DILocalVariable, DIGlobalVariable. */
     TYPE_OF_VARIABLE = 3
@@ -241,4 +243,19 @@ sa_value_variable(const struct sa_program *p, uint32_t value)
     return (value < p->n_values
             ? g_hash_table_lookup(p->private->variables, p->values[value])
             : NULL);
+}
+
+LLVMMetadataRef
+sa_function_return_type(const struct sa_program *p, uint32_t function)
+{
+    LLVMMetadataRef node = LLVMGetSubprogram(p->functions[function].value);
+
+    node = node ? node_operand(p, node, TYPE_OF_SUBPROGRAM) : NULL;
+    if (node && (LLVMGetMetadataKind(node)
+                 == LLVMDISubroutineTypeMetadataKind)) {
+        node = node_operand(p, node, TYPES_OF_SUBROUTINE);
+        return (node && LLVMGetMetadataKind(node) == LLVMMDTupleMetadataKind
+                ? node_operand(p, node, 0) : NULL);
+    }
+    return NULL;
 }
