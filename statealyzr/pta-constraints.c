@@ -449,6 +449,36 @@ generate_alloca(struct sa_pta *pta, uint32_t insn)
                       pta_node(pta, pta->value_objects[id], 0));
 }
 
+/* The struct that a pointer is used as a pointer to, if there is one only. */
+static const struct sa_type *
+used_as(struct sa_pta *pta, LLVMValueRef pointer)
+{
+    const struct sa_type *type = NULL;
+
+    for (LLVMUseRef use = LLVMGetFirstUse(pointer); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+        struct gep gep = { .dst = SA_NONE };
+
+        if (LLVMIsAGetElementPtrInst(user)
+            && LLVMGetOperand(user, 0) == pointer) {
+            pta_describe_gep(pta, user, &gep);
+            if (!gep.type || (type && type->canonical
+                                      != gep.type->canonical)) {
+                return NULL;
+            }
+            type = gep.type;
+        }
+    }
+    uint32_t id = sa_value_id(pta->program, pointer);
+    const struct sa_variable *variable = sa_value_variable(pta->program, id);
+    if (!type && variable && variable->type) {
+        type = sa_type_of(pta->types, variable->type);
+        type = type->kind == SA_TYPE_POINTER ? type->target : NULL;
+    }
+    return type && type->kind == SA_TYPE_STRUCT ? type : NULL;
+}
+
 static void
 generate_gep(struct sa_pta *pta, LLVMValueRef v)
 {
@@ -456,6 +486,9 @@ generate_gep(struct sa_pta *pta, LLVMValueRef v)
     uint32_t src = pta_value_vertex(pta, LLVMGetOperand(v, 0), 0);
 
     pta_describe_gep(pta, v, &gep);
+    if (gep.arithmetic < 0 && !gep.path && !gep.stride && !gep.layout) {
+        gep.container = used_as(pta, v);
+    }
     /* Even if it moves nothing it tells what the memory is used as. */
     if (gep.arithmetic || gep.path || gep.stride || gep.layout) {
         pta_add_gep(pta, src, &gep);

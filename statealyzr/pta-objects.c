@@ -34,6 +34,8 @@
  * indexed. */
 #define MAX_STEPS 16
 
+#define MAX_PART_DEPTH 32       /* Structs in structs. */
+
 uint32_t
 pta_new_object(struct sa_pta *pta, const struct object *template)
 {
@@ -384,6 +386,33 @@ emit_indexed(const struct emit *e, const struct gep *gep, int64_t offset)
     }
 }
 
+/* Whether a 'part' begins at 'offset' of a 'type'.  The recursion is bounded. */
+static bool
+has_part(const struct sa_type *type, uint64_t offset,
+         const struct sa_type *part, int depth)
+{
+    if (depth > MAX_PART_DEPTH) {
+        return false;
+    } else if (type->size) {
+        offset %= type->size;
+    }
+    if (!offset && type->canonical == part->canonical) {
+        return true;
+    } else if (type->kind == SA_TYPE_ARRAY) {
+        return has_part(type->target, offset, part, depth + 1);
+    }
+    for (size_t i = 0; i < type->n_members; i++) {
+        const struct sa_member *m = &type->members[i];
+        uint64_t start = m->bit_offset / 8;
+
+        if (offset >= start && offset - start < m->type->size
+            && has_part(m->type, offset - start, part, depth + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
               void (*cb)(struct sa_pta *, uint32_t node, void *aux),
@@ -413,6 +442,18 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
             offset = pta_vertex(pta, pta_same(pta, node))->offset;
         }
         emit(&e, offset + gep->arithmetic + gep->path);
+        return;
+    }
+
+    /* From a member to its struct, but a list has a head, too, which is in none:
+     * a program that takes it for an element does not work. */
+    if (gep->container && o->declared && o->type
+        && offset + gep->arithmetic >= (int64_t) o->base
+        && !is_tail(o, offset)) {
+        if (has_part(o->type, offset + gep->arithmetic - o->base,
+                     gep->container, 0)) {
+            emit(&e, offset + gep->arithmetic + gep->path);
+        }
         return;
     }
 

@@ -70,6 +70,8 @@ struct gep {
     const struct sa_layout *layout; /* Of the struct that the pointer is used as
                                      * a pointer to, or NULL. */
     const struct sa_type *type;     /* The same, if known. */
+    const struct sa_type *container;    /* The struct that arithmetic from a
+                                         * member leads to, if known. */
 };
 
 /* A part of what a copy of memory copies: a vertex between the nodes at this

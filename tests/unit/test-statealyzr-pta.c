@@ -283,6 +283,22 @@ test_container_of(void **state)
 }
 
 static void
+test_list_head(void **state)
+{
+    (void) state;
+    /* The head of a circular list is in no element: what is around it in its own
+     * struct does not appear as members of elements. */
+    check("#include <stdlib.h>\nstruct n { struct n *next; };\n"
+          "struct e { int *x; struct n n; } *p; int a, b, *q;\n"
+          "struct t { int *y; struct n head; } t;\n"
+          "void f(void) { struct e *e = malloc(sizeof *e); e->x = &a;\n"
+          "t.y = &b; e->n.next = &t.head; t.head.next = &e->n;\n"
+          "for (struct n *i = t.head.next; i != &t.head; i = i->next) {\n"
+          "struct e *g = (struct e *) ((char *) i - 8); p = g; q = g->x; } }\n",
+          "p", "heap@5", "q", "a", NULL);
+}
+
+static void
 test_union(void **state)
 {
     (void) state;
@@ -773,6 +789,7 @@ main(void)
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_array_in_struct),
         cmocka_unit_test(test_container_of),
+        cmocka_unit_test(test_list_head),
         cmocka_unit_test(test_union),
         cmocka_unit_test(test_memcpy),
         cmocka_unit_test(test_function_pointers),
