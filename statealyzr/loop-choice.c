@@ -27,9 +27,9 @@
  * procedure of this many: less is an exchange, not the processing. */
 enum { SIGNIFICANT = 3 };
 
-/* Alternatives of the best loop run at least one procedure of this many that
+/* Alternatives of the best loop run at least this many of 100 procedures that
  * the best one runs. */
-enum { ALTERNATIVE = 2 };
+enum { ALTERNATIVE = 66 };
 
 /* What matters of each block, and which loops it is in. */
 struct blocks {
@@ -420,7 +420,7 @@ keep_alternatives(struct sa_loops *loops, GArray *set, const uint32_t *rank)
             common += reaches(loops, loop, g_array_index(fs, uint32_t, j));
         }
         if (loop == best
-            || (common && common * ALTERNATIVE >= fs->len
+            || (common * 100 >= fs->len * ALTERNATIVE
                 && !loops->loops[loop].bounded)) {
             g_array_index(set, uint32_t, kept++) = loop;
         } else {

@@ -58,10 +58,36 @@ access_equal(gconstpointer a, gconstpointer b)
     return x->ids == y->ids && x->n == y->n && x->size == y->size;
 }
 
+/* Collects nodes, each once. */
+struct unique {
+    bool *marks;
+    GArray *nodes;
+};
+
 static void
-add_node(uint32_t node, void *nodes)
+add_node(uint32_t node, void *unique_)
 {
-    g_array_append_val((GArray *) nodes, node);
+    struct unique *unique = unique_;
+
+    if (!unique->marks[node]) {
+        unique->marks[node] = true;
+        g_array_append_val(unique->nodes, node);
+    }
+}
+
+/* Adds the nodes of an access of 'size' bytes through the pointer that a value
+ * is to 'nodes'. */
+static void
+add_nodes(const struct sa_modref *mr, uint32_t value, uint64_t size,
+          GArray *nodes)
+{
+    struct unique unique = { mr->marks, nodes };
+    guint start = nodes->len;
+
+    sa_pta_access(mr->pta, value, size, add_node, &unique);
+    for (guint i = start; i < nodes->len; i++) {
+        mr->marks[g_array_index(nodes, uint32_t, i)] = false;
+    }
 }
 
 /* The set of an access of 'size' bytes through 'pointer'. */
@@ -83,7 +109,7 @@ access_set(struct collector *c, LLVMValueRef pointer, uint64_t size)
     }
 
     g_array_set_size(c->scratch, 0);
-    sa_pta_access(c->mr->pta, value, size, add_node, c->scratch);
+    add_nodes(c->mr, value, size, c->scratch);
     uint32_t set = sa_modref_intern(c->mr, c->scratch);
     if (to.n) {
         g_hash_table_insert(c->accesses, g_memdup2(&key, sizeof key),
@@ -102,24 +128,35 @@ add_access(struct collector *c, GArray *nodes, LLVMValueRef pointer,
 }
 
 /* Adds all nodes of the objects that the nodes 'in' hold pointers to, from
- * where these point on. */
+ * where these point on.  'nodes' may be 'in'. */
 static void
 add_contents(const struct sa_modref *mr, const GArray *in, GArray *nodes)
 {
-    guint end = in->len;
+    /* Many nodes hold the same set. */
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    guint end = in->len, start = nodes->len;
 
     for (guint i = 0; i < end; i++) {
         uint32_t holder = g_array_index(in, uint32_t, i);
         struct sa_nodes to = sa_pta_content(mr->pta, holder);
+        if (!to.n || !g_hash_table_add(seen, (gpointer) to.ids)) {
+            continue;
+        }
         for (uint32_t j = 0; j < to.n; j++) {
             const struct sa_object *o
                 = &mr->objects[mr->nodes[to.ids[j]].object];
             for (uint32_t node = to.ids[j];
-                 node < o->first_node + o->n_nodes; node++) {
+                 node < o->first_node + o->n_nodes && !mr->marks[node];
+                 node++) {
+                mr->marks[node] = true;
                 g_array_append_val(nodes, node);
             }
         }
     }
+    for (guint i = start; i < nodes->len; i++) {
+        mr->marks[g_array_index(nodes, uint32_t, i)] = false;
+    }
+    g_hash_table_destroy(seen);
     sa_sort_unique(nodes);
 }
 
@@ -411,7 +448,7 @@ sa_modref_packet(const struct sa_modref *mr, uint32_t insn,
     for (guint i = 0; i < pointers->len; i++) {
         uint32_t value = sa_value_id(p, g_ptr_array_index(pointers, i));
         if (value != SA_NONE) {
-            sa_pta_access(mr->pta, value, 0, add_node, at);
+            add_nodes(mr, value, 0, at);
         }
     }
     g_ptr_array_free(pointers, TRUE);

@@ -31,6 +31,7 @@ struct sa_modref {
     const struct sa_node *nodes;
     uint32_t n_nodes;
 
+    bool *marks;                /* By node: for sets being made; all false. */
     uint32_t *read_set, *write_set;     /* By instruction. */
     GArray *pool;               /* uint32_t: the members of all sets. */
     GArray *starts;             /* size_t: of each set in 'pool'; an end. */

@@ -62,10 +62,38 @@ set_equal(gconstpointer a, gconstpointer b)
            && (!x.n || !memcmp(x.ids, y.ids, x.n * sizeof *x.ids));
 }
 
+/* Sorts 'nodes' and drops repeated ones.  Large sets are a good part of all
+ * nodes: then marking them is faster than comparing them. */
+static void
+sort_nodes(const struct sa_modref *mr, GArray *nodes)
+{
+    uint32_t *ids = (uint32_t *) nodes->data, low = UINT32_MAX, high = 0;
+    guint n = 0;
+
+    for (guint i = 0; i < nodes->len; i++) {
+        low = MIN(low, ids[i]);
+        high = MAX(high, ids[i]);
+    }
+    if (nodes->len < 64 || (high - low) / 16 > nodes->len) {
+        sa_sort_unique(nodes);
+        return;
+    }
+    for (guint i = 0; i < nodes->len; i++) {
+        mr->marks[ids[i]] = true;
+    }
+    for (uint32_t node = low; node <= high; node++) {
+        if (mr->marks[node]) {
+            mr->marks[node] = false;
+            ids[n++] = node;
+        }
+    }
+    g_array_set_size(nodes, n);
+}
+
 uint32_t
 sa_modref_intern(struct sa_modref *mr, GArray *nodes)
 {
-    sa_sort_unique(nodes);
+    sort_nodes(mr, nodes);
 
     uint32_t set = mr->starts->len - 1;
     g_array_append_vals(mr->pool, nodes->data, nodes->len);
@@ -155,6 +183,7 @@ sa_modref_run(const struct sa_program *program, const struct sa_pta *pta,
     mr->tables = tables;
     mr->objects = sa_pta_objects(pta, &n_objects);
     mr->nodes = sa_pta_nodes(pta, &mr->n_nodes);
+    mr->marks = g_new0(bool, mr->n_nodes);
     mr->read_set = g_new0(uint32_t, program->n_insns);
     mr->write_set = g_new0(uint32_t, program->n_insns);
     mr->pool = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -178,6 +207,7 @@ void
 sa_modref_destroy(struct sa_modref *mr)
 {
     if (mr) {
+        g_free(mr->marks);
         g_free(mr->read_set);
         g_free(mr->write_set);
         g_array_free(mr->pool, TRUE);
