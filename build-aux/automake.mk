@@ -114,7 +114,7 @@ check-ovs: ovs
 $(OVS)/stamp-stock: $(OVS_SOURCE) $(OVS)/args
 	@echo "  stock Open vSwitch in $(OVS)/stock (output in $(OVS)/stock.log)"
 	$(AM_V_at)rm -rf $(OVS)/stock && $(MKDIR_P) $(OVS)/stock/src $(OVS)/stock/build
-	$(AM_V_at)tar xf '$(OVS_SOURCE)' -C $(OVS)/stock/src --strip-components=1
+	$(AM_V_at)$(srcdir)/build-aux/ovs-unpack '$(OVS_SOURCE)' $(OVS)/stock/src
 	$(AM_V_at)(cd $(OVS)/stock/build && \
 	    $(SHELL) ../src/configure $(OVS_ARGS)) >$(OVS)/stock.log 2>&1 \
 	    || { tail -n 20 $(OVS)/stock.log >&2; exit 1; }
