@@ -25,8 +25,8 @@
 
 #include "statealyzr-world.h"
 
-/* Slices of small programs.  What is expected follows from reading them: a name
- * in 'with' is a line that the definition of the slice puts in, one in
+/* Slices of small programs.  What is expected follows from reading them: a
+ * name in 'with' is a line that the definition of the slice puts in, one in
  * 'without' is one that it must keep out. */
 
 /* The vertices of the calls on the lines named in 'names', which blanks
