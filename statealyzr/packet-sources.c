@@ -22,6 +22,7 @@
 #include "loop.h"
 #include "pta.h"
 
+enum { MSGHDR_SIZE = 56 };
 enum { AF_PACKET_ = 17, SOCK_RAW_ = 3, SOCK_TYPE_MASK = 0xf };
 
 /* Calls that say who the peer is. */
@@ -138,36 +139,55 @@ add_packet_pointer(struct sa_packet *pk, uint32_t value, bool indirect,
     }
 }
 
+/* What a struct msghdr or iovec points to directly: the sender's address, or
+ * iovecs and packets. */
+static void
+add_pointed(struct sa_packet *pk, struct sa_nodes to, bool is_name,
+            GHashTable *seen)
+{
+    uint32_t bits = is_name ? (SA_PACKET_DATA | 1u << SA_FIELD_IP_SRC
+                               | 1u << SA_FIELD_PORT_SRC) : SA_PACKET_DATA;
+    for (uint32_t j = 0; j < to.n; j++) {
+        struct sa_nodes buffers = sa_pta_content(pk->a->pta, to.ids[j]);
+        sa_packet_add_node(pk, to.ids[j], bits);
+        if (buffers.n && g_hash_table_add(seen, (gpointer) buffers.ids)) {
+            add_buffer(pk, buffers);
+        }
+    }
+}
+
 /* A struct msghdr or iovec: what it points to at any depth up to two is the
- * packet, or the address of its sender. */
+ * packet, or the address of its sender.  Sets that are equal are the same
+ * array, and are looked at once. */
 static void
 add_iovec(struct sa_packet *pk, uint32_t value)
 {
     if (value == SA_NONE) {
         return;
     }
-    uint32_t n_nodes;
-    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n_nodes);
+    uint32_t n;
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
+    const struct sa_object *objects = sa_pta_objects(pk->a->pta, &n);
     struct sa_nodes base = sa_pta_value(pk->a->pta, value);
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    GHashTable *pointed = g_hash_table_new(NULL, NULL);
     for (uint32_t i = 0; i < base.n; i++) {
-        uint32_t n;
-        const struct sa_object *o
-            = &sa_pta_objects(pk->a->pta, &n)[nodes[base.ids[i]].object];
+        uint32_t start = nodes[base.ids[i]].offset;
+        const struct sa_object *o = &objects[nodes[base.ids[i]].object];
         for (uint32_t k = 0; k < o->n_nodes; k++) {
-            struct sa_nodes to = sa_pta_content(pk->a->pta,
-                                                o->first_node + k);
-            bool is_name = nodes[o->first_node + k].offset == 0
-                           && o->n_nodes > 1;
-            for (uint32_t j = 0; j < to.n; j++) {
-                sa_packet_add_node(pk, to.ids[j],
-                                   is_name ? (SA_PACKET_DATA
-                                              | 1u << SA_FIELD_IP_SRC
-                                              | 1u << SA_FIELD_PORT_SRC)
-                                   : SA_PACKET_DATA);
-                add_buffer(pk, sa_pta_content(pk->a->pta, to.ids[j]));
+            uint32_t node = o->first_node + k;
+            struct sa_nodes to = sa_pta_content(pk->a->pta, node);
+            bool is_name = nodes[node].offset == start && o->n_nodes > 1;
+            if (to.n && nodes[node].offset >= start
+                && nodes[node].offset < start + MSGHDR_SIZE
+                && (is_name || g_hash_table_add(pointed,
+                                                (gpointer) to.ids))) {
+                add_pointed(pk, to, is_name, seen);
             }
         }
     }
+    g_hash_table_destroy(pointed);
+    g_hash_table_destroy(seen);
 }
 
 static void
