@@ -71,7 +71,7 @@ add_parts(GArray *parts, uint64_t offset, const struct sa_layout *member)
 {
     bool is_array = member->n_items == 1 && member->items[0].element;
 
-    if (member->n_items > 1 || is_array) {
+    if (member->is_struct || is_array) {
         struct sa_layout_part part = { offset, offset + member->size };
         g_array_append_val(parts, part);
     }
@@ -131,6 +131,7 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
         }
     }
     if (parts) {
+        l->is_struct = true;
         l->n_parts = parts->len;
         l->parts = (struct sa_layout_part *) g_array_free(parts, FALSE);
     }
@@ -257,7 +258,8 @@ layout_of_type(struct sa_layouts *layouts, const struct sa_type *t, int depth)
     g_hash_table_insert(layouts->by_type, (gpointer) t,
                         (gpointer) layouts->unknown);
     GArray *items = new_items();
-    GArray *parts = new_parts();
+    bool is_struct = t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION;
+    GArray *parts = is_struct ? new_parts() : NULL;
     switch (t->kind) {
     case SA_TYPE_STRUCT:
         add_struct(layouts, items, parts, t, depth);
@@ -440,7 +442,7 @@ sa_layout_part_end(const struct sa_layout *l, uint64_t offset)
         }
         if (!item->element) {
             uint64_t end = base + (item->end ? item->end : l->size);
-            starting = starting > end ? starting : 0;
+            starting = starting >= end ? starting : 0;
             return starting ? starting : around != UINT64_MAX ? around : end;
         }
         base += item->start;

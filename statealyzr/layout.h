@@ -45,6 +45,7 @@ struct sa_layout {
     uint64_t size;              /* Bytes. */
     struct sa_layout_part *parts;   /* Not those within arrays. */
     uint32_t n_parts;
+    bool is_struct;             /* Or union. */
     uint32_t n_leaves;
     uint64_t *offsets;          /* Of each leaf, in the first elements. */
     uint32_t *sizes;            /* Of each leaf. */

@@ -413,6 +413,21 @@ has_part(const struct sa_type *type, uint64_t offset,
     return false;
 }
 
+/* Whether 'gep' takes what is at 'offset' for a struct for which there is no
+ * room: the head of a list, say, that is taken for the element whose first member
+ * a list's links are. */
+static bool
+overruns(const struct object *o, const struct gep *gep, int64_t offset)
+{
+    int64_t rest = offset + gep->arithmetic - (int64_t) o->base;
+
+    return (gep->layout && o->declared && o->size && !o->tail && rest >= 0
+            && (uint64_t) rest < o->layout->size
+            && !sa_layout_is_flexible(o->layout)
+            && gep->layout->size > (sa_layout_part_end(o->layout, rest)
+                                    - rest));
+}
+
 void
 pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
               void (*cb)(struct sa_pta *, uint32_t node, void *aux),
@@ -442,6 +457,10 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
             offset = pta_vertex(pta, pta_same(pta, node))->offset;
         }
         emit(&e, offset + gep->arithmetic + gep->path);
+        return;
+    }
+
+    if (overruns(o, gep, offset)) {
         return;
     }
 

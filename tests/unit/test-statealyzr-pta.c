@@ -153,7 +153,9 @@ describe(const struct world *w, struct sa_nodes nodes)
                         ? g_strdup_printf("%s+%u", name, node->offset)
                         : g_strdup(name));
     }
-    qsort(names->pdata, names->len, sizeof(void *), compare_names);
+    if (names->len) {
+        qsort(names->pdata, names->len, sizeof(void *), compare_names);
+    }
     g_ptr_array_add(names, NULL);
     char *text = g_strjoinv(" ", (char **) names->pdata);
     g_ptr_array_set_size(names, names->len - 1);
@@ -296,6 +298,20 @@ test_list_head(void **state)
           "for (struct n *i = t.head.next; i != &t.head; i = i->next) {\n"
           "struct e *g = (struct e *) ((char *) i - 8); p = g; q = g->x; } }\n",
           "p", "heap@5", "q", "a", NULL);
+}
+
+static void
+test_list_head_first(void **state)
+{
+    (void) state;
+    /* The same if the links are an element's first member. */
+    check("#include <stdlib.h>\nstruct n { struct n *next; };\n"
+          "struct e { struct n n; int *x; } *p; int a, b, *q;\n"
+          "struct t { struct t *t; struct n head; int *y; } t;\n"
+          "void f(void) { struct e *e = malloc(sizeof *e); e->x = &a;\n"
+          "t.y = &b; e->n.next = &t.head; t.head.next = &e->n;\n"
+          "for (struct n *i = t.head.next; i != &t.head; i = i->next) {\n"
+          "q = ((struct e *) i)->x; } }\n", "q", "a", NULL);
 }
 
 static void
@@ -790,6 +806,7 @@ main(void)
         cmocka_unit_test(test_array_in_struct),
         cmocka_unit_test(test_container_of),
         cmocka_unit_test(test_list_head),
+        cmocka_unit_test(test_list_head_first),
         cmocka_unit_test(test_union),
         cmocka_unit_test(test_memcpy),
         cmocka_unit_test(test_function_pointers),
