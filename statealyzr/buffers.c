@@ -61,8 +61,8 @@ allocator(const struct sa_analysis *a, const struct sa_object *o)
     return f && LLVMIsAFunction(f) ? LLVMGetValueName2(f, &n) : "";
 }
 
-/* Bytes that an allocation asks for, as the value of the call, and whether they
- * are constant.  A clone for the caller of a wrapper asks there. */
+/* Bytes that an allocation asks for, as the value of the call, and whether
+ * they are constant.  A clone for the caller of a wrapper asks there. */
 static LLVMValueRef
 allocated_size(const struct sa_analysis *a, const struct sa_object *o,
                uint64_t *constant)

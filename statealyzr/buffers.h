@@ -17,13 +17,13 @@
 #ifndef STATEALYZR_BUFFERS_H
 #define STATEALYZR_BUFFERS_H 1
 
-/* Buffers that a structure owns through its pointer members: what they are made
- * of, and which member holds the length. */
+/* Buffers that a structure owns through its pointer members: what they are
+ * made of, and which member holds the length. */
 
 #include "state.h"
 
-/* Of the structure of this index: struct sa_buffer, by offset; the paths belong
- * to the state. */
+/* Of the structure of this index: struct sa_buffer, by offset; the paths
+ * belong to the state. */
 GArray *sa_buffers_find(const struct sa_analysis *, const struct sa_state *,
                         uint32_t structure);
 

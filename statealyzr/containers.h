@@ -42,7 +42,8 @@ struct sa_container {
     GArray *allocations;        /* uint32_t, instructions. */
     GArray *variables;          /* uint32_t, that lead to its entries from
                                  * outside. */
-    uint32_t index_fields;      /* Of the packet, of the index into an array. */
+    uint32_t index_fields;      /* Of the packet, in the index of an
+                                 * array. */
     uint32_t index_insn;        /* That computes it, or SA_NONE. */
 };
 

@@ -172,8 +172,8 @@ compare_candidates(gconstpointer a_, gconstpointer b_)
     return a->variable < b->variable ? -1 : a->variable > b->variable;
 }
 
-/* Whether each write of a member is next to a write of another key: an entry is
- * made or taken over.  One that is written alone is a value that was last
+/* Whether each write of a member is next to a write of another key: an entry
+ * is made or taken over.  One that is written alone is a value that was last
  * seen. */
 static bool
 is_written_with_others(const struct sa_flow_space *fs, const GArray *group,
@@ -418,8 +418,8 @@ inherit(struct sa_flow_space *fs, uint32_t s)
     return true;
 }
 
-/* Whether an untyped object that the variable owns, an array of pointers, leads
- * to entries of the structure. */
+/* Whether an untyped object that the variable owns, an array of pointers,
+ * leads to entries of the structure. */
 static bool
 owns_way_to(const struct sa_flow_space *fs, uint32_t variable,
             uint32_t structure)

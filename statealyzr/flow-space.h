@@ -21,12 +21,13 @@
  * ==========
  *
  * Which packet-header fields the entries of a structure are found by: the chop
- * from the receipt of the packet to where a member of an entry is compared with
- * a value that has a packet field (StateAlyzr, NSDI 2016, section 4.3), where
- * the comparison decides about a walk through the structure's container, or
- * where an array is indexed by such a value.
+ * from the receipt of the packet to where a member of an entry is compared
+ * with a value that has a packet field (StateAlyzr, NSDI 2016, section 4.3),
+ * where the comparison decides about a walk through the structure's
+ * container, or where an array is indexed by such a value.
  *
- *   per-flow     the fields tell one connection (or one end of it) from others:
+ *   per-flow     the fields tell one connection (or one end of it) from
+ * others:
  *                addresses and a port, an ICMP id or a descriptor
  *   multi-flow   some fields: a host, a service, a pair of hosts
  *   all-flows    none

@@ -21,8 +21,8 @@
  * ==============
  *
  * Where in a packet a pointer points: to a byte of a header, which is known by
- * the struct through which it is accessed (by its name in fields.json, or as it
- * is laid out like one), or by its distance from the start of the frame. */
+ * the struct through which it is accessed (by its name in fields.json, or as
+ * it is laid out like one), or by its distance from the start of the frame. */
 
 #include <glib.h>
 

@@ -283,7 +283,8 @@ assign_nodes(struct sa_state *state, const struct sa_analysis *a,
 }
 
 static void
-add_members(struct sa_state *state, const struct sa_analysis *a, uint32_t index)
+add_members(struct sa_state *state, const struct sa_analysis *a,
+            uint32_t index)
 {
     const struct sa_type *type = sa_state_structure(state, index)->type;
     GArray *leaves = sa_members_flatten(type);
@@ -317,8 +318,8 @@ add_members(struct sa_state *state, const struct sa_analysis *a, uint32_t index)
     g_array_unref(leaves);
 }
 
-/* Objects without a struct type that a variable leads to, which are taken to be
- * part of it. */
+/* Objects without a struct type that a variable leads to, which are taken to
+ * be part of it. */
 static void
 own_from(struct sa_state *state, const struct sa_analysis *a,
          uint32_t variable, const bool *reached)

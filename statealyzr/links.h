@@ -24,8 +24,8 @@
 #include "packet.h"
 #include "state.h"
 
-/* Of the structure of this index: struct sa_link, by offset; the paths belong to
- * the state. */
+/* Of the structure of this index: struct sa_link, by offset; the paths belong
+ * to the state. */
 GArray *sa_links_find(const struct sa_analysis *, const struct sa_state *,
                       uint32_t structure);
 

@@ -101,8 +101,8 @@ constant_offset(const struct query *q, LLVMValueRef pointer, LLVMValueRef base,
     return false;
 }
 
-/* Nodes that a certain write of 'size' bytes at 'pointer' covers; UINT64_MAX as
- * 'size' is "as much as there is". */
+/* Nodes that a certain write of 'size' bytes at 'pointer' covers; UINT64_MAX
+ * as 'size' is "as much as there is". */
 static uint64_t
 overwritten(const struct query *q, LLVMValueRef pointer, LLVMValueRef base,
             uint64_t size)
@@ -281,9 +281,9 @@ read_by_insn(const struct query *q, const struct region *r, uint32_t insn,
     }
 }
 
-/* Whether a read in the region, reached from its entry, may see what was in the
- * variable at the entry; else '*at_returns' gets what is unwritten where the
- * region's function returns. */
+/* Whether a read in the region, reached from its entry, may see what was in
+ * the variable at the entry; else '*at_returns' gets what is unwritten where
+ * the region's function returns. */
 static bool
 read_in_region(const struct query *q, const struct region *r,
                uint64_t *at_returns)

@@ -21,13 +21,13 @@
  * ==================================
  *
  * Liveness (Aho, Lam, Sethi, Ullman, "Compilers", 9.2.5) of the memory of a
- * local variable at the header of a loop: does a path lead from there to a read
- * that is not preceded by a write of all that is read?  A packet buffer that a
- * loop receives into before it looks at it does not live, a table does.
+ * local variable at the header of a loop: does a path lead from there to a
+ * read that is not preceded by a write of all that is read?  A packet buffer
+ * that a loop receives into before it looks at it does not live, a table does.
  *
- * Where in doubt, a local lives: a write counts only if it certainly overwrites
- * (a store to the variable by name, memset() or a library function that fills
- * what it is given, a packet-read call). */
+ * Where in doubt, a local lives: a write counts only if it certainly
+ * overwrites (a store to the variable by name, memset() or a library function
+ * that fills what it is given, a packet-read call). */
 
 #include "analysis.h"
 #include "loop.h"

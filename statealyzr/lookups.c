@@ -40,7 +40,8 @@ bytes_of(const struct search *s, LLVMTypeRef type)
            ? LLVMStoreSizeOfType(s->a->program->layout, type) : 0;
 }
 
-/* Where in the object of 'node' a pointer points to; SA_NONE if not into it. */
+/* Where in the object of 'node' a pointer points to; SA_NONE if not into
+ * it. */
 static uint32_t
 start_in(struct sa_nodes starts, const struct sa_node *nodes, uint32_t node)
 {
@@ -75,7 +76,8 @@ gather_window(uint32_t node, void *w_)
     }
 }
 
-/* Gathers the fields of 'size' bytes, or, if that is 0, of the first member. */
+/* Gathers the fields of 'size' bytes, or, if that is 0, of the first
+ * member. */
 static void
 gather_fields(struct window *w, const struct search *s, LLVMValueRef pointer,
               uint64_t size)
@@ -141,7 +143,8 @@ add_lookup(uint32_t node, void *side_)
                    && (sa_state_variable(s->state, side->via)->structure
                        != var->structure));
     struct sa_lookup l = {
-        v, linked ? side->via : SA_NONE, n->offset - o->base, side->other ? var->size : side->size, fields,
+        v, linked ? side->via : SA_NONE, n->offset - o->base,
+        side->other ? var->size : side->size, fields,
         side->insn, side->walk.walked
     };
     g_array_append_val(s->lookups, l);
@@ -194,8 +197,8 @@ compare_memory(const struct search *s, uint32_t insn, LLVMValueRef pointer,
     }
 }
 
-/* Loads that a side of a comparison is, after conversions, masks, and functions
- * such as ntohs(). */
+/* Loads that a side of a comparison is, after conversions, masks, and
+ * functions such as ntohs(). */
 static void
 find_origins(LLVMValueRef value, GPtrArray *loads)
 {

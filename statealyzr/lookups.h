@@ -17,8 +17,8 @@
 #ifndef STATEALYZR_LOOKUPS_H
 #define STATEALYZR_LOOKUPS_H 1
 
-/* Lookups: where a member of an entry that was walked to, or found by an index,
- * is compared with something that has a field of the packet. */
+/* Lookups: where a member of an entry that was walked to, or found by an
+ * index, is compared with something that has a field of the packet. */
 
 #include "packet.h"
 #include "state.h"

@@ -20,8 +20,8 @@
 /* The members of a struct, flat: what a report calls a variable of a heap
  * structure.
  *
- * A member that is a struct of the program is its members ("key.src"), one in an
- * array too ("side[].bytes"); those of an anonymous struct or union are the
+ * A member that is a struct of the program is its members ("key.src"), one in
+ * an array too ("side[].bytes"); those of an anonymous struct or union are the
  * outer one's.  A named union, an array of anything else and a struct of the
  * system's headers (struct timeval) is one member. */
 

@@ -47,7 +47,8 @@ struct sa_packet_summary {
 
 /* What is known of a set of nodes (modref.h). */
 struct sa_packet_set {
-    uint32_t pass;              /* In which 'bits' and 'place' were gathered. */
+    uint32_t pass;              /* In which 'bits' and 'place' were
+                                 * gathered. */
     uint32_t bits;
     struct sa_place place;
     uint32_t written;           /* Bits that all its nodes have got. */

@@ -17,8 +17,8 @@
 /* A data-flow analysis to a fixed point over the instructions that may run in
  * the loop (Kildall, "A unified approach to global program optimization", POPL
  * 1973), with summaries of functions in terms of their parameters (Sharir,
- * Pnueli, 1981), so that ntohs() and hash functions of the program's own do not
- * mix what is given to them in different places. */
+ * Pnueli, 1981), so that ntohs() and hash functions of the program's own do
+ * not mix what is given to them in different places. */
 
 #include "packet-private.h"
 
@@ -383,10 +383,10 @@ distances(const struct sa_packet *pk, struct sa_nodes starts,
     return found;
 }
 
-/* memcpy() between objects of different layouts: what is at a distance from the
- * start comes to the same distance.  If it is not known how much is copied, it is
- * at least the member at the start; for what follows no more is said than that
- * it is of the packet. */
+/* memcpy() between objects of different layouts: what is at a distance from
+ * the start comes to the same distance.  If it is not known how much is
+ * copied, it is at least the member at the start; for what follows no more is
+ * said than that it is of the packet. */
 static void
 flow_memory(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
 {

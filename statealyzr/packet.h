@@ -28,12 +28,12 @@
  * the value through arithmetic, memory and calls.  Names of members and
  * variables that hold packet data decide where places do not.
  *
- * Addresses that accept(), recvfrom() and their like store are header fields of
- * the peer, as are the descriptors of connections (SA_PACKET_CONNECTION).
+ * Addresses that accept(), recvfrom() and their like store are header fields
+ * of the peer, as are the descriptors of connections (SA_PACKET_CONNECTION).
  *
  * The result is an over-approximation of where a field may be, except that
- * values that are computed from too many fields to mean one of them (checksums)
- * are dropped where they are no longer used as an index. */
+ * values that are computed from too many fields to mean one of them
+ * (checksums) are dropped where they are no longer used as an index. */
 
 #include "analysis.h"
 #include "result.h"

@@ -22,7 +22,8 @@
 #include "state.h"
 
 /* Variables that are declared: globals, statics, and locals that live across
- * iterations (declared-variables.c).  Appends to state->variables, in order. */
+ * iterations (declared-variables.c).  Appends to state->variables, in
+ * order. */
 void sa_state_collect_declared(struct sa_state *, const struct sa_analysis *);
 
 /* Heap structures that are reachable from the declared variables, and their

@@ -95,9 +95,9 @@ is_bulk_set(const struct sa_analysis *a, const struct sa_state_variable *v,
             || LLVMConstIntGetZExtValue(length) > v->size);
 }
 
-/* Bit fields.  Clang reads one by loading the unit and shifting or masking, and
- * writes one by storing the unit "or"ed from the old value, masked, and the
- * new one. */
+/* Bit fields.  Clang reads one by loading the unit and shifting or masking,
+ * and writes one by storing the unit "or"ed from the old value, masked, and
+ * the new one. */
 
 static uint64_t
 all_bits(LLVMTypeRef type)
@@ -305,9 +305,9 @@ add_once(GArray *ids, uint32_t id)
     }
 }
 
-/* Adds an instruction to the uses (and writes) of what it accesses, if it is in
- * a state procedure.  A memset() of all of an object is not what makes a member
- * a variable that is used: there must be something else. */
+/* Adds an instruction to the uses (and writes) of what it accesses, if it is
+ * in a state procedure.  A memset() of all of an object is not what makes a
+ * member a variable that is used: there must be something else. */
 static void
 add_accesses(struct accesses *acc, uint32_t insn, bool writes)
 {

@@ -26,10 +26,12 @@
  *
  *   persistent   globals, file and function statics, locals of the loop
  *                procedure and of its callers whose value lives from one
- *                iteration to the next, and the members of heap structures that
+ *                iteration to the next, and the members of heap structures
+ * that
  *                are reachable from these;
  *   top-level    persistent and used by a state procedure;
- *   updateable   top-level and written by an instruction that may run while the
+ *   updateable   top-level and written by an instruction that may run while
+ * the
  *                loop runs, be it through an alias.
  *
  * A variable that is declared is one variable, whatever its type.  A heap
@@ -67,8 +69,8 @@ struct sa_state_variable {
                                  * if it is none. */
     uint32_t structure;         /* SA_NONE if none. */
     GArray *nodes;              /* uint32_t, pta.h, ascending. */
-    GArray *uses;               /* uint32_t, instructions that may read or write
-                                 * it, in state procedures, ascending. */
+    GArray *uses;               /* uint32_t, instructions that may read or
+                                 * write it, in state procedures, ascending. */
     GArray *writes;             /* Those of 'uses' that may write it while the
                                  * loop runs. */
     GArray *leads_to;           /* uint32_t, structures that its memory has

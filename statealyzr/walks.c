@@ -108,9 +108,9 @@ sa_walk_leads_to(LLVMValueRef from, LLVMValueRef value)
     return found;
 }
 
-/* Whether control can go from 'at' to where 'phi' gets a new value that depends
- * on the old one, before it comes to 'phi' again: then 'at' is in the loop that
- * 'phi' walks. */
+/* Whether control can go from 'at' to where 'phi' gets a new value that
+ * depends on the old one, before it comes to 'phi' again: then 'at' is in the
+ * loop that 'phi' walks. */
 static bool
 is_in_loop_of(LLVMBasicBlockRef at, LLVMValueRef phi)
 {

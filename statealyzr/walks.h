@@ -18,8 +18,8 @@
 #define STATEALYZR_WALKS_H 1
 
 /* How a program comes to an entry of a container, seen from a pointer to it:
- * by walking (a loop or recursion replaces the pointer by what it finds through
- * it), or by an index that is computed. */
+ * by walking (a loop or recursion replaces the pointer by what it finds
+ * through it), or by an index that is computed. */
 
 #include "packet.h"
 
