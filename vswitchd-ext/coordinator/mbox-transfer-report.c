@@ -64,7 +64,9 @@ mbox_transfer_get_report(const struct mbox_transfer *t,
     report->packets_lost = t->packets_lost + stats.n_overflow;
     report->tracers_sent = t->tracers_sent;
     report->max_held_bytes = MAX(stats.max_bytes, t->buffer.max_bytes);
-    report->transfer_us = now_us - t->start_us;
+    report->transfer_us = (t->phase_us[MBOX_PHASE_COMMITTING] >= 0
+                           ? t->phase_us[MBOX_PHASE_COMMITTING]
+                           : now_us - t->start_us);
     if (t->hold_start_us >= 0) {
         report->hold_us = (t->hold_end_us >= 0
                            ? t->hold_end_us : now_us) - t->hold_start_us;
