@@ -169,10 +169,11 @@ dup_to_coordinator(struct mbox_steer *steer, const struct dp_packet *packet)
 }
 
 /* Decides about a packet of a transfer.  Returns the port to output it on, or
- * ODPP_NONE if it has been dealt with. */
+ * ODPP_NONE if it has been dealt with.  (The transfer's class is 's->class',
+ * which thread safety analysis cannot know.) */
 static odp_port_t
 apply(struct steering *s, const struct matched *m)
-    OVS_REQUIRES(s->class->steer_mutex)
+    OVS_REQUIRES(s->class->steer_mutex) OVS_NO_THREAD_SAFETY_ANALYSIS
 {
     struct mbox_steer *steer = m->steer;
     odp_port_t port = ODPP_NONE;
