@@ -37,9 +37,9 @@ enum sa_file_kind {
 };
 enum sa_file_kind sa_file_kind(const void *, size_t n);
 
-/* Stores the producer of the bitcode of 'n' bytes, such as "LLVM19.1.7", as a C
- * string in 'producer' (of 'size' bytes, cut if longer); returns false if it
- * does not say or is damaged. */
+/* Stores the producer of the bitcode of 'n' bytes, such as "LLVM19.1.7", as
+ * a C string in 'producer' (of 'size' bytes, cut if longer); returns false
+ * if it does not say or is damaged. */
 bool sa_bitcode_producer(const void *, size_t n, char *producer, size_t size);
 
 #endif /* bitcode-version.h */

@@ -22,8 +22,8 @@
 /* The effects of library functions, as "copy 0 1 2; assign ret 0".  The format
  * is in tables.h. */
 
-/* What the words after a verb are, one letter each: 't' = TO, 'f' = FROM, 's' =
- * SIZE, 'c' = COUNT, 'n' = NAME; '?' before what may be missing. */
+/* What the words after a verb are, one letter each: 't' = TO, 'f' = FROM,
+ * 's' = SIZE, 'c' = COUNT, 'n' = NAME; '?' before what may be missing. */
 struct verb {
     const char *name;
     enum sa_effect_kind kind;

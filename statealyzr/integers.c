@@ -38,7 +38,7 @@ add(const struct sa_program *program, struct nodeset *set, GArray *work,
     }
 }
 
-/* Whether the result of 'insn' has the value of its operands, moved perhaps. */
+/* Whether the result of 'insn' is its operands' value, moved perhaps. */
 static bool
 passes_on(LLVMValueRef insn)
 {

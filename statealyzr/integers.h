@@ -20,10 +20,11 @@
 /* Integers that are pointers
  * ==========================
  *
- * A pointer may be kept in an integer (uintptr_t), but few integers are pointers,
- * and to take all for pointers makes the points-to analysis slow and imprecise.
- * This finds the integer values that a pointer is converted to and those that are
- * converted to one, through arithmetic, calls and returns. */
+ * A pointer may be kept in an integer (uintptr_t), but few integers are
+ * pointers, and to take all for pointers makes the points-to analysis slow
+ * and imprecise. This finds the integer values that a pointer is converted
+ * to and those that are converted to one, through arithmetic, calls and
+ * returns. */
 
 #include "model.h"
 #include "nodeset.h"

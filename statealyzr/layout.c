@@ -82,7 +82,8 @@ add_parts(GArray *parts, uint64_t offset, const struct sa_layout *member)
     }
 }
 
-/* Makes a layout of the items and parts, which it takes; 'parts' may be NULL. */
+/* Makes a layout of the items and parts, which it takes; 'parts' is NULL if it
+ * is no struct. */
 static const struct sa_layout *
 finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
        GArray *parts)
@@ -126,8 +127,8 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
             l->offsets[item->first_leaf + j] = (item->start
                                                 + item->element->offsets[j]);
             l->sizes[item->first_leaf + j] = item->element->sizes[j];
-            l->pointers[item->first_leaf + j] = (item->pointers
-                                                 || item->element->pointers[j]);
+            l->pointers[item->first_leaf + j]
+                = item->pointers || item->element->pointers[j];
         }
     }
     if (parts) {

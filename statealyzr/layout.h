@@ -21,10 +21,11 @@
  * ====================================
  *
  * The points-to analysis tells apart the *leaves* of an object: the scalar
- * members of its structs, where nested structs are flattened and all elements of
- * an array are one ("a[3].x" is the leaf "a[].x").  Every byte of an object is in
- * exactly one leaf: padding belongs to the leaf before it, and a union has the
- * leaves of the member that has most, plus one for bytes beyond. */
+ * members of its structs, where nested structs are flattened and all
+ * elements of an array are one ("a[3].x" is the leaf "a[].x").  Every byte
+ * of an object is in exactly one leaf: padding belongs to the leaf before
+ * it, and a union has the leaves of the member that has most, plus one for
+ * bytes beyond. */
 
 #include "types.h"
 
@@ -49,8 +50,8 @@ struct sa_layout {
     uint32_t n_leaves;
     uint64_t *offsets;          /* Of each leaf, in the first elements. */
     uint32_t *sizes;            /* Of each leaf. */
-    bool *pointers;             /* Whether a leaf may hold (part of) a pointer: it
-                                 * is large enough, or in a union. */
+    bool *pointers;             /* Whether a leaf may hold a pointer: it is
+                                 * large enough, or in a union. */
     struct sa_layout_item *items;   /* Ascending, the first at 0. */
     uint32_t n_items;
 };
@@ -71,8 +72,8 @@ uint32_t sa_layout_leaf(const struct sa_layout *, uint64_t offset);
 /* Where the bytes end that are in the same leaf as the one at 'offset'. */
 uint64_t sa_layout_leaf_end(const struct sa_layout *, uint64_t offset);
 
-/* If 'offset' is in another than the first element of arrays, the bounds of the
- * innermost of these, in which the same leaves come again; else false. */
+/* If 'offset' is in another than the first element of arrays, the bounds of
+ * the innermost of these, in which the same leaves come again; else false. */
 bool sa_layout_repeats(const struct sa_layout *, uint64_t offset,
                        uint64_t *start, uint64_t *end);
 
@@ -80,8 +81,8 @@ bool sa_layout_repeats(const struct sa_layout *, uint64_t offset,
 bool sa_layout_is_flexible(const struct sa_layout *);
 
 /* The end of what a pointer to 'offset' is most likely a pointer into: the
- * largest struct or array that begins there, or else the innermost struct around
- * it. */
+ * largest struct or array that begins there, or else the innermost struct
+ * around it. */
 uint64_t sa_layout_part_end(const struct sa_layout *, uint64_t offset);
 
 /* If 'offset' is in arrays, the size of an element, and the bounds, of the

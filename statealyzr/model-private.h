@@ -41,8 +41,8 @@ const char *sa_node_string(const struct sa_program *, LLVMMetadataRef node,
                            unsigned int i);
 
 /* Collects the variables of all functions and globals; then removes the
- * intrinsics that tell of them, which nothing else needs.  The functions must be
- * numbered, their instructions need not. */
+ * intrinsics that tell of them, which nothing else needs.  The functions
+ * must be numbered, their instructions need not. */
 void sa_program_collect_variables(struct sa_program *);
 
 #endif /* model-private.h */

@@ -34,8 +34,8 @@
  * The intrinsics of debug information are removed after that: what is numbered
  * is code.
  *
- * Everything here is owned by the struct sa_program, read-only once loaded, and
- * used by one thread. */
+ * Everything here is owned by the struct sa_program, read-only once loaded,
+ * and used by one thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -95,18 +95,18 @@ struct sa_program {
     uint32_t n_blocks;
     struct sa_insn *insns;
     uint32_t n_insns;
-    LLVMValueRef *values;       /* Globals, parameters, instructions that have a
-                                 * result, constants that are operands. */
+    LLVMValueRef *values;       /* Globals, parameters, what instructions
+                                 * result in, constants that are operands. */
     uint32_t n_values;
 
     struct sa_program_private *private;
 };
 
-/* Reads bitcode (or textual IR) files, links them, verifies the module, runs
- * mem2reg and numbers it.  Returns NULL with '*errorp' a message that names the
- * file, the cause and the remedy (free it): a file that cannot be read, is no
- * bitcode, is of another LLVM version, does not verify, defines a symbol that
- * another one defines (two mains), or no file at all. */
+/* Reads bitcode (or textual IR) files, links them, verifies the module,
+ * runs mem2reg and numbers it.  Returns NULL with '*errorp' a message that
+ * names the file, the cause and the remedy (free it): a file that cannot be
+ * read, is no bitcode, is of another LLVM version, does not verify, defines
+ * a symbol that another one defines (two mains), or no file at all. */
 struct sa_program *sa_program_load(char *const files[], size_t n_files,
                                    char **errorp);
 void sa_program_destroy(struct sa_program *);
@@ -131,8 +131,8 @@ struct sa_variable {
 };
 
 /* The variable that a global, an alloca, a parameter or an SSA value (by
- * dbg.declare or dbg.value) holds, or NULL.  A value may hold several variables
- * in turn; this is the first. */
+ * dbg.declare or dbg.value) holds, or NULL.  A value may hold several
+ * variables in turn; this is the first. */
 const struct sa_variable *sa_value_variable(const struct sa_program *,
                                             uint32_t value);
 

@@ -20,10 +20,10 @@
 /* Sets of small integers
  * ======================
  *
- * What the points-to analysis spends its time on: sets of node ids, mostly small
- * and clustered (the fields of one object follow each other).  A set is a sorted
- * array of blocks of 64 ids; only blocks with members are there.  A union takes
- * time linear in the blocks of both.
+ * What the points-to analysis spends its time on: sets of node ids, mostly
+ * small and clustered (the fields of one object follow each other).  A set
+ * is a sorted array of blocks of 64 ids; only blocks with members are
+ * there.  A union takes time linear in the blocks of both.
  *
  * A set of all zeros is the empty set. */
 

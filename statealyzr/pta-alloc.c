@@ -20,10 +20,10 @@
 
 /* Heap objects
  *
- * One for each allocation site; for one in an allocation wrapper (wrappers.h), one
- * for each call of the wrapper.  What the source says about the pointer that
- * takes the memory tells the type, if it says anything; else the use will
- * (pta-objects.c). */
+ * One for each allocation site; for one in an allocation wrapper
+ * (wrappers.h), one for each call of the wrapper.  What the source says
+ * about the pointer that takes the memory tells the type, if it says
+ * anything; else the use will (pta-objects.c). */
 
 /* The struct or scalar that a variable or member points to, or NULL. */
 static const struct sa_type *
@@ -77,9 +77,9 @@ return_type(struct sa_pta *pta, uint32_t function)
     return type ? pointed_to(sa_type_of(pta->types, type)) : NULL;
 }
 
-/* What the result of a call is declared to point to, NULL if that is unknown:
- * by the variables it is assigned to, perhaps through a conditional, and by the
- * functions that return it. */
+/* What the result of a call is declared to point to, NULL if that is
+ * unknown: by the variables it is assigned to, perhaps through a
+ * conditional, and by the functions that return it. */
 static const struct sa_type *
 declared_type(struct sa_pta *pta, LLVMValueRef call)
 {
@@ -139,8 +139,8 @@ constant_size(LLVMValueRef call, const struct sa_effect *effect)
     return effect->size >= 0 && size < UINT32_MAX ? size : 0;
 }
 
-/* Whether an argument of a call is a sum of at least 'size' and something: room
- * for a struct and what follows it. */
+/* Whether an argument of a call is a sum of at least 'size' and something:
+ * room for a struct and what follows it. */
 static bool
 adds_to(LLVMValueRef call, uint64_t size)
 {
@@ -278,9 +278,9 @@ struct chain {
     int n;
 };
 
-/* The value that 'value', an argument in the last call of a chain, has in the
- * caller if wrappers just hand it on: then the objects of that caller are copied
- * from what the caller gives only. */
+/* The value that 'value', an argument in the last call of a chain, has in
+ * the caller if wrappers just hand it on: then the objects of that caller
+ * are copied from what the caller gives only. */
 static LLVMValueRef
 trace_argument(const struct chain *chain, LLVMValueRef value)
 {

@@ -21,10 +21,10 @@
 
 /* Constraints from instructions and initialisers
  *
- * What each instruction means for pointers, after Andersen: "Program Analysis and
- * Specialization for the C Programming Language" (1994), chapter 4, on LLVM's
- * language reference.  Integers as wide as pointers are taken for pointers, too;
- * narrower ones are not. */
+ * What each instruction means for pointers, after Andersen: "Program
+ * Analysis and Specialization for the C Programming Language" (1994),
+ * chapter 4, on LLVM's language reference.  Integers as wide as pointers
+ * are taken for pointers, too; narrower ones are not. */
 
 #define MAX_OFFSET (INT64_C(1) << 40)   /* Beyond, an offset is unknown. */
 
@@ -228,8 +228,8 @@ gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* Adds index 'index' times 'size' to 'sum', or as a variable index if it is not
- * constant. */
+/* Adds index 'index' times 'size' to 'sum', or as a variable index if it is
+ * not constant. */
 static void
 add_index(struct gep *gep, LLVMValueRef index, uint64_t size, int64_t *sum,
           bool *variable)
@@ -649,13 +649,17 @@ generate_insn(struct sa_pta *pta, uint32_t insn)
         generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(v),
                         pta_value_vertex(pta, v, 0), C_LOAD);
         generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(v),
-                        pta_value_vertex(pta, LLVMGetOperand(v, 1), 0), C_STORE);
+                        pta_value_vertex(pta, LLVMGetOperand(v, 1), 0),
+                        C_STORE);
         break;
     case LLVMAtomicCmpXchg:
-        generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(LLVMGetOperand(v, 2)),
+        generate_access(pta, LLVMGetOperand(v, 0),
+                        LLVMTypeOf(LLVMGetOperand(v, 2)),
                         pta_value_vertex(pta, v, 0), C_LOAD);
-        generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(LLVMGetOperand(v, 2)),
-                        pta_value_vertex(pta, LLVMGetOperand(v, 2), 0), C_STORE);
+        generate_access(pta, LLVMGetOperand(v, 0),
+                        LLVMTypeOf(LLVMGetOperand(v, 2)),
+                        pta_value_vertex(pta, LLVMGetOperand(v, 2), 0),
+                        C_STORE);
         break;
     case LLVMVAArg:
         generate_va_arg(pta, v);
@@ -821,8 +825,8 @@ static void
 generate_external(struct sa_pta *pta, LLVMValueRef global)
 {
     static const char *const arguments[] = {
-        "environ", "__environ", "_environ", "optarg", "program_invocation_name",
-        "program_invocation_short_name"
+        "environ", "__environ", "_environ", "optarg",
+        "program_invocation_name", "program_invocation_short_name"
     };
     uint32_t object = pta->value_objects[sa_value_id(pta->program, global)];
     size_t n;

@@ -18,9 +18,9 @@
 
 /* Copies of memory (memcpy, structs by value)
  *
- * Between m places to copy from and n to copy to there were m * n edges for each
- * field.  A copy has a vertex of its own for each distance from its start, so
- * that there are m + n. */
+ * Between m places to copy from and n to copy to there were m * n edges for
+ * each field.  A copy has a vertex of its own for each distance from its
+ * start, so that there are m + n. */
 
 static struct copy *
 get_copy(const struct sa_pta *pta, uint32_t copy)

@@ -18,13 +18,13 @@
 
 /* Objects and their nodes
  *
- * After Pearce, Kelly, Hankin: "Efficient Field-Sensitive Pointer Analysis of C"
- * (TOPLAS 2007), with byte offsets instead of field numbers, so that casts
- * between structs mean what they mean in memory.
+ * After Pearce, Kelly, Hankin: "Efficient Field-Sensitive Pointer Analysis
+ * of C" (TOPLAS 2007), with byte offsets instead of field numbers, so that
+ * casts between structs mean what they mean in memory.
  *
- * Memory from malloc() has no type.  What it is used as becomes known during the
- * analysis: the first struct type that its start is accessed as gives its layout,
- * and a larger one that fits replaces it. */
+ * Memory from malloc() has no type.  What it is used as becomes known
+ * during the analysis: the first struct type that its start is accessed as
+ * gives its layout, and a larger one that fits replaces it. */
 
 /* Offsets of an object without a layout that are told apart. */
 #define MAX_FREE_NODES 256
@@ -120,8 +120,8 @@ find_node(const struct object *o, uint64_t offset)
     return low;
 }
 
-/* Gives the existing nodes of an object the offsets that stand for theirs since
- * its layout changed; those that now have the same are united. */
+/* Gives the existing nodes of an object the offsets that stand for theirs
+ * since its layout changed; those that now have the same are united. */
 static void
 renumber(struct sa_pta *pta, uint32_t object)
 {
@@ -386,7 +386,7 @@ emit_indexed(const struct emit *e, const struct gep *gep, int64_t offset)
     }
 }
 
-/* Whether a 'part' begins at 'offset' of a 'type'.  The recursion is bounded. */
+/* Whether a 'part' begins at 'offset' of 'type'.  The recursion is bounded. */
 static bool
 has_part(const struct sa_type *type, uint64_t offset,
          const struct sa_type *part, int depth)
@@ -413,9 +413,9 @@ has_part(const struct sa_type *type, uint64_t offset,
     return false;
 }
 
-/* Whether 'gep' takes what is at 'offset' for a struct for which there is no
- * room: the head of a list, say, that is taken for the element whose first member
- * a list's links are. */
+/* Whether 'gep' takes what is at 'offset' for a struct for which there is
+ * no room: the head of a list, say, that is taken for the element whose
+ * first member a list's links are. */
 static bool
 overruns(const struct object *o, const struct gep *gep, int64_t offset)
 {
@@ -464,8 +464,8 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
         return;
     }
 
-    /* From a member to its struct, but a list has a head, too, which is in none:
-     * a program that takes it for an element does not work. */
+    /* From a member to its struct, but a list has a head, too, which is in
+     * none: a program that takes it for an element does not work. */
     if (gep->container && o->declared && o->type
         && offset + gep->arithmetic >= (int64_t) o->base
         && !is_tail(o, offset)) {
@@ -562,7 +562,7 @@ pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
         }
         offset = (offset < base ? base
                   : base + sa_layout_leaf_end(l, offset - base));
-        /* Elements of an array whose first one is done have the same leaves. */
+        /* Elements of an array have the same leaves as its first. */
         uint64_t array, until;
         if (offset >= base && offset < end
             && sa_layout_repeats(l, offset - base, &array, &until)

@@ -29,11 +29,11 @@
  *   wrappers.c          which functions are allocation wrappers
  *   pta.c               the interface, results
  *
- * The constraint graph has one *vertex* for each variable (a value in SSA form,
- * what a function returns) and for each node, that is for what is stored in it.
- * Vertices are never removed, but united: vertices in a cycle of copies have the
- * same points-to set ("rep"), and nodes that turn out to overlap are the same
- * place ("same", which implies the former). */
+ * The constraint graph has one *vertex* for each variable (a value in SSA
+ * form, what a function returns) and for each node, that is for what is
+ * stored in it. Vertices are never removed, but united: vertices in a cycle
+ * of copies have the same points-to set ("rep"), and nodes that turn out to
+ * overlap are the same place ("same", which implies the former). */
 
 #include <glib.h>
 #include "integers.h"
@@ -66,9 +66,9 @@ struct gep {
     int64_t arithmetic;         /* Bytes, by the first index: p[3]. */
     int64_t path;               /* Bytes, by the others: p->a.b. */
     uint64_t stride;            /* Of variable indexes; 0 if none. */
-    uint64_t extent;            /* Bytes that these range over; 0 if unknown. */
-    const struct sa_layout *layout; /* Of the struct that the pointer is used as
-                                     * a pointer to, or NULL. */
+    uint64_t extent;            /* Bytes these range over; 0 if unknown. */
+    const struct sa_layout *layout; /* Of the struct that the pointer is used
+                                     * as a pointer to, or NULL. */
     const struct sa_type *type;     /* The same, if known. */
     const struct sa_type *container;    /* The struct that arithmetic from a
                                          * member leads to, if known. */
@@ -78,7 +78,7 @@ struct gep {
  * distance from where it copies from, and those where it copies to. */
 struct copy_part {
     uint64_t distance;          /* Bytes. */
-    uint64_t modulus;           /* If nonzero, and at multiples of this more. */
+    uint64_t modulus;           /* If nonzero: and at multiples of it. */
     uint32_t vertex;
 };
 
@@ -125,16 +125,16 @@ struct object {
     const char *name;           /* Of SA_OBJECT_LIBRARY. */
     const struct sa_type *type;
     uint64_t size;              /* Bytes in all; 0 if unknown. */
-    /* An object with a layout has nodes for its leaves.  One without has nodes
-     * for the offsets that are used, modulo 'modulus' unless that is 0; with 1 it
-     * is collapsed. */
+    /* An object with a layout has nodes for its leaves.  One without has
+     * nodes for the offsets that are used, modulo 'modulus' unless that is
+     * 0; with 1 it is collapsed. */
     const struct sa_layout *layout;
     uint64_t base;              /* Where the layout begins: before it there is
                                  * what an allocation wrapper keeps. */
     uint64_t modulus;
     bool repeats;               /* The layout is of one element of several. */
     bool tail;                  /* Bytes follow the layout: one node. */
-    bool declared;              /* The layout is known, not guessed from use. */
+    bool declared;              /* The layout is known, not guessed. */
     GArray *nodes;              /* struct object_node, ascending. */
     GArray *cursors;            /* struct cursor. */
     GArray *copies_from;        /* struct copy_from: copies from it. */
@@ -221,8 +221,8 @@ pta_object(const struct sa_pta *pta, uint32_t id)
     return &g_array_index(pta->objects, struct object, id);
 }
 
-/* pta.c: the steps of sa_pta_run(), of which pta_generate() and pta_solve() are
- * between these. */
+/* pta.c: the steps of sa_pta_run(), of which pta_generate() and pta_solve()
+ * are between these. */
 
 struct sa_pta *pta_create(const struct sa_program *, struct sa_types *,
                           const struct sa_tables *);

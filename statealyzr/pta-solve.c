@@ -21,15 +21,15 @@
 /* The solver
  *
  * Andersen's inclusion constraints, solved by waves (Pereira, Berlin: "Wave
- * Propagation and Deep Propagation for Pointer Analysis", CGO 2009): cycles of
- * copies are united (Tarjan's algorithm), the rest is visited in topological
- * order, and only what is new in a set is propagated (Pearce, Kelly, Hankin:
- * "Online Cycle Detection and Difference Propagation", SQJ 2004).  Loads, stores,
- * and calls through pointers add edges on the way.
+ * Propagation and Deep Propagation for Pointer Analysis", CGO 2009): cycles
+ * of copies are united (Tarjan's algorithm), the rest is visited in
+ * topological order, and only what is new in a set is propagated (Pearce,
+ * Kelly, Hankin: "Online Cycle Detection and Difference Propagation", SQJ
+ * 2004).  Loads, stores, and calls through pointers add edges on the way.
  *
- * A cycle with pointer arithmetic in it ("p++" in a loop, a positive-weight cycle)
- * would walk through all fields of an object; the arithmetic is taken as a
- * variable index then, which stays within an array. */
+ * A cycle with pointer arithmetic in it ("p++" in a loop, a positive-weight
+ * cycle) would walk through all fields of an object; the arithmetic is
+ * taken as a variable index then, which stays within an array. */
 
 /* Edges are ordered anew when so many were added since: a 1/ORDER_RATIO of
  * all. */
@@ -68,7 +68,8 @@ pta_new_variable(struct sa_pta *pta)
 {
     struct vertex v = {
         .rep = pta->vertices->len, .same = pta->vertices->len,
-        .object = SA_NONE, .stored = SA_NONE, .constraints = SA_NONE, .last_constraint = SA_NONE
+        .object = SA_NONE, .stored = SA_NONE,
+        .constraints = SA_NONE, .last_constraint = SA_NONE
     };
     g_array_append_val(pta->vertices, v);
     return pta->vertices->len - 1;
@@ -289,8 +290,8 @@ process(struct sa_pta *pta, uint32_t id)
 
 /* Order. */
 
-/* Tarjan's algorithm (1972) without recursion, on copies ('geps': and on pointer
- * arithmetic). */
+/* Tarjan's algorithm (1972) without recursion, on copies ('geps': and on
+ * pointer arithmetic). */
 struct tarjan {
     struct sa_pta *pta;
     bool geps;
@@ -476,8 +477,8 @@ order(struct sa_pta *pta)
     return t.postorder;
 }
 
-/* A layout changed: what arithmetic gave with the former one may lack nodes, and
- * copies may lack fields. */
+/* A layout changed: what arithmetic gave with the former one may lack
+ * nodes, and copies may lack fields. */
 static void
 redo_geps(struct sa_pta *pta)
 {

@@ -20,8 +20,8 @@
 
 #define MAX_MADE_NODES 1024     /* Of an object; larger ones do without. */
 
-/* Results: objects and nodes are numbered anew, in order of the program, and only
- * those that exist in the end. */
+/* Results: objects and nodes are numbered anew, in order of the program,
+ * and only those that exist in the end. */
 
 static GArray *
 id_array(void)

@@ -25,12 +25,13 @@
  * and difference propagation.
  *
  * An *object* is a piece of memory: a global, an alloca, a function, one
- * allocation site (cloned for each caller of an allocation wrapper, one level),
- * or something of the outside world.  A *node* is a field of an object: an
- * object and a byte offset, where arrays are collapsed into one element (every
- * index of a[i].f is one node).  Nodes of one object have successive ids in
- * order of their offset; an object that is accessed in a way that its fields
- * cannot be told apart has one node that stands for all of it ("collapsed").
+ * allocation site (cloned for each caller of an allocation wrapper, one
+ * level), or something of the outside world.  A *node* is a field of an
+ * object: an object and a byte offset, where arrays are collapsed into one
+ * element (every index of a[i].f is one node).  Nodes of one object have
+ * successive ids in order of their offset; an object that is accessed in a
+ * way that its fields cannot be told apart has one node that stands for all
+ * of it ("collapsed").
  *
  * Flow and context insensitive but for the cloning.  Sound for C as
  * middleboxes use it; what is assumed is in mbox-statealyzr(1). */
@@ -88,10 +89,10 @@ struct sa_pta_stats {
     uint32_t max_points_to;
 };
 
-/* Runs the analysis.  'tables' gives the models of library functions (tables.h:
- * what allocates, copies, returns or keeps its argument, calls back).  A
- * library function without a model that gets or returns pointers, and whatever
- * else is not covered, is warned about once (diag.h). */
+/* Runs the analysis.  'tables' gives the models of library functions
+ * (tables.h: what allocates, copies, returns or keeps its argument, calls
+ * back).  A library function without a model that gets or returns pointers,
+ * and whatever else is not covered, is warned about once (diag.h). */
 struct sa_pta *sa_pta_run(const struct sa_program *, struct sa_types *,
                           const struct sa_tables *);
 void sa_pta_destroy(struct sa_pta *);
@@ -105,8 +106,8 @@ struct sa_nodes sa_pta_value(const struct sa_pta *, uint32_t value);
 /* What the pointer stored in a node may point to. */
 struct sa_nodes sa_pta_content(const struct sa_pta *, uint32_t node);
 
-/* Nodes that an access of 'size' bytes through pointer 'value' touches (a load,
- * a store, memcpy...); 0 bytes means up to the end of the object. */
+/* Nodes that an access of 'size' bytes through pointer 'value' touches (a
+ * load, a store, memcpy...); 0 bytes means up to the end of the object. */
 void sa_pta_access(const struct sa_pta *, uint32_t value, uint64_t size,
                    void (*cb)(uint32_t node, void *aux), void *aux);
 

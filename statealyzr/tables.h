@@ -40,7 +40,7 @@
  *
  *   "packet-reads": { "recvfrom": { "packet": 1, "length": "ret",
  *                                   "descriptor": 0,
- *                                   "opens": ["socket", "open:/dev/net/tun"] },
+ *                                   "opens": ["socket", "open:/dev/tun"] },
  *                     "pcap_next_ex": { "packet": 2, "indirect": true },
  *                     "recvmsg": { "packet": 1, "iovec": true },
  *                     "pcap_loop": { "callback": 2, "packet": 2, "user": 3,
@@ -61,8 +61,8 @@
  * string of effects, separated by ";":
  *
  *   none                     touches no memory of the program
- *   alloc TO [SIZE [COUNT]]  TO = a new object of SIZE * COUNT bytes; *TO if TO
- *                            is an argument, here and for static, load-static
+ *   alloc TO [SIZE [COUNT]]  TO = a new object of SIZE * COUNT bytes; *TO if
+ *                            TO is an argument, also for static, load-static
  *   realloc TO FROM [SIZE]   as alloc, with what FROM points to copied
  *   free FROM
  *   assign TO FROM           TO = FROM
@@ -80,12 +80,13 @@
  *   call-later F ARG...      calls F some time after
  *   noreturn, terminates     does not return; ends the program
  *
- * ARG is an argument, "-" for what has no pointers, "@NAME" for a pointer to
- * the library's object NAME, or "*N" for a pointer that argument N points to.
- * F is an argument, or "*N+OFFSET": the function pointer OFFSET bytes into what
- * argument N points to.  "call F ARG... > NAME": what the function returns is
- * stored in the library's object NAME.  "..." as TO or FROM stands for each
- * variable argument, "@NAME" for a pointer to the library's object NAME. */
+ * ARG is an argument, "-" for what has no pointers, "@NAME" for a pointer
+ * to the library's object NAME, or "*N" for a pointer that argument N
+ * points to. F is an argument, or "*N+OFFSET": the function pointer OFFSET
+ * bytes into what argument N points to.  "call F ARG... > NAME": what the
+ * function returns is stored in the library's object NAME.  "..." as TO or
+ * FROM stands for each variable argument, "@NAME" for a pointer to the
+ * library's object NAME. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -115,10 +116,10 @@ struct sa_packet_read {
     int descriptor;             /* Argument that is a file descriptor, or
                                  * SA_NO_ARG: "read" counts only if the
                                  * descriptor comes from one of 'opens'. */
-    const char *const *opens;   /* NULL ends: "socket", "open:/dev/net/tun"... */
+    const char *const *opens;   /* NULL ends: "socket", "open:/dev/tun"... */
 };
 
-/* Registration of handlers with an event library: event_new(), ev_io_init(). */
+/* Registration of handlers with an event library: event_new()... */
 struct sa_event_call {
     const char *name;
     int callback, user, handler_user;
@@ -142,7 +143,7 @@ enum sa_effect_kind {
     SA_EFFECT_ASSIGN,           /* to = from. */
     SA_EFFECT_STORE,            /* *to = from (strtol's end pointer). */
     SA_EFFECT_LOAD,             /* to = *from (strsep). */
-    SA_EFFECT_COPY,             /* *to = *from, bytes with pointers (memcpy). */
+    SA_EFFECT_COPY,             /* *to = *from, with pointers (memcpy). */
     SA_EFFECT_WRITE,            /* *to is written without pointers (read). */
     SA_EFFECT_READ,             /* *from is read (write, strlen). */
     SA_EFFECT_STATIC,           /* 'to' gets the address of the library's

@@ -20,8 +20,9 @@
 
 /* The variables of the source, from debug information
  *
- * Follows "Source Level Debugging with LLVM" (llvm.dbg.declare, llvm.dbg.value).
- * The operands of nodes are in the order of LLVM 19's DebugInfoMetadata.h. */
+ * Follows "Source Level Debugging with LLVM" (llvm.dbg.declare,
+ * llvm.dbg.value). The operands of nodes are in the order of LLVM 19's
+ * DebugInfoMetadata.h. */
 
 enum {
     TYPE_OF_SUBPROGRAM = 4,     /* DISubprogram. */

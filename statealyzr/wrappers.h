@@ -50,8 +50,8 @@ void sa_wrappers_destroy(struct sa_wrappers *);
 const struct sa_wrapper *sa_wrapper_of(const struct sa_wrappers *,
                                        uint32_t function);
 
-/* The effect by which a call of a library function allocates what it returns, or
- * NULL. */
+/* The effect by which a call of a library function allocates what it
+ * returns, or NULL. */
 const struct sa_effect *sa_allocating_effect(const struct sa_program *,
                                              const struct sa_tables *,
                                              LLVMValueRef call);

@@ -14,9 +14,9 @@
  * limitations under the License.
  */
 
-/* Tests the points-to analysis: small programs, one idea each, with sets that
- * were worked out by hand; and random ones, on which the solver must agree with
- * the plainest there is. */
+/* Tests the points-to analysis: small programs, one idea each, with sets
+ * that were worked out by hand; and random ones, on which the solver must
+ * agree with the plainest there is. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -288,15 +288,16 @@ static void
 test_list_head(void **state)
 {
     (void) state;
-    /* The head of a circular list is in no element: what is around it in its own
-     * struct does not appear as members of elements. */
+    /* The head of a circular list is in no element: what is around it in
+     * its own struct does not appear as members of elements. */
     check("#include <stdlib.h>\nstruct n { struct n *next; };\n"
           "struct e { int *x; struct n n; } *p; int a, b, *q;\n"
           "struct t { int *y; struct n head; } t;\n"
           "void f(void) { struct e *e = malloc(sizeof *e); e->x = &a;\n"
           "t.y = &b; e->n.next = &t.head; t.head.next = &e->n;\n"
           "for (struct n *i = t.head.next; i != &t.head; i = i->next) {\n"
-          "struct e *g = (struct e *) ((char *) i - 8); p = g; q = g->x; } }\n",
+          "struct e *g = (struct e *) ((char *) i - 8);\n"
+          "p = g; q = g->x; } }\n",
           "p", "heap@5", "q", "a", NULL);
 }
 
@@ -396,8 +397,8 @@ static void
 test_wrapper(void **state)
 {
     (void) state;
-    /* A wrapper of a wrapper: each caller has its own object, and one is not in
-     * the other. */
+    /* A wrapper of a wrapper: each caller has its own object, and one is
+     * not in the other. */
     check("#include <stdlib.h>\n#include <string.h>\n"
           "void *inner(size_t n) { void *x = malloc(n); if (!x) abort();\n"
           "return x; }\n"
@@ -413,7 +414,7 @@ static void
 test_wrapper_header(void **state)
 {
     (void) state;
-    /* What is returned lies behind a header: the members do not mix with it. */
+    /* What is returned lies behind a header, which does not mix with it. */
     check("#include <stdlib.h>\nint a, b, *p;\n"
           "void *w(size_t n) { long *x = malloc(n + 16); x[0] = n;\n"
           "return (char *) x + 16; }\n"
@@ -562,7 +563,7 @@ static void
 test_access(void **state)
 {
     (void) state;
-    /* A call that writes 12 bytes touches the members in them, not the next. */
+    /* A call that writes 12 bytes touches the members in them only. */
     struct world w = analyse(
         "#include <string.h>\nstruct s { int a, b, c; long d; } g;\n"
         "void f(void) { g.a = g.b = g.c = g.d = 1; memset(&g, 0, 12); }\n");
@@ -595,14 +596,15 @@ solve_naively(struct sa_pta *pta)
             uint32_t id;
 
             nodeset_union(&set, &pta_vertex(pta, i)->points_to, NULL);
-            for (uint32_t j = pta_vertex(pta, i)->constraints; j != SA_NONE; ) {
+            uint32_t next = pta_vertex(pta, i)->constraints;
+            while (next != SA_NONE) {
                 struct constraint c = g_array_index(pta->constraints,
-                                                    struct constraint, j);
+                                                    struct constraint, next);
                 NODESET_FOR_EACH (id, &set) {
                     pta_apply_constraint(pta, c, pta_same(pta, id));
                 }
-                j = g_array_index(pta->constraints, struct constraint,
-                                  j).next;
+                next = g_array_index(pta->constraints, struct constraint,
+                                     next).next;
             }
             pta_copy_new_nodes(pta);
             nodeset_union(&succs, &pta_vertex(pta, i)->succs, NULL);
