@@ -78,12 +78,15 @@ statealyzr_sources = \
 	statealyzr/procedures.c \
 	statealyzr/procedures.h \
 	statealyzr/pta-alloc.c \
+	statealyzr/pta-arithmetic.c \
 	statealyzr/pta-calls.c \
 	statealyzr/pta-constraints.c \
 	statealyzr/pta-copies.c \
+	statealyzr/pta-globals.c \
 	statealyzr/pta-objects.c \
 	statealyzr/pta-private.h \
 	statealyzr/pta-solve.c \
+	statealyzr/pta-values.c \
 	statealyzr/pta.c \
 	statealyzr/pta.h \
 	statealyzr/regions.c \
@@ -193,9 +196,20 @@ tests_unit_test_statealyzr_slice_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
 tests_unit_test_statealyzr_slice_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test-statealyzr-pta
-tests_unit_test_statealyzr_pta_SOURCES = tests/unit/test-statealyzr-pta.c
+tests_unit_test_statealyzr_pta_SOURCES = \
+	tests/unit/statealyzr-pta-world.c \
+	tests/unit/statealyzr-pta-world.h \
+	tests/unit/test-statealyzr-pta.c
 tests_unit_test_statealyzr_pta_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
 tests_unit_test_statealyzr_pta_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test-statealyzr-solver
+tests_unit_test_statealyzr_solver_SOURCES = \
+	tests/unit/statealyzr-pta-world.c \
+	tests/unit/statealyzr-pta-world.h \
+	tests/unit/test-statealyzr-solver.c
+tests_unit_test_statealyzr_solver_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
+tests_unit_test_statealyzr_solver_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test-statealyzr-loop
 tests_unit_test_statealyzr_loop_SOURCES = \

@@ -23,7 +23,10 @@
  *   pta-objects.c       objects and their nodes
  *   pta-solve.c         the constraint graph and the solver
  *   pta-copies.c        copies of memory
- *   pta-constraints.c   constraints from instructions and initialisers
+ *   pta-values.c        vertices of values, constants
+ *   pta-arithmetic.c    what pointer arithmetic amounts to
+ *   pta-globals.c       what there is before any instruction: initialisers
+ *   pta-constraints.c   constraints from instructions
  *   pta-calls.c         calls, library models, allocation wrappers' clones
  *   pta-alloc.c         heap objects and their types
  *   wrappers.c          which functions are allocation wrappers
@@ -42,6 +45,8 @@
 #include "pta.h"
 #include "tables.h"
 #include "wrappers.h"
+
+#define PTA_MAX_OFFSET (INT64_C(1) << 40)   /* Beyond, it is unknown. */
 
 /* Constraints on what a vertex points to, applied to each node in its set. */
 enum constraint_kind {
@@ -300,22 +305,39 @@ void pta_copy_new_nodes(struct sa_pta *);
 void pta_redo_copies(struct sa_pta *);
 void pta_copies_destroy(struct sa_pta *);
 
-/* pta-constraints.c */
+/* pta-values.c */
 
 /* The vertex of leaf 'leaf' of a value, or SA_NONE if it has no pointers. */
 uint32_t pta_value_vertex(struct sa_pta *, LLVMValueRef, uint32_t leaf);
 uint32_t pta_value_leaves(struct sa_pta *, LLVMTypeRef);
-/* The object of what is named: shared by all that ask. */
-uint32_t pta_library_object(struct sa_pta *, const char *name);
-/* Its node, for a pointer to it; what it refers to is the library's, too. */
-uint32_t pta_library_node(struct sa_pta *, const char *name);
-void pta_generate(struct sa_pta *);
+/* 'n' variables: the first, SA_NONE if 'n' is 0. */
+uint32_t pta_new_variables(struct sa_pta *, uint32_t n);
+/* The constant integer that a value is; returns false if it is none. */
+bool pta_constant_int(LLVMValueRef, int64_t *result);
 /* The object and offset that a constant is the address of; returns false if it
  * is none. */
 bool pta_constant_address(struct sa_pta *, LLVMValueRef, uint32_t *object,
                           int64_t *offset);
+
+/* pta-arithmetic.c */
+
 /* Adds what the pointer arithmetic of a getelementptr amounts to to 'gep'. */
 void pta_describe_gep(struct sa_pta *, LLVMValueRef, struct gep *);
+/* The struct that a pointer is used as a pointer to; NULL unless there is
+ * exactly one. */
+const struct sa_type *pta_used_as(struct sa_pta *, LLVMValueRef pointer);
+
+/* pta-globals.c */
+
+/* The object of what is named: shared by all that ask. */
+uint32_t pta_library_object(struct sa_pta *, const char *name);
+/* Its node, for a pointer to it; what it refers to is the library's, too. */
+uint32_t pta_library_node(struct sa_pta *, const char *name);
+void pta_generate_globals(struct sa_pta *);
+
+/* pta-constraints.c */
+
+void pta_generate(struct sa_pta *);
 
 /* pta-alloc.c */
 

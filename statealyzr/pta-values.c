@@ -1,0 +1,160 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "pta-private.h"
+
+/* Vertices of values
+ *
+ * A value in SSA form has a vertex for each pointer in it (a "leaf": several
+ * if it is a struct).  Those of a constant are seeded with the address that it
+ * is. */
+
+uint32_t
+pta_value_leaves(struct sa_pta *pta, LLVMTypeRef type)
+{
+    switch (LLVMGetTypeKind(type)) {
+    case LLVMPointerTypeKind:
+        return 1;
+    case LLVMIntegerTypeKind:
+        return LLVMGetIntTypeWidth(type) >= 64;
+    case LLVMStructTypeKind:
+    case LLVMArrayTypeKind:
+        return LLVMTypeIsSized(type)
+               ? sa_layout_of_llvm(pta->layouts, type)->n_leaves : 0;
+    case LLVMVectorTypeKind:
+    case LLVMScalableVectorTypeKind:
+        return pta_value_leaves(pta, LLVMGetElementType(type));
+    default:
+        return 0;
+    }
+}
+
+uint32_t
+pta_new_variables(struct sa_pta *pta, uint32_t n)
+{
+    uint32_t first = SA_NONE;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t v = pta_new_variable(pta);
+        first = i ? first : v;
+    }
+    return first;
+}
+
+bool
+pta_constant_int(LLVMValueRef value, int64_t *result)
+{
+    if (!LLVMIsAConstantInt(value)
+        || LLVMGetIntTypeWidth(LLVMTypeOf(value)) > 64) {
+        return false;
+    }
+    *result = LLVMConstIntGetSExtValue(value);
+    return true;
+}
+
+static bool
+is_gep(LLVMValueRef value)
+{
+    return (LLVMIsAGetElementPtrInst(value)
+            || (LLVMIsAConstantExpr(value)
+                && LLVMGetConstOpcode(value) == LLVMGetElementPtr));
+}
+
+bool
+pta_constant_address(struct sa_pta *pta, LLVMValueRef value, uint32_t *object,
+                     int64_t *offset)
+{
+    *offset = 0;
+    for (int depth = 0; depth < 1000; depth++) {
+        if (LLVMIsAGlobalAlias(value)) {
+            value = LLVMAliasGetAliasee(value);
+        } else if (LLVMIsAGlobalValue(value)) {
+            uint32_t id = sa_value_id(pta->program, value);
+            *object = id == SA_NONE ? SA_NONE : pta->value_objects[id];
+            return *object != SA_NONE;
+        } else if (is_gep(value)) {
+            struct gep gep = { .dst = SA_NONE };
+            pta_describe_gep(pta, value, &gep);
+            *offset += gep.arithmetic + gep.path;
+            if (ABS(*offset) > PTA_MAX_OFFSET) {
+                return false;
+            }
+            value = LLVMGetOperand(value, 0);
+        } else if (LLVMIsAConstantExpr(value)) {
+            LLVMValueRef first = LLVMGetOperand(value, 0);
+            bool second = (LLVMGetNumOperands(value) == 2
+                           && LLVMIsAConstantInt(first));
+            value = second ? LLVMGetOperand(value, 1) : first;
+        } else {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Seeds the vertices of a constant. */
+static void
+seed_constant(struct sa_pta *pta, LLVMValueRef value, uint32_t first,
+              uint32_t n)
+{
+    uint32_t object;
+    int64_t offset;
+
+    if (LLVMIsAConstantStruct(value) || LLVMIsAConstantArray(value)
+        || LLVMIsAConstantVector(value)) {
+        /* All its addresses for all its leaves: rare, and sound. */
+        GPtrArray *work = g_ptr_array_new();
+        g_ptr_array_add(work, value);
+        for (guint i = 0; i < work->len && i < 100000; i++) {
+            LLVMValueRef v = work->pdata[i];
+            if (pta_constant_address(pta, v, &object, &offset)) {
+                for (uint32_t j = 0; j < n; j++) {
+                    pta_add_points_to(pta, first + j,
+                                      pta_node(pta, object, offset));
+                }
+            } else if (!LLVMIsAConstantExpr(v)) {
+                int n_operands = LLVMGetNumOperands(v);
+                for (int j = 0; j < n_operands; j++) {
+                    g_ptr_array_add(work, LLVMGetOperand(v, j));
+                }
+            }
+        }
+        g_ptr_array_free(work, TRUE);
+    } else if (pta_constant_address(pta, value, &object, &offset)) {
+        pta_add_points_to(pta, first, pta_node(pta, object, offset));
+    }
+}
+
+uint32_t
+pta_value_vertex(struct sa_pta *pta, LLVMValueRef value, uint32_t leaf)
+{
+    uint32_t id = sa_value_id(pta->program, value);
+
+    if (id == SA_NONE) {
+        return SA_NONE;
+    }
+    uint32_t n = pta_value_leaves(pta, LLVMTypeOf(value));
+    if (leaf >= n) {
+        return SA_NONE;
+    }
+    if (pta->value_vertices[id] == SA_NONE) {
+        pta->value_vertices[id] = pta_new_variables(pta, n);
+        if (LLVMIsAConstant(value)) {
+            seed_constant(pta, value, pta->value_vertices[id], n);
+        }
+    }
+    return pta->value_vertices[id] + leaf;
+}
