@@ -297,6 +297,7 @@ mb_destination_disconnected(struct mb_destination *d)
     if (d->ending) {
         return false;
     }
+    mb_table_uninit(&d->commit_keys);   /* Of a COMMIT that goes on no more. */
     if (t->method == MBOX_METHOD_HOLD ? !d->frozen
         : t->method == MBOX_METHOD_EVENTS ? !d->installed
         : true) {

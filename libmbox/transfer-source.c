@@ -509,6 +509,7 @@ mb_source_disconnected(struct mb_source *s)
     if (s->phase == PHASE_DELETING) {
         return false;
     }
+    mb_table_uninit(&s->commit_keys);   /* Of a COMMIT that goes on no more. */
     if (!s->frozen || t->method == MBOX_METHOD_COPY) {
         set_frozen(s, false);
         t->finished = true;
