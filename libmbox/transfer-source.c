@@ -203,7 +203,7 @@ step(struct mb_source *s, uint64_t deadline)
             return true;
         }
         mb_copied_forget(&t->env->copied, &t->space);
-        if (t->resolved) {
+        if (t->orphan) {
             s->phase = PHASE_THAWING;
             return true;
         }

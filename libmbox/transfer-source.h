@@ -34,8 +34,9 @@ enum mb_source_phase {
     PHASE_GONE,                 /* Copy: flows of the last one that ended. */
     PHASE_ENDED,                /* END was sent. */
     PHASE_DELETING,             /* COMMIT came. */
-    PHASE_THAWING,              /* The answer to a doubt came: what was kept
-                                 * meanwhile is processed. */
+    PHASE_THAWING,              /* The connection has ended, but not the
+                                 * transfer: what was kept meanwhile is
+                                 * processed. */
 };
 
 struct mb_source {
@@ -63,7 +64,7 @@ struct mb_source {
     uint32_t n_returned;
     uint64_t n_discarded;
 
-    struct mb_buffer kept;      /* Came while the transfer was in doubt. */
+    struct mb_buffer kept;      /* Came after the connection had ended. */
 
     struct mb_table commit_keys;
     enum mbox_select commit_select;
