@@ -536,7 +536,7 @@ mb_agent_run_transfers(struct mb_agent *a, uint64_t deadline)
         if (t->finished) {
             if (!t->orphan) {
                 a->ended[a->n_ended++ % N_ENDED] = t->id;
-            } else if (t->resolved && a->welcome) {
+            } else if (t->resolved && t->asked && a->welcome) {
                 send_resolved(a, t->id, t->epoch);
             }
             *p = t->next;
