@@ -83,7 +83,10 @@ mb_direct_create(const struct mb_env *env, const struct mbox_msg *prepare,
         direct->id = prepare->id;
         direct->token = prepare->token;
         direct->deadline = now(direct) + DIRECT_TIMEOUT;
-        if (prepare->role == MBOX_ROLE_SOURCE) {
+        if (prepare->role == MBOX_ROLE_SOURCE
+            && strncmp(prepare->address, "ssl:", 4)) {
+            error = -EINVAL;    /* It comes from D, so it may be anything. */
+        } else if (prepare->role == MBOX_ROLE_SOURCE) {
             snprintf(direct->address, sizeof direct->address, "%s",
                      prepare->address);
             error = mbox_channel_connect(direct->address, &env->tls,
