@@ -326,7 +326,8 @@ decide_commit(struct mbox_coordinator *c, struct mbox_doubt *doubt)
 /* Decides about a transfer of this run.  Returns false if it is still
  * open. */
 static bool
-decide_own(struct mbox_coordinator *c, struct mbox_doubt *doubt)
+decide_own(struct mbox_coordinator *c, struct mbox_doubt *doubt,
+           const struct mbox_record *record)
 {
     const struct mbox_past_transfer *past;
 
@@ -338,6 +339,8 @@ decide_own(struct mbox_coordinator *c, struct mbox_doubt *doubt)
         decide_known(doubt, false);
     } else if (past && past->report.result == MBOX_TRANSFER_SPLIT) {
         decide_known(doubt, true);
+    } else if (!past && record) {
+        decide_known(doubt, record->split);     /* Not in the history now. */
     } else {
         decide_abort(doubt);
     }
@@ -367,7 +370,7 @@ decide(struct mbox_coordinator *c, struct mbox_doubt *doubt)
     bool may_ask;
 
     if (doubt->epoch == c->epoch) {
-        decide_own(c, doubt);
+        decide_own(c, doubt, record);
         return;
     } else if (record) {
         decide_known(doubt, record->split);
