@@ -61,6 +61,10 @@ relay_frames(struct mb_source *s)
         mbox_msg_init(&msg, MBOX_MSG_RELAY, s->t->id);
         msg.data = frames->data + ofs;
         msg.data_len = mbox_msg_frame_length(msg.data, frames->len - ofs);
+        if (MBOX_MSG_HEADER_LEN + msg.data_len > MBOX_MSG_MAX) {
+            mb_transfer_fail(s->t, EMSGSIZE, "relay of state");
+            return;
+        }
         mb_transfer_send(s->t, &msg, NULL);
         ofs += msg.data_len;
     }
