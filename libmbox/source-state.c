@@ -344,6 +344,7 @@ mb_source_remember_copy(struct mb_source *s)
 {
     struct mb_transfer *t = s->t;
     struct mb_keys keys;
+    bool complete = true;
 
     if (!(t->scopes & MBOX_SCOPE_PER_FLOW)) {
         return;
@@ -352,12 +353,12 @@ mb_source_remember_copy(struct mb_source *s)
     for (unsigned int i = 0; i < t->env->n_workers; i++) {
         const struct mb_keys *listed = &s->exports[i].listed;
 
-        for (size_t j = 0; j < listed->n; j++) {
-            if (!mb_keys_add(&keys, &listed->keys[j])) {
-                mb_keys_uninit(&keys);
-                break;
-            }
+        for (size_t j = 0; j < listed->n && complete; j++) {
+            complete = mb_keys_add(&keys, &listed->keys[j]);
         }
+    }
+    if (!complete) {
+        mb_keys_uninit(&keys);
     }
     mb_copied_store(&t->env->copied, t->peer, &t->space, &keys);
 }
