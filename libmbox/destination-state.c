@@ -125,19 +125,22 @@ put_state(struct mb_destination *d, uint8_t scope, const struct mbox_key *key,
         .pending = note ? &d->pending[owner] : NULL,
     };
 
-    for (unsigned int i = 0; i < env->n_workers; i++) {
-        int error = 0;
+    bool forget = (scope != MBOX_STATE_PER_FLOW && scope != MBOX_STATE_CONFIG
+                   && mode == MBOX_PUT_REPLACE);
+    int error = 0;
 
-        if (i == owner || scope == MBOX_STATE_CONFIG) {
-            error = do_call(&call, i, call_put);
-        } else if (scope != MBOX_STATE_PER_FLOW && mode == MBOX_PUT_REPLACE) {
+    /* Before the owner puts it: the workers may share one state. */
+    for (unsigned int i = 0; forget && !error && i < env->n_workers; i++) {
+        if (i != owner) {
             error = do_call(&call, i, call_del);
         }
-        if (error) {
-            return error;
+    }
+    for (unsigned int i = 0; !error && i < env->n_workers; i++) {
+        if (i == owner || scope == MBOX_STATE_CONFIG) {
+            error = do_call(&call, i, call_put);
         }
     }
-    return 0;
+    return error;
 }
 
 int
