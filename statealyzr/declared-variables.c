@@ -142,14 +142,19 @@ loop_lines(const struct sa_analysis *a, const struct sa_loop *loop,
     }
 }
 
-/* Whether an instruction in the loop uses a value of the loop's function. */
+/* Whether an instruction in the loop uses a value of the loop's function; what
+ * 'header' makes of it is another value of the same variable. */
 static bool
-used_in_loop(const struct sa_analysis *a, LLVMValueRef value)
+used_in_loop(const struct sa_analysis *a, uint32_t id, uint32_t header)
 {
-    for (LLVMUseRef use = LLVMGetFirstUse(value); use;
+    const struct sa_program *p = a->program;
+    for (LLVMUseRef use = LLVMGetFirstUse(p->values[id]); use;
          use = LLVMGetNextUse(use)) {
-        uint32_t insn = sa_insn_id(a->program, LLVMGetUser(use));
-        if (insn != SA_NONE && sa_loops_has_insn(a->loops, insn)) {
+        LLVMValueRef user = LLVMGetUser(use);
+        uint32_t insn = sa_insn_id(p, user);
+        if (insn != SA_NONE && sa_loops_has_insn(a->loops, insn)
+            && !(LLVMIsAPHINode(user) && p->insns[insn].block == header
+                 && sa_same_variable(p, id, p->insns[insn].result))) {
             return true;
         }
     }
@@ -171,7 +176,7 @@ collect_loop_locals(struct sa_state *state, const struct sa_analysis *a,
     for (uint32_t i = 0; i < f->n_params; i++) {
         uint32_t value = f->first_param + i;
         if (sa_value_variable(p, value)
-            && used_in_loop(a, p->values[value])) {
+            && used_in_loop(a, value, header)) {
             add_local(state, a, value);
         }
     }
@@ -192,7 +197,7 @@ collect_loop_locals(struct sa_state *state, const struct sa_analysis *a,
             lives = true;
         } else {
             lives = (!sa_loops_has_insn(a->loops, f->first_insn + i)
-                     && used_in_loop(a, insn->value));
+                     && used_in_loop(a, insn->result, header));
         }
         if (lives) {
             add_local(state, a, insn->result);

@@ -136,6 +136,9 @@ struct sa_variable {
 const struct sa_variable *sa_value_variable(const struct sa_program *,
                                             uint32_t value);
 
+/* Whether two values hold the same variable. */
+bool sa_same_variable(const struct sa_program *, uint32_t a, uint32_t b);
+
 /* The DIType of what a function returns, NULL if that is void or unknown. */
 LLVMMetadataRef sa_function_return_type(const struct sa_program *,
                                         uint32_t function);

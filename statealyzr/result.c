@@ -75,7 +75,8 @@ keep_reasons(struct maker *m, const struct sa_reason *reasons, size_t n)
     return kept;
 }
 
-/* Reasons out of instructions, one for each line, up to MAX_PLACES. */
+/* Reasons out of instructions, one for each line, up to MAX_PLACES; those
+ * without a line of their own count only if none has one. */
 static struct sa_reasons
 reasons_of_insns(struct maker *m, const GArray *insns,
                  const char *(*text)(struct maker *, uint32_t insn))
@@ -93,6 +94,14 @@ reasons_of_insns(struct maker *m, const GArray *insns,
         if (!known) {
             found[n++] = (struct sa_reason) { loc, text(m, insn) };
         }
+    }
+    if (!n && insns->len) {
+        /* None has a place in the source, but their functions have. */
+        uint32_t insn = g_array_index(insns, uint32_t, 0);
+        const struct sa_program *p = m->a->program;
+        found[n++] = (struct sa_reason) {
+            p->functions[p->insns[insn].function].loc, text(m, insn)
+        };
     }
     return keep_reasons(m, found, n);
 }

@@ -334,38 +334,76 @@ add_accesses(struct accesses *acc, uint32_t insn, bool writes)
     }
 }
 
-/* The same for a local in a register: a value that the header of the loop
- * merges is written where the loop computes the next one. */
-static void
-add_value_accesses(struct sa_state_variable *v, const struct sa_analysis *a)
+/* Whether 'value' merges values of the variable of 'v'. */
+static bool
+is_merge_of(const struct sa_analysis *a, const struct sa_state_variable *v,
+            LLVMValueRef value)
 {
-    LLVMValueRef value = a->program->values[v->value];
+    return (LLVMIsAPHINode(value)
+            && sa_same_variable(a->program, v->value,
+                                sa_value_id(a->program, value)));
+}
+
+static void
+add_value_uses(struct sa_state_variable *v, const struct sa_analysis *a,
+               LLVMValueRef value, GPtrArray *merges)
+{
     for (LLVMUseRef use = LLVMGetFirstUse(value); use;
          use = LLVMGetNextUse(use)) {
-        uint32_t insn = sa_insn_id(a->program, LLVMGetUser(use));
-        if (insn != SA_NONE && sa_procedures_has_insn(a->procedures, insn)) {
-            g_array_append_val(v->uses, insn);
+        LLVMValueRef user = LLVMGetUser(use);
+        uint32_t insn = sa_insn_id(a->program, user);
+        if (insn == SA_NONE || !sa_procedures_has_insn(a->procedures, insn)) {
+            continue;
+        }
+        g_array_append_val(v->uses, insn);
+        if (is_merge_of(a, v, user) && !g_ptr_array_find(merges, user, NULL)) {
+            g_ptr_array_add(merges, user);
         }
     }
-    if (!LLVMIsAPHINode(value)) {
-        return;
-    }
-    for (unsigned int i = 0; i < LLVMCountIncoming(value); i++) {
-        LLVMValueRef next = LLVMGetIncomingValue(value, i);
-        LLVMBasicBlockRef from = LLVMGetIncomingBlock(value, i);
+}
+
+static void
+add_next_values(struct sa_state_variable *v, const struct sa_analysis *a,
+                LLVMValueRef merge, GPtrArray *merges)
+{
+    for (unsigned int i = 0; i < LLVMCountIncoming(merge); i++) {
+        LLVMValueRef next = LLVMGetIncomingValue(merge, i);
+        LLVMBasicBlockRef from = LLVMGetIncomingBlock(merge, i);
         uint32_t end = sa_insn_id(a->program,
                                   LLVMGetBasicBlockTerminator(from));
-        if (next == value || !sa_loops_has_insn(a->loops, end)) {
+        if (next == merges->pdata[0] || !sa_loops_has_insn(a->loops, end)) {
             continue;
         }
         uint32_t insn = (LLVMIsAInstruction(next)
                          ? sa_insn_id(a->program, next) : SA_NONE);
         if (insn == SA_NONE || !sa_loops_has_insn(a->loops, insn)) {
             insn = end;
+        } else if (is_merge_of(a, v, next)
+                   && !g_ptr_array_find(merges, next, NULL)) {
+            g_ptr_array_add(merges, next);
         }
         g_array_append_val(v->uses, insn);
         g_array_append_val(v->writes, insn);
     }
+}
+
+/* The same for a local in a register: a value that the header of the loop
+ * merges is written where the loop computes the next one.  What merges them
+ * again, in the loop, has no place in the source, but what it merges has. */
+static void
+add_value_accesses(struct sa_state_variable *v, const struct sa_analysis *a)
+{
+    GPtrArray *merges = g_ptr_array_new();
+    g_ptr_array_add(merges, a->program->values[v->value]);
+    for (guint i = 0; i < merges->len; i++) {
+        add_value_uses(v, a, merges->pdata[i], merges);
+    }
+    g_ptr_array_set_size(merges, 1);
+    for (guint i = 0; i < merges->len && LLVMIsAPHINode(merges->pdata[0]);
+         i++) {
+        add_next_values(v, a, merges->pdata[i], merges);
+    }
+    g_ptr_array_free(merges, TRUE);
 }
 
 /* Read-only memory, which a store through a pointer cannot mean. */

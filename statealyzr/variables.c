@@ -246,6 +246,17 @@ sa_value_variable(const struct sa_program *p, uint32_t value)
             : NULL);
 }
 
+bool
+sa_same_variable(const struct sa_program *p, uint32_t a, uint32_t b)
+{
+    const struct sa_variable *x = sa_value_variable(p, a);
+    const struct sa_variable *y = sa_value_variable(p, b);
+
+    return (x && y && x->function == y->function
+            && x->loc.line == y->loc.line && !strcmp(x->loc.file, y->loc.file)
+            && !strcmp(x->name, y->name));
+}
+
 LLVMMetadataRef
 sa_function_return_type(const struct sa_program *p, uint32_t function)
 {

@@ -15,12 +15,15 @@
  */
 
 /* Locals of the loop procedure: one in a register and one in memory live from one
- * packet to the next, one in memory is made anew each time.
+ * packet to the next, one in memory is made anew each time.  What is computed in
+ * the loop only now and then ("left") is one variable, too.
  *
- * expect: updateable main::n main::history
+ * expect: persistent main::n main::history main::left main::p
+ * expect: updateable main::n main::history main::left
  * expect: class main::n all-flows */
 #include <pcap.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int
@@ -38,13 +41,22 @@ main(int argc, char *argv[])
 {
     char error[PCAP_ERRBUF_SIZE];
     pcap_t *p = pcap_open_offline(argv[argc - 1], error);
-    int n = 0, history[16], scratch[16];
+    int n = 0, left = atoi(argv[0]), history[16], scratch[16];
     memset(history, 0, sizeof history);
     for (;;) {
         struct pcap_pkthdr header;
         const unsigned char *packet = pcap_next(p, &header);
         if (!packet) {
             break;
+        }
+        if (!left) {
+            continue;
+        }
+        for (int i = 0; i < left; i++) {
+            if (packet[2] == i) {
+                left = packet[3];
+                break;
+            }
         }
         memset(scratch, 0, sizeof scratch);
         scratch[packet[0] & 15] = 1;
