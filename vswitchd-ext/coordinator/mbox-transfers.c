@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "dp-packet.h"
+#include "entropy.h"
 #include "hash.h"
 #include "mbox-coordinator-ops.h"
 #include "mbox-coordinator-private.h"
@@ -31,7 +32,6 @@
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "random.h"
 #include "packets.h"
 #include "socket-util.h"
 #include "timeval.h"
@@ -101,9 +101,9 @@ mbox_transfers_open(struct mbox_coordinator *c,
         fds[0] = fds[1] = -1;
     }
     if (ot->relay && mbox_channel_is_tls(src->conn->channel)
-        && mbox_channel_is_tls(dst->conn->channel)) {
-        random_bytes(&ot->token, sizeof ot->token);
-        ot->token |= 1;
+        && mbox_channel_is_tls(dst->conn->channel)
+        && get_entropy(&ot->token, sizeof ot->token)) {
+        ot->token = 0;          /* State will be relayed. */
     }
     ovs_strlcpy(ot->request.state_path,
                 ot->relay ? "relayed by the coordinator" : "unix socket",
