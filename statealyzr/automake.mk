@@ -77,6 +77,7 @@ statealyzr_sources = \
 	statealyzr/packet.h \
 	statealyzr/procedures.c \
 	statealyzr/procedures.h \
+	statealyzr/pta-access.c \
 	statealyzr/pta-alloc.c \
 	statealyzr/pta-arithmetic.c \
 	statealyzr/pta-calls.c \

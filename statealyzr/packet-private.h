@@ -55,6 +55,13 @@ struct sa_packet_set {
     struct sa_place written_place;
 };
 
+/* What is known of what pointers with one points-to set lead to. */
+struct sa_packet_target {
+    uint32_t pass;              /* In which 'bits' were gathered. */
+    uint32_t bits;
+    uint32_t *nodes, n;
+};
+
 struct sa_packet {
     const struct sa_analysis *a;
     struct sa_headers *headers;
@@ -67,6 +74,8 @@ struct sa_packet {
     bool *buffers;              /* Objects that packets are received in. */
     uint32_t n_nodes, n_objects;
     struct sa_packet_set *sets;
+    GHashTable *targets;        /* Ids of a points-to set -> struct
+                                 * sa_packet_target. */
     uint32_t pass;
     bool changed;
 };

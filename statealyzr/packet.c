@@ -25,6 +25,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "array.h"
 #include "call.h"
 #include "diag.h"
 #include "modref.h"
@@ -248,26 +249,53 @@ flow_store(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     }
 }
 
-struct access {
-    const struct sa_packet *pk;
-    uint32_t bits;
-};
-
 static void
-gather_node(uint32_t node, void *access_)
+collect_node(uint32_t node, void *nodes)
 {
-    struct access *access = access_;
-    access->bits |= access->pk->nodes[node];
+    g_array_append_val((GArray *) nodes, node);
+}
+
+/* What a pointer leads to, from where it points to to the end of the objects:
+ * as of the first time that it is asked for in a pass.  Many pointers have the
+ * same set. */
+static uint32_t
+gather_target(struct sa_packet *pk, LLVMValueRef pointer)
+{
+    uint32_t id = sa_value_id(pk->a->program, pointer);
+    struct sa_nodes to = { .ids = NULL };
+    if (id != SA_NONE) {
+        to = sa_pta_value(pk->a->pta, id);
+    }
+    if (!to.ids) {
+        return 0;               /* An empty set may lead between nodes. */
+    }
+    struct sa_packet_target *target = g_hash_table_lookup(pk->targets, to.ids);
+    if (!target) {
+        GArray *nodes = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        target = g_new0(struct sa_packet_target, 1);
+        sa_pta_access(pk->a->pta, id, 0, collect_node, nodes);
+        sa_sort_unique(nodes);
+        target->n = nodes->len;
+        target->nodes = g_memdup2(nodes->data,
+                                  nodes->len * sizeof(uint32_t));
+        g_array_free(nodes, TRUE);
+        g_hash_table_insert(pk->targets, (gpointer) to.ids, target);
+    }
+    if (target->pass != pk->pass) {
+        target->pass = pk->pass;
+        for (uint32_t i = 0; i < target->n; i++) {
+            target->bits |= pk->nodes[target->nodes[i]];
+        }
+    }
+    return target->bits;
 }
 
 static void
-gather_target(const struct sa_packet *pk, LLVMValueRef pointer,
-              struct access *access)
+free_target(gpointer target_)
 {
-    uint32_t id = sa_value_id(pk->a->program, pointer);
-    if (id != SA_NONE) {
-        sa_pta_access(pk->a->pta, id, 0, gather_node, access);
-    }
+    struct sa_packet_target *target = target_;
+    g_free(target->nodes);
+    g_free(target);
 }
 
 static void
@@ -290,11 +318,9 @@ flow_into_function(struct sa_packet *pk, const struct sa_insn *insn,
                            from.from_targets);
         }
         if (summary->from_targets >> i & 1) {
-            struct access access = { pk, 0 };
             uint64_t params = from.from_params | from.from_targets;
-            gather_target(pk, LLVMGetOperand(call, i), &access);
-            sa_packet_add_bits(pk, insn->result, access.bits,
-                               params ? 0 : access.bits);
+            uint32_t bits = gather_target(pk, LLVMGetOperand(call, i));
+            sa_packet_add_bits(pk, insn->result, bits, params ? 0 : bits);
             add_dependence(pk, insn->result, 0, params);
         }
     }
@@ -674,6 +700,7 @@ sa_packet_run(const struct sa_analysis *a)
         }
     }
     pk->sets = g_new0(struct sa_packet_set, sa_modref_n_sets(a->modref));
+    pk->targets = g_hash_table_new_full(NULL, NULL, NULL, free_target);
     sa_packet_add_sources(pk);
 
     GArray *insns = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -706,6 +733,7 @@ sa_packet_destroy(struct sa_packet *pk)
         g_free(pk->node_places);
         g_free(pk->node_names);
         g_free(pk->sets);
+        g_hash_table_destroy(pk->targets);
         g_free(pk->buffers);
         g_free(pk);
     }

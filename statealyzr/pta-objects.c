@@ -506,6 +506,13 @@ existing_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
     GArray *nodes = pta_object(pta, object)->nodes;
     guint first = find_node(pta_object(pta, object), offset);
     guint last = find_node(pta_object(pta, object), end);
+
+    if (last <= first + 1) {
+        if (last > first) {
+            cb(pta, g_array_index(nodes, struct object_node, first).node, aux);
+        }
+        return;
+    }
     GArray *copy = g_array_sized_new(FALSE, FALSE, sizeof(struct object_node),
                                      last - first);
 

@@ -31,6 +31,7 @@
  *   pta-alloc.c         heap objects and their types
  *   wrappers.c          which functions are allocation wrappers
  *   pta.c               the interface, results
+ *   pta-access.c        what accesses of memory touch
  *
  * The constraint graph has one *vertex* for each variable (a value in SSA
  * form, what a function returns) and for each node, that is for what is
@@ -212,6 +213,8 @@ struct sa_pta {
                                          * empty. */
     GHashTable *result_table;   /* Owns the sets: equal ones are shared. */
     uint32_t *result_object_of; /* By value. */
+    struct node_range **ranges; /* By size up to PTA_MAX_RANGE, then by node;
+                                 * NULL if nothing is known yet. */
 };
 
 static inline struct vertex *
@@ -233,6 +236,15 @@ struct sa_pta *pta_create(const struct sa_program *, struct sa_types *,
                           const struct sa_tables *);
 /* Converts the results and frees what only the solver needs. */
 void pta_finish(struct sa_pta *);
+
+const struct result_set *pta_value_set(const struct sa_pta *, uint32_t value);
+
+/* pta-access.c */
+
+/* Accesses of up to so many bytes are remembered. */
+#define PTA_MAX_RANGE 16
+
+void pta_ranges_destroy(struct sa_pta *);
 
 /* pta-objects.c */
 

@@ -310,6 +310,7 @@ pta_finish(struct sa_pta *pta)
         nodeset_clear(&v->delta);
         nodeset_clear(&v->succs);
     }
+    pta->ranges = g_new0(struct node_range *, PTA_MAX_RANGE + 1);
     sort_arrays(pta->callees, pta->program->n_insns);
     sort_arrays(pta->callback_functions, pta->program->n_insns);
     sort_arrays(pta->callers, pta->program->n_functions);
@@ -344,6 +345,7 @@ sa_pta_destroy(struct sa_pta *pta)
     if (!pta) {
         return;
     }
+    pta_ranges_destroy(pta);
     g_hash_table_destroy(pta->result_table);
     g_free(pta->result_sets);
     for (uint32_t i = 0; i < pta->objects->len; i++) {
@@ -396,8 +398,8 @@ sa_pta_nodes(const struct sa_pta *pta, uint32_t *n)
     return pta->result_nodes;
 }
 
-static const struct result_set *
-value_set(const struct sa_pta *pta, uint32_t value)
+const struct result_set *
+pta_value_set(const struct sa_pta *pta, uint32_t value)
 {
     uint32_t vertex = (value < pta->program->n_values
                        ? pta->value_vertices[value] : SA_NONE);
@@ -409,7 +411,7 @@ value_set(const struct sa_pta *pta, uint32_t value)
 struct sa_nodes
 sa_pta_value(const struct sa_pta *pta, uint32_t value)
 {
-    const struct result_set *set = value_set(pta, value);
+    const struct result_set *set = pta_value_set(pta, value);
 
     return set ? set->nodes : (struct sa_nodes) { .n = 0 };
 }
@@ -421,48 +423,6 @@ sa_pta_content(const struct sa_pta *pta, uint32_t node)
         = pta->result_sets[pta_find(pta, pta->result_vertices[node])];
 
     return set ? set->nodes : (struct sa_nodes) { .n = 0 };
-}
-
-struct access {
-    void (*cb)(uint32_t node, void *aux);
-    void *aux;
-};
-
-static void
-access_node(struct sa_pta *pta, uint32_t vertex, void *access_)
-{
-    const struct access *access = access_;
-
-    access->cb(pta->result_ids[pta_same(pta, vertex)], access->aux);
-}
-
-static void
-access_vertex(const struct sa_pta *pta, uint32_t vertex, uint64_t size,
-              struct access *access)
-{
-    const struct vertex *v = pta_vertex(pta, vertex);
-
-    if (pta_is_cursor(pta, vertex)) {
-        size = size ? MAX(size, v->end - v->offset) : 0;
-    }
-    pta_object_range((struct sa_pta *) pta, v->object, v->offset, size, false,
-                     access_node, access);
-}
-
-void
-sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
-              void (*cb)(uint32_t node, void *aux), void *aux)
-{
-    const struct result_set *set = value_set(pta, value);
-    struct access access = { .cb = cb, .aux = aux };
-
-    for (uint32_t i = 0; set && i < set->nodes.n; i++) {
-        access_vertex(pta, pta->result_vertices[set->nodes.ids[i]], size,
-                      &access);
-    }
-    for (uint32_t i = 0; set && i < set->n_cursors; i++) {
-        access_vertex(pta, set->cursors[i], size, &access);
-    }
 }
 
 static const uint32_t *
