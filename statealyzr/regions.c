@@ -343,6 +343,75 @@ phi_steps(const struct sa_program *p, const struct sa_region *r,
     return false;
 }
 
+/* Whether two pointers are equal: the same, or the same constant distance from
+ * such. */
+static bool
+is_same_address(LLVMValueRef a, LLVMValueRef b)
+{
+    while (a != b) {
+        if (!LLVMIsAGetElementPtrInst(a) || !LLVMIsAGetElementPtrInst(b)
+            || (LLVMGetGEPSourceElementType(a)
+                != LLVMGetGEPSourceElementType(b))
+            || LLVMGetNumOperands(a) != LLVMGetNumOperands(b)) {
+            return false;
+        }
+        for (int i = 1; i < LLVMGetNumOperands(a); i++) {
+            /* Equal constants are one. */
+            if (!LLVMIsAConstant(LLVMGetOperand(a, i))
+                || LLVMGetOperand(a, i) != LLVMGetOperand(b, i)) {
+                return false;
+            }
+        }
+        a = LLVMGetOperand(a, 0);
+        b = LLVMGetOperand(b, 0);
+    }
+    return true;
+}
+
+/* Whether 'store' takes the first element off the list whose head is at
+ * 'head': "head = head->next". */
+static bool
+takes_off(LLVMValueRef store, LLVMValueRef head)
+{
+    LLVMValueRef next = LLVMGetOperand(store, 0);
+
+    if (!is_same_address(LLVMGetOperand(store, 1), head)
+        || !LLVMIsALoadInst(next)) {
+        return false;
+    }
+    LLVMValueRef element = LLVMGetOperand(next, 0);
+    while (LLVMIsAGetElementPtrInst(element)) {
+        element = LLVMGetOperand(element, 0);
+    }
+    return (LLVMIsALoadInst(element)
+            && is_same_address(LLVMGetOperand(element, 0), head));
+}
+
+/* Whether the loop goes on while there is an element in a list, by 'condition',
+ * and takes it off. */
+static bool
+empties_list(const struct sa_program *p, const struct sa_region *r,
+             LLVMValueRef condition)
+{
+    if (!LLVMIsAICmpInst(condition)
+        || !LLVMIsALoadInst(LLVMGetOperand(condition, 0))
+        || !LLVMIsAConstantPointerNull(LLVMGetOperand(condition, 1))) {
+        return false;
+    }
+    LLVMValueRef head = LLVMGetOperand(LLVMGetOperand(condition, 0), 0);
+    for (guint i = 0; i < r->blocks->len; i++) {
+        const struct sa_block *b
+            = &p->blocks[g_array_index(r->blocks, uint32_t, i)];
+        for (uint32_t j = 0; j < b->n_insns; j++) {
+            const struct sa_insn *insn = &p->insns[b->first_insn + j];
+            if (insn->opcode == LLVMStore && takes_off(insn->value, head)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool
 sa_region_is_bounded(const struct sa_program *p, const struct sa_region *r)
 {
@@ -366,6 +435,7 @@ sa_region_is_bounded(const struct sa_program *p, const struct sa_region *r)
         if (back && leaves && LLVMGetInstructionOpcode(end) == LLVMBr
             && LLVMIsConditional(end)) {
             walk_operands(p, r, LLVMGetCondition(end), NULL, phis);
+            bounded = bounded || empties_list(p, r, LLVMGetCondition(end));
         }
     }
     for (guint i = 0; i < phis->len && !bounded; i++) {

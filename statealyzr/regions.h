@@ -44,7 +44,8 @@ bool sa_region_has(const struct sa_region *, uint32_t block);
 
 /* Whether it ends by itself after a number of turns: where it starts or goes
  * back, it ends depending on a local that each turn steps on (a counter, a
- * pointer along an array or list). */
+ * pointer along an array or list), or when a list is empty whose first element
+ * each turn takes off. */
 bool sa_region_is_bounded(const struct sa_program *,
                           const struct sa_region *);
 

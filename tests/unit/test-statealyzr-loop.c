@@ -191,6 +191,39 @@ test_pcap_next(void **state)
         "}\n", "loop", "main process", "");
 }
 
+/* A loop that empties a list at the end does all that the packet loop does, but
+ * it ends. */
+static void
+test_empties_list(void **state)
+{
+    (void) state;
+    check_program(SOCKETS
+        "struct flow { int id; struct flow *next; };\n"
+        "struct all { int fd; struct flow *flows; } the;\n"
+        "static char buf[2000];\n"
+        "static void process(struct all *a) {\n"
+        "    struct pollfd p = { a->fd, POLLIN };\n"
+        "    poll(&p, 1, 10);\n"
+        "    recv(a->fd, buf, sizeof buf, 0);\n"
+        "}\n"
+        "static void finish(struct all *a) {\n"
+        "    while (a->flows) {\n"
+        "        struct flow *f = a->flows;\n"
+        "        a->flows = f->next;\n"
+        "        process(a);\n"
+        "        free(f);\n"
+        "    }\n"
+        "}\n"
+        "int main(int argc, char **argv) {\n"
+        "    the.fd = socket(AF_PACKET, SOCK_RAW, 3);\n"
+        "    while (!buf[0]) {                        // loop\n"
+        "        process(&the);\n"
+        "    }\n"
+        "    finish(&the);\n"
+        "    return 0;\n"
+        "}\n", "loop", "main process", "finish");
+}
+
 /* Counted loops around, retries and reads of files inside. */
 static void
 test_socket_loop(void **state)
@@ -534,6 +567,7 @@ main(void)
         cmocka_unit_test(test_pcap_loop),
         cmocka_unit_test(test_pcap_dispatch),
         cmocka_unit_test(test_pcap_next),
+        cmocka_unit_test(test_empties_list),
         cmocka_unit_test(test_socket_loop),
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_own_events),
