@@ -45,12 +45,19 @@ bytes_of(const struct search *s, LLVMTypeRef type)
 static uint32_t
 start_in(struct sa_nodes starts, const struct sa_node *nodes, uint32_t node)
 {
-    for (uint32_t i = 0; i < starts.n; i++) {
-        if (nodes[starts.ids[i]].object == nodes[node].object) {
-            return nodes[starts.ids[i]].offset;
+    /* Nodes are numbered by object: the first of this one. */
+    uint32_t low = 0, high = starts.n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (nodes[starts.ids[middle]].object < nodes[node].object) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return SA_NONE;
+    return (low < starts.n
+            && nodes[starts.ids[low]].object == nodes[node].object
+            ? nodes[starts.ids[low]].offset : SA_NONE);
 }
 
 /* Fields in memory, by the distance from where a pointer points to. */
@@ -168,10 +175,10 @@ find_link(const struct search *s, LLVMValueRef pointer)
         uint32_t structure
             = s->state->object_structure[all[nodes.ids[i]].object];
         if (v != SA_NONE && structure != SA_NONE
-            && sa_state_variable(s->state, v)->structure == structure
-            && sa_walk_find(s->a, s->packet, LLVMGetOperand(base, 0),
-                            load).walked) {
-            return v;
+            && sa_state_variable(s->state, v)->structure == structure) {
+            bool walked = sa_walk_find(s->a, s->packet,
+                                       LLVMGetOperand(base, 0), load).walked;
+            return walked ? v : SA_NONE;
         }
     }
     return SA_NONE;

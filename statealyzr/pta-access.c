@@ -67,33 +67,67 @@ set_range(struct node_range *range, const GArray *ids)
     range->ids = consecutive ? NULL : g_memdup2(data, ids->len * sizeof *data);
 }
 
+/* The range of an access of 'size' bytes through a pointer to 'vertex', which
+ * is entry 'at' of '*table', of 'n' entries, made if it is NULL. */
 static const struct node_range *
-find_range(const struct sa_pta *pta, uint32_t node, uint64_t size,
-           GArray *scratch)
+find_range(const struct sa_pta *pta, struct node_range **table, uint32_t n,
+           uint32_t at, uint32_t vertex, uint64_t size)
 {
-    if (!pta->ranges[size]) {
-        pta->ranges[size] = g_new0(struct node_range, pta->n_result_nodes);
+    if (!*table) {
+        *table = g_new0(struct node_range, n);
     }
-    struct node_range *range = &pta->ranges[size][node];
+    struct node_range *range = &(*table)[at];
     if (!range->known) {
-        g_array_set_size(scratch, 0);
-        collect_range(pta, pta->result_vertices[node], size, scratch);
-        set_range(range, scratch);
+        GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        collect_range(pta, vertex, size, ids);
+        set_range(range, ids);
+        g_array_free(ids, TRUE);
     }
     return range;
+}
+
+static void
+visit_range(const struct node_range *range,
+            void (*cb)(uint32_t node, void *aux), void *aux)
+{
+    for (uint32_t i = 0; i < range->n; i++) {
+        cb(range->ids ? range->ids[i] : range->first + i, aux);
+    }
+}
+
+static void
+free_ranges(struct node_range *ranges, uint32_t n)
+{
+    for (uint32_t i = 0; ranges && i < n; i++) {
+        g_free(ranges[i].ids);
+    }
+    g_free(ranges);
 }
 
 void
 pta_ranges_destroy(struct sa_pta *pta)
 {
     for (uint32_t size = 0; size <= PTA_MAX_RANGE; size++) {
-        for (uint32_t i = 0; pta->ranges[size] && i < pta->n_result_nodes;
-             i++) {
-            g_free(pta->ranges[size][i].ids);
-        }
-        g_free(pta->ranges[size]);
+        free_ranges(pta->ranges[size], pta->n_result_nodes);
     }
     g_free(pta->ranges);
+    free_ranges(pta->cursor_ranges[0], pta->vertices->len);
+    free_ranges(pta->cursor_ranges[1], pta->vertices->len);
+    g_free(pta->cursor_ranges);
+}
+
+/* An access that is not remembered. */
+static void
+visit_vertex(const struct sa_pta *pta, uint32_t vertex, uint64_t size,
+             void (*cb)(uint32_t node, void *aux), void *aux)
+{
+    GArray *ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    collect_range(pta, vertex, size, ids);
+    for (guint i = 0; i < ids->len; i++) {
+        cb(g_array_index(ids, uint32_t, i), aux);
+    }
+    g_array_free(ids, TRUE);
 }
 
 void
@@ -101,31 +135,30 @@ sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
               void (*cb)(uint32_t node, void *aux), void *aux)
 {
     const struct result_set *set = pta_value_set(pta, value);
-    GArray *scratch = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 
     for (uint32_t i = 0; set && i < set->nodes.n; i++) {
-        struct node_range all = { .n = 0 };
-        const struct node_range *range = &all;
+        uint32_t node = set->nodes.ids[i];
+        uint32_t vertex = pta->result_vertices[node];
 
         if (size <= PTA_MAX_RANGE) {
-            range = find_range(pta, set->nodes.ids[i], size, scratch);
+            visit_range(find_range(pta, &pta->ranges[size],
+                                   pta->n_result_nodes, node, vertex, size),
+                        cb, aux);
         } else {
-            g_array_set_size(scratch, 0);
-            collect_range(pta, pta->result_vertices[set->nodes.ids[i]], size,
-                          scratch);
-            all.n = scratch->len;
-            all.ids = (uint32_t *) scratch->data;
-        }
-        for (uint32_t j = 0; j < range->n; j++) {
-            cb(range->ids ? range->ids[j] : range->first + j, aux);
+            visit_vertex(pta, vertex, size, cb, aux);
         }
     }
-    g_array_set_size(scratch, 0);
     for (uint32_t i = 0; set && i < set->n_cursors; i++) {
-        collect_range(pta, set->cursors[i], size, scratch);
+        uint32_t vertex = set->cursors[i];
+        const struct vertex *v = pta_vertex(pta, vertex);
+
+        /* Up to the length of the part that a cursor is in, it is the same. */
+        if (size <= v->end - v->offset) {
+            visit_range(find_range(pta, &pta->cursor_ranges[size > 0],
+                                   pta->vertices->len, vertex, vertex, size),
+                        cb, aux);
+        } else {
+            visit_vertex(pta, vertex, size, cb, aux);
+        }
     }
-    for (guint i = 0; i < scratch->len; i++) {
-        cb(g_array_index(scratch, uint32_t, i), aux);
-    }
-    g_array_free(scratch, TRUE);
 }

@@ -215,6 +215,8 @@ struct sa_pta {
     uint32_t *result_object_of; /* By value. */
     struct node_range **ranges; /* By size up to PTA_MAX_RANGE, then by node;
                                  * NULL if nothing is known yet. */
+    struct node_range **cursor_ranges;  /* By vertex: [0] to the end of the
+                                         * object, [1] of its part. */
 };
 
 static inline struct vertex *

@@ -311,6 +311,7 @@ pta_finish(struct sa_pta *pta)
         nodeset_clear(&v->succs);
     }
     pta->ranges = g_new0(struct node_range *, PTA_MAX_RANGE + 1);
+    pta->cursor_ranges = g_new0(struct node_range *, 2);
     sort_arrays(pta->callees, pta->program->n_insns);
     sort_arrays(pta->callback_functions, pta->program->n_insns);
     sort_arrays(pta->callers, pta->program->n_functions);
