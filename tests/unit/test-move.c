@@ -160,6 +160,7 @@ one_move(int n_members, bool by_hash, struct totals *totals)
     int src = test_random_range(n_members);
     int dst = (src + 1 + test_random_range(n_members - 1)) % n_members;
     bool all = test_random_range(3);
+    bool direct = !test_random_range(3);    /* Not by the transfer. */
     size_t n_keys;
     int error;
 
@@ -183,7 +184,7 @@ one_move(int n_members, bool by_hash, struct totals *totals)
     }
 
     /* Who owns what has no assignment may change meanwhile. */
-    if (!test_random_range(4)) {
+    if (!direct && !test_random_range(4)) {
         set_members(CLASS, true, n_members);
     }
     n_keys = (test_random_range(2)
@@ -210,8 +211,13 @@ one_move(int n_members, bool by_hash, struct totals *totals)
         totals->n_third += moves && !of_src;
     }
 
-    mbox_steer_assign(steer, all ? MBOX_SELECT_ALL_EXCEPT : MBOX_SELECT_KEYS,
-                      keys, n_keys);
+    enum mbox_select select = all ? MBOX_SELECT_ALL_EXCEPT : MBOX_SELECT_KEYS;
+    if (direct) {
+        assert_int_equal(mbox_class_move(CLASS, &space, select, keys, n_keys,
+                                         names[src], names[dst]), 0);
+    } else {
+        mbox_steer_assign(steer, select, keys, n_keys);
+    }
     mbox_steer_close(steer);
     for (size_t i = 0; i < N_PROBES; i++) {
         char owner[MBOX_NAME_MAX + 1];

@@ -183,46 +183,20 @@ mbox_resolver_parse(struct mbox_resolver *resolver, const char *s)
 
 /* Assignments. */
 
-/* Assigns what is D's. */
-static void
-assign(struct mbox_coordinator *c, const struct mbox_doubt *doubt)
+/* Assigns to D what is D's of what S has.  Returns 0 or a negative errno
+ * value. */
+static int
+assign(struct mbox_coordinator *c, struct mbox_doubt *doubt)
 {
-    bool all = doubt->select == MBOX_SELECT_ALL_EXCEPT;
-    struct mbox_assignment *old;
-    size_t n_old = mbox_class_get_assignments(doubt->class_name, &old);
-    struct mbox_assignment *new = xcalloc(doubt->n_keys + n_old + 1,
-                                          sizeof *new);
-    size_t n = 0;
+    int error = mbox_class_move(doubt->class_name, &doubt->space,
+                                doubt->select, doubt->keys, doubt->n_keys,
+                                doubt->src.name, doubt->dst.name);
 
-    for (size_t i = 0; i < doubt->n_keys; i++) {
-        mbox_space_init_key(&new[n].space, &doubt->keys[i]);
-        ovs_strlcpy(new[n++].instance,
-                    all ? doubt->src.name : doubt->dst.name,
-                    sizeof new->instance);
+    if (!error) {
+        mbox_registry_note_class(&c->registry, doubt->class_name);
+        c->assignments_changed = true;
     }
-    if (all) {
-        /* What others have of the flow space is not concerned. */
-        for (size_t i = 0; i < n_old; i++) {
-            if (mbox_space_covers(&doubt->space, &old[i].space)
-                && strcmp(old[i].instance, doubt->src.name)
-                && strcmp(old[i].instance, doubt->dst.name)) {
-                new[n++] = old[i];
-            }
-        }
-        new[n].space = doubt->space;
-        ovs_strlcpy(new[n++].instance, doubt->dst.name,
-                    sizeof new->instance);
-    }
-    for (size_t i = 0; i < n_old; i++) {
-        if (!all || !mbox_space_covers(&doubt->space, &old[i].space)) {
-            new[n++] = old[i];
-        }
-    }
-    mbox_registry_note_class(&c->registry, doubt->class_name);
-    mbox_class_set_assignments(doubt->class_name, new, n);
-    c->assignments_changed = true;
-    free(old);
-    free(new);
+    return error;
 }
 
 static void
@@ -314,8 +288,11 @@ decide_commit(struct mbox_coordinator *c, struct mbox_doubt *doubt)
 {
     bool split = doubt->select == MBOX_SELECT_KEYS || doubt->n_keys;
 
+    if (assign(c, doubt)) {
+        decide_abort(doubt);    /* Nothing tells its flows from others'. */
+        return;
+    }
     log_outcome(doubt, split ? "it splits" : "everything moves");
-    assign(c, doubt);
     mbox_resolver_record(&c->resolver, doubt->epoch, doubt->id, split);
     mbox_coordinator_publish_assignments(c);
     doubt->serial = c->assignments_serial;

@@ -154,6 +154,15 @@ void mbox_class_set_assignments(const char *name,
 int mbox_class_check_move(const char *name, const struct mbox_space *space,
                           const char *src, const char *dst);
 
+/* Assigns to 'dst' those packets of 'space' that belong to 'src' now, and no
+ * others, as mbox_steer_assign() does, for a transfer that is not open here.
+ * Either instance, if it is not live, counts as if it were.  Sorts 'keys'.
+ * Returns 0, or a negative errno value and changes nothing: -ENODEV (too many
+ * classes), and with ALL_EXCEPT those of mbox_class_check_move(). */
+int mbox_class_move(const char *name, const struct mbox_space *space,
+                    enum mbox_select, struct mbox_key *keys, size_t n,
+                    const char *src, const char *dst);
+
 /* The instance that 'key' is steered to now (on any datapath); false if
  * none. */
 bool mbox_class_lookup(const char *name, const struct mbox_key *,

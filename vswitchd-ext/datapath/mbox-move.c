@@ -20,6 +20,7 @@
 
 #include "mbox-assign.h"
 
+#include "hash.h"
 #include "util.h"
 
 #include "mbox-flow.h"
@@ -38,7 +39,8 @@
  *     - if the flow space is not covered by then, and what has no assignment
  *       belongs to the source, the flow space is assigned below all others.
  *
- * An assignment to an instance that is not live is the default's. */
+ * An assignment to an instance that is not live is the default's, unless it is
+ * the source. */
 
 /* Blockers that compact() looks at before it lets things be. */
 #define MAX_BLOCKERS 64
@@ -193,8 +195,9 @@ mbox_move_space(struct mbox_class *class, const struct mbox_class_view *view,
             continue;
         }
         covered = mbox_space_covers(&assign->public.space, space);
-        owner = (!mbox_class_view_find(view, dp_name, instance) ? by_default
-                 : !strcmp(instance, src) ? OWNER_SOURCE : OWNER_OTHER);
+        owner = (!strcmp(instance, src) ? OWNER_SOURCE
+                 : mbox_class_view_find(view, dp_name, instance) ? OWNER_OTHER
+                 : by_default);
         if (owner == OWNER_MIXED) {
             return -EDOM;
         }
@@ -322,4 +325,90 @@ mbox_move_keys(struct mbox_class *class, const struct mbox_class_view *view,
             }
         }
     }
+}
+
+/* Moves without a transfer. */
+
+/* Adds 'instance' to 'view' as if it were live, if it is not. */
+static struct mbox_class_view *
+view_add(struct mbox_class_view *view, const char *dp_name,
+         const char *instance)
+{
+    struct mbox_class_member *member;
+    size_t i = view->n_members;
+
+    if (mbox_class_view_find(view, NULL, instance)) {
+        return view;
+    }
+    view = xrealloc(view, sizeof *view + (i + 1) * sizeof *view->members);
+    for (; i > 0 && strcmp(view->members[i - 1].port.instance,
+                           instance) > 0; i--) {
+        view->members[i] = view->members[i - 1];
+    }
+    view->n_members++;
+    member = &view->members[i];
+    memset(member, 0, sizeof *member);
+    ovs_strzcpy(member->port.instance, instance, sizeof member->port.instance);
+    ovs_strzcpy(member->port.dp_name, dp_name, sizeof member->port.dp_name);
+    member->port.odp_port = ODPP_NONE;
+    member->hash = hash_string(instance, 0);
+    return view;
+}
+
+/* The current view of 'class', and both instances as if they were live.  Points
+ * '*dp_name' to the datapath of the source. The caller frees the view. */
+static struct mbox_class_view *
+view_with(const struct mbox_class *class, const char *src, const char *dst,
+          const char **dp_name)
+{
+    const struct mbox_class_view *view = mbox_class_get_view(class);
+    const struct mbox_class_member *member
+        = mbox_class_view_find(view, NULL, src);
+
+    if (!member) {
+        member = mbox_class_view_find(view, NULL, dst);
+    }
+    if (!member && view->n_members) {
+        member = view->members;
+    }
+    *dp_name = member ? member->port.dp_name : "";
+    return view_add(view_add(mbox_class_view_clone(view), *dp_name, src),
+                    *dp_name, dst);
+}
+
+int
+mbox_class_move(const char *name, const struct mbox_space *space,
+                enum mbox_select select, struct mbox_key *keys, size_t n,
+                const char *src, const char *dst)
+{
+    bool all = select == MBOX_SELECT_ALL_EXCEPT;
+    int error = 0;
+
+    ovs_mutex_lock(&mbox_class_mutex);
+    struct mbox_class *class = mbox_class_create(name);
+    if (class) {
+        const char *dp_name;
+        struct mbox_class_view *view = view_with(class, src, dst, &dp_name);
+
+        if (all) {
+            error = mbox_move_space(class, view, dp_name, space, src, dst,
+                                    false, 0);
+        }
+        if (!error) {
+            ovs_version_t version = mbox_assign_begin(class);
+
+            if (all) {
+                mbox_move_space(class, view, dp_name, space, src, dst, true,
+                                version);
+            }
+            mbox_move_keys(class, view, dp_name, keys, n, src,
+                           all ? src : dst, version);
+            mbox_assign_publish(class);
+        }
+        free(view);
+    } else {
+        error = -ENODEV;
+    }
+    ovs_mutex_unlock(&mbox_class_mutex);
+    return error;
 }
