@@ -230,6 +230,7 @@ op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
     struct mbox_open_transfer *ot = ot_;
 
     ot->coordinator->assignments_changed = true;
+    ot->select = select;
     mbox_steer_assign(ot->steer, select, keys, n);
 }
 
@@ -269,7 +270,7 @@ op_record(void *ot_, enum mbox_transfer_result result)
         mbox_resolver_unrecord(&c->resolver, c->epoch, ot->request.id);
     } else {
         mbox_resolver_record(&c->resolver, c->epoch, ot->request.id,
-                             result == MBOX_TRANSFER_SPLIT);
+                             result == MBOX_TRANSFER_SPLIT, ot->select);
     }
     c->assignments_changed = true;
     mbox_coordinator_publish_assignments(c);

@@ -35,6 +35,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
 /* How long to wait for the database, in ms. */
 #define RECORD_MS 2000
 
+/* What is in the history is recorded, too. */
+BUILD_ASSERT_DECL(MBOX_N_RECORDS > MBOX_HISTORY_MAX);
+
 /* Resolved doubts that are kept in case that the other agent asks, too. */
 #define MAX_DOUBTS 256
 
@@ -130,7 +133,7 @@ mbox_resolver_unrecord(struct mbox_resolver *resolver, uint64_t epoch,
 
 void
 mbox_resolver_record(struct mbox_resolver *resolver, uint64_t epoch,
-                     uint32_t id, bool split)
+                     uint32_t id, bool split, enum mbox_select select)
 {
     mbox_resolver_unrecord(resolver, epoch, id);
     if (resolver->n_records == MBOX_N_RECORDS) {
@@ -138,7 +141,7 @@ mbox_resolver_record(struct mbox_resolver *resolver, uint64_t epoch,
                                resolver->records[0].id);
     }
     resolver->records[resolver->n_records++] = (struct mbox_record) {
-        .epoch = epoch, .id = id, .split = split,
+        .epoch = epoch, .id = id, .split = split, .select = select,
     };
 }
 
@@ -152,7 +155,9 @@ mbox_resolver_format(const struct mbox_resolver *resolver)
 
         ds_put_format(&ds, "%s%016"PRIx64".%"PRIu32"=%s", i ? " " : "",
                       record->epoch, record->id,
-                      record->split ? "split" : "moved");
+                      (!record->split ? "moved"
+                       : record->select == MBOX_SELECT_KEYS ? "split"
+                       : "split-rest"));
     }
     return ds_steal_cstr(&ds);
 }
@@ -171,8 +176,12 @@ mbox_resolver_parse(struct mbox_resolver *resolver, const char *s)
 
         if (ovs_scan(word, "%"SCNx64".%"SCNu32"=%n", &epoch, &id, &n)
             && n > 0 && (!strcmp(word + n, "moved")
-                         || !strcmp(word + n, "split"))) {
-            mbox_resolver_record(resolver, epoch, id, word[n] == 's');
+                         || !strcmp(word + n, "split")
+                         || !strcmp(word + n, "split-rest"))) {
+            mbox_resolver_record(resolver, epoch, id, word[n] == 's',
+                                 (strchr(word + n, '-')
+                                  ? MBOX_SELECT_ALL_EXCEPT
+                                  : MBOX_SELECT_KEYS));
         } else {
             VLOG_WARN_RL(&rl, "external_ids:mbox-commits: \"%s\" makes no "
                          "sense", word);
@@ -218,35 +227,26 @@ clear_keys(struct mbox_doubt *doubt, enum mbox_select select)
     doubt->select = select;
 }
 
-/* Finds out what is D's of a transfer that has split: as is assigned. */
+/* Finds out what is D's of a transfer that has split: as is assigned.  How the
+ * flow space is assigned does not matter, which may be in pieces, but single
+ * flows do, also those of which one direction was a third instance's. */
 static void
-read_split(struct mbox_doubt *doubt)
+read_split(struct mbox_doubt *doubt, enum mbox_select select)
 {
+    const char *owner = (select == MBOX_SELECT_KEYS
+                         ? doubt->dst.name : doubt->src.name);
     struct mbox_assignment *assignments;
     size_t n = mbox_class_get_assignments(doubt->class_name, &assignments);
     size_t allocated = 0;
-    size_t i;
 
-    clear_keys(doubt, MBOX_SELECT_KEYS);
-    for (i = 0; i < n; i++) {
-        if (mbox_space_covers(&assignments[i].space, &doubt->space)) {
-            break;
-        }
-    }
-    if (i < n && !strcmp(assignments[i].instance, doubt->dst.name)) {
-        doubt->select = MBOX_SELECT_ALL_EXCEPT;
-    }
+    clear_keys(doubt, select);
+    for (size_t i = 0; i < n; i++) {
+        const struct mbox_space *space = &assignments[i].space;
 
-    const char *owner = (doubt->select == MBOX_SELECT_KEYS
-                         ? doubt->dst.name : doubt->src.name);
-    for (size_t j = 0; j < i; j++) {
-        struct mbox_space flow;
-
-        mbox_space_init_key(&flow, &assignments[j].space.value);
-        if (!strcmp(assignments[j].instance, owner)
-            && mbox_space_equal(&assignments[j].space, &flow)
+        if (!strcmp(assignments[i].instance, owner)
+            && is_all_ones(&space->mask, sizeof space->mask)
             && doubt->n_keys < MBOX_RESOLVE_KEYS_MAX) {
-            add_key(doubt, &allocated, &assignments[j].space.value);
+            add_key(doubt, &allocated, &space->value);
         }
     }
     free(assignments);
@@ -272,12 +272,12 @@ decide_abort(struct mbox_doubt *doubt)
 
 /* What is D's is known already. */
 static void
-decide_known(struct mbox_doubt *doubt, bool split)
+decide_known(struct mbox_doubt *doubt, bool split, enum mbox_select select)
 {
     log_outcome(doubt, split ? "it has split" : "it has moved");
     doubt->stage = STAGE_COMMIT;
     if (split) {
-        read_split(doubt);
+        read_split(doubt, select);
     } else {
         clear_keys(doubt, MBOX_SELECT_ALL_EXCEPT);
     }
@@ -293,7 +293,8 @@ decide_commit(struct mbox_coordinator *c, struct mbox_doubt *doubt)
         return;
     }
     log_outcome(doubt, split ? "it splits" : "everything moves");
-    mbox_resolver_record(&c->resolver, doubt->epoch, doubt->id, split);
+    mbox_resolver_record(&c->resolver, doubt->epoch, doubt->id, split,
+                         doubt->select);
     mbox_coordinator_publish_assignments(c);
     doubt->serial = c->assignments_serial;
     doubt->stage = STAGE_RECORDING;
@@ -312,12 +313,10 @@ decide_own(struct mbox_coordinator *c, struct mbox_doubt *doubt,
         return false;
     }
     past = mbox_transfers_find_past(&c->transfers, doubt->id);
-    if (past && past->report.result == MBOX_TRANSFER_MOVED) {
-        decide_known(doubt, false);
-    } else if (past && past->report.result == MBOX_TRANSFER_SPLIT) {
-        decide_known(doubt, true);
-    } else if (!past && record) {
-        decide_known(doubt, record->split);     /* Not in the history now. */
+    if (record) {
+        decide_known(doubt, record->split, record->select);
+    } else if (past && past->report.result == MBOX_TRANSFER_MOVED) {
+        decide_known(doubt, false, MBOX_SELECT_ALL_EXCEPT); /* A copy. */
     } else {
         decide_abort(doubt);
     }
@@ -350,7 +349,7 @@ decide(struct mbox_coordinator *c, struct mbox_doubt *doubt)
         decide_own(c, doubt, record);
         return;
     } else if (record) {
-        decide_known(doubt, record->split);
+        decide_known(doubt, record->split, record->select);
         return;
     }
 

@@ -40,6 +40,9 @@
  *     7. One asks, and the other does not connect for MBOX_RESOLVE_MS: it keeps
  *        everything.  The other is told so when it comes.
  *
+ * If what 4, 6 or 7 assign to D cannot be told from the flows of a third
+ * instance (see mbox_class_move()), nothing has moved.
+ *
  * What 4, 6 and 7 assign to D is recorded like the end of any transfer before
  * anybody is told.
  *
@@ -50,9 +53,10 @@
 
 #include "openvswitch/list.h"
 
+#include "mbox-msg.h"
+
 struct mbox_conn;
 struct mbox_coordinator;
-struct mbox_msg;
 
 /* How long to wait for the other instance, in ms. */
 #define MBOX_RESOLVE_MS 5000
@@ -64,12 +68,13 @@ struct mbox_msg;
 #define MBOX_RESOLVE_KEYS_MAX 400000
 
 /* Ends that are remembered, also in the database. */
-#define MBOX_N_RECORDS 64
+#define MBOX_N_RECORDS 128
 
 struct mbox_record {
     uint64_t epoch;
     uint32_t id;
     bool split;                 /* Otherwise everything has moved. */
+    enum mbox_select select;    /* If split: of what is D's. */
 };
 
 struct mbox_resolver {
@@ -82,14 +87,17 @@ struct mbox_resolver {
 void mbox_resolver_init(struct mbox_resolver *);
 void mbox_resolver_destroy(struct mbox_resolver *);
 
-/* Records that a transfer has moved or split; or removes the record. */
+/* Records that a transfer has moved or split; or removes the record.  With
+ * 'split', 'select' tells which of its flows that are assigned one by one
+ * count: D's (KEYS; all others are S's) or S's (ALL_EXCEPT). */
 void mbox_resolver_record(struct mbox_resolver *, uint64_t epoch, uint32_t id,
-                          bool split);
+                          bool split, enum mbox_select select);
 void mbox_resolver_unrecord(struct mbox_resolver *, uint64_t epoch,
                             uint32_t id);
 
-/* The records as text, for the caller to free; and back.  Words that make no
- * sense are left out. */
+/* The records as text, for the caller to free; and back.  Each is a word
+ * "EPOCH.ID=moved", "EPOCH.ID=split" (KEYS) or "EPOCH.ID=split-rest"
+ * (ALL_EXCEPT).  Words that make no sense are left out. */
 char *mbox_resolver_format(const struct mbox_resolver *);
 void mbox_resolver_parse(struct mbox_resolver *, const char *);
 

@@ -71,6 +71,7 @@ struct mbox_open_transfer {
     /* State channel over TLS: S gets its PREPARE once D listens. */
     uint64_t token;             /* 0: none. */
     struct mbox_msg *src_prepare;       /* Waits for that, or NULL. */
+    enum mbox_select select;    /* Of what was assigned at its end. */
     uint64_t record_serial;     /* Of the assignments that record its end. */
     struct ovs_list waiters;    /* "struct mbox_waiter"s. */
 };
