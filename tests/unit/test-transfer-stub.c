@@ -187,8 +187,7 @@ stub_assign(void *s_, enum mbox_select select,
 }
 
 static void
-stub_assign_back(void *s_, enum mbox_select select OVS_UNUSED,
-                 const struct mbox_key *keys OVS_UNUSED, size_t n OVS_UNUSED)
+stub_assign_back(void *s_)
 {
     struct stub *s = s_;
 

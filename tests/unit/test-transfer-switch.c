@@ -381,16 +381,11 @@ ops_assign(void *w_, enum mbox_select select, struct mbox_key *keys, size_t n)
 }
 
 static void
-ops_assign_back(void *w_, enum mbox_select select,
-                const struct mbox_key *keys, size_t n)
+ops_assign_back(void *w_)
 {
     struct world *w = w_;
 
-    for (size_t i = 0; i < n && select == MBOX_SELECT_KEYS; i++) {
-        w->assigned[world_find_key(w, &keys[i])] = MBOX_ROLE_SOURCE;
-    }
-    for (unsigned int i = 0;
-         i < w->scenario.n_flows && select == MBOX_SELECT_ALL_EXCEPT; i++) {
+    for (unsigned int i = 0; i < w->scenario.n_flows; i++) {
         w->assigned[i] = MBOX_ROLE_SOURCE;
     }
 }

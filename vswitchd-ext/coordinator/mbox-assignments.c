@@ -16,10 +16,12 @@
 
 #include <config.h>
 
+#include "hash.h"
 #include "mbox-class.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-match.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/hmap.h"
 #include "openvswitch/json.h"
 #include "util.h"
 
@@ -143,4 +145,113 @@ mbox_assignments_restore(struct mbox_registry *registry, const char *s)
                              ds_cstr(&errors));
     ds_destroy(&errors);
     return retval;
+}
+
+/* Undoing. */
+
+/* A set of assignments, which it points to. */
+struct entry {
+    struct hmap_node node;
+    const struct mbox_assignment *assignment;
+};
+
+struct assignment_set {
+    struct hmap map;
+    struct entry *entries;
+};
+
+static uint32_t
+hash_assignment(const struct mbox_assignment *a)
+{
+    return hash_bytes(&a->space, sizeof a->space, hash_string(a->instance, 0));
+}
+
+static void
+set_init(struct assignment_set *set, const struct mbox_assignments *list)
+{
+    hmap_init(&set->map);
+    hmap_reserve(&set->map, list->n);
+    set->entries = xcalloc(list->n, sizeof *set->entries);
+    for (size_t i = 0; i < list->n; i++) {
+        set->entries[i].assignment = &list->array[i];
+        hmap_insert(&set->map, &set->entries[i].node,
+                    hash_assignment(&list->array[i]));
+    }
+}
+
+static void
+set_destroy(struct assignment_set *set)
+{
+    hmap_destroy(&set->map);
+    free(set->entries);
+}
+
+static bool
+set_has(const struct assignment_set *set, const struct mbox_assignment *a)
+{
+    const struct entry *entry;
+
+    HMAP_FOR_EACH_WITH_HASH (entry, node, hash_assignment(a), &set->map) {
+        if (!memcmp(&entry->assignment->space, &a->space, sizeof a->space)
+            && !strcmp(entry->assignment->instance, a->instance)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+mbox_assignments_get(const char *class_name, struct mbox_assignments *list)
+{
+    free(list->array);
+    list->n = mbox_class_get_assignments(class_name, &list->array);
+}
+
+void
+mbox_assignments_undo(const char *class_name,
+                      const struct mbox_assignments *before,
+                      const struct mbox_assignments *after)
+{
+    struct mbox_assignments now = { .n = 0 };
+    struct assignment_set in_before, in_after, in_now;
+    struct mbox_assignment *new;
+    size_t n = 0, j = 0;
+
+    mbox_assignments_get(class_name, &now);
+    set_init(&in_before, before);
+    set_init(&in_after, after);
+    set_init(&in_now, &now);
+    new = xcalloc(before->n + now.n, sizeof *new);
+    for (size_t i = 0; i <= now.n; i++) {
+        const struct mbox_assignment *a = i < now.n ? &now.array[i] : NULL;
+
+        if (a && !set_has(&in_before, a)) {
+            if (!set_has(&in_after, a)) {
+                new[n++] = *a;          /* Came later. */
+            }
+            continue;
+        }
+
+        /* Before one that has always been there, what was before it. */
+        for (; j < before->n; j++) {
+            const struct mbox_assignment *b = &before->array[j];
+
+            if (a && !memcmp(&a->space, &b->space, sizeof b->space)
+                && !strcmp(a->instance, b->instance)) {
+                j++;
+                break;
+            } else if (!set_has(&in_after, b) && !set_has(&in_now, b)) {
+                new[n++] = *b;          /* Is taken back. */
+            }
+        }
+        if (a) {
+            new[n++] = *a;
+        }
+    }
+    mbox_class_set_assignments(class_name, new, n);
+    free(new);
+    set_destroy(&in_before);
+    set_destroy(&in_after);
+    set_destroy(&in_now);
+    free(now.array);
 }

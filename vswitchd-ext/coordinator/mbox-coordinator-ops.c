@@ -20,7 +20,6 @@
 #include <errno.h>
 
 #include "dp-packet.h"
-#include "mbox-class.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-steer.h"
 #include "timeval.h"
@@ -231,33 +230,18 @@ op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
 
     ot->coordinator->assignments_changed = true;
     ot->select = select;
+    mbox_assignments_get(ot->request.class_name, &ot->before);
     mbox_steer_assign(ot->steer, select, keys, n);
+    mbox_assignments_get(ot->request.class_name, &ot->after);
 }
 
-/* Puts assignments to the source before all others. */
 static void
-op_assign_back(void *ot_, enum mbox_select select,
-               const struct mbox_key *keys, size_t n)
+op_assign_back(void *ot_)
 {
     struct mbox_open_transfer *ot = ot_;
-    struct mbox_assignment *old;
-    size_t n_old = mbox_class_get_assignments(ot->request.class_name, &old);
-    size_t n_back = select == MBOX_SELECT_KEYS ? n : 1;
-    struct mbox_assignment *new = xcalloc(n_back + n_old, sizeof *new);
 
-    for (size_t i = 0; i < n_back; i++) {
-        if (select == MBOX_SELECT_KEYS) {
-            mbox_space_init_key(&new[i].space, &keys[i]);
-        } else {
-            new[i].space = ot->request.space;
-        }
-        ovs_strlcpy(new[i].instance, ot->request.src, sizeof new[i].instance);
-    }
-    memcpy(new + n_back, old, n_old * sizeof *new);
-    mbox_class_set_assignments(ot->request.class_name, new, n_back + n_old);
+    mbox_assignments_undo(ot->request.class_name, &ot->before, &ot->after);
     ot->coordinator->assignments_changed = true;
-    free(old);
-    free(new);
 }
 
 static void

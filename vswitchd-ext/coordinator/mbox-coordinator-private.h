@@ -64,4 +64,14 @@ struct json *mbox_assignments_to_json(const struct mbox_registry *);
  * that says what could not be restored. */
 char *mbox_assignments_restore(struct mbox_registry *, const char *s);
 
+/* Stores the assignments of a class in '*list', which is initially empty. */
+void mbox_assignments_get(const char *class_name,
+                          struct mbox_assignments *list);
+
+/* Makes undone what has changed from 'before' to 'after', but not what has
+ * changed since. */
+void mbox_assignments_undo(const char *class_name,
+                           const struct mbox_assignments *before,
+                           const struct mbox_assignments *after);
+
 #endif /* mbox-coordinator-private.h */

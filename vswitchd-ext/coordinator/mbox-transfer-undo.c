@@ -155,12 +155,8 @@ mbox_split_tell(struct mbox_transfer *t)
 static void
 mbox_split_assign_back(struct mbox_transfer *t)
 {
-    struct mbox_key *keys = mbox_key_set_array(&t->keys);
-
-    t->ops->assign_back(t->aux, mbox_split_select(t), keys,
-                        mbox_key_set_count(&t->keys));
+    t->ops->assign_back(t->aux);
     mbox_transfer_record(t, MBOX_TRANSFER_ROLLED_BACK);
-    free(keys);
 }
 
 static bool

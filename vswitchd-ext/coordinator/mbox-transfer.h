@@ -175,9 +175,8 @@ struct mbox_transfer_ops {
      * object must be open. */
     void (*assign)(void *aux, enum mbox_select, struct mbox_key *, size_t n);
 
-    /* Takes back an assignment of the same flows. */
-    void (*assign_back)(void *aux, enum mbox_select, const struct mbox_key *,
-                        size_t n);
+    /* Makes undone what assign() has changed. */
+    void (*assign_back)(void *aux);
 
     /* Writes the assignments, and how the transfer ends, to the database, so
      * that an agent can be told after whatever crash.  is_recorded() tells

@@ -183,6 +183,8 @@ transfer_free(struct mbox_open_transfer *ot)
     party_uninit(&ot->src);
     party_uninit(&ot->dst);
     free(ot->src_prepare);
+    free(ot->before.array);
+    free(ot->after.array);
     free(ot);
 }
 

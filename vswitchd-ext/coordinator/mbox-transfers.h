@@ -29,6 +29,7 @@
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 
+#include "mbox-class.h"
 #include "mbox-transfer.h"
 
 struct ds;
@@ -59,6 +60,12 @@ struct mbox_party {
                                  * sent; -1 if there is none. */
 };
 
+/* The assignments of a class, in order of decreasing precedence. */
+struct mbox_assignments {
+    struct mbox_assignment *array;
+    size_t n;
+};
+
 struct mbox_open_transfer {
     struct hmap_node node;      /* In mbox_transfers' 'open', by id. */
     struct mbox_coordinator *coordinator;
@@ -71,7 +78,10 @@ struct mbox_open_transfer {
     /* State channel over TLS: S gets its PREPARE once D listens. */
     uint64_t token;             /* 0: none. */
     struct mbox_msg *src_prepare;       /* Waits for that, or NULL. */
-    enum mbox_select select;    /* Of what was assigned at its end. */
+
+    /* The end. */
+    enum mbox_select select;    /* Of what was assigned. */
+    struct mbox_assignments before, after;      /* That. */
     uint64_t record_serial;     /* Of the assignments that record its end. */
     struct ovs_list waiters;    /* "struct mbox_waiter"s. */
 };
