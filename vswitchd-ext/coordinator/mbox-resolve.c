@@ -473,6 +473,18 @@ doubt_create(struct mbox_resolver *resolver, const struct mbox_conn *conn,
     return doubt;
 }
 
+/* True if instance 'name' is of 'class_name', or there is no such instance
+ * now. */
+static bool
+may_be_of_class(const struct mbox_coordinator *c, const char *name,
+                const char *class_name)
+{
+    const struct mbox_instance *instance
+        = mbox_registry_find(&c->registry, name);
+
+    return !instance || !strcmp(mbox_instance_class(instance), class_name);
+}
+
 static void
 recv_open(struct mbox_coordinator *c, struct mbox_conn *conn,
           const struct mbox_msg *msg)
@@ -484,6 +496,15 @@ recv_open(struct mbox_coordinator *c, struct mbox_conn *conn,
         return;
     }
     conn->n_unasked--;
+
+    if (!strcmp(conn->name, msg->name)
+        || !may_be_of_class(c, conn->name, conn->class_name)
+        || !may_be_of_class(c, msg->name, conn->class_name)) {
+        mbox_conn_blame(conn, "OPEN for transfer %"PRIu32" with \"%s\", which "
+                        "is not another instance of class %s", msg->id,
+                        msg->name, conn->class_name);
+        return;
+    }
 
     struct mbox_doubt *doubt = find_doubt(&c->resolver, msg->epoch, msg->id);
     if (!doubt) {

@@ -43,6 +43,9 @@
  * If what 4, 6 or 7 assign to D cannot be told from the flows of a third
  * instance (see mbox_class_move()), nothing has moved.
  *
+ * Nobody is believed who asks about instances of another class than its own,
+ * or than the database says its own is.
+ *
  * What 4, 6 and 7 assign to D is recorded like the end of any transfer before
  * anybody is told.
  *
