@@ -355,8 +355,9 @@ view_add(struct mbox_class_view *view, const char *dp_name,
     return view;
 }
 
-/* The current view of 'class', and both instances as if they were live.  Points
- * '*dp_name' to the datapath of the source. The caller frees the view. */
+/* The current view of 'class', with both instances as if they were live.
+ * Points '*dp_name' to the datapath of the source.  The caller frees the
+ * view. */
 static struct mbox_class_view *
 view_with(const struct mbox_class *class, const char *src, const char *dst,
           const char **dp_name)
