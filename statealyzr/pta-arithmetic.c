@@ -62,17 +62,6 @@ used_layout(struct sa_pta *pta, LLVMTypeRef type)
     return used;
 }
 
-static uint64_t
-gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t c = a % b;
-        a = b;
-        b = c;
-    }
-    return a;
-}
-
 /* Adds index 'index' times 'size' to 'sum', or as a variable index if it is
  * not constant. */
 static void
@@ -87,8 +76,8 @@ add_index(struct gep *gep, LLVMValueRef index, uint64_t size, int64_t *sum,
         && product < PTA_MAX_OFFSET && product > -PTA_MAX_OFFSET) {
         *sum += product;
     } else if (size) {
-        gep->stride = gcd(gep->stride,
-                          MIN(size, (uint64_t) PTA_MAX_OFFSET));
+        gep->stride = pta_gcd(gep->stride,
+                              MIN(size, (uint64_t) PTA_MAX_OFFSET));
         *variable = true;
     }
 }

@@ -152,17 +152,7 @@ generate_alloca(struct sa_pta *pta, uint32_t insn)
     };
     int64_t count;
 
-    if (LLVMTypeIsSized(type)) {
-        o.size = LLVMABISizeOfType(pta->program->layout, type);
-        o.layout = sa_layout_of_llvm(pta->layouts, type);
-    }
-    if (variable && variable->type) {
-        const struct sa_type *t = sa_type_of(pta->types, variable->type);
-        if (t->size && t->size == o.size) {
-            o.type = t;
-            o.layout = sa_layout_of_type(pta->layouts, t);
-        }
-    }
+    pta_declare_object(pta, &o, type, variable);
     if (!pta_constant_int(LLVMGetOperand(v, 0), &count) || count != 1) {
         /* alloca(), or an array of variable length. */
         o.repeats = true;

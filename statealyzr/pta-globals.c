@@ -63,17 +63,7 @@ make_global(struct sa_pta *pta, LLVMValueRef global)
         .caller = SA_NONE, .function = SA_NONE, .declared = true
     };
 
-    if (LLVMTypeIsSized(type)) {
-        o.size = LLVMABISizeOfType(pta->program->layout, type);
-        o.layout = sa_layout_of_llvm(pta->layouts, type);
-    }
-    if (variable && variable->type) {
-        const struct sa_type *t = sa_type_of(pta->types, variable->type);
-        if (t->size && t->size == o.size) {
-            o.type = t;
-            o.layout = sa_layout_of_type(pta->layouts, t);
-        }
-    }
+    pta_declare_object(pta, &o, type, variable);
     if (LLVMIsDeclaration(global)) {
         o.size = 0;             /* "extern int table[];" */
         o.repeats = true;

@@ -50,6 +50,23 @@ pta_new_object(struct sa_pta *pta, const struct object *template)
 }
 
 void
+pta_declare_object(struct sa_pta *pta, struct object *o, LLVMTypeRef type,
+                   const struct sa_variable *variable)
+{
+    if (LLVMTypeIsSized(type)) {
+        o->size = LLVMABISizeOfType(pta->program->layout, type);
+        o->layout = sa_layout_of_llvm(pta->layouts, type);
+    }
+    if (variable && variable->type) {
+        const struct sa_type *t = sa_type_of(pta->types, variable->type);
+        if (t->size && t->size == o->size) {
+            o->type = t;
+            o->layout = sa_layout_of_type(pta->layouts, t);
+        }
+    }
+}
+
+void
 pta_object_uninit(struct object *o)
 {
     g_array_free(o->nodes, TRUE);
@@ -151,8 +168,8 @@ renumber(struct sa_pta *pta, uint32_t object)
     g_array_free(old, TRUE);
 }
 
-static uint64_t
-gcd(uint64_t a, uint64_t b)
+uint64_t
+pta_gcd(uint64_t a, uint64_t b)
 {
     while (b) {
         uint64_t c = a % b;
@@ -166,7 +183,7 @@ void
 pta_set_modulus(struct sa_pta *pta, uint32_t object, uint64_t stride)
 {
     struct object *o = pta_object(pta, object);
-    uint64_t modulus = gcd(stride, o->modulus);
+    uint64_t modulus = pta_gcd(stride, o->modulus);
 
     if (!o->layout && modulus != o->modulus) {
         o->modulus = modulus;

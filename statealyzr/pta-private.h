@@ -263,6 +263,9 @@ uint32_t pta_node(struct sa_pta *, uint32_t object, int64_t offset);
 uint32_t pta_existing_node(const struct sa_pta *, uint32_t object,
                            int64_t offset);
 
+/* Greatest common divisor; of 0 and 'a', it is 'a'. */
+uint64_t pta_gcd(uint64_t a, uint64_t b);
+
 /* Takes note that an object, if it has no layout, is an array of 'stride'
  * bytes. */
 void pta_set_modulus(struct sa_pta *, uint32_t object, uint64_t stride);
@@ -326,6 +329,11 @@ uint32_t pta_value_vertex(struct sa_pta *, LLVMValueRef, uint32_t leaf);
 uint32_t pta_value_leaves(struct sa_pta *, LLVMTypeRef);
 /* 'n' variables: the first, SA_NONE if 'n' is 0. */
 uint32_t pta_new_variables(struct sa_pta *, uint32_t n);
+/* Sets size, type and layout of an object that the program declares with
+ * 'type', and 'variable' (may be NULL) in the source. */
+void pta_declare_object(struct sa_pta *, struct object *, LLVMTypeRef type,
+                        const struct sa_variable *variable);
+
 /* The constant integer that a value is; returns false if it is none. */
 bool pta_constant_int(LLVMValueRef, int64_t *result);
 /* The object and offset that a constant is the address of; returns false if it
