@@ -387,12 +387,6 @@ test_many_flows(void **state OVS_UNUSED)
     free(keys);
 }
 
-static void *
-do_nothing(void *aux OVS_UNUSED)
-{
-    return NULL;
-}
-
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -403,7 +397,7 @@ main(int argc OVS_UNUSED, char *argv[])
     };
 
     ovs_set_program_name(argv[0], "1.0");
-    xpthread_join(ovs_thread_create("first", do_nothing, NULL), NULL);
+    test_start_threads();
 
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
     test_settle();

@@ -21,7 +21,23 @@
 
 #include "openvswitch/poll-loop.h"
 #include "ovs-rcu.h"
+#include "ovs-thread.h"
 #include "seq.h"
+#include "util.h"
+
+static inline void *
+test_first_thread(void *aux OVS_UNUSED)
+{
+    return NULL;
+}
+
+/* Makes a first thread: from then on grace periods are waited for by a thread of
+ * their own, as in ovs-vswitchd. */
+static inline void
+test_start_threads(void)
+{
+    xpthread_join(ovs_thread_create("first", test_first_thread, NULL), NULL);
+}
 
 struct test_settle {
     struct seq *seq;
@@ -39,8 +55,8 @@ test_settle_cb(struct test_settle *settle)
 }
 
 /* Waits until what this thread has postponed, and what that has postponed in its
- * turn, has been done, so that nothing seems to leak at exit.  There must have
- * been another thread, or poll_block() would wait for ever. */
+ * turn, has been done, so that nothing seems to leak at exit.  Needs
+ * test_start_threads(), or poll_block() would wait for ever. */
 static inline void
 test_settle(void)
 {

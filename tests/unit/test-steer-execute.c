@@ -598,12 +598,6 @@ test_stress(void **state OVS_UNUSED)
     ovs_mutex_unlock(&device_mutex);
 }
 
-static void *
-do_nothing(void *aux OVS_UNUSED)
-{
-    return NULL;
-}
-
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -620,9 +614,7 @@ main(int argc OVS_UNUSED, char *argv[])
 
     ovs_set_program_name(argv[0], "1.0");
 
-    /* From the first thread on, grace periods are waited for by a thread of
-     * their own, as in ovs-vswitchd. */
-    xpthread_join(ovs_thread_create("first", do_nothing, NULL), NULL);
+    test_start_threads();
 
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
     test_settle();
