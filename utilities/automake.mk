@@ -25,12 +25,12 @@ pkglibexec_PROGRAMS += utilities/mbox-bench-mb
 utilities_mbox_bench_mb_SOURCES = utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
-# Reader of the traces of mbox-ids.
+# Reader of the traces of middleboxes.
 bin_PROGRAMS += utilities/mbox-trace-check
 utilities_mbox_trace_check_SOURCES = \
-	middleboxes/ids/ids-trace-format.c \
-	middleboxes/ids/ids-trace.h \
+	middleboxes/common/packet-trace-format.c \
+	middleboxes/common/packet-trace.h \
 	utilities/mbox-trace-check.c
 utilities_mbox_trace_check_CPPFLAGS = \
-	$(AM_CPPFLAGS) -I $(top_srcdir)/middleboxes/ids
+	$(AM_CPPFLAGS) -I $(top_srcdir)/middleboxes/common
 dist_man_MANS += utilities/mbox-trace-check.1

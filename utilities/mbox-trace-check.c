@@ -19,7 +19,7 @@
  *
  * Reads the traces of all instances that packets went through, puts their
  * records in order of time, and checks that each packet was processed once and
- * in order.  Documentation/ids-trace.md describes the format and how loss,
+ * in order.  Documentation/packet-trace.md describes the format and how loss,
  * reordering and duplication are told. */
 
 #include <config.h>
@@ -31,10 +31,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ids-trace.h"
+#include "packet-trace.h"
 
 struct records {
-    struct ids_trace_record *records;
+    struct packet_trace_record *records;
     size_t n, allocated;
 };
 
@@ -89,8 +89,8 @@ static void
 read_trace(const char *name, const struct options *options,
            struct records *all)
 {
-    uint8_t header[IDS_TRACE_HEADER_LEN];
-    uint8_t bytes[IDS_TRACE_RECORD_LEN];
+    uint8_t header[PACKET_TRACE_HEADER_LEN];
+    uint8_t bytes[PACKET_TRACE_RECORD_LEN];
     FILE *file = fopen(name, "re");
     size_t n;
 
@@ -98,12 +98,12 @@ read_trace(const char *name, const struct options *options,
         fatal("%s: %s", name, strerror(errno));
     }
     if (fread(header, sizeof header, 1, file) != 1
-        || memcmp(header, IDS_TRACE_MAGIC, 8)
-        || get_u32(header + 12) != IDS_TRACE_RECORD_LEN) {
+        || memcmp(header, PACKET_TRACE_MAGIC, 8)
+        || get_u32(header + 12) != PACKET_TRACE_RECORD_LEN) {
         fatal("%s: not a trace", name);
     }
     while ((n = fread(bytes, 1, sizeof bytes, file)) == sizeof bytes) {
-        struct ids_trace_record *record;
+        struct packet_trace_record *record;
 
         if (all->n >= all->allocated) {
             all->allocated = all->allocated ? all->allocated * 2 : 65536;
@@ -114,7 +114,7 @@ read_trace(const char *name, const struct options *options,
             }
         }
         record = &all->records[all->n];
-        if (!ids_trace_decode(record, bytes)) {
+        if (!packet_trace_decode(record, bytes)) {
             fatal("%s: record %zu is damaged", name, all->n);
         }
         if (record->time >= options->from && record->time <= options->to) {
@@ -134,7 +134,7 @@ read_trace(const char *name, const struct options *options,
  * stable by itself and records of one trace are in order. */
 
 struct item {
-    struct ids_trace_record r;
+    struct packet_trace_record r;
     size_t rank;
 };
 
@@ -190,7 +190,7 @@ check_probes(struct item *items, size_t n, const struct options *options,
     uint64_t n_duplicates = 0;
 
     for (size_t i = 0; i < n; i++) {
-        const struct ids_trace_record *r = &items[i].r;
+        const struct packet_trace_record *r = &items[i].r;
 
         result->latencies[result->n_latencies++]
             = r->time > r->sent ? r->time - r->sent : 0;
@@ -249,13 +249,13 @@ check_connection(const struct item *items, size_t n,
     }
     result->streams++;
     for (size_t i = 0; i < n; i++) {
-        const struct ids_trace_record *r = &items[i].r;
+        const struct packet_trace_record *r = &items[i].r;
         uint32_t len = r->sent & UINT32_MAX;
-        uint32_t seq = r->seq + !!(r->sent & IDS_TRACE_SYN);
+        uint32_t seq = r->seq + !!(r->sent & PACKET_TRACE_SYN);
 
         result->segments++;
         if (!len) {
-            if (r->sent & IDS_TRACE_SYN && !started) {
+            if (r->sent & PACKET_TRACE_SYN && !started) {
                 /* Far from 0, so that earlier numbers are not negative. */
                 next = (UINT64_C(1) << 33) + seq;
                 started = true;
@@ -301,7 +301,7 @@ check_tcp(const struct item *items, size_t n, struct tcp_result *result)
     uint64_t syn = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (!(items[i].r.sent & IDS_TRACE_SYN)) {
+        if (!(items[i].r.sent & PACKET_TRACE_SYN)) {
             continue;
         }
         if (i > start && !(has_syn && syn == items[i].r.seq)) {
@@ -393,17 +393,17 @@ check(const struct records *all, const struct options *options)
 
     size_t end;
     for (size_t start = 0; start < all->n; start = end) {
-        const struct ids_trace_record *r = &items[start].r;
+        const struct packet_trace_record *r = &items[start].r;
 
         for (end = start + 1; end < all->n; end++) {
-            const struct ids_trace_record *next = &items[end].r;
+            const struct packet_trace_record *next = &items[end].r;
 
             if (next->kind != r->kind || next->flow != r->flow
                 || next->dir != r->dir) {
                 break;
             }
         }
-        if (r->kind == IDS_TRACE_PROBE) {
+        if (r->kind == PACKET_TRACE_PROBE) {
             check_probes(items + start, end - start, options, &probes);
         } else {
             check_tcp(items + start, end - start, &tcp);

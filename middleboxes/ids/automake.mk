@@ -22,8 +22,6 @@ middleboxes_ids_libids_la_SOURCES = \
 	middleboxes/ids/ids-frame.h \
 	middleboxes/ids/ids-http.c \
 	middleboxes/ids/ids-http.h \
-	middleboxes/ids/ids-log.c \
-	middleboxes/ids/ids-log.h \
 	middleboxes/ids/ids-pcap.c \
 	middleboxes/ids/ids-pcap.h \
 	middleboxes/ids/ids-private.h \
@@ -39,17 +37,14 @@ middleboxes_ids_libids_la_SOURCES = \
 	middleboxes/ids/ids-state.c \
 	middleboxes/ids/ids-tcp.c \
 	middleboxes/ids/ids-tcp.h \
-	middleboxes/ids/ids-trace-format.c \
-	middleboxes/ids/ids-trace.c \
-	middleboxes/ids/ids-trace.h \
 	middleboxes/ids/ids.c \
 	middleboxes/ids/ids.h
 middleboxes_ids_libids_la_CPPFLAGS = $(AM_CPPFLAGS) $(IDS_CPPFLAGS)
 middleboxes_ids_libids_la_LIBADD = \
-	lib/libmboxbase.la $(HYPERSCAN_LIBS) $(JSONC_LIBS) $(PTHREAD_LIBS)
+	middleboxes/common/libcommon.la $(HYPERSCAN_LIBS)
 
 IDS_CPPFLAGS = \
-	-I $(top_srcdir)/middleboxes/ids $(HYPERSCAN_CFLAGS) $(JSONC_CFLAGS)
+	-I $(top_srcdir)/middleboxes/ids $(COMMON_CPPFLAGS) $(HYPERSCAN_CFLAGS)
 
 bin_PROGRAMS += middleboxes/ids/mbox-ids
 middleboxes_ids_mbox_ids_SOURCES = \

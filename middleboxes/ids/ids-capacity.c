@@ -24,8 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "event-log.h"
 #include "ids-frame.h"
-#include "ids-log.h"
 #include "ids-private.h"
 #include "ids-scan.h"
 #include "ids-sig.h"
@@ -242,7 +242,7 @@ measure_memory(struct driver *d, struct ids_config *config, size_t n,
     for (size_t i = 0; i < n; i++) {
         open_flow(d, i);
     }
-    ids_log_flush(config->log);
+    event_log_flush(config->log);
     size_t busy = heap_in_use() - before;
 
     for (int i = 0; i < 100; i++) {
@@ -278,7 +278,7 @@ ids_capacity(const struct ids_sigs *sigs, size_t n_flows)
     struct ids_config config = { .sigs = sigs };
 
     if (!d || !object
-        || ids_log_open("/dev/null", "capacity", NULL, NULL, &config.log)) {
+        || event_log_open("/dev/null", "capacity", NULL, NULL, &config.log)) {
         abort();
     }
     config.scan = ids_scan_create(&scan_config);
@@ -293,6 +293,6 @@ ids_capacity(const struct ids_sigs *sigs, size_t n_flows)
     json_object_put(object);
     ids_destroy(d->ids);
     ids_scan_destroy(config.scan);
-    ids_log_close(config.log);
+    event_log_close(config.log);
     free(d);
 }

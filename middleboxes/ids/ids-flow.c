@@ -23,31 +23,8 @@
 
 #define MIN_BUCKETS 1024
 
-static void
-list_init(struct ids_list *list)
-{
-    list->prev = list->next = list;
-}
-
-static void
-list_push_back(struct ids_list *list, struct ids_list *node)
-{
-    node->prev = list->prev;
-    node->next = list;
-    list->prev->next = node;
-    list->prev = node;
-}
-
-static void
-list_remove(struct ids_list *node)
-{
-    node->prev->next = node->next;
-    node->next->prev = node->prev;
-    list_init(node);
-}
-
 static struct ids_flow *
-flow_from_timer(struct ids_list *timer)
+flow_from_timer(struct wheel_timer *timer)
 {
     return (struct ids_flow *) timer;
 }
@@ -69,10 +46,7 @@ ids_table_init(struct ids_table *table, uint64_t now)
     table->buckets = alloc_buckets(MIN_BUCKETS);
     table->mask = MIN_BUCKETS - 1;
     table->n = 0;
-    table->slot = now >> IDS_WHEEL_SHIFT;
-    for (size_t i = 0; i < IDS_WHEEL_SLOTS; i++) {
-        list_init(&table->wheel[i]);
-    }
+    wheel_init(&table->wheel, now);
 
     /* Unpredictable, lest somebody fills one bucket. */
     if (getrandom(&table->basis, sizeof table->basis, GRND_NONBLOCK)
@@ -109,7 +83,7 @@ ids_flow_create(const struct mbox_key *key, bool client_is_dst)
     if (!flow) {
         abort();
     }
-    list_init(&flow->timer);
+    wheel_timer_init(&flow->timer);
     flow->key = *key;
     flow->client_is_dst = client_is_dst;
     if (key->proto == IPPROTO_TCP) {
@@ -149,21 +123,6 @@ table_grow(struct ids_table *table)
     table->mask = mask;
 }
 
-/* Puts 'flow', which is in no slot, where it is found by 'wake'. */
-static void
-schedule(struct ids_table *table, struct ids_flow *flow, uint64_t wake)
-{
-    uint64_t slot = wake >> IDS_WHEEL_SHIFT;
-
-    if (slot < table->slot) {
-        slot = table->slot;
-    } else if (slot > table->slot + IDS_WHEEL_SLOTS - 1) {
-        slot = table->slot + IDS_WHEEL_SLOTS - 1;
-    }
-    flow->wake = wake;
-    list_push_back(&table->wheel[slot % IDS_WHEEL_SLOTS], &flow->timer);
-}
-
 void
 ids_table_insert(struct ids_table *table, struct ids_flow *flow,
                  uint64_t wake)
@@ -177,7 +136,7 @@ ids_table_insert(struct ids_table *table, struct ids_flow *flow,
     flow->next = *bucket;
     *bucket = flow;
     table->n++;
-    schedule(table, flow, wake);
+    wheel_wake(&table->wheel, &flow->timer, wake);
 }
 
 void
@@ -190,50 +149,35 @@ ids_table_remove(struct ids_table *table, struct ids_flow *flow)
     }
     *p = flow->next;
     table->n--;
-    list_remove(&flow->timer);
+    wheel_remove(&flow->timer);
 }
 
 void
 ids_table_wake(struct ids_table *table, struct ids_flow *flow, uint64_t wake)
 {
-    if (flow->timer.next == &flow->timer || wake < flow->wake) {
-        list_remove(&flow->timer);
-        schedule(table, flow, wake);
-    }
+    wheel_wake(&table->wheel, &flow->timer, wake);
+}
+
+struct look_ctx {
+    void (*look)(void *aux, struct ids_flow *);
+    void *aux;
+};
+
+static void
+look_at_timer(void *ctx_, struct wheel_timer *timer)
+{
+    const struct look_ctx *ctx = ctx_;
+
+    ctx->look(ctx->aux, flow_from_timer(timer));
 }
 
 void
 ids_table_advance(struct ids_table *table, uint64_t now,
                   void (*look)(void *aux, struct ids_flow *), void *aux)
 {
-    uint64_t end = now >> IDS_WHEEL_SHIFT;
+    struct look_ctx ctx = { look, aux };
 
-    /* After a pause of the whole wheel's span each slot is looked at once. */
-    if (end > table->slot + IDS_WHEEL_SLOTS) {
-        table->slot = end - IDS_WHEEL_SLOTS;
-    }
-
-    /* The slot that 'now' is in is left for later: it is not over. */
-    while (table->slot < end) {
-        struct ids_list *head = &table->wheel[table->slot % IDS_WHEEL_SLOTS];
-        struct ids_list due;
-
-        if (head->next == head) {
-            table->slot++;
-            continue;
-        }
-        due = *head;
-        due.prev->next = due.next->prev = &due;
-        list_init(head);
-        table->slot++;
-
-        while (due.next != &due) {
-            struct ids_flow *flow = flow_from_timer(due.next);
-
-            list_remove(&flow->timer);
-            look(aux, flow);
-        }
-    }
+    wheel_advance(&table->wheel, now, look_at_timer, &ctx);
 }
 
 int

@@ -22,17 +22,15 @@
  *
  * One table per worker, used by its thread only.  A flow holds as little as it
  * can while it is idle: buffers exist only while something is in them, and
- * Vectorscan's stream state is kept compressed (ids-sig.h).
- *
- * Timers are a wheel of lists: a flow is in the slot in which it must be looked
- * at next, which is never later than when it must be; a packet does not touch
- * the wheel unless it brings that time forward. */
+ * Vectorscan's stream state is kept compressed (ids-sig.h).  Each flow has a
+ * timer in the table's wheel. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "ids-rules.h"
 #include "mbox-key.h"
+#include "wheel.h"
 
 struct ids_http;
 
@@ -107,19 +105,14 @@ struct ids_tcp {
     bool not_http;              /* What the client sends is not HTTP. */
 };
 
-struct ids_list {
-    struct ids_list *prev, *next;
-};
-
 struct ids_flow {
-    struct ids_list timer;      /* First: see flow_from_timer(). */
+    struct wheel_timer timer;   /* First: see flow_from_timer(). */
     struct ids_flow *next;      /* In its hash bucket. */
     struct ids_tcp *tcp;        /* NULL unless TCP. */
     uint32_t *marks;            /* Sorted; see ids-sig.h. */
     uint64_t id;                /* As in the log; moves with the flow. */
     uint64_t start;             /* Microseconds since 1970. */
     uint64_t last_seen;         /* CLOCK_MONOTONIC, ns. */
-    uint64_t wake;              /* When it is to be looked at. */
     uint64_t n_packets[2];      /* By enum ids_dir. */
     uint64_t n_bytes[2];        /* Frames. */
     struct mbox_key key;        /* Canonical. */
@@ -128,16 +121,12 @@ struct ids_flow {
     bool client_is_dst;         /* The client is the canonical key's 'dst'. */
 };
 
-#define IDS_WHEEL_SLOTS 512     /* Times 2**27 ns: 68 s ahead. */
-#define IDS_WHEEL_SHIFT 27
-
 struct ids_table {
     struct ids_flow **buckets;
     size_t mask;                /* Number of buckets, minus 1. */
     size_t n;
     uint32_t basis;
-    uint64_t slot;              /* Next slot to look at: time >> SHIFT. */
-    struct ids_list wheel[IDS_WHEEL_SLOTS];
+    struct wheel wheel;
 };
 
 void ids_table_init(struct ids_table *, uint64_t now);
@@ -153,23 +142,12 @@ struct ids_flow *ids_flow_create(const struct mbox_key *canonical,
 /* Frees a flow that is in no table, except what 'tcp' points to. */
 void ids_flow_free(struct ids_flow *);
 
-/* Adds 'flow', which is to be looked at when 'wake' has come (at the next
- * ids_table_advance() after the end of the slot that it is in). */
+/* Adds 'flow', which is to be looked at when 'wake' has come. */
 void ids_table_insert(struct ids_table *, struct ids_flow *, uint64_t wake);
 void ids_table_remove(struct ids_table *, struct ids_flow *);
 
-/* Makes sure that 'flow' is looked at when 'wake' has come.  A later time than
- * before is ignored, except for a flow that is being looked at. */
+/* See wheel_wake(). */
 void ids_table_wake(struct ids_table *, struct ids_flow *, uint64_t wake);
-
-/* True if at 'now' the slot that 'time' is in is over.  A flow that is due is
- * one whose time's slot is over, so that what happens to it does not depend on
- * when else it was looked at. */
-static inline bool
-ids_wheel_is_over(uint64_t time, uint64_t now)
-{
-    return time >> IDS_WHEEL_SHIFT < now >> IDS_WHEEL_SHIFT;
-}
 
 /* Calls 'look' for the flows due by 'now', which are out of the wheel during
  * the call: it must call ids_table_wake() or ids_table_remove(). */

@@ -50,8 +50,8 @@ struct program {
 
     struct ids_rules *rules;
     struct ids_sigs *sigs;
-    struct ids_log *log;
-    struct ids_trace *trace;
+    struct event_log *log;
+    struct packet_trace *trace;
     struct ids_scan *scan;
     struct mbox *mbox;
     struct worker workers[MAX_WORKERS];

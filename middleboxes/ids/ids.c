@@ -24,11 +24,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "event-log.h"
 #include "ids-http.h"
-#include "ids-log.h"
 #include "ids-private.h"
 #include "ids-scan.h"
-#include "ids-trace.h"
+#include "packet-trace.h"
 
 #define SECOND UINT64_C(1000000000)
 
@@ -134,6 +134,21 @@ add_string(struct json_object *object, const char *name, const char *value)
     json_object_object_add(object, name, json_object_new_string(value));
 }
 
+/* Adds the flow's id, addresses and ports as seen by 'dir', and so on. */
+static void
+add_flow(struct json_object *event, const struct ids_flow *flow,
+         enum ids_dir dir)
+{
+    struct mbox_key key;
+
+    ids_flow_dir_key(flow, dir, &key);
+    json_object_object_add(event, "flow_id",
+                           json_object_new_uint64(flow->id));
+    event_log_add_key(event, &key);
+    add_string(event, "direction",
+               dir == IDS_TO_SERVER ? "to_server" : "to_client");
+}
+
 static struct json_object *
 new_alert(uint32_t gid, uint32_t sid, uint32_t rev, const char *msg,
           const char *classtype, unsigned int severity)
@@ -157,17 +172,17 @@ log_scan(struct ids *ids, const struct mbox_key *key,
          enum ids_scan_verdict verdict, uint32_t n)
 {
     bool ports = verdict == IDS_SCAN_PORTS;
-    struct json_object *event = ids_log_event(
+    struct json_object *event = event_log_new(
         ids->config.log, "alert", wall_time(ids, ids->now));
 
-    ids_log_add_key(event, key);
+    event_log_add_key(event, key);
     json_object_object_add(
         event, "alert",
         new_alert(IDS_SCAN_GID,
                   ports ? IDS_SCAN_SID_PORTS : IDS_SCAN_SID_HOSTS, 1,
                   ports ? "port scan" : "host sweep", "attempted-recon", 2));
     add_u64(event, ports ? "distinct_ports" : "distinct_hosts", n);
-    ids_log_write(ids->config.log, event);
+    event_log_write(ids->config.log, event);
     ids->stats.alerts++;
 }
 
@@ -181,12 +196,12 @@ log_http(void *ctx_, const struct ids_http_request *r, uint32_t index)
 {
     struct http_ctx *ctx = ctx_;
     struct ids *ids = ctx->ids;
-    struct json_object *event = ids_log_event(
+    struct json_object *event = event_log_new(
         ids->config.log, "http", wall_time(ids, ids->now));
     struct json_object *http = json_object_new_object();
     char protocol[16];
 
-    ids_log_add_flow(event, ctx->flow, IDS_TO_SERVER);
+    add_flow(event, ctx->flow, IDS_TO_SERVER);
     add_u64(event, "tx_id", index);
     if (r->host) {
         add_foreign_string(http, "hostname", r->host);
@@ -203,7 +218,7 @@ log_http(void *ctx_, const struct ids_http_request *r, uint32_t index)
                                json_object_new_boolean(true));
     }
     json_object_object_add(event, "http", http);
-    ids_log_write(ids->config.log, event);
+    event_log_write(ids->config.log, event);
     ids->stats.http_requests++;
 }
 
@@ -227,20 +242,20 @@ log_flow(struct ids *ids, const struct ids_flow *flow, enum ids_end reason)
         [IDS_END_TIMEOUT] = "timeout", [IDS_END_CLOSED] = "closed",
         [IDS_END_REUSED] = "reused", [IDS_END_SHUTDOWN] = "shutdown",
     };
-    struct json_object *event = ids_log_event(
+    struct json_object *event = event_log_new(
         ids->config.log, "flow", wall_time(ids, ids->now));
     struct json_object *object = json_object_new_object();
-    char buf[IDS_TIME_STRLEN];
+    char buf[EVENT_TIME_STRLEN];
 
-    ids_log_add_flow(event, flow, IDS_TO_SERVER);
+    add_flow(event, flow, IDS_TO_SERVER);
     json_object_object_del(event, "direction");
     add_u64(object, "pkts_toserver", flow->n_packets[IDS_TO_SERVER]);
     add_u64(object, "pkts_toclient", flow->n_packets[IDS_TO_CLIENT]);
     add_u64(object, "bytes_toserver", flow->n_bytes[IDS_TO_SERVER]);
     add_u64(object, "bytes_toclient", flow->n_bytes[IDS_TO_CLIENT]);
-    ids_format_time(flow->start, buf);
+    event_format_time(flow->start, buf);
     add_string(object, "start", buf);
-    ids_format_time(wall_time(ids, flow->last_seen), buf);
+    event_format_time(wall_time(ids, flow->last_seen), buf);
     add_string(object, "end", buf);
     add_string(object, "reason", reasons[reason]);
     json_object_object_add(object, "alerted",
@@ -266,7 +281,7 @@ log_flow(struct ids *ids, const struct ids_flow *flow, enum ids_end reason)
         }
         json_object_object_add(event, "tcp", object);
     }
-    ids_log_write(ids->config.log, event);
+    event_log_write(ids->config.log, event);
 }
 
 /* Detection. */
@@ -283,15 +298,15 @@ log_alert(const struct match_ctx *ctx, const struct ids_rule *rule,
           uint64_t end)
 {
     struct ids *ids = ctx->ids;
-    struct json_object *event = ids_log_event(
+    struct json_object *event = event_log_new(
         ids->config.log, "alert", wall_time(ids, ids->now));
 
-    ids_log_add_flow(event, ctx->flow, ctx->dir);
+    add_flow(event, ctx->flow, ctx->dir);
     json_object_object_add(event, "alert",
                            new_alert(1, rule->sid, rule->rev, rule->msg,
                                      rule->classtype, rule->priority));
     add_u64(event, "stream_offset", ctx->base + end);
-    ids_log_write(ids->config.log, event);
+    event_log_write(ids->config.log, event);
     ids->stats.alerts++;
 }
 
@@ -398,16 +413,16 @@ stream_anomaly(void *ids_, struct ids_flow *flow, enum ids_dir dir,
         return;
     }
 
-    struct json_object *event = ids_log_event(
+    struct json_object *event = event_log_new(
         ids->config.log, "anomaly", wall_time(ids, ids->now));
     struct json_object *object = json_object_new_object();
 
-    ids_log_add_flow(event, flow, dir);
+    add_flow(event, flow, dir);
     add_string(object, "type", "stream");
     add_string(object, "event", ids_anomaly_to_string(anomaly));
     json_object_object_add(event, "anomaly", object);
     add_u64(event, "stream_offset", flow->tcp->half[dir].offset);
-    ids_log_write(ids->config.log, event);
+    event_log_write(ids->config.log, event);
     ids->stats.anomalies++;
 }
 
@@ -470,7 +485,7 @@ look_at_flow(void *ids_, struct ids_flow *flow)
 {
     struct ids *ids = ids_;
 
-    if (ids_wheel_is_over(flow->last_seen + timeout(flow), ids->now)) {
+    if (wheel_is_over(flow->last_seen + timeout(flow), ids->now)) {
         struct mbox_key key = flow->key;
 
         if (ids->config.is_pending
@@ -489,8 +504,8 @@ look_at_flow(void *ids_, struct ids_flow *flow)
         return;
     }
     if (has_open_streams(flow)
-        && ids_wheel_is_over(flow->last_seen + IDS_PACK_SECONDS * SECOND,
-                             ids->now)) {
+        && wheel_is_over(flow->last_seen + IDS_PACK_SECONDS * SECOND,
+                         ids->now)) {
         ids_sig_pack(ids->scanner, &flow->tcp->half[0].sig);
         ids_sig_pack(ids->scanner, &flow->tcp->half[1].sig);
     }
@@ -630,7 +645,7 @@ ids_packet(struct ids *ids, uint64_t now, const void *frame_, size_t len,
         l4_len = layout->l3_end - layout->l4_ofs;
     }
     if (ids->config.trace && l4_len) {
-        ids_trace_packet(ids->config.trace, now, key, l4, l4_len);
+        packet_trace_packet(ids->config.trace, now, key, l4, l4_len);
     }
     if (layout->first_frag || layout->later_frag) {
         ids->stats.fragments++;
@@ -717,17 +732,17 @@ ids_stats_add(struct ids_stats *a, const struct ids_stats *b)
 }
 
 void
-ids_log_stats(struct ids_log *log, const struct ids_stats *stats,
+ids_log_stats(struct event_log *log, const struct ids_stats *stats,
               size_t n_flows, uint64_t wall)
 {
-    struct json_object *event = ids_log_event(log, "stats", wall);
+    struct json_object *event = event_log_new(log, "stats", wall);
     struct json_object *object = json_object_new_object();
 
     add_u64(object, "flows", n_flows);
     for (size_t i = 0; i < N_COUNTERS; i++) {
         add_u64(object, counters[i].name, *counter(stats, i));
     }
-    add_u64(object, "events_lost", ids_log_n_lost(log));
+    add_u64(object, "events_lost", event_log_n_lost(log));
     json_object_object_add(event, "stats", object);
-    ids_log_write(log, event);
+    event_log_write(log, event);
 }

@@ -31,18 +31,18 @@
 #include "ids-flow.h"
 #include "mbox-key.h"
 
-struct ids_log;
+struct event_log;
 struct ids_scan;
 struct ids_sigs;
-struct ids_trace;
+struct packet_trace;
 struct json_object;
 struct mbox_writer;
 
 struct ids_config {
     const struct ids_sigs *sigs;
-    struct ids_log *log;
+    struct event_log *log;
     struct ids_scan *scan;
-    struct ids_trace *trace;    /* Or NULL. */
+    struct packet_trace *trace;    /* Or NULL. */
     uint64_t now;               /* At the start, as 'now' everywhere: ns. */
     uint64_t wall;              /* The same time in us since 1970. */
 
@@ -115,7 +115,7 @@ const struct ids_stats *ids_get_stats(const struct ids *);
 void ids_stats_add(struct ids_stats *a, const struct ids_stats *b);
 
 /* Logs a "stats" event. */
-void ids_log_stats(struct ids_log *, const struct ids_stats *,
+void ids_log_stats(struct event_log *, const struct ids_stats *,
                    size_t n_flows, uint64_t wall);
 
 /* Per-flow state (ids-state.c).  Keys are canonical.  All return 0 or a

@@ -28,16 +28,16 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#include "event-log.h"
 #include "ids-capacity.h"
-#include "ids-log.h"
 #include "ids-pcap.h"
 #include "ids-program.h"
 #include "ids-rules.h"
 #include "ids-scan.h"
 #include "ids-sig.h"
-#include "ids-trace.h"
 #include "ids.h"
 #include "mbox.h"
+#include "packet-trace.h"
 
 /* For signal handlers. */
 static struct mbox *running;
@@ -126,8 +126,8 @@ publish_stats(struct worker *w)
 static void
 flush_files(struct program *program)
 {
-    ids_log_flush(program->log);
-    if (program->trace && ids_trace_flush(program->trace)
+    event_log_flush(program->log);
+    if (program->trace && packet_trace_flush(program->trace)
         && !program->trace_failed) {
         program->trace_failed = true;
         message(LOG_ERR, "%s: records are being lost: %s",
@@ -149,7 +149,7 @@ on_tick(void *program_, unsigned int worker, uint64_t now)
         int error;
 
         reopen_log = 0;
-        error = ids_log_reopen(program->log);
+        error = event_log_reopen(program->log);
         if (error) {
             message(LOG_ERR, "%s: cannot be opened again: %s",
                     program->log_file, strerror(-error));
@@ -431,15 +431,15 @@ load_rules(struct program *program)
 static void
 open_files(struct program *program)
 {
-    int error = ids_log_open(program->log_file, program->options.name,
-                             on_log_error, program, &program->log);
+    int error = event_log_open(program->log_file, program->options.name,
+                               on_log_error, program, &program->log);
 
     if (error) {
         fatal("%s: %s", program->log_file, strerror(-error));
     }
     if (program->trace_file) {
-        error = ids_trace_open(program->trace_file, program->options.name,
-                               &program->trace);
+        error = packet_trace_open(program->trace_file, program->options.name,
+                                  &program->trace);
         if (error) {
             fatal("%s: %s", program->trace_file, strerror(-error));
         }
@@ -558,12 +558,12 @@ finish(struct program *program)
         ids_destroy(program->workers[i].ids);
     }
     ids_scan_destroy(program->scan);
-    trace_error = ids_trace_close(program->trace);
+    trace_error = packet_trace_close(program->trace);
     if (trace_error) {
         message(LOG_ERR, "%s: %s", program->trace_file,
                 strerror(-trace_error));
     }
-    error = ids_log_close(program->log);
+    error = event_log_close(program->log);
     if (error) {
         message(LOG_ERR, "%s: events were lost", program->log_file);
     }

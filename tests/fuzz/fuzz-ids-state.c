@@ -26,9 +26,9 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include "event-log.h"
 #include "fuzz-ids-state.h"
 #include "ids-frame.h"
-#include "ids-log.h"
 #include "ids-rules.h"
 #include "ids-scan.h"
 #include "ids-sig.h"
@@ -56,7 +56,7 @@ fuzz_ids_create(void)
         if (ids_rules_parse("fuzz", rules_text, strlen(rules_text), &rules,
                             &error)
             || ids_sigs_compile(rules, NULL, 0, &sigs, &error)
-            || ids_log_open("/dev/null", "fuzz", NULL, NULL, &config.log)) {
+            || event_log_open("/dev/null", "fuzz", NULL, NULL, &config.log)) {
             abort();
         }
         config.sigs = sigs;

@@ -22,7 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ids-log.h"
+#include "event-log.h"
 #include "ids-scan.h"
 #include "ids-sig.h"
 #include "mbox-wire.h"
@@ -109,7 +109,7 @@ core_init(struct core *core, const struct test_rules *rules)
     static const struct ids_scan_config scan = IDS_SCAN_CONFIG_INITIALIZER;
 
     memset(core, 0, sizeof *core);
-    core->log = ids_log_create_memory("test");
+    core->log = event_log_create_memory("test");
     core->scan = ids_scan_create(&scan);
 
     struct ids_config config = {
@@ -125,7 +125,7 @@ core_uninit(struct core *core)
 {
     ids_destroy(core->ids);
     ids_scan_destroy(core->scan);
-    ids_log_close(core->log);
+    event_log_close(core->log);
 }
 
 static void
@@ -261,8 +261,8 @@ split(const char *text, const char *type, char **lines, size_t n)
 char *
 core_events(struct core *a, struct core *b, const char *type)
 {
-    const char *texts[2] = { ids_log_text(a->log),
-                             b ? ids_log_text(b->log) : NULL };
+    const char *texts[2] = { event_log_text(a->log),
+                             b ? event_log_text(b->log) : NULL };
     size_t size = 1;
     size_t n = 0;
 

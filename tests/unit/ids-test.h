@@ -51,7 +51,7 @@ void test_rules_uninit(struct test_rules *);
 /* An instance. */
 struct core {
     struct ids *ids;
-    struct ids_log *log;
+    struct event_log *log;
     struct ids_scan *scan;
     int n_dirty_hosts;          /* Calls of 'dirty'. */
     int n_dirty_flows;

@@ -14,15 +14,16 @@
  * limitations under the License.
  */
 
-#ifndef IDS_TRACE_H
-#define IDS_TRACE_H 1
+#ifndef PACKET_TRACE_H
+#define PACKET_TRACE_H 1
 
 /* Trace of processed packets: an observer for tests
  * =================================================
  *
- * Records, independently of the IDS proper and of the switch, which packets an
- * instance processed, when, and in which order. Documentation/ids-trace.md
- * describes the format; mbox-trace-check(1) reads it.
+ * Records, independently of the middlebox proper and of the switch, which
+ * packets an instance processed, when, and in which order.
+ * Documentation/packet-trace.md describes the format; mbox-trace-check(1)
+ * reads it.
  *
  * Two kinds of packets are recorded: UDP datagrams whose payload begins with a
  * probe (a sequence number and the time it was sent), and TCP segments.  A
@@ -33,57 +34,58 @@
 #include <stdint.h>
 #include "mbox-key.h"
 
-#define IDS_PROBE_MAGIC "MBOXPRB1"
-#define IDS_PROBE_LEN 28        /* Magic, u32 flow, u64 seq, u64 time sent. */
+#define PROBE_MAGIC "MBOXPRB1"
+#define PROBE_LEN 28        /* Magic, u32 flow, u64 seq, u64 time sent. */
 
-#define IDS_TRACE_MAGIC "MBOXTRC1"
-#define IDS_TRACE_HEADER_LEN 16 /* Magic, u32 instance, u32 record length. */
-#define IDS_TRACE_RECORD_LEN 36
+#define PACKET_TRACE_MAGIC "MBOXTRC1"
+#define PACKET_TRACE_HEADER_LEN 16      /* Magic, u32 instance, u32 length of
+                                         * a record. */
+#define PACKET_TRACE_RECORD_LEN 36
 
-enum ids_trace_kind { IDS_TRACE_PROBE = 0, IDS_TRACE_TCP = 1 };
+enum packet_trace_kind { PACKET_TRACE_PROBE = 0, PACKET_TRACE_TCP = 1 };
 
 /* In 'sent' of a TCP record, above the payload's length in the low 32 bits. */
-#define IDS_TRACE_SYN (UINT64_C(1) << 32)
-#define IDS_TRACE_FIN (UINT64_C(1) << 33)
-#define IDS_TRACE_RST (UINT64_C(1) << 34)
+#define PACKET_TRACE_SYN (UINT64_C(1) << 32)
+#define PACKET_TRACE_FIN (UINT64_C(1) << 33)
+#define PACKET_TRACE_RST (UINT64_C(1) << 34)
 
-struct ids_trace_record {
+struct packet_trace_record {
     uint64_t time;              /* CLOCK_MONOTONIC when processed, ns. */
     uint32_t flow;              /* From the probe, or hash of the flow's key. */
     uint64_t seq;               /* From the probe, or TCP sequence number. */
     uint64_t sent;              /* From the probe, ns; TCP: see above. */
     uint32_t instance;          /* Hash of the instance's name. */
-    uint8_t kind;               /* enum ids_trace_kind. */
+    uint8_t kind;               /* enum packet_trace_kind. */
     uint8_t dir;                /* 0: the packet's key is canonical, or 1. */
 };
 
-void ids_trace_encode(const struct ids_trace_record *,
-                      uint8_t [IDS_TRACE_RECORD_LEN]);
+void packet_trace_encode(const struct packet_trace_record *,
+                         uint8_t [PACKET_TRACE_RECORD_LEN]);
 
 /* Returns false if the record has an unknown kind. */
-bool ids_trace_decode(struct ids_trace_record *,
-                      const uint8_t [IDS_TRACE_RECORD_LEN]);
+bool packet_trace_decode(struct packet_trace_record *,
+                         const uint8_t [PACKET_TRACE_RECORD_LEN]);
 
-uint32_t ids_trace_hash(const void *, size_t);
+uint32_t packet_trace_hash(const void *, size_t);
 
-struct ids_trace;
+struct packet_trace;
 
 /* Creates the file 'name', or empties it.  Returns 0 or a negative errno
  * value. */
-int ids_trace_open(const char *name, const char *instance,
-                   struct ids_trace **);
+int packet_trace_open(const char *name, const char *instance,
+                      struct packet_trace **);
 
 /* Records a packet of key 'key', with its payload in the 'len' bytes at
  * 'l4', the UDP or TCP header and what follows it; a packet that is neither
  * a probe nor TCP is ignored. 'l4' has been checked by nobody. */
-void ids_trace_packet(struct ids_trace *, uint64_t now,
-                      const struct mbox_key *key, const uint8_t *l4,
-                      size_t len);
+void packet_trace_packet(struct packet_trace *, uint64_t now,
+                         const struct mbox_key *key, const uint8_t *l4,
+                         size_t len);
 
 /* Writes out what is buffered.  Returns 0 or a negative errno value. */
-int ids_trace_flush(struct ids_trace *);
+int packet_trace_flush(struct packet_trace *);
 
 /* Returns 0, or a negative errno value if a record was lost. */
-int ids_trace_close(struct ids_trace *);
+int packet_trace_close(struct packet_trace *);
 
-#endif /* ids-trace.h */
+#endif /* packet-trace.h */

@@ -15,19 +15,17 @@
  */
 
 #include <config.h>
-#include "ids-trace.h"
+#include "packet-trace.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ids-tcp.h"
 #include "mbox-wire.h"
 
-#include <netinet/tcp.h>
-
-struct ids_trace {
+struct packet_trace {
     pthread_mutex_t mutex;
     FILE *file;
     uint32_t instance;
@@ -35,10 +33,10 @@ struct ids_trace {
 };
 
 int
-ids_trace_open(const char *name, const char *instance,
-               struct ids_trace **tracep)
+packet_trace_open(const char *name, const char *instance,
+                  struct packet_trace **tracep)
 {
-    struct ids_trace *trace = calloc(1, sizeof *trace);
+    struct packet_trace *trace = calloc(1, sizeof *trace);
     struct mbox_writer w;
 
     *tracep = NULL;
@@ -54,71 +52,73 @@ ids_trace_open(const char *name, const char *instance,
     }
     setvbuf(trace->file, NULL, _IOFBF, 1 << 16);
     pthread_mutex_init(&trace->mutex, NULL);
-    trace->instance = ids_trace_hash(instance, strlen(instance));
+    trace->instance = packet_trace_hash(instance, strlen(instance));
 
-    mbox_writer_init(&w, IDS_TRACE_HEADER_LEN);
-    mbox_put_bytes(&w, IDS_TRACE_MAGIC, strlen(IDS_TRACE_MAGIC));
+    mbox_writer_init(&w, PACKET_TRACE_HEADER_LEN);
+    mbox_put_bytes(&w, PACKET_TRACE_MAGIC, strlen(PACKET_TRACE_MAGIC));
     mbox_put_u32(&w, trace->instance);
-    mbox_put_u32(&w, IDS_TRACE_RECORD_LEN);
+    mbox_put_u32(&w, PACKET_TRACE_RECORD_LEN);
     fwrite(w.data, 1, w.len, trace->file);
     mbox_writer_uninit(&w);
 
     *tracep = trace;
-    return ids_trace_flush(trace);
+    return packet_trace_flush(trace);
 }
 
 /* Returns false if the packet is not to be recorded. */
 static bool
 make_record(const struct mbox_key *key, const uint8_t *l4, size_t len,
-            struct ids_trace_record *record)
+            struct packet_trace_record *record)
 {
     if (key->proto == IPPROTO_UDP) {
         struct mbox_reader r;
 
-        if (len < 8 + IDS_PROBE_LEN || memcmp(l4 + 8, IDS_PROBE_MAGIC, 8)) {
+        if (len < 8 + PROBE_LEN || memcmp(l4 + 8, PROBE_MAGIC, 8)) {
             return false;
         }
         mbox_reader_init(&r, l4 + 16, len - 16);
-        record->kind = IDS_TRACE_PROBE;
+        record->kind = PACKET_TRACE_PROBE;
         record->flow = mbox_get_u32(&r);
         record->seq = mbox_get_u64(&r);
         record->sent = mbox_get_u64(&r);
         return true;
     } else if (key->proto == IPPROTO_TCP) {
-        struct ids_segment_info s;
+        size_t header_len = len < 20 ? 0 : (l4[12] >> 4) * 4;
+        struct mbox_reader r;
 
-        if (!ids_segment_parse(l4, len, &s)) {
+        if (header_len < 20 || header_len > len) {
             return false;
         }
-        record->kind = IDS_TRACE_TCP;
-        record->seq = s.seq;
-        record->sent = (s.len
-                        | (s.flags & TH_SYN ? IDS_TRACE_SYN : 0)
-                        | (s.flags & TH_FIN ? IDS_TRACE_FIN : 0)
-                        | (s.flags & TH_RST ? IDS_TRACE_RST : 0));
+        mbox_reader_init(&r, l4 + 4, 4);
+        record->kind = PACKET_TRACE_TCP;
+        record->seq = mbox_get_u32(&r);
+        record->sent = ((len - header_len)
+                        | (l4[13] & TH_SYN ? PACKET_TRACE_SYN : 0)
+                        | (l4[13] & TH_FIN ? PACKET_TRACE_FIN : 0)
+                        | (l4[13] & TH_RST ? PACKET_TRACE_RST : 0));
         return true;
     }
     return false;
 }
 
 void
-ids_trace_packet(struct ids_trace *trace, uint64_t now,
-                 const struct mbox_key *key, const uint8_t *l4, size_t len)
+packet_trace_packet(struct packet_trace *trace, uint64_t now,
+                    const struct mbox_key *key, const uint8_t *l4, size_t len)
 {
-    struct ids_trace_record record = {
+    struct packet_trace_record record = {
         .time = now, .instance = trace->instance,
     };
-    uint8_t bytes[IDS_TRACE_RECORD_LEN];
+    uint8_t bytes[PACKET_TRACE_RECORD_LEN];
     struct mbox_key canonical;
 
     if (!make_record(key, l4, len, &record)) {
         return;
     }
     record.dir = mbox_key_canonical(key, &canonical);
-    if (record.kind == IDS_TRACE_TCP) {
-        record.flow = ids_trace_hash(&canonical, sizeof canonical);
+    if (record.kind == PACKET_TRACE_TCP) {
+        record.flow = packet_trace_hash(&canonical, sizeof canonical);
     }
-    ids_trace_encode(&record, bytes);
+    packet_trace_encode(&record, bytes);
 
     pthread_mutex_lock(&trace->mutex);
     if (fwrite(bytes, 1, sizeof bytes, trace->file) != sizeof bytes
@@ -129,7 +129,7 @@ ids_trace_packet(struct ids_trace *trace, uint64_t now,
 }
 
 int
-ids_trace_flush(struct ids_trace *trace)
+packet_trace_flush(struct packet_trace *trace)
 {
     int error;
 
@@ -143,14 +143,14 @@ ids_trace_flush(struct ids_trace *trace)
 }
 
 int
-ids_trace_close(struct ids_trace *trace)
+packet_trace_close(struct packet_trace *trace)
 {
     int error;
 
     if (!trace) {
         return 0;
     }
-    error = ids_trace_flush(trace);
+    error = packet_trace_flush(trace);
     if (fclose(trace->file) && !error) {
         error = -errno;
     }

@@ -15,7 +15,7 @@
  */
 
 #include <config.h>
-#include "ids-log.h"
+#include "event-log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,10 +26,10 @@
 #include <string.h>
 #include <time.h>
 
-struct ids_log {
+struct event_log {
     char *name;                 /* NULL: memory. */
     char *instance;
-    ids_log_error_cb *error_cb;
+    event_log_error_cb *error_cb;
     void *error_aux;
 
     pthread_mutex_t mutex;
@@ -41,10 +41,10 @@ struct ids_log {
     size_t text_len;
 };
 
-static struct ids_log *
+static struct event_log *
 log_create(const char *name, const char *instance)
 {
-    struct ids_log *log = calloc(1, sizeof *log);
+    struct event_log *log = calloc(1, sizeof *log);
 
     if (!log || (name && !(log->name = strdup(name)))
         || !(log->instance = strdup(instance))) {
@@ -55,7 +55,7 @@ log_create(const char *name, const char *instance)
 }
 
 static void
-log_free(struct ids_log *log)
+log_free(struct event_log *log)
 {
     pthread_mutex_destroy(&log->mutex);
     free(log->name);
@@ -65,16 +65,17 @@ log_free(struct ids_log *log)
 }
 
 static bool
-is_stdout(const struct ids_log *log)
+is_stdout(const struct event_log *log)
 {
     return log->name && !strcmp(log->name, "-");
 }
 
 int
-ids_log_open(const char *name, const char *instance,
-             ids_log_error_cb *error_cb, void *aux, struct ids_log **logp)
+event_log_open(const char *name, const char *instance,
+               event_log_error_cb *error_cb, void *aux,
+               struct event_log **logp)
 {
-    struct ids_log *log = log_create(name, instance);
+    struct event_log *log = log_create(name, instance);
 
     log->error_cb = error_cb;
     log->error_aux = aux;
@@ -91,10 +92,10 @@ ids_log_open(const char *name, const char *instance,
     return 0;
 }
 
-struct ids_log *
-ids_log_create_memory(const char *instance)
+struct event_log *
+event_log_create_memory(const char *instance)
 {
-    struct ids_log *log = log_create(NULL, instance);
+    struct event_log *log = log_create(NULL, instance);
 
     log->file = open_memstream(&log->text, &log->text_len);
     if (!log->file) {
@@ -104,15 +105,15 @@ ids_log_create_memory(const char *instance)
 }
 
 const char *
-ids_log_text(struct ids_log *log)
+event_log_text(struct event_log *log)
 {
-    ids_log_flush(log);
+    event_log_flush(log);
     return log->text;
 }
 
 /* Reports a failure, once.  Needs the mutex. */
 static void
-fail(struct ids_log *log, int error)
+fail(struct event_log *log, int error)
 {
     log->n_lost += log->n_pending;
     log->n_pending = 0;
@@ -128,7 +129,7 @@ fail(struct ids_log *log, int error)
 
 /* Needs the mutex. */
 static void
-flush(struct ids_log *log)
+flush(struct event_log *log)
 {
     if (!log->n_pending) {
         return;
@@ -143,7 +144,7 @@ flush(struct ids_log *log)
 }
 
 void
-ids_log_flush(struct ids_log *log)
+event_log_flush(struct event_log *log)
 {
     pthread_mutex_lock(&log->mutex);
     flush(log);
@@ -151,7 +152,7 @@ ids_log_flush(struct ids_log *log)
 }
 
 int
-ids_log_reopen(struct ids_log *log)
+event_log_reopen(struct event_log *log)
 {
     FILE *file;
 
@@ -173,14 +174,14 @@ ids_log_reopen(struct ids_log *log)
 }
 
 int
-ids_log_close(struct ids_log *log)
+event_log_close(struct event_log *log)
 {
     int retval;
 
     if (!log) {
         return 0;
     }
-    ids_log_flush(log);
+    event_log_flush(log);
     if (!is_stdout(log) && fclose(log->file) && log->name) {
         fail(log, errno);
     }
@@ -190,7 +191,7 @@ ids_log_close(struct ids_log *log)
 }
 
 uint64_t
-ids_log_n_lost(struct ids_log *log)
+event_log_n_lost(struct event_log *log)
 {
     pthread_mutex_lock(&log->mutex);
     uint64_t n_lost = log->n_lost;
@@ -199,7 +200,7 @@ ids_log_n_lost(struct ids_log *log)
 }
 
 void
-ids_format_time(uint64_t time, char buf[IDS_TIME_STRLEN])
+event_format_time(uint64_t time, char buf[EVENT_TIME_STRLEN])
 {
     time_t seconds = time / 1000000;
     char date[24];
@@ -207,7 +208,7 @@ ids_format_time(uint64_t time, char buf[IDS_TIME_STRLEN])
 
     gmtime_r(&seconds, &tm);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(buf, IDS_TIME_STRLEN, "%s.%06u+0000", date,
+    snprintf(buf, EVENT_TIME_STRLEN, "%s.%06u+0000", date,
              (unsigned int) (time % 1000000));
 }
 
@@ -218,15 +219,15 @@ add_string(struct json_object *object, const char *name, const char *value)
 }
 
 struct json_object *
-ids_log_event(const struct ids_log *log, const char *type, uint64_t time)
+event_log_new(const struct event_log *log, const char *type, uint64_t time)
 {
     struct json_object *event = json_object_new_object();
-    char buf[IDS_TIME_STRLEN];
+    char buf[EVENT_TIME_STRLEN];
 
     if (!event) {
         abort();
     }
-    ids_format_time(time, buf);
+    event_format_time(time, buf);
     add_string(event, "timestamp", buf);
     add_string(event, "event_type", type);
     add_string(event, "instance", log->instance);
@@ -248,7 +249,7 @@ add_address(struct json_object *event, const char *name, uint8_t family,
 }
 
 void
-ids_log_add_key(struct json_object *event, const struct mbox_key *key)
+event_log_add_key(struct json_object *event, const struct mbox_key *key)
 {
     bool has_ports = (key->proto == IPPROTO_TCP || key->proto == IPPROTO_UDP
                       || key->proto == IPPROTO_SCTP);
@@ -291,21 +292,7 @@ ids_log_add_key(struct json_object *event, const struct mbox_key *key)
 }
 
 void
-ids_log_add_flow(struct json_object *event, const struct ids_flow *flow,
-                 enum ids_dir dir)
-{
-    struct mbox_key key;
-
-    ids_flow_dir_key(flow, dir, &key);
-    json_object_object_add(event, "flow_id",
-                           json_object_new_uint64(flow->id));
-    ids_log_add_key(event, &key);
-    add_string(event, "direction",
-               dir == IDS_TO_SERVER ? "to_server" : "to_client");
-}
-
-void
-ids_log_write(struct ids_log *log, struct json_object *event)
+event_log_write(struct event_log *log, struct json_object *event)
 {
     size_t len;
     const char *line = json_object_to_json_string_length(

@@ -14,72 +14,69 @@
  * limitations under the License.
  */
 
-#ifndef IDS_LOG_H
-#define IDS_LOG_H 1
+#ifndef EVENT_LOG_H
+#define EVENT_LOG_H 1
 
 /* Event log
  * =========
  *
- * One JSON object in each line, in the style of Suricata's EVE; mbox-ids(8)
- * lists the fields.  Shared by all threads.
+ * One JSON object in each line, in the style of Suricata's EVE; the manual
+ * page of each middlebox lists its fields.  Shared by all threads.
  *
- * Events are buffered; ids_log_flush(), called at every tick, writes them out,
- * so that they are in the file within 100 ms or so, and at the end.  A failure
- * to write is reported once until a write succeeds again; the events that were
- * lost are counted, and a reader finds no partial line but a last one. */
+ * Events are buffered; event_log_flush(), called at every tick, writes them
+ * out, so that they are in the file within 100 ms or so, and at the end.  A
+ * failure to write is reported once until a write succeeds again; the events
+ * that were lost are counted, and a reader finds no partial line but a last
+ * one. */
 
 #include <json-c/json_object.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "ids-flow.h"
+#include "mbox-key.h"
 
-struct ids_log;
+struct event_log;
 
 /* Called with a message, which is the caller's, when the log fails. */
-typedef void ids_log_error_cb(void *aux, const char *message);
+typedef void event_log_error_cb(void *aux, const char *message);
 
 /* Opens the log 'name' for appending ("-": standard output).  'instance' is
  * put in each event. Returns 0 or a negative errno value. */
-int ids_log_open(const char *name, const char *instance, ids_log_error_cb *,
-                 void *aux, struct ids_log **);
+int event_log_open(const char *name, const char *instance,
+                   event_log_error_cb *, void *aux, struct event_log **);
 
 /* Creates a log that keeps its lines in memory, for tests. */
-struct ids_log *ids_log_create_memory(const char *instance);
+struct event_log *event_log_create_memory(const char *instance);
 
 /* The text that a log in memory has so far, null-terminated. */
-const char *ids_log_text(struct ids_log *);
+const char *event_log_text(struct event_log *);
 
 /* Opens the file again, after it has been renamed; goes on with the old one if
  * that fails. Returns 0 or a negative errno value. */
-int ids_log_reopen(struct ids_log *);
+int event_log_reopen(struct event_log *);
 
 /* Flushes and closes.  Returns 0, or a negative errno value if any event was
  * lost since the log was opened. */
-int ids_log_close(struct ids_log *);
+int event_log_close(struct event_log *);
 
-void ids_log_flush(struct ids_log *);
+void event_log_flush(struct event_log *);
 
 /* Number of events that could not be written. */
-uint64_t ids_log_n_lost(struct ids_log *);
+uint64_t event_log_n_lost(struct event_log *);
 
 /* Starts an event of 'type' that happened at 'time' (microseconds since 1970).
- * The caller adds to it, and gives it to ids_log_write(). */
-struct json_object *ids_log_event(const struct ids_log *, const char *type,
-                                  uint64_t time);
-
-/* Adds the flow's id, addresses and ports as seen by 'dir', and so on. */
-void ids_log_add_flow(struct json_object *, const struct ids_flow *,
-                      enum ids_dir dir);
+ * The caller adds to it, and gives it to event_log_write(). */
+struct json_object *event_log_new(const struct event_log *, const char *type,
+                                    uint64_t time);
 
 /* Adds addresses and protocol of a packet's key. */
-void ids_log_add_key(struct json_object *, const struct mbox_key *);
+void event_log_add_key(struct json_object *, const struct mbox_key *);
 
 /* Writes and frees 'event'. */
-void ids_log_write(struct ids_log *, struct json_object *event);
+void event_log_write(struct event_log *, struct json_object *event);
 
 /* Writes 'time' (microseconds since 1970) as "2026-11-22T10:00:00.000000+0000"
  * to 'buf'. */
-#define IDS_TIME_STRLEN 40
-void ids_format_time(uint64_t time, char buf[IDS_TIME_STRLEN]);
+#define EVENT_TIME_STRLEN 40
+void event_format_time(uint64_t time, char buf[EVENT_TIME_STRLEN]);
 
-#endif /* ids-log.h */
+#endif /* event-log.h */

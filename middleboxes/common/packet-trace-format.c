@@ -15,7 +15,7 @@
  */
 
 #include <config.h>
-#include "ids-trace.h"
+#include "packet-trace.h"
 
 static void
 put_be(uint8_t *p, uint64_t value, size_t n)
@@ -38,8 +38,8 @@ get_be(const uint8_t *p, size_t n)
 }
 
 void
-ids_trace_encode(const struct ids_trace_record *r,
-                 uint8_t p[IDS_TRACE_RECORD_LEN])
+packet_trace_encode(const struct packet_trace_record *r,
+                    uint8_t p[PACKET_TRACE_RECORD_LEN])
 {
     put_be(p, r->time, 8);
     put_be(p + 8, r->flow, 4);
@@ -50,8 +50,8 @@ ids_trace_encode(const struct ids_trace_record *r,
 }
 
 bool
-ids_trace_decode(struct ids_trace_record *r,
-                 const uint8_t p[IDS_TRACE_RECORD_LEN])
+packet_trace_decode(struct packet_trace_record *r,
+                    const uint8_t p[PACKET_TRACE_RECORD_LEN])
 {
     uint32_t kind_dir = get_be(p + 32, 4);
 
@@ -62,11 +62,11 @@ ids_trace_decode(struct ids_trace_record *r,
     r->instance = get_be(p + 28, 4);
     r->kind = kind_dir >> 8;
     r->dir = kind_dir & 0xff;
-    return kind_dir >> 8 <= IDS_TRACE_TCP && r->dir <= 1;
+    return kind_dir >> 8 <= PACKET_TRACE_TCP && r->dir <= 1;
 }
 
 uint32_t
-ids_trace_hash(const void *data_, size_t len)
+packet_trace_hash(const void *data_, size_t len)
 {
     const uint8_t *data = data_;
     uint32_t hash = 2166136261u;        /* FNV-1a. */

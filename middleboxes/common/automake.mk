@@ -1,0 +1,29 @@
+# Copyright (c) 2026 The ovs-mbox authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# What several middleboxes share.
+noinst_LTLIBRARIES += middleboxes/common/libcommon.la
+middleboxes_common_libcommon_la_SOURCES = \
+	middleboxes/common/event-log.c \
+	middleboxes/common/event-log.h \
+	middleboxes/common/packet-trace-format.c \
+	middleboxes/common/packet-trace.c \
+	middleboxes/common/packet-trace.h \
+	middleboxes/common/wheel.c \
+	middleboxes/common/wheel.h
+middleboxes_common_libcommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(COMMON_CPPFLAGS)
+middleboxes_common_libcommon_la_LIBADD = \
+	lib/libmboxbase.la $(JSONC_LIBS) $(PTHREAD_LIBS)
+
+COMMON_CPPFLAGS = -I $(top_srcdir)/middleboxes/common $(JSONC_CFLAGS)
