@@ -130,9 +130,11 @@ channel_create(void)
     return ch;
 }
 
-int
-mbox_channel_connect(const char *address, const struct mbox_tls_config *config,
-                     struct mbox_channel **chp, char **errp)
+/* Connects with the context 'ctx' or, if it is null, the files of 'config'. */
+static int
+channel_connect(const char *address, const struct mbox_tls_config *config,
+                struct mbox_tls_ctx *ctx, struct mbox_channel **chp,
+                char **errp)
 {
     struct mbox_channel *ch = channel_create();
     int error;
@@ -142,13 +144,37 @@ mbox_channel_connect(const char *address, const struct mbox_tls_config *config,
         mbox_set_error(errp, "%s: %s", address, strerror(ENOMEM));
         return -ENOMEM;
     }
-    error = mbox_stream_open(&ch->stream, address, config, errp);
+    error = (ctx
+             ? mbox_stream_open_tls(&ch->stream, address, ctx, errp)
+             : mbox_stream_open(&ch->stream, address, config, errp));
     if (error) {
         mbox_channel_close(ch);
         return error;
     }
     *chp = ch;
     return 0;
+}
+
+int
+mbox_channel_connect(const char *address, const struct mbox_tls_config *config,
+                     struct mbox_channel **chp, char **errp)
+{
+    return channel_connect(address, config, NULL, chp, errp);
+}
+
+int
+mbox_channel_connect_like(const struct mbox_channel *other,
+                          const char *address, struct mbox_channel **chp,
+                          char **errp)
+{
+    return channel_connect(address, NULL, mbox_channel_tls_ctx__(other), chp,
+                           errp);
+}
+
+struct mbox_tls_ctx *
+mbox_channel_tls_ctx__(const struct mbox_channel *ch)
+{
+    return mbox_tls_get_ctx(ch->stream.tls);
 }
 
 struct mbox_channel *
@@ -703,6 +729,18 @@ mbox_channel_peer_name(const struct mbox_channel *ch, char *buf, size_t size)
         mbox_tls_peer_name(ch->stream.tls, buf, size);
     } else {
         buf[0] = '\0';
+    }
+}
+
+void
+mbox_channel_peer_fingerprint(const struct mbox_channel *ch,
+                              char fingerprint[MBOX_FINGERPRINT_LEN + 1])
+{
+    if (ch->stream.tls && !ch->stream.connecting) {
+        mbox_tls_peer_fingerprint(ch->stream.tls, fingerprint,
+                                  MBOX_FINGERPRINT_LEN + 1);
+    } else {
+        fingerprint[0] = '\0';
     }
 }
 

@@ -34,7 +34,9 @@
  * A channel belongs to one thread at a time, which does all I/O on it; nothing
  * blocks, except name resolution: HOST must be numeric.  Input and output are
  * bounded: a peer that sends a frame over MBOX_MSG_MAX, or does not read until
- * 'out_limit' bytes wait, gets its channel closed with -EPROTO or -ENOBUFS. */
+ * 'out_limit' bytes wait, gets its channel closed with -EPROTO or -ENOBUFS.  A
+ * TCP connection whose other end does not answer for MBOX_TCP_DEAD_MS, because
+ * its host is gone, ends with -ETIMEDOUT. */
 
 #include <poll.h>
 #include "mbox-msg.h"
@@ -42,6 +44,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define MBOX_TCP_DEAD_MS 30000
 
 struct mbox_channel;
 struct mbox_listener;
@@ -60,6 +64,12 @@ struct mbox_tls_config {
  * address and the cause. */
 int mbox_channel_connect(const char *address, const struct mbox_tls_config *,
                          struct mbox_channel **chp, char **errp);
+
+/* Same, to an address "ssl:HOST:PORT", with what the TLS channel 'other' has: key,
+ * certificates, CA.  No file is read. */
+int mbox_channel_connect_like(const struct mbox_channel *other,
+                              const char *address, struct mbox_channel **chp,
+                              char **errp);
 
 /* Makes a channel of a connected stream socket (takes ownership of 'fd').  If
  * it is none, the channel has failed from the start. NULL if out of memory. */
@@ -122,6 +132,11 @@ void mbox_channel_local_host(const struct mbox_channel *, char *, size_t);
 void mbox_channel_peer_name(const struct mbox_channel *, char *, size_t);
 bool mbox_channel_is_tls(const struct mbox_channel *);
 
+/* The SHA-256 fingerprint of that certificate, in MBOX_FINGERPRINT_LEN
+ * lower-case hexadecimal digits; "" likewise. */
+void mbox_channel_peer_fingerprint(const struct mbox_channel *,
+                                   char fingerprint[MBOX_FINGERPRINT_LEN + 1]);
+
 /* Why the channel failed, in words (names the file or the peer and the cause);
  * NULL while it is fine. */
 const char *mbox_channel_error(const struct mbox_channel *);
@@ -131,6 +146,12 @@ const char *mbox_channel_error(const struct mbox_channel *);
  * mbox_channel_connect(). */
 int mbox_listener_open(const char *address, const struct mbox_tls_config *,
                        struct mbox_listener **, char **errp);
+
+/* Same, at an address "pssl:...", with what the TLS channel 'other' has, which is
+ * not read again. */
+int mbox_listener_open_like(const struct mbox_channel *other,
+                            const char *address, struct mbox_listener **,
+                            char **errp);
 void mbox_listener_close(struct mbox_listener *);
 void mbox_listener_wait(const struct mbox_listener *, struct pollfd *);
 

@@ -42,7 +42,7 @@ struct mbox_listener {
     int spare_fd;               /* Given up to accept and refuse a connection
                                  * when descriptors run out. */
     struct mbox_tls_ctx *ctx;   /* NULL: unix socket. */
-    char *tls_files[N_TLS_FILES];
+    char *tls_files[N_TLS_FILES];       /* NULL: not to be read again. */
     struct stat tls_stats[N_TLS_FILES]; /* As they were read. */
 
     /* The unix socket, to be removed at the end if it is still ours. */
@@ -165,10 +165,21 @@ note_tls_files(struct mbox_listener *l, const struct mbox_tls_config *config)
     return 0;
 }
 
-/* 'port_host' is PORT or PORT:HOST. */
+/* Makes the context of the files of 'config'. */
+static int
+open_tls_files(struct mbox_listener *l, const struct mbox_tls_config *config,
+               char **errp)
+{
+    int error = mbox_tls_ctx_create(config, &l->ctx, errp);
+
+    return error ? error : note_tls_files(l, config);
+}
+
+/* 'port_host' is PORT or PORT:HOST.  'ctx' or 'config' is null. */
 static int
 listen_tls(struct mbox_listener *l, const char *port_host,
-           const struct mbox_tls_config *config, char **errp)
+           const struct mbox_tls_config *config, struct mbox_tls_ctx *ctx,
+           char **errp)
 {
     const char *colon = strchr(port_host, ':');
     size_t len = colon ? (size_t) (colon - port_host) : strlen(port_host);
@@ -187,12 +198,13 @@ listen_tls(struct mbox_listener *l, const char *port_host,
         return -EINVAL;
     }
 
-    int error = mbox_tls_ctx_create(config, &l->ctx, errp);
-    if (!error) {
-        error = note_tls_files(l, config);
-    }
-    if (error) {
-        return error;
+    if (ctx) {
+        l->ctx = mbox_tls_ctx_ref(ctx);
+    } else {
+        int error = open_tls_files(l, config, errp);
+        if (error) {
+            return error;
+        }
     }
 
     l->fd = socket(sa.ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
@@ -211,9 +223,10 @@ listen_tls(struct mbox_listener *l, const char *port_host,
     return 0;
 }
 
-int
-mbox_listener_open(const char *address, const struct mbox_tls_config *config,
-                   struct mbox_listener **lp, char **errp)
+static int
+listener_open(const char *address, const struct mbox_tls_config *config,
+              struct mbox_tls_ctx *ctx, struct mbox_listener **lp,
+              char **errp)
 {
     struct mbox_listener *l = calloc(1, sizeof *l);
     char *message = NULL;
@@ -228,10 +241,10 @@ mbox_listener_open(const char *address, const struct mbox_tls_config *config,
     } else {
         l->fd = -1;
         l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (!strncmp(address, "unix:", 5)) {
+        if (!strncmp(address, "unix:", 5) && !ctx) {
             error = listen_unix(l, address + 5);
         } else if (!strncmp(address, "pssl:", 5)) {
-            error = listen_tls(l, address + 5, config, &message);
+            error = listen_tls(l, address + 5, config, ctx, &message);
         } else {
             mbox_set_error(&message, "%s: expected unix:PATH or "
                            "pssl:PORT[:HOST]", address);
@@ -253,6 +266,21 @@ mbox_listener_open(const char *address, const struct mbox_tls_config *config,
     }
     mbox_listener_close(l);
     return error;
+}
+
+int
+mbox_listener_open(const char *address, const struct mbox_tls_config *config,
+                   struct mbox_listener **lp, char **errp)
+{
+    return listener_open(address, config, NULL, lp, errp);
+}
+
+int
+mbox_listener_open_like(const struct mbox_channel *other, const char *address,
+                        struct mbox_listener **lp, char **errp)
+{
+    return listener_open(address, NULL, mbox_channel_tls_ctx__(other), lp,
+                         errp);
 }
 
 void
@@ -311,7 +339,7 @@ mbox_listener_accept(struct mbox_listener *l)
         int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            if (l->ctx) {
+            if (l->tls_files[0]) {
                 reload_tls(l);
             }
             return mbox_channel_from_fd__(fd, l->ctx);

@@ -65,6 +65,7 @@ enum field {
     F_N_OPEN,
     F_MERGE,
     F_MORE,
+    F_FINGERPRINT,
 };
 
 struct msg_info {
@@ -108,6 +109,7 @@ static const struct msg_info msg_infos[] = {
                                   F_SELECT, F_KEYS } },
     [MBOX_MSG_RESOLVE] = { "resolve", { F_EPOCH, F_CODE, F_SELECT, F_KEYS } },
     [MBOX_MSG_RESOLVED] = { "resolved", { F_EPOCH } },
+    [MBOX_MSG_ALIASES] = { "aliases", { F_KEYS } },
     [MBOX_MSG_STREAM] = { "stream", { F_CLASS_NAME, F_SCHEMA, F_EPOCH } },
     [MBOX_MSG_CHUNK] = { "chunk", { F_SCOPE, F_KEYS, F_SEQ, F_CRC, F_DATA } },
     [MBOX_MSG_GONE] = { "gone", { F_SCOPE, F_KEYS } },
@@ -130,11 +132,15 @@ static const struct optional_field {
     { MBOX_MSG_PREPARE, 1, F_RUN, 8 },
     { MBOX_MSG_PREPARE, 2, F_TOKEN, 8 },
     { MBOX_MSG_PREPARE, 3, F_ADDRESS, 0 },
+    { MBOX_MSG_PREPARE, 4, F_FINGERPRINT, 0 },
     { MBOX_MSG_PREPARED, 1, F_ADDRESS, 0 },
     { MBOX_MSG_PREPARED, 2, F_WHY, 0 },
     { MBOX_MSG_STREAM, 1, F_TOKEN, 8 },
+    { MBOX_MSG_STREAM, 2, F_N_FLOWS, 8 },
     { MBOX_MSG_CHUNK, 1, F_MERGE, 1 },
     { MBOX_MSG_COMMIT, 1, F_MORE, 1 },
+    { MBOX_MSG_OPEN, 1, F_MORE, 1 },
+    { MBOX_MSG_RESOLVE, 1, F_MORE, 1 },
 };
 #define N_OPTIONAL_FIELDS (sizeof optional_fields / sizeof optional_fields[0])
 
@@ -255,6 +261,7 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_TOKEN: mbox_put_u64(w, msg->token); break;
     case F_ADDRESS: mbox_put_string(w, msg->address); break;
     case F_WHY: mbox_put_string(w, msg->why); break;
+    case F_FINGERPRINT: mbox_put_string(w, msg->fingerprint); break;
     case F_N_OPEN: mbox_put_u32(w, msg->n_open); break;
     case F_MERGE: mbox_put_u8(w, msg->merge); break;
     case F_MORE: mbox_put_u8(w, msg->more); break;
@@ -338,6 +345,9 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     case F_TOKEN: msg->token = mbox_get_u64(r); break;
     case F_ADDRESS: get_text(r, msg->address, sizeof msg->address); break;
     case F_WHY: get_text(r, msg->why, sizeof msg->why); break;
+    case F_FINGERPRINT:
+        get_text(r, msg->fingerprint, sizeof msg->fingerprint);
+        break;
     case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
     case F_MORE: {
         uint8_t more = mbox_get_u8(r);
@@ -363,6 +373,15 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     }
 }
 
+/* The text of an optional field that has one. */
+static const char *
+get_optional_text(enum field field, const struct mbox_msg *msg)
+{
+    return (field == F_ADDRESS ? msg->address
+            : field == F_WHY ? msg->why
+            : msg->fingerprint);
+}
+
 static bool
 is_set(enum field field, const struct mbox_msg *msg)
 {
@@ -370,8 +389,10 @@ is_set(enum field field, const struct mbox_msg *msg)
     case F_OPTIONS: return msg->options != 0;
     case F_RUN: return msg->run != 0;
     case F_TOKEN: return msg->token != 0;
-    case F_ADDRESS: return msg->address[0] != '\0';
-    case F_WHY: return msg->why[0] != '\0';
+    case F_ADDRESS:
+    case F_WHY:
+    case F_FINGERPRINT: return get_optional_text(field, msg)[0] != '\0';
+    case F_N_FLOWS: return msg->n_flows != 0;
     case F_N_OPEN: return msg->n_open != 0;
     case F_MERGE: return msg->merge;
     case F_MORE: return msg->more;
@@ -388,8 +409,8 @@ put_optional_fields(struct mbox_writer *w, const struct mbox_msg *msg)
         if (f->type == msg->type && is_set(f->field, msg)) {
             mbox_put_u16(w, f->number);
             mbox_put_u16(w, (f->len ? f->len
-                             : 2 + strlen(f->field == F_ADDRESS
-                                          ? msg->address : msg->why)));
+                             : 2 + strlen(get_optional_text(f->field,
+                                                            msg))));
             put_field(f->field, w, msg, NULL);
         }
     }
@@ -427,7 +448,7 @@ clear_msg(struct mbox_msg *msg)
 {
     memset(msg, 0, offsetof(struct mbox_msg, name));
     msg->name[0] = msg->class_name[0] = msg->text[0] = '\0';
-    msg->address[0] = msg->why[0] = '\0';
+    msg->address[0] = msg->why[0] = msg->fingerprint[0] = '\0';
 }
 
 void

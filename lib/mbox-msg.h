@@ -49,6 +49,11 @@ extern "C" {
 #define MBOX_TEXT_MAX 1023
 #define MBOX_ADDRESS_MAX 127
 #define MBOX_WHY_MAX 255
+#define MBOX_FINGERPRINT_LEN 64 /* SHA-256 in hexadecimal digits. */
+
+/* Most transfers that an instance takes part in, and so most that it can be in
+ * doubt about: it refuses more, so that it can ask about all of them. */
+#define MBOX_OPEN_MAX 64
 
 enum mbox_msg_type {
     /* Any connection, either direction. */
@@ -74,7 +79,9 @@ enum mbox_msg_type {
                                  * the state channel unless MBOX_OPT_RELAY.
                                  * Optional: 'run' of the peer.  With RELAY,
                                  * 'token' asks for a state channel over TLS:
-                                 * D listens, S connects to 'address'. */
+                                 * D listens, S connects to 'address', and
+                                 * 'fingerprint' is that of the certificate
+                                 * that the peer has to show. */
     MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now.  Optional:
                                  * 'address' of the state channel over TLS, at
                                  * which D listens, or to which S has
@@ -130,15 +137,27 @@ enum mbox_msg_type {
     MBOX_MSG_OPEN = 30,         /* A to C: 'epoch', 'role', 'name' (the peer),
                                  * 'run' (the peer's), 'space'.  D: the flows
                                  * of 'keys'/'select' may have been processed
-                                 * here. */
+                                 * here.  optional: 'more', if the keys go on
+                                 * in another OPEN, the same otherwise. */
     MBOX_MSG_RESOLVE = 31,      /* C to A: 'epoch', 'code': 0 as if COMMIT came
                                  * with 'keys'/'select', otherwise as if ABORT
-                                 * came. */
+                                 * came; ENOENT if the coordinator knows of no
+                                 * such transfer.  optional: 'more', as with
+                                 * COMMIT. */
     MBOX_MSG_RESOLVED = 32,     /* A to C: 'epoch'. It is done. */
+
+    MBOX_MSG_ALIASES = 33,      /* S to C: packets of the flow space's flows
+                                 * also come under 'keys' (address
+                                 * translation), in either direction.  More
+                                 * may follow; all that S knows of come before
+                                 * PREPARED, others before TRACER_SEEN or
+                                 * before a packet under them is returned. */
 
     /* State channel, S to D. */
     MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'.  Over
-                                 * TLS another one with 'token' precedes. */
+                                 * TLS another one with 'token' precedes.
+                                 * Optional: 'n_flows', about how many will
+                                 * come. */
     MBOX_MSG_CHUNK = 41,        /* 'scope', 'keys' (>= 1 unless config or
                                  * all-flows), 'seq', 'crc', 'data';
                                  * optional: 'merge'. */
@@ -235,6 +254,7 @@ struct mbox_msg {
     char name[MBOX_NAME_MAX + 1];
     char address[MBOX_ADDRESS_MAX + 1];
     char why[MBOX_WHY_MAX + 1];
+    char fingerprint[MBOX_FINGERPRINT_LEN + 1];
     char class_name[MBOX_NAME_MAX + 1];
     char text[MBOX_TEXT_MAX + 1];
 };

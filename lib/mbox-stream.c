@@ -32,6 +32,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "mbox-channel.h"
 #include "mbox-tls.h"
 
 static void
@@ -102,13 +103,31 @@ open_device(struct mbox_stream *s, const char *path)
     return 0;
 }
 
+/* Frames are collected before they are written; and a peer whose host is gone
+ * is found out, whether there is something to send to it or not. */
+static void
+set_tcp_options(int fd)
+{
+    static const struct { int level, option, value; } options[] = {
+        { IPPROTO_TCP, TCP_NODELAY, 1 },
+        { SOL_SOCKET, SO_KEEPALIVE, 1 },
+        { IPPROTO_TCP, TCP_KEEPIDLE, MBOX_TCP_DEAD_MS / 1000 / 2 },
+        { IPPROTO_TCP, TCP_KEEPINTVL, MBOX_TCP_DEAD_MS / 1000 / 6 },
+        { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+        { IPPROTO_TCP, TCP_USER_TIMEOUT, MBOX_TCP_DEAD_MS },
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        setsockopt(fd, options[i].level, options[i].option, &options[i].value,
+                   sizeof options[i].value);
+    }
+}
+
 /* 'host_port' is HOST:PORT. */
 static int
-open_tls(struct mbox_stream *s, const char *host_port,
-         const struct mbox_tls_config *config, char **errp)
+parse_host_port(const char *host_port, struct mbox_sockaddr *sa, char **errp)
 {
     const char *colon = strrchr(host_port, ':');
-    struct mbox_sockaddr sa;
     char host[128];
     size_t len = colon ? (size_t) (colon - host_port) : 0;
 
@@ -118,39 +137,81 @@ open_tls(struct mbox_stream *s, const char *host_port,
     }
     memcpy(host, host_port, len);
     host[len] = '\0';
-    if (mbox_sockaddr_from_host(host, colon + 1, &sa)) {
+    if (mbox_sockaddr_from_host(host, colon + 1, sa)) {
         mbox_set_error(errp, "ssl:%s: expected a numeric address and a port "
                        "number", host_port);
         return -EINVAL;
     }
+    return 0;
+}
 
-    struct mbox_tls_ctx *ctx;
-    int error = mbox_tls_ctx_create(config, &ctx, errp);
-    if (error) {
-        return error;
-    }
-
-    mbox_sockaddr_format(&sa.ss, s->peer, sizeof s->peer);
+static int
+connect_tls(struct mbox_stream *s, const struct mbox_sockaddr *sa,
+            struct mbox_tls_ctx *ctx)
+{
+    mbox_sockaddr_format(&sa->ss, s->peer, sizeof s->peer);
     s->is_socket = true;
     s->connecting = true;
     s->wants = POLLOUT;
-    s->fd = socket(sa.ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                   0);
-    if (s->fd < 0 || (connect(s->fd, (struct sockaddr *) &sa.ss, sa.len) < 0
-                      && errno != EINPROGRESS)) {
-        error = -errno;
-    } else {
-        int one = 1;
-
-        /* Frames are collected before they are written. */
-        setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        s->tls = mbox_tls_create(ctx, s->fd, false);
-        error = s->tls ? 0 : -ENOMEM;
+    s->fd = socket(sa->ss.ss_family,
+                   SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->fd < 0) {
+        return -errno;
     }
+    set_tcp_options(s->fd);
+    if (connect(s->fd, (const struct sockaddr *) &sa->ss, sa->len) < 0
+        && errno != EINPROGRESS) {
+        return -errno;
+    }
+    s->tls = mbox_tls_create(ctx, s->fd, false);
+    return s->tls ? 0 : -ENOMEM;
+}
+
+/* Connects to 'host_port' with the context 'ctx' or, if it is null, one made of
+ * the files of 'config'. */
+static int
+open_tls(struct mbox_stream *s, const char *host_port,
+         const struct mbox_tls_config *config, struct mbox_tls_ctx *ctx,
+         char **errp)
+{
+    struct mbox_sockaddr sa;
+    int error = parse_host_port(host_port, &sa, errp);
+
+    if (!error && ctx) {
+        mbox_tls_ctx_ref(ctx);
+    } else if (!error) {
+        error = mbox_tls_ctx_create(config, &ctx, errp);
+    }
+    if (error) {
+        return error;
+    }
+    error = connect_tls(s, &sa, ctx);
     if (error) {
         mbox_set_error(errp, "ssl:%s: %s", host_port, strerror(-error));
     }
     mbox_tls_ctx_unref(ctx);
+    return error;
+}
+
+int
+mbox_stream_open_tls(struct mbox_stream *s, const char *address,
+                     struct mbox_tls_ctx *ctx, char **errp)
+{
+    int error;
+
+    stream_init(s);
+    if (errp) {
+        *errp = NULL;
+    }
+    if (strncmp(address, "ssl:", 4)) {
+        mbox_set_error(errp, "%s: expected ssl:HOST:PORT", address);
+        error = -EINVAL;
+    } else {
+        error = open_tls(s, address + 4, NULL, ctx, errp);
+    }
+    if (error) {
+        mbox_stream_close(s);
+    }
     return error;
 }
 
@@ -165,7 +226,7 @@ mbox_stream_open(struct mbox_stream *s, const char *address,
         *errp = NULL;
     }
     if (!strncmp(address, "ssl:", 4)) {
-        error = open_tls(s, address + 4, config, errp);
+        error = open_tls(s, address + 4, config, NULL, errp);
     } else {
         if (!strncmp(address, "unix:", 5)) {
             error = open_unix(s, address + 5);
@@ -209,13 +270,11 @@ mbox_stream_from_fd(struct mbox_stream *s, int fd, struct mbox_tls_ctx *ctx)
     }
     s->passes_fds = ss.ss_family == AF_UNIX;
     if (!s->passes_fds) {
-        int one = 1;
-
         len = sizeof ss;
         if (getpeername(fd, (struct sockaddr *) &ss, &len) < 0) {
             goto error;
         }
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        set_tcp_options(fd);
     }
     mbox_sockaddr_format(&ss, s->peer, sizeof s->peer);
 

@@ -56,6 +56,10 @@ struct mbox_stream {
 int mbox_stream_open(struct mbox_stream *, const char *address,
                      const struct mbox_tls_config *, char **errp);
 
+/* Same, to the address "ssl:HOST:PORT", with a TLS context instead of files. */
+int mbox_stream_open_tls(struct mbox_stream *, const char *address,
+                         struct mbox_tls_ctx *, char **errp);
+
 /* Initializes 'stream' of the connected socket 'fd', which it takes over.  If
  * 'ctx' is nonnull, it becomes the server's end of a TLS connection. Returns 0
  * or a negative errno value ('fd' is then closed). */

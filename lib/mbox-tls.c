@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -379,6 +380,12 @@ mbox_tls_ctx_unref(struct mbox_tls_ctx *ctx)
     }
 }
 
+struct mbox_tls_ctx *
+mbox_tls_get_ctx(const struct mbox_tls *tls)
+{
+    return tls->ctx;
+}
+
 struct mbox_tls *
 mbox_tls_create(struct mbox_tls_ctx *ctx, int fd, bool server)
 {
@@ -578,6 +585,25 @@ mbox_tls_peer_name(const struct mbox_tls *tls, char *buf, size_t size)
             X509_NAME_get_text_by_NID(subject, NID_commonName, buf, size);
             if (strlen(buf) != (size_t) n) {
                 buf[0] = '\0';
+            }
+        }
+        X509_free(cert);
+    }
+    ERR_clear_error();
+}
+
+void
+mbox_tls_peer_fingerprint(const struct mbox_tls *tls, char *buf, size_t size)
+{
+    X509 *cert = SSL_get1_peer_certificate(tls->ssl);
+    unsigned char md[EVP_MAX_MD_SIZE];
+    unsigned int n;
+
+    buf[0] = '\0';
+    if (cert) {
+        if (X509_digest(cert, EVP_sha256(), md, &n) && 2 * n < size) {
+            for (unsigned int i = 0; i < n; i++) {
+                snprintf(buf + 2 * i, 3, "%02x", md[i]);
             }
         }
         X509_free(cert);

@@ -37,6 +37,9 @@ struct mbox_tls_config;
 int mbox_tls_ctx_create(const struct mbox_tls_config *config,
                         struct mbox_tls_ctx **ctxp, char **errp);
 struct mbox_tls_ctx *mbox_tls_ctx_ref(struct mbox_tls_ctx *);
+
+/* The context of a connection, which has the reference. */
+struct mbox_tls_ctx *mbox_tls_get_ctx(const struct mbox_tls *);
 void mbox_tls_ctx_unref(struct mbox_tls_ctx *);
 
 /* A connection on 'fd', which stays the caller's.  Takes a reference to 'ctx'.
@@ -64,5 +67,10 @@ void mbox_tls_peer_subject(const struct mbox_tls *, char *buf, size_t size);
 /* The common name in the peer's certificate; "" if there is none, or if it
  * does not fit or has a null character. */
 void mbox_tls_peer_name(const struct mbox_tls *, char *buf, size_t size);
+
+/* The SHA-256 fingerprint of the peer's certificate in lower-case hexadecimal
+ * digits; "" if there is none or if it does not fit. */
+void mbox_tls_peer_fingerprint(const struct mbox_tls *, char *buf,
+                               size_t size);
 
 #endif /* mbox-tls.h */

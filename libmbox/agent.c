@@ -79,11 +79,6 @@ mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
         a->ca_cert = copy_string(config->ca_cert);
         a->product = copy_string(config->product);
         a->scopes = config->scopes;
-        env->tls = (struct mbox_tls_config) {
-            .private_key = a->private_key,
-            .certificate = a->certificate,
-            .ca_cert = a->ca_cert,
-        };
         a->get_stats = config->get_stats;
         a->aux = config->aux;
         a->backoff = BACKOFF_MIN;
@@ -92,6 +87,14 @@ mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
         }
     }
     return a;
+}
+
+static void
+close_channel(struct mb_agent *a)
+{
+    a->env->control = NULL;
+    mbox_channel_close(a->channel);
+    a->channel = NULL;
 }
 
 void
@@ -106,10 +109,7 @@ mb_agent_close(struct mb_agent *a)
         a->transfers = t->next;
         mb_transfer_destroy(t);
     }
-    if (a->channel) {
-        mbox_channel_close(a->channel);
-        a->channel = NULL;
-    }
+    close_channel(a);
 }
 
 void
@@ -146,10 +146,7 @@ disconnect(struct mb_agent *a, uint64_t now, const char *why)
         free(a->last_error);
         a->last_error = strdup(why);
     }
-    if (a->channel) {
-        mbox_channel_close(a->channel);
-        a->channel = NULL;
-    }
+    close_channel(a);
     for (struct mb_transfer *t = a->transfers; t; t = t->next) {
         mb_transfer_disconnected(t);
     }
@@ -366,8 +363,8 @@ recv_msg(struct mb_agent *a, const struct mbox_msg *msg, int fd)
         }
         a->welcome = true;
         a->epoch = msg->epoch;
-        mbox_channel_local_host(a->channel, a->env->local_host,
-                                sizeof a->env->local_host);
+        a->env->control = (mbox_channel_is_tls(a->channel)
+                           ? a->channel : NULL);
         a->backoff = BACKOFF_MIN;
         free(a->last_error);
         a->last_error = NULL;

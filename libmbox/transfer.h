@@ -102,10 +102,9 @@ struct mb_env {
     uint64_t schema;
     size_t buffer_limit;
 
-    /* For state channels over TLS: the files, and the address at which the
-     * instance can be reached; "" if there is none. */
-    struct mbox_tls_config tls;
-    char local_host[MBOX_ADDRESS_MAX / 2];
+    /* The coordinator's channel if it is over TLS and open, or null: a state
+     * channel shows the same certificate, at the same address. */
+    const struct mbox_channel *control;
 
     struct mb_copied *copied;   /* Of sources; freed by the env's owner. */
 
@@ -208,7 +207,8 @@ struct mb_direct *mb_direct_create(const struct mb_env *,
 void mb_direct_destroy(struct mb_direct *);
 
 /* Makes progress.  Returns 0 once '*chp' is the state channel, -EAGAIN, or
- * another negative errno value if it must be done without (S only). */
+ * another negative errno value, with the cause in 'why', if it must be done
+ * without.  (Writes to 'why' in any case.) */
 int mb_direct_run(struct mb_direct *, struct mbox_channel **chp, char *why);
 uint64_t mb_direct_wake(const struct mb_direct *);
 void mb_direct_wait(const struct mb_direct *, struct pollfd *);

@@ -53,8 +53,14 @@ tests_unit_test_channel_fds_SOURCES = tests/unit/test-channel-fds.c
 tests_unit_test_channel_fds_LDADD = $(unit_libs)
 
 check_PROGRAMS += tests/unit/test-tls
-tests_unit_test_tls_SOURCES = tests/unit/test-tls.c
+tls_test_sources = tests/unit/tls-test.c tests/unit/tls-test.h
+tests_unit_test_tls_SOURCES = tests/unit/test-tls.c $(tls_test_sources)
 tests_unit_test_tls_LDADD = $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-tls-refusal
+tests_unit_test_tls_refusal_SOURCES = \
+	tests/unit/test-tls-refusal.c $(tls_test_sources)
+tests_unit_test_tls_refusal_LDADD = $(unit_libs)
 
 # Not a test: prints figures.
 check_PROGRAMS += tests/unit/bench-lib
@@ -148,6 +154,11 @@ check_PROGRAMS += tests/unit/test-libmbox-doubt
 tests_unit_test_libmbox_doubt_SOURCES = \
 	tests/unit/test-libmbox-doubt.c $(libmbox_sides)
 tests_unit_test_libmbox_doubt_LDADD = $(libmbox_unit_libs)
+
+check_PROGRAMS += tests/unit/test-libmbox-direct
+tests_unit_test_libmbox_direct_SOURCES = \
+	tests/unit/test-libmbox-direct.c $(tls_test_sources)
+tests_unit_test_libmbox_direct_LDADD = $(libmbox_unit_libs)
 
 check_PROGRAMS += tests/unit/test-libmbox-copy
 tests_unit_test_libmbox_copy_SOURCES = \

@@ -41,7 +41,7 @@ static const uint16_t all_msg_types[] = {
     MBOX_MSG_RELEASE, MBOX_MSG_INSTALLED, MBOX_MSG_PACKET, MBOX_MSG_FLUSHED,
     MBOX_MSG_COMMIT, MBOX_MSG_COMMITTED, MBOX_MSG_ABORT, MBOX_MSG_ABORTED,
     MBOX_MSG_RELAY, MBOX_MSG_STATS_REQUEST, MBOX_MSG_STATS, MBOX_MSG_OPEN,
-    MBOX_MSG_RESOLVE, MBOX_MSG_RESOLVED, MBOX_MSG_STREAM,
+    MBOX_MSG_RESOLVE, MBOX_MSG_RESOLVED, MBOX_MSG_ALIASES, MBOX_MSG_STREAM,
     MBOX_MSG_CHUNK, MBOX_MSG_GONE, MBOX_MSG_FROZEN, MBOX_MSG_END,
 };
 #define N_MSG_TYPES (sizeof all_msg_types / sizeof all_msg_types[0])
@@ -109,6 +109,7 @@ random_msg(struct random_msg *rm, enum mbox_msg_type type)
     random_string(msg->class_name, 1, MBOX_NAME_MAX, "azAZ09_.-");
     random_string(msg->address, 0, MBOX_ADDRESS_MAX, "az:09.");
     random_string(msg->why, 0, MBOX_WHY_MAX, "az 09.");
+    random_string(msg->fingerprint, 0, MBOX_FINGERPRINT_LEN, "af09");
     random_string(msg->text, 0, MBOX_TEXT_MAX, "az 09,\xc3\xa4");
     random_space(&msg->space);
 

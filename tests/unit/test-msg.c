@@ -183,6 +183,9 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
     size_t token = msg->token ? 12 : 0;
     size_t address = msg->address[0] ? 6 + strlen(msg->address) : 0;
     size_t why = msg->why[0] ? 6 + strlen(msg->why) : 0;
+    size_t fingerprint = (msg->fingerprint[0]
+                          ? 6 + strlen(msg->fingerprint) : 0);
+    size_t n_flows = msg->n_flows ? 12 : 0;
 
     switch ((int) msg->type) {
     case MBOX_MSG_CHUNK:
@@ -193,12 +196,13 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
         return n == n_open || n == run + n_open
                || n == options + run + n_open;
     case MBOX_MSG_PREPARE:
-        return n == address || n == token + address
-               || n == run + token + address;
+        return n == fingerprint || n == address + fingerprint
+               || n == token + address + fingerprint
+               || n == run + token + address + fingerprint;
     case MBOX_MSG_PREPARED:
         return n == why || n == address + why;
     case MBOX_MSG_STREAM:
-        return n == token;
+        return n == n_flows || n == token + n_flows;
     default:
         return false;
     }

@@ -14,154 +14,19 @@
  * limitations under the License.
  */
 
-/* Channels over TLS on the loopback interface. */
-
-#include "mbox-channel.h"
+/* Connections over TLS. */
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "random-msg.h"
-#include "test-certs.h"
-
-/* The files, in 'tmp_dir'. */
-enum { CA, KEY, CERT, KEY2, CERT2, OTHER_CA, OTHER_KEY, OTHER_CERT, OLD_KEY,
-       OLD_CERT, EARLY_KEY, EARLY_CERT, GARBAGE, LOCKED_KEY, MISSING, N_FILES };
-static char tmp_dir[64];
-static char files[N_FILES][100];
-
-static const struct mbox_tls_config good = {
-    files[KEY], files[CERT], files[CA]
-};
-static const struct mbox_tls_config good2 = {
-    files[KEY2], files[CERT2], files[CA]
-};
-
-static int
-make_files(void **state)
-{
-    (void) state;
-    struct test_ca ca, other;
-    FILE *file;
-
-    strcpy(tmp_dir, "/tmp/mbox-tls-XXXXXX");
-    if (!mkdtemp(tmp_dir)) {
-        return -1;
-    }
-    for (int i = 0; i < N_FILES; i++) {
-        snprintf(files[i], sizeof files[i], "%s/%d.pem", tmp_dir, i);
-    }
-    test_make_ca(&ca, "our CA", files[CA]);
-    test_make_ca(&other, "other CA", files[OTHER_CA]);
-    test_make_pair(&ca, "one", -3600, 3600, files[KEY], files[CERT]);
-    test_make_pair(&ca, "two", -3600, 3600, files[KEY2], files[CERT2]);
-    test_make_pair(&other, "three", -3600, 3600, files[OTHER_KEY],
-                   files[OTHER_CERT]);
-    test_make_pair(&ca, "old", -7200, -3600, files[OLD_KEY], files[OLD_CERT]);
-    test_make_pair(&ca, "early", 3600, 7200, files[EARLY_KEY],
-                   files[EARLY_CERT]);
-    test_free_ca(&ca);
-    test_free_ca(&other);
-
-    file = fopen(files[GARBAGE], "w");
-    fprintf(file, "-----BEGIN CERTIFICATE-----\nxyz\n");
-    fclose(file);
-
-    /* A key with a passphrase: nobody may be asked for it. */
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    file = fopen(files[LOCKED_KEY], "w");
-    PEM_write_PrivateKey(file, key, EVP_aes_128_cbc(),
-                         (const unsigned char *) "abcd", 4, NULL, NULL);
-    fclose(file);
-    EVP_PKEY_free(key);
-    return 0;
-}
-
-static int
-remove_files(void **state)
-{
-    (void) state;
-    for (int i = 0; i < N_FILES; i++) {
-        unlink(files[i]);
-    }
-    return rmdir(tmp_dir);
-}
-
-static struct mbox_listener *
-open_listener(const char *address, const struct mbox_tls_config *config)
-{
-    struct mbox_listener *l;
-    char *error;
-
-    if (mbox_listener_open(address, config, &l, &error)) {
-        fail_msg("%s", error);
-    }
-    return l;
-}
-
-static struct mbox_channel *
-connect_to(const struct mbox_listener *l, const char *host,
-           const struct mbox_tls_config *config)
-{
-    struct mbox_channel *ch;
-    char address[64];
-    char *error;
-
-    snprintf(address, sizeof address, "ssl:%s:%u", host,
-             mbox_listener_port(l));
-    if (mbox_channel_connect(address, config, &ch, &error)) {
-        fail_msg("%s", error);
-    }
-    return ch;
-}
-
-static struct mbox_channel *
-wait_accept(struct mbox_listener *l)
-{
-    struct pollfd pfd;
-
-    mbox_listener_wait(l, &pfd);
-    assert_int_equal(poll(&pfd, 1, -1), 1);
-    return mbox_listener_accept(l);
-}
-
-/* Waits until one of the channels has something to do, and lets both run. */
-static void
-run_both(struct mbox_channel *a, struct mbox_channel *b)
-{
-    struct pollfd pfds[2];
-
-    mbox_channel_wait(a, &pfds[0]);
-    mbox_channel_wait(b, &pfds[1]);
-    if (pfds[0].fd >= 0 || pfds[1].fd >= 0) {
-        assert_true(poll(pfds, 2, -1) > 0);
-    }
-    mbox_channel_run(a);
-    mbox_channel_run(b);
-    assert_int_equal(ERR_peek_error(), 0);
-}
-
-static void
-open_pair(const struct mbox_tls_config *client,
-          const struct mbox_tls_config *server,
-          struct mbox_channel **a, struct mbox_channel **b)
-{
-    struct mbox_listener *l = open_listener("pssl:0:127.0.0.1", server);
-
-    *a = connect_to(l, "127.0.0.1", client);
-    assert_false(mbox_channel_is_connected(*a));
-    *b = wait_accept(l);
-    assert_non_null(*b);
-    mbox_listener_close(l);     /* Its channels live on. */
-}
+#include "tls-test.h"
 
 static void
 test_messages(void **state)
@@ -170,7 +35,7 @@ test_messages(void **state)
     struct random_msg *rm = malloc(sizeof *rm);
     struct mbox_channel *a, *b;
 
-    open_pair(&good, &good2, &a, &b);
+    tls_open_pair(&tls_good, &tls_good2, &a, &b);
     assert_false(mbox_channel_can_pass_fd(a));
     for (int i = 0; i < 20; i++) {
         for (size_t t = 0; t < N_MSG_TYPES; t++) {
@@ -186,7 +51,7 @@ test_messages(void **state)
             assert_int_equal(mbox_channel_send(a, &rm->msg, rm->keys, -1), 0);
             mbox_channel_flush(a);
             while (mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
-                run_both(a, b);
+                tls_run_both(a, b);
                 assert_null(mbox_channel_error(a));
                 assert_null(mbox_channel_error(b));
             }
@@ -206,7 +71,7 @@ test_messages(void **state)
     assert_string_equal(name, "");
     mbox_channel_close(a);
     while (!mbox_channel_error(b)) {
-        run_both(b, b);
+        tls_run_both(b, b);
     }
     assert_int_equal(mbox_channel_run(b), -ECONNRESET);
     assert_non_null(strstr(mbox_channel_error(b), "connection closed"));
@@ -233,16 +98,11 @@ test_ipv6_and_any(void **state)
     close(fd);
 
     for (size_t i = ipv6 ? 0 : 3; i < sizeof tests / sizeof tests[0]; i++) {
-        struct mbox_listener *l = open_listener(tests[i].listen, &good);
-        struct mbox_channel *a = connect_to(l, tests[i].host, &good2);
-        struct mbox_channel *b = wait_accept(l);
+        struct mbox_listener *l = tls_listen(tests[i].listen, &tls_good);
+        struct mbox_channel *a = tls_connect(l, tests[i].host, &tls_good2);
+        struct mbox_channel *b = tls_wait_accept(l);
 
-        while (!mbox_channel_is_connected(a)
-               || !mbox_channel_is_connected(b)) {
-            run_both(a, b);
-            assert_null(mbox_channel_error(a));
-            assert_null(mbox_channel_error(b));
-        }
+        tls_shake_hands(a, b);
         mbox_channel_close(a);
         mbox_channel_close(b);
         mbox_listener_close(l);
@@ -259,7 +119,7 @@ test_bulk(void **state)
     uint8_t *data = malloc(200000);
 
     test_random_bytes(data, 200000);
-    open_pair(&good, &good2, &ch[0], &ch[1]);
+    tls_open_pair(&tls_good, &tls_good2, &ch[0], &ch[1]);
     while (n_received[0] < 400 || n_received[1] < 400) {
         struct mbox_msg msg;
 
@@ -274,7 +134,7 @@ test_bulk(void **state)
                 n_sent[i]++;
             }
         }
-        run_both(ch[0], ch[1]);
+        tls_run_both(ch[0], ch[1]);
         for (int i = 0; i < 2; i++) {
             int error;
 
@@ -295,391 +155,23 @@ test_bulk(void **state)
     free(data);
 }
 
-/* Files that are no use are named, with the reason. */
-static void
-test_bad_files(void **state)
-{
-    (void) state;
-    static const struct {
-        int key, cert, ca;
-        int error;
-        int named;
-        const char *text;
-    } tests[] = {
-        { MISSING, CERT, CA, -ENOENT, MISSING,
-          "cannot read the private key: No such file or directory" },
-        { KEY, MISSING, CA, -ENOENT, MISSING,
-          "cannot read the certificate: No such file or directory" },
-        { KEY, CERT, MISSING, -ENOENT, MISSING,
-          "cannot read the CA certificate: No such file or directory" },
-        { GARBAGE, CERT, CA, -EINVAL, GARBAGE, "not a private key in PEM" },
-        { KEY, GARBAGE, CA, -EINVAL, GARBAGE, "not a certificate in PEM" },
-        { KEY, KEY, CA, -EINVAL, KEY, "not a certificate in PEM" },
-        { KEY, CERT, GARBAGE, -EINVAL, GARBAGE,
-          "not a CA certificate in PEM" },
-        { KEY2, CERT, CA, -EINVAL, KEY2,
-          "the private key does not belong to the certificate in" },
-        { LOCKED_KEY, CERT, CA, -EINVAL, LOCKED_KEY,
-          "not a private key in PEM" },
-        { OLD_KEY, OLD_CERT, CA, -EKEYEXPIRED, OLD_CERT,
-          "the certificate expired at 20" },
-        { EARLY_KEY, EARLY_CERT, CA, -EKEYREJECTED, EARLY_CERT,
-          "the certificate is not valid before 20" },
-    };
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        const struct mbox_tls_config config = {
-            files[tests[i].key], files[tests[i].cert], files[tests[i].ca],
-        };
-        struct mbox_listener *l;
-        struct mbox_channel *ch;
-        char *error;
-
-        assert_int_equal(mbox_channel_connect("ssl:127.0.0.1:1", &config, &ch,
-                                              &error), tests[i].error);
-        if (!strstr(error, files[tests[i].named])
-            || !strstr(error, tests[i].text)) {
-            fail_msg("%zu: \"%s\"", i, error);
-        }
-        free(error);
-        assert_null(ch);
-        assert_int_equal(ERR_peek_error(), 0);
-        assert_int_equal(mbox_channel_connect("ssl:127.0.0.1:1", &config, &ch,
-                                              NULL), tests[i].error);
-        assert_int_equal(mbox_listener_open("pssl:0:127.0.0.1", &config, &l,
-                                            &error), tests[i].error);
-        assert_non_null(strstr(error, tests[i].text));
-        free(error);
-    }
-
-    struct mbox_channel *ch;
-    char *error;
-    assert_int_equal(mbox_channel_connect("ssl:127.0.0.1:1", NULL, &ch,
-                                          &error), -EINVAL);
-    assert_non_null(strstr(error, "no certificate is configured"));
-    free(error);
-
-    if (geteuid()) {            /* Root can read every file. */
-        chmod(files[KEY2], 0);
-        const struct mbox_tls_config config = {
-            files[KEY2], files[CERT2], files[CA],
-        };
-        assert_int_equal(mbox_channel_connect("ssl:127.0.0.1:1", &config, &ch,
-                                              &error), -EACCES);
-        assert_non_null(strstr(error, "Permission denied"));
-        free(error);
-        chmod(files[KEY2], 0600);
-    }
-}
-
-static void
-test_bad_addresses(void **state)
-{
-    (void) state;
-    static const char *connect[] = {
-        "ssl:", "ssl:1", "ssl::1", "ssl:host.example:1", "ssl:127.0.0.1:",
-        "ssl:127.0.0.1:x", "ssl:127.0.0.1:70000", "ssl:[]:1", "ssl:[::1:1x",
-    };
-    static const char *listen[] = {
-        "pssl:", "pssl:x", "pssl:70000", "pssl:1:x", "pssl:1:", "pssl::1",
-        "pssl:99999999999",
-    };
-
-    for (size_t i = 0; i < sizeof connect / sizeof connect[0]; i++) {
-        struct mbox_channel *ch;
-        char *error;
-
-        assert_int_equal(mbox_channel_connect(connect[i], &good, &ch, &error),
-                         -EINVAL);
-        assert_non_null(strstr(error, connect[i]));
-        free(error);
-    }
-    for (size_t i = 0; i < sizeof listen / sizeof listen[0]; i++) {
-        struct mbox_listener *l;
-        char *error;
-
-        assert_int_equal(mbox_listener_open(listen[i], &good, &l, &error),
-                         -EINVAL);
-        assert_non_null(strstr(error, listen[i]));
-        free(error);
-    }
-}
-
-static void
-test_connection_refused(void **state)
-{
-    (void) state;
-    struct mbox_listener *l = open_listener("pssl:0:127.0.0.1", &good);
-    struct mbox_listener *l2;
-    struct mbox_channel *ch;
-    char address[64];
-    char *error;
-
-    snprintf(address, sizeof address, "pssl:%u:127.0.0.1",
-             mbox_listener_port(l));
-    assert_int_equal(mbox_listener_open(address, &good, &l2, &error),
-                     -EADDRINUSE);
-    free(error);
-
-    snprintf(address, sizeof address, "ssl:127.0.0.1:%u",
-             mbox_listener_port(l));
-    mbox_listener_close(l);
-    if (!mbox_channel_connect(address, &good, &ch, &error)) {
-        while (!mbox_channel_error(ch)) {
-            run_both(ch, ch);
-        }
-        assert_int_equal(mbox_channel_run(ch), -ECONNREFUSED);
-        assert_non_null(strstr(mbox_channel_error(ch), "127.0.0.1"));
-        assert_non_null(strstr(mbox_channel_error(ch), "refused"));
-        mbox_channel_close(ch);
-    } else {
-        assert_non_null(strstr(error, "refused"));
-        free(error);
-    }
-}
-
-/* Certificates that the other side does not accept. */
-
-/* Runs until both have failed, and checks how. */
-static void
-check_refusal(const struct mbox_tls_config *client,
-              const struct mbox_tls_config *server,
-              const char *client_text, const char *server_text)
-{
-    struct mbox_channel *a, *b;
-    struct mbox_msg msg;
-
-    open_pair(client, server, &a, &b);
-    mbox_msg_init(&msg, MBOX_MSG_ECHO_REQUEST, 1);
-    mbox_channel_send(a, &msg, NULL, -1);
-    while (!mbox_channel_error(a) && !mbox_channel_error(b)) {
-        run_both(a, b);
-    }
-
-    /* Who refused, hangs up; the other reads why. */
-    if (mbox_channel_error(b)) {
-        while (!mbox_channel_error(a)) {
-            run_both(a, a);
-        }
-    } else {
-        while (!mbox_channel_error(b)) {
-            run_both(b, b);
-        }
-    }
-    assert_int_equal(mbox_channel_run(a), -EACCES);
-    assert_int_equal(mbox_channel_run(b), -EACCES);
-    assert_int_equal(mbox_channel_recv(b, &msg, NULL, NULL, NULL), -EACCES);
-    if (!strstr(mbox_channel_error(a), client_text)) {
-        fail_msg("client: %s", mbox_channel_error(a));
-    }
-    if (!strstr(mbox_channel_error(b), server_text)) {
-        fail_msg("server: %s", mbox_channel_error(b));
-    }
-    mbox_channel_close(a);
-    mbox_channel_close(b);
-}
-
-static void
-test_wrong_ca(void **state)
-{
-    (void) state;
-    const struct mbox_tls_config other = {
-        files[OTHER_KEY], files[OTHER_CERT], files[OTHER_CA],
-    };
-    const struct mbox_tls_config other_cert = {
-        files[OTHER_KEY], files[OTHER_CERT], files[CA],
-    };
-    char text[300];
-
-    /* The client refuses the server. */
-    snprintf(text, sizeof text, "the peer's certificate was refused against "
-             "the CA in %s: ", files[OTHER_CA]);
-    check_refusal(&other, &good, text, "it is not signed by the peer's CA");
-
-    /* The server refuses the client. */
-    snprintf(text, sizeof text, "the peer refused our certificate %s: ",
-             files[OTHER_CERT]);
-    check_refusal(&other_cert, &good, text,
-                  "the peer's certificate was refused against the CA in");
-}
-
-/* The other end of a connection as another program would be, which has none of
- * our checks.  Returns once the handshake on the channel 'ch' has ended. */
-static void
-foreign_handshake(struct mbox_channel *ch, int fd, SSL_CTX *ctx, bool server)
-{
-    SSL *ssl = SSL_new(ctx);
-
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    SSL_set_fd(ssl, fd);
-    if (server) {
-        SSL_set_accept_state(ssl);
-    } else {
-        SSL_set_connect_state(ssl);
-    }
-    while (!mbox_channel_error(ch) && !mbox_channel_is_connected(ch)) {
-        struct pollfd pfds[2] = { [1] = { .fd = fd, .events = POLLIN } };
-
-        SSL_do_handshake(ssl);
-        ERR_clear_error();
-        mbox_channel_wait(ch, &pfds[0]);
-        poll(pfds, 2, -1);
-        mbox_channel_run(ch);
-    }
-    SSL_free(ssl);
-    close(fd);
-}
-
-static int
-connect_fd(const struct mbox_listener *l)
-{
-    struct sockaddr_in sin = {
-        .sin_family = AF_INET, .sin_port = htons(mbox_listener_port(l)),
-        .sin_addr = { htonl(INADDR_LOOPBACK) },
-    };
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_int_equal(connect(fd, (struct sockaddr *) &sin, sizeof sin), 0);
-    return fd;
-}
-
-/* Lets a client made of 'ctx' try to connect to us. */
-static void
-check_foreign_client(SSL_CTX *ctx, int error, const char *text)
-{
-    struct mbox_listener *l = open_listener("pssl:0:127.0.0.1", &good);
-    int fd = connect_fd(l);
-    struct mbox_channel *ch = wait_accept(l);
-
-    foreign_handshake(ch, fd, ctx, false);
-    assert_int_equal(mbox_channel_run(ch), error);
-    if (!strstr(mbox_channel_error(ch), text)) {
-        fail_msg("%s", mbox_channel_error(ch));
-    }
-    mbox_channel_close(ch);
-    mbox_listener_close(l);
-    SSL_CTX_free(ctx);
-}
-
-static void
-test_no_client_certificate(void **state)
-{
-    (void) state;
-    check_foreign_client(SSL_CTX_new(TLS_client_method()), -EACCES,
-                         "the peer has no certificate");
-}
-
-static void
-test_expired_client_certificate(void **state)
-{
-    (void) state;
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-
-    SSL_CTX_use_certificate_file(ctx, files[OLD_CERT], SSL_FILETYPE_PEM);
-    SSL_CTX_use_PrivateKey_file(ctx, files[OLD_KEY], SSL_FILETYPE_PEM);
-    check_foreign_client(ctx, -EACCES, "certificate has expired");
-}
-
-static void
-test_old_protocol(void **state)
-{
-    (void) state;
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-
-    SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_use_certificate_file(ctx, files[CERT], SSL_FILETYPE_PEM);
-    SSL_CTX_use_PrivateKey_file(ctx, files[KEY], SSL_FILETYPE_PEM);
-    check_foreign_client(ctx, -EPROTO, "unsupported protocol");
-}
-
-static void
-test_expired_server_certificate(void **state)
-{
-    (void) state;
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    struct sockaddr_in sin = {
-        .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) },
-    };
-    socklen_t len = sizeof sin;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct mbox_channel *ch;
-    char address[64];
-
-    assert_int_equal(bind(fd, (struct sockaddr *) &sin, sizeof sin), 0);
-    assert_int_equal(listen(fd, 1), 0);
-    getsockname(fd, (struct sockaddr *) &sin, &len);
-    snprintf(address, sizeof address, "ssl:127.0.0.1:%d",
-             ntohs(sin.sin_port));
-    assert_int_equal(mbox_channel_connect(address, &good, &ch, NULL), 0);
-
-    SSL_CTX_use_certificate_file(ctx, files[OLD_CERT], SSL_FILETYPE_PEM);
-    SSL_CTX_use_PrivateKey_file(ctx, files[OLD_KEY], SSL_FILETYPE_PEM);
-    foreign_handshake(ch, accept(fd, NULL, NULL), ctx, true);
-    assert_int_equal(mbox_channel_run(ch), -EACCES);
-    assert_non_null(strstr(mbox_channel_error(ch), "certificate has expired"));
-    assert_non_null(strstr(mbox_channel_error(ch), files[CA]));
-    mbox_channel_close(ch);
-    close(fd);
-    SSL_CTX_free(ctx);
-}
-
-/* Bytes that are no TLS, and ends in the middle of the handshake. */
-static void
-test_garbage(void **state)
-{
-    (void) state;
-    static const struct {
-        const char *bytes;
-        size_t len;
-        int error;
-    } tests[] = {
-        { "", 0, -ECONNRESET },
-        { "\x16\x03\x01", 3, -ECONNRESET },
-        { "GET / HTTP/1.0\r\n\r\n", 18, -EPROTO },
-        { "\0\0\0\10\0\2\0\0\0\0\0\0", 12, -EPROTO },
-        { "\x16\x03\x01\xff\xff\xff\xff\xff\xff\xff", 10, -EPROTO },
-    };
-    struct mbox_listener *l = open_listener("pssl:0:127.0.0.1", &good);
-
-    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
-        int fd = connect_fd(l);
-        struct mbox_channel *ch = wait_accept(l);
-        struct mbox_msg msg;
-
-        assert_int_equal(write(fd, tests[i].bytes, tests[i].len),
-                         tests[i].len);
-        shutdown(fd, SHUT_WR);
-        while (!mbox_channel_error(ch)) {
-            run_both(ch, ch);
-        }
-        assert_int_equal(mbox_channel_run(ch), tests[i].error);
-        assert_int_equal(mbox_channel_recv(ch, &msg, NULL, NULL, NULL),
-                         tests[i].error);
-        mbox_channel_close(ch);
-        close(fd);
-    }
-    mbox_listener_close(l);
-}
-
 /* A peer that connects and then says nothing holds nobody up. */
 static void
 test_silent_peer(void **state)
 {
     (void) state;
-    struct mbox_listener *l = open_listener("pssl:0:127.0.0.1", &good);
-    int fd = connect_fd(l);
-    struct mbox_channel *silent = wait_accept(l);
-    struct mbox_channel *a = connect_to(l, "127.0.0.1", &good);
-    struct mbox_channel *b = wait_accept(l);
+    struct mbox_listener *l = tls_listen("pssl:0:127.0.0.1", &tls_good);
+    int fd = tls_connect_fd(mbox_listener_port(l));
+    struct mbox_channel *silent = tls_wait_accept(l);
+    struct mbox_channel *a = tls_connect(l, "127.0.0.1", &tls_good);
+    struct mbox_channel *b = tls_wait_accept(l);
     struct pollfd pfd;
 
     assert_int_equal(mbox_channel_run(silent), 0);
     mbox_channel_wait(silent, &pfd);
     assert_int_equal(pfd.events, POLLIN);
     assert_int_equal(poll(&pfd, 1, 0), 0);
-    while (!mbox_channel_is_connected(a) || !mbox_channel_is_connected(b)) {
-        run_both(a, b);
-    }
+    tls_shake_hands(a, b);
     assert_false(mbox_channel_is_connected(silent));
     assert_int_equal(mbox_channel_run(silent), 0);
     mbox_channel_close(silent);
@@ -698,10 +190,8 @@ test_reset(void **state)
     struct linger linger = { .l_onoff = 1, .l_linger = 0 };
     struct pollfd pfd;
 
-    open_pair(&good, &good2, &a, &b);
-    while (!mbox_channel_is_connected(a) || !mbox_channel_is_connected(b)) {
-        run_both(a, b);
-    }
+    tls_open_pair(&tls_good, &tls_good2, &a, &b);
+    tls_shake_hands(a, b);
     mbox_channel_wait(b, &pfd);
     setsockopt(pfd.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     mbox_channel_close(b);
@@ -728,12 +218,10 @@ test_reset(void **state)
 static void
 get_name(struct mbox_listener *l, char *name, size_t size)
 {
-    struct mbox_channel *a = connect_to(l, "127.0.0.1", &good2);
-    struct mbox_channel *b = wait_accept(l);
+    struct mbox_channel *a = tls_connect(l, "127.0.0.1", &tls_good2);
+    struct mbox_channel *b = tls_wait_accept(l);
 
-    while (!mbox_channel_is_connected(a) || !mbox_channel_is_connected(b)) {
-        run_both(a, b);
-    }
+    tls_shake_hands(a, b);
     mbox_channel_peer_name(a, name, size);
     mbox_channel_close(a);
     mbox_channel_close(b);
@@ -749,38 +237,124 @@ test_replaced_files(void **state)
     char name[64], path[128], key[128], cert[128];
 
     (void) state;
-    snprintf(path, sizeof path, "%s/new-ca.pem", tmp_dir);
-    snprintf(key, sizeof key, "%s/new-key.pem", tmp_dir);
-    snprintf(cert, sizeof cert, "%s/new-cert.pem", tmp_dir);
-    l = open_listener("pssl:0:127.0.0.1", &good);
+    snprintf(path, sizeof path, "%s/new-ca.pem", tls_dir);
+    snprintf(key, sizeof key, "%s/new-key.pem", tls_dir);
+    snprintf(cert, sizeof cert, "%s/new-cert.pem", tls_dir);
+    l = tls_listen("pssl:0:127.0.0.1", &tls_good);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "one");
 
     /* Another certificate without its key. */
     test_make_ca(&ca, "new CA", path);
     test_make_pair(&ca, "four", -3600, 3600, key, cert);
-    assert_int_equal(rename(cert, files[CERT]), 0);
+    assert_int_equal(rename(cert, tls_files[CERT]), 0);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "one");
 
     /* And with it: the peer, which has the old CA, refuses it now. */
-    assert_int_equal(rename(key, files[KEY]), 0);
-    struct mbox_channel *a = connect_to(l, "127.0.0.1", &good2);
-    struct mbox_channel *b = wait_accept(l);
+    assert_int_equal(rename(key, tls_files[KEY]), 0);
+    struct mbox_channel *a = tls_connect(l, "127.0.0.1", &tls_good2);
+    struct mbox_channel *b = tls_wait_accept(l);
     while (!mbox_channel_error(a)) {
-        run_both(a, b);
+        tls_run_both(a, b);
     }
-    assert_non_null(strstr(mbox_channel_error(a), files[CA]));
+    assert_non_null(strstr(mbox_channel_error(a), tls_files[CA]));
     mbox_channel_close(a);
     mbox_channel_close(b);
 
-    /* A side that connects reads its files each time. */
-    test_make_pair(&ca, "five", -3600, 3600, files[KEY2], files[CERT2]);
-    assert_int_equal(rename(path, files[CA]), 0);
+    /* A side that connects reads its tls_files each time. */
+    test_make_pair(&ca, "five", -3600, 3600, tls_files[KEY2], tls_files[CERT2]);
+    assert_int_equal(rename(path, tls_files[CA]), 0);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "four");
     mbox_listener_close(l);
     test_free_ca(&ca);
+}
+
+/* A peer whose host is gone is found out, by either end of a connection. */
+static void
+test_dead_peer_options(void **state)
+{
+    (void) state;
+    static const struct { int level, option, value; } options[] = {
+        { SOL_SOCKET, SO_KEEPALIVE, 1 },
+        { IPPROTO_TCP, TCP_KEEPIDLE, 15 },
+        { IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+        { IPPROTO_TCP, TCP_KEEPCNT, 3 },
+        { IPPROTO_TCP, TCP_USER_TIMEOUT, MBOX_TCP_DEAD_MS },
+    };
+    struct mbox_channel *ch[2];
+
+    tls_open_pair(&tls_good, &tls_good2, &ch[0], &ch[1]);
+    tls_shake_hands(ch[0], ch[1]);
+    for (int i = 0; i < 2; i++) {
+        struct pollfd pfd;
+
+        mbox_channel_wait(ch[i], &pfd);
+        for (size_t j = 0; j < sizeof options / sizeof options[0]; j++) {
+            int value = 0;
+            socklen_t len = sizeof value;
+
+            assert_int_equal(getsockopt(pfd.fd, options[j].level,
+                                        options[j].option, &value, &len), 0);
+            assert_int_equal(value, options[j].value);
+        }
+        mbox_channel_close(ch[i]);
+    }
+}
+
+/* Channels that take after another show its certificate, and read no file. */
+static void
+test_like(void **state)
+{
+    (void) state;
+    char expected[2][MBOX_FINGERPRINT_LEN + 1];
+    char fingerprint[MBOX_FINGERPRINT_LEN + 1];
+    char address[64], elsewhere[sizeof tls_dir + 1];
+    struct mbox_channel *a, *b, *c, *d;
+    struct mbox_listener *l;
+    char *error;
+
+    tls_open_pair(&tls_good, &tls_good2, &a, &b);
+    mbox_channel_peer_fingerprint(a, fingerprint);
+    assert_string_equal(fingerprint, "");       /* Not connected yet. */
+    tls_shake_hands(a, b);
+    mbox_channel_peer_fingerprint(a, expected[0]);
+    mbox_channel_peer_fingerprint(b, expected[1]);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(strspn(expected[i], "0123456789abcdef"),
+                         MBOX_FINGERPRINT_LEN);
+    }
+    assert_string_not_equal(expected[0], expected[1]);
+
+    snprintf(elsewhere, sizeof elsewhere, "%s-", tls_dir);
+    assert_int_equal(rename(tls_dir, elsewhere), 0);
+    assert_int_equal(mbox_listener_open_like(b, "pssl:0:127.0.0.1", &l, NULL),
+                     0);
+    snprintf(address, sizeof address, "ssl:127.0.0.1:%u",
+             mbox_listener_port(l));
+    assert_int_equal(mbox_channel_connect_like(a, address, &c, NULL), 0);
+    mbox_channel_close(a);
+    mbox_channel_close(b);
+    d = tls_wait_accept(l);
+    tls_shake_hands(c, d);
+    assert_int_equal(rename(elsewhere, tls_dir), 0);
+    mbox_channel_peer_fingerprint(c, fingerprint);
+    assert_string_equal(fingerprint, expected[0]);
+    mbox_channel_peer_fingerprint(d, fingerprint);
+    assert_string_equal(fingerprint, expected[1]);
+
+    assert_int_equal(mbox_channel_connect_like(c, "unix:/nowhere", &a, &error),
+                     -EINVAL);
+    assert_non_null(strstr(error, "unix:/nowhere"));
+    free(error);
+    mbox_listener_close(l);
+    assert_int_equal(mbox_listener_open_like(c, "unix:/nowhere", &l, &error),
+                     -EINVAL);
+    assert_non_null(strstr(error, "unix:/nowhere"));
+    free(error);
+    mbox_channel_close(c);
+    mbox_channel_close(d);
 }
 
 int
@@ -790,20 +364,13 @@ main(void)
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_ipv6_and_any),
         cmocka_unit_test(test_bulk),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_bad_addresses),
-        cmocka_unit_test(test_connection_refused),
-        cmocka_unit_test(test_wrong_ca),
-        cmocka_unit_test(test_no_client_certificate),
-        cmocka_unit_test(test_expired_client_certificate),
-        cmocka_unit_test(test_old_protocol),
-        cmocka_unit_test(test_expired_server_certificate),
-        cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_silent_peer),
+        cmocka_unit_test(test_dead_peer_options),
+        cmocka_unit_test(test_like),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_replaced_files),
     };
 
-    return cmocka_run_group_tests_name("tls", tests, make_files,
-                                       remove_files);
+    return cmocka_run_group_tests_name("tls", tests, tls_make_files,
+                                       tls_remove_files);
 }

@@ -81,6 +81,10 @@ op_send(void *ot_, enum mbox_role role, const struct mbox_msg *msg,
                                                    ? MBOX_ROLE_DESTINATION
                                                    : MBOX_ROLE_SOURCE));
     prepare.run = peer->conn ? peer->conn->run : 0;
+    if (ot->token && peer->conn) {
+        mbox_channel_peer_fingerprint(peer->conn->channel,
+                                      prepare.fingerprint);
+    }
     if (ot->token && role == MBOX_ROLE_SOURCE) {
         ot->src_prepare = xmemdup(&prepare, sizeof prepare);
         return 0;

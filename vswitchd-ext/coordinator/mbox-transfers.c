@@ -244,6 +244,7 @@ type_is_allowed(enum mbox_msg_type type, enum mbox_role role)
     case MBOX_MSG_PRECOPY:
     case MBOX_MSG_RETURNING:
     case MBOX_MSG_RELAY:
+    case MBOX_MSG_ALIASES:
         return is_src;
 
     case MBOX_MSG_BUFFERING:
