@@ -49,8 +49,12 @@ must_run () {
     runs "$1" || die "$1 does not run"
 }
 
+is_stopped () {
+    ! runs "$1"
+}
+
 must_not_run () {
-    ! runs "$1" || die "$1 runs"
+    is_stopped "$1" || die "$1 runs"
 }
 
 # The flows of a bridge, without counters.
