@@ -26,6 +26,8 @@ mbox_lib_sources = \
 	lib/mbox-listener.c \
 	lib/mbox-msg.c \
 	lib/mbox-msg.h \
+	lib/mbox-serial.c \
+	lib/mbox-serial.h \
 	lib/mbox-sockaddr.c \
 	lib/mbox-space-format.c \
 	lib/mbox-space.c \

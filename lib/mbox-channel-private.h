@@ -25,6 +25,9 @@
 /* mbox_channel_from_fd(), as the server's end of TLS if 'ctx' is nonnull. */
 struct mbox_channel *mbox_channel_from_fd__(int fd, struct mbox_tls_ctx *ctx);
 
+/* Same, of a unix socket to which a guest's serial line leads. */
+struct mbox_channel *mbox_channel_from_serial__(int fd);
+
 /* The context of a TLS channel, which has the reference. */
 struct mbox_tls_ctx *mbox_channel_tls_ctx__(const struct mbox_channel *);
 

@@ -183,8 +183,8 @@ mbox_channel_from_fd(int fd)
     return mbox_channel_from_fd__(fd, NULL);
 }
 
-struct mbox_channel *
-mbox_channel_from_fd__(int fd, struct mbox_tls_ctx *ctx)
+static struct mbox_channel *
+channel_from_fd(int fd, struct mbox_tls_ctx *ctx, bool serial)
 {
     struct mbox_channel *ch = channel_create();
 
@@ -193,11 +193,24 @@ mbox_channel_from_fd__(int fd, struct mbox_tls_ctx *ctx)
         return NULL;
     }
 
-    int error = mbox_stream_from_fd(&ch->stream, fd, ctx);
+    int error = (serial ? mbox_stream_from_serial(&ch->stream, fd)
+                 : mbox_stream_from_fd(&ch->stream, fd, ctx));
     if (error) {
         channel_fail_input(ch, error, strerror(-error));
     }
     return ch;
+}
+
+struct mbox_channel *
+mbox_channel_from_fd__(int fd, struct mbox_tls_ctx *ctx)
+{
+    return channel_from_fd(fd, ctx, false);
+}
+
+struct mbox_channel *
+mbox_channel_from_serial__(int fd)
+{
+    return channel_from_fd(fd, NULL, true);
 }
 
 /* Output. */
@@ -515,7 +528,8 @@ fill_input(struct mbox_channel *ch)
 
             placed->pos = ch->in_total - 1;
             placed->fd = fd;
-        } else if ((size_t) n < space && !ch->stream.tls) {
+        } else if ((size_t) n < space && !ch->stream.tls
+                   && !ch->stream.serial) {
             return;             /* poll() tells if there is more. */
         }
     }

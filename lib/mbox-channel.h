@@ -21,15 +21,17 @@
  * ====================================================
  *
  * A channel carries frames (mbox-msg.h) over a unix socket, TCP with TLS 1.3
- * and mutual certificates, or a character device (virtio-serial). The
- * coordinator and the agents use the same code.
+ * and mutual certificates, or a serial line between a virtual machine and its
+ * host (virtio-serial). The coordinator and the agents use the same code.
  *
  * Addresses:
  *
  *     unix:PATH                   both sides
  *     ssl:HOST:PORT               connect (HOST may be [IPv6])
  *     pssl:PORT[:HOST]            listen
- *     fd:PATH                     open a character device (virtio-serial)
+ *     serial:PATH                 connect: in the guest, a character device
+ *                                 listen: a unix socket to which QEMU connects
+ *                                 (mbox-serial.h)
  *
  * A channel belongs to one thread at a time, which does all I/O on it; nothing
  * blocks, except name resolution: HOST must be numeric.  Input and output are

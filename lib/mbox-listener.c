@@ -42,6 +42,7 @@ struct mbox_listener {
     int spare_fd;               /* Given up to accept and refuse a connection
                                  * when descriptors run out. */
     struct mbox_tls_ctx *ctx;   /* NULL: unix socket. */
+    bool serial;                /* Guests' serial lines lead to the socket. */
     char *tls_files[N_TLS_FILES];       /* NULL: not to be read again. */
     struct stat tls_stats[N_TLS_FILES]; /* As they were read. */
 
@@ -243,11 +244,14 @@ listener_open(const char *address, const struct mbox_tls_config *config,
         l->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (!strncmp(address, "unix:", 5) && !ctx) {
             error = listen_unix(l, address + 5);
+        } else if (!strncmp(address, "serial:", 7) && !ctx) {
+            l->serial = true;
+            error = listen_unix(l, address + 7);
         } else if (!strncmp(address, "pssl:", 5)) {
             error = listen_tls(l, address + 5, config, ctx, &message);
         } else {
-            mbox_set_error(&message, "%s: expected unix:PATH or "
-                           "pssl:PORT[:HOST]", address);
+            mbox_set_error(&message, "%s: expected unix:PATH, "
+                           "serial:PATH or pssl:PORT[:HOST]", address);
             error = -EINVAL;
         }
     }
@@ -342,7 +346,8 @@ mbox_listener_accept(struct mbox_listener *l)
             if (l->tls_files[0]) {
                 reload_tls(l);
             }
-            return mbox_channel_from_fd__(fd, l->ctx);
+            return (l->serial ? mbox_channel_from_serial__(fd)
+                    : mbox_channel_from_fd__(fd, l->ctx));
         } else if (errno == EMFILE || errno == ENFILE) {
             refuse(l);
             return NULL;

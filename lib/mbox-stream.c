@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "mbox-channel.h"
+#include "mbox-serial.h"
 #include "mbox-tls.h"
 
 static void
@@ -70,15 +71,15 @@ open_unix(struct mbox_stream *s, const char *path)
     if (sa.dir_fd >= 0) {
         close(sa.dir_fd);
     }
-    s->is_socket = true;
     s->passes_fds = true;
     snprintf(s->peer, sizeof s->peer, "unix");
     return error;
 }
 
-/* Opens a character device.  A terminal is made transparent for bytes. */
+/* Opens a character device as the guest's end of a serial line.  A terminal is
+ * made transparent for bytes. */
 static int
-open_device(struct mbox_stream *s, const char *path)
+open_serial(struct mbox_stream *s, const char *path)
 {
     struct stat st;
     struct termios tio;
@@ -98,6 +99,10 @@ open_device(struct mbox_stream *s, const char *path)
         if (tcsetattr(s->fd, TCSANOW, &tio) < 0) {
             return -errno;
         }
+    }
+    s->serial = mbox_serial_create(s->fd, false);
+    if (!s->serial) {
+        return -ENOMEM;
     }
     snprintf(s->peer, sizeof s->peer, "%s", path);
     return 0;
@@ -150,7 +155,6 @@ connect_tls(struct mbox_stream *s, const struct mbox_sockaddr *sa,
             struct mbox_tls_ctx *ctx)
 {
     mbox_sockaddr_format(&sa->ss, s->peer, sizeof s->peer);
-    s->is_socket = true;
     s->connecting = true;
     s->wants = POLLOUT;
     s->fd = socket(sa->ss.ss_family,
@@ -230,11 +234,11 @@ mbox_stream_open(struct mbox_stream *s, const char *address,
     } else {
         if (!strncmp(address, "unix:", 5)) {
             error = open_unix(s, address + 5);
-        } else if (!strncmp(address, "fd:", 3)) {
-            error = open_device(s, address + 3);
+        } else if (!strncmp(address, "serial:", 7)) {
+            error = open_serial(s, address + 7);
         } else {
             mbox_set_error(errp, "%s: expected unix:PATH, ssl:HOST:PORT or "
-                           "fd:PATH", address);
+                           "serial:PATH", address);
             return -EINVAL;
         }
         if (error == -ENODEV) {
@@ -258,7 +262,6 @@ mbox_stream_from_fd(struct mbox_stream *s, int fd, struct mbox_tls_ctx *ctx)
 
     stream_init(s);
     s->fd = fd;
-    s->is_socket = true;
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0
         || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
         goto error;
@@ -296,11 +299,30 @@ error:;
     return error;
 }
 
+int
+mbox_stream_from_serial(struct mbox_stream *s, int fd)
+{
+    int error = mbox_stream_from_fd(s, fd, NULL);
+
+    if (!error) {
+        s->serial = mbox_serial_create(fd, true);
+        s->passes_fds = false;
+        snprintf(s->peer, sizeof s->peer, "serial");
+        if (!s->serial) {
+            mbox_stream_close(s);
+            error = -ENOMEM;
+        }
+    }
+    return error;
+}
+
 void
 mbox_stream_close(struct mbox_stream *s)
 {
     mbox_tls_destroy(s->tls);
     s->tls = NULL;
+    mbox_serial_destroy(s->serial);
+    s->serial = NULL;
     if (s->fd >= 0) {
         close(s->fd);
         s->fd = -1;
@@ -408,6 +430,8 @@ mbox_stream_read(struct mbox_stream *s, void *buf, size_t n, int *fdp)
     if (s->tls) {
         return mbox_tls_read(s->tls, buf, n, &s->wants,
                              s->error, sizeof s->error);
+    } else if (s->serial) {
+        return mbox_serial_read(s->serial, buf, n, s->error, sizeof s->error);
     }
     do {
         if (s->passes_fds) {
@@ -428,10 +452,6 @@ mbox_stream_read(struct mbox_stream *s, void *buf, size_t n, int *fdp)
         return -ECONNRESET;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
         return -EAGAIN;
-    } else if (!s->is_socket && errno == EIO) {
-        /* The other end of a pseudoterminal was closed. */
-        snprintf(s->error, sizeof s->error, "connection closed by peer");
-        return -ECONNRESET;
     }
     return stream_fail(s, errno);
 }
@@ -465,13 +485,11 @@ mbox_stream_write(struct mbox_stream *s, const void *buf, size_t n, int fd)
     if (s->tls) {
         return mbox_tls_write(s->tls, buf, n, &s->wants,
                               s->error, sizeof s->error);
+    } else if (s->serial) {
+        return mbox_serial_write(s->serial, buf, n, s->error, sizeof s->error);
     }
     do {
-        if (s->is_socket) {
-            retval = write_socket(s->fd, buf, n, fd);
-        } else {
-            retval = write(s->fd, buf, n);
-        }
+        retval = write_socket(s->fd, buf, n, fd);
     } while (retval < 0 && errno == EINTR);
 
     if (retval > 0) {

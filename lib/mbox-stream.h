@@ -20,8 +20,8 @@
 /* Byte streams below a channel
  * ============================
  *
- * A non-blocking connection over a unix socket, TLS on TCP, or a character
- * device, without frames or buffers, which mbox-channel.c adds.  Internal to
+ * A non-blocking connection over a unix socket, TLS on TCP, or a serial line
+ * (mbox-serial.h), without frames or buffers, which mbox-channel.c adds.  Internal to
  * lib/.
  *
  * No function here raises SIGPIPE.  Those that fail leave the cause in words in
@@ -32,6 +32,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+struct mbox_serial;
 struct mbox_tls;
 struct mbox_tls_ctx;
 struct mbox_tls_config;
@@ -40,12 +41,12 @@ struct mbox_tls_config;
 
 struct mbox_stream {
     int fd;
-    bool is_socket;             /* Otherwise a character device. */
     bool passes_fds;            /* Unix socket. */
     bool connecting;            /* connect() or handshake is not done. */
     bool connected_tcp;         /* connect() is done. */
     short int wants;            /* POLLIN, POLLOUT that TLS waits for. */
     struct mbox_tls *tls;       /* NULL: none. */
+    struct mbox_serial *serial; /* NULL: no serial line. */
     char peer[MBOX_STREAM_TEXT_MAX];
     char error[MBOX_STREAM_TEXT_MAX];
 };
@@ -65,6 +66,9 @@ int mbox_stream_open_tls(struct mbox_stream *, const char *address,
  * or a negative errno value ('fd' is then closed). */
 int mbox_stream_from_fd(struct mbox_stream *, int fd, struct mbox_tls_ctx *);
 
+/* Same, of a unix socket to which a guest's serial line leads. */
+int mbox_stream_from_serial(struct mbox_stream *, int fd);
+
 /* Sends what TLS sends at the end, if it can do so at once, and closes. */
 void mbox_stream_close(struct mbox_stream *);
 
@@ -73,7 +77,8 @@ void mbox_stream_close(struct mbox_stream *);
 int mbox_stream_connect(struct mbox_stream *);
 
 /* Reads up to 'n' > 0 bytes.  Returns their number, -EAGAIN, -ECONNRESET at the
- * end, or another negative errno value.  '*fdp' receives a descriptor that
+ * end, or another negative errno value.  There may be more although poll() says
+ * otherwise, unless the stream is a plain socket.  '*fdp' receives a descriptor that
  * came with the bytes (the caller owns it), or -1. */
 ssize_t mbox_stream_read(struct mbox_stream *, void *, size_t n, int *fdp);
 

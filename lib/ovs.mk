@@ -28,6 +28,8 @@ lib_libopenvswitch_la_SOURCES += \
 	mbox/lib/mbox-listener.c \
 	mbox/lib/mbox-msg.c \
 	mbox/lib/mbox-msg.h \
+	mbox/lib/mbox-serial.c \
+	mbox/lib/mbox-serial.h \
 	mbox/lib/mbox-sockaddr.c \
 	mbox/lib/mbox-space-format.c \
 	mbox/lib/mbox-space.c \

@@ -243,7 +243,7 @@ Packets:\n\
 Transfers of state:\n\
   --name=NAME             name of this instance (default: ids-PID)\n\
   --class=CLASS           class of the instance (default: ids)\n\
-  --coordinator=REMOTE    unix:PATH, fd:PATH or ssl:HOST:PORT, with\n\
+  --coordinator=REMOTE    unix:PATH, serial:PATH or ssl:HOST:PORT, with\n\
   --private-key=FILE      this instance's private key,\n\
   --certificate=FILE      its certificate, and\n\
   --ca-cert=FILE          the certificate that the coordinator's is signed by\n\

@@ -48,6 +48,10 @@ check_PROGRAMS += tests/unit/test-channel-address
 tests_unit_test_channel_address_SOURCES = tests/unit/test-channel-address.c
 tests_unit_test_channel_address_LDADD = $(unit_libs) -lutil
 
+check_PROGRAMS += tests/unit/test-serial
+tests_unit_test_serial_SOURCES = tests/unit/test-serial.c
+tests_unit_test_serial_LDADD = $(unit_libs)
+
 check_PROGRAMS += tests/unit/test-channel-fds
 tests_unit_test_channel_fds_SOURCES = tests/unit/test-channel-fds.c
 tests_unit_test_channel_fds_LDADD = $(unit_libs)

@@ -20,6 +20,7 @@
 
 #include <pty.h>
 #include <sys/un.h>
+#include "mbox-stream.h"
 
 static char tmp_dir[64];
 
@@ -174,77 +175,133 @@ test_unix_errors(void **state)
     mbox_channel_close(ch);
 }
 
-/* A character device, for which a pseudoterminal stands. */
+/* A guest's serial line: a character device, for which a pseudoterminal stands,
+ * and the socket that QEMU connects to the coordinator's. */
+struct serial_line {
+    int master;                 /* Of the pseudoterminal. */
+    int qemu;
+    struct mbox_channel *guest, *host;
+};
+
 static void
-test_device(void **state)
+copy_bytes(int from, int to)
+{
+    uint8_t buf[4096];
+    ssize_t n;
+
+    while ((n = read(from, buf, sizeof buf)) > 0) {
+        assert_int_equal(write(to, buf, n), n);
+    }
+}
+
+/* Carries bytes until 'ch' has received a message or failed. */
+static int
+carry(struct serial_line *line, struct mbox_channel *ch, uint32_t *id)
+{
+    int error;
+
+    do {
+        mbox_channel_run(line->guest);
+        mbox_channel_run(line->host);
+        copy_bytes(line->master, line->qemu);
+        copy_bytes(line->qemu, line->master);
+        mbox_channel_run(ch);
+        error = recv_simple(ch, id, NULL);
+    } while (error == -EAGAIN);
+    return error;
+}
+
+static void
+test_serial(void **state)
 {
     (void) state;
-    char name[100], address[110];
-    struct mbox_channel *ch;
-    struct mbox_writer w;
-    int master, slave;
-    uint8_t buf[256];
-    char *error;
+    char name[100], address[110], listen_at[110];
+    struct mbox_listener *l;
+    struct serial_line line;
+    struct mbox_sockaddr sa;
     uint32_t id;
+    int slave;
 
-    assert_int_equal(openpty(&master, &slave, name, NULL, NULL), 0);
-    snprintf(address, sizeof address, "fd:%s", name);
-    ch = connect_to(address);
-    close(slave);
-    assert_true(mbox_channel_is_connected(ch));
-    assert_false(mbox_channel_can_pass_fd(ch));
-    assert_string_equal(mbox_channel_peer(ch), name);
+    snprintf(listen_at, sizeof listen_at, "serial:%s/sock", tmp_dir);
+    assert_int_equal(mbox_listener_open(listen_at, NULL, &l, NULL), 0);
+    assert_int_equal(mbox_sockaddr_from_path(listen_at + 7, &sa), 0);
+    line.qemu = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(line.qemu, (struct sockaddr *) &sa.ss, sa.len),
+                     0);
+    assert_int_equal(fcntl(line.qemu, F_SETFL, O_NONBLOCK), 0);
+    line.host = mbox_listener_accept(l);
+    assert_non_null(line.host);
+    assert_false(mbox_channel_can_pass_fd(line.host));
+    assert_string_equal(mbox_channel_peer(line.host), "serial");
+
+    assert_int_equal(openpty(&line.master, &slave, name, NULL, NULL), 0);
+    assert_int_equal(fcntl(line.master, F_SETFL, O_NONBLOCK), 0);
+    snprintf(address, sizeof address, "serial:%s", name);
+    line.guest = connect_to(address);
+    assert_true(mbox_channel_is_connected(line.guest));
+    assert_false(mbox_channel_can_pass_fd(line.guest));
+    assert_string_equal(mbox_channel_peer(line.guest), name);
 
     struct mbox_msg msg;
     mbox_msg_init(&msg, MBOX_MSG_ECHO_REQUEST, 1);
-    assert_int_equal(mbox_channel_send(ch, &msg, NULL, numbered_fd(1)),
+    assert_int_equal(mbox_channel_send(line.guest, &msg, NULL, numbered_fd(1)),
                      -EOPNOTSUPP);
 
     /* Every byte passes as it is. */
-    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     mbox_msg_init(&msg, MBOX_MSG_PACKET, 0x0a0d0304);
     msg.kind = MBOX_TAG_RETURNED;
-    msg.data = "\x03\x04\x11\x13\x1a\x7f\r\n\xff";
-    msg.data_len = 10;
-    mbox_msg_encode(&msg, NULL, &w);
-    assert_int_equal(mbox_channel_send_raw(ch, w.data, w.len), 0);
-    assert_int_equal(mbox_channel_run(ch), 0);
-    for (size_t n = 0; n < w.len; ) {
-        ssize_t retval = read(master, buf + n, sizeof buf - n);
-
-        assert_true(retval > 0);
-        n += retval;
-    }
-    assert_memory_equal(buf, w.data, w.len);
-    assert_int_equal(write(master, w.data, w.len), w.len);
-    int retval;
-    do {
-        struct pollfd pfd;
-
-        mbox_channel_wait(ch, &pfd);
-        poll(&pfd, 1, -1);
-        assert_int_equal(mbox_channel_run(ch), 0);
-        retval = recv_simple(ch, &id, NULL);
-    } while (retval == -EAGAIN);
-    assert_int_equal(retval, 0);
+    msg.data = "\x03\x04\x11\x13\x1a\x7f\r\n\xff\x7e\x7d";
+    msg.data_len = 12;
+    assert_int_equal(mbox_channel_send(line.guest, &msg, NULL, -1), 0);
+    assert_int_equal(carry(&line, line.host, &id), 0);
+    assert_int_equal(id, 0x0a0d0304);
+    assert_int_equal(mbox_channel_send(line.host, &msg, NULL, -1), 0);
+    assert_int_equal(carry(&line, line.guest, &id), 0);
     assert_int_equal(id, 0x0a0d0304);
 
-    close(master);
-    assert_int_equal(mbox_channel_run(ch), -ECONNRESET);
-    mbox_channel_close(ch);
-    mbox_writer_uninit(&w);
+    /* The guest's program is killed in the middle of a frame, and started
+     * again. */
+    assert_int_equal(mbox_channel_send(line.guest, &msg, NULL, -1), 0);
+    assert_int_equal(mbox_channel_flush(line.guest), 0);
+    uint8_t half[20];
+    assert_int_equal(read(line.master, half, sizeof half), sizeof half);
+    assert_int_equal(write(line.qemu, half, sizeof half), sizeof half);
+    mbox_channel_close(line.guest);
+    while (read(line.master, half, sizeof half) > 0) {
+        continue;               /* The rest is lost. */
+    }
+    line.guest = connect_to(address);
+    send_simple(line.guest, MBOX_MSG_ECHO_REQUEST, 5, -1);
+    assert_int_equal(carry(&line, line.host, &id), -ECONNRESET);
+    mbox_channel_close(line.host);
+    close(line.qemu);
 
-    snprintf(address, sizeof address, "fd:%s", tmp_dir);
+    close(slave);
+    close(line.master);
+    assert_int_equal(mbox_channel_run(line.guest), -ECONNRESET);
+    mbox_channel_close(line.guest);
+    mbox_listener_close(l);
+}
+
+static void
+test_serial_errors(void **state)
+{
+    (void) state;
+    struct mbox_channel *ch;
+    char address[110];
+    char *error;
+
+    snprintf(address, sizeof address, "serial:%s", tmp_dir);
     assert_int_equal(mbox_channel_connect(address, NULL, &ch, &error),
                      -EISDIR);
     free(error);
-    snprintf(address, sizeof address, "fd:%s/file", tmp_dir);
-    close(open(address + 3, O_CREAT | O_WRONLY, 0600));
+    snprintf(address, sizeof address, "serial:%s/file", tmp_dir);
+    close(open(address + 7, O_CREAT | O_WRONLY, 0600));
     assert_int_equal(mbox_channel_connect(address, NULL, &ch, &error),
                      -ENODEV);
     assert_non_null(strstr(error, "not a character device"));
     free(error);
-    unlink(address + 3);
+    unlink(address + 7);
 }
 
 int
@@ -254,7 +311,8 @@ main(void)
         cmocka_unit_test(test_unix),
         cmocka_unit_test(test_stale_socket),
         cmocka_unit_test(test_unix_errors),
-        cmocka_unit_test(test_device),
+        cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_serial_errors),
     };
 
     return cmocka_run_group_tests_name("channel addresses", tests,
