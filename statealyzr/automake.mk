@@ -71,6 +71,7 @@ statealyzr_sources = \
 	statealyzr/nodeset.h \
 	statealyzr/outputs.c \
 	statealyzr/outputs.h \
+	statealyzr/packet-memory.c \
 	statealyzr/packet-private.h \
 	statealyzr/packet-sources.c \
 	statealyzr/packet.c \

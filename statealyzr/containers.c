@@ -30,6 +30,7 @@
 /* How an array is indexed. */
 struct index {
     uint32_t fields;            /* Of the packet. */
+    uint32_t written_fields;    /* Where what is at the index is written. */
     uint32_t insn;              /* The first that has fields, or SA_NONE. */
     bool computed;              /* Not constant. */
     bool advanced;              /* Goes from entry to entry. */
@@ -46,7 +47,8 @@ struct sa_containers {
 };
 
 static void
-note_index(struct index *index, uint32_t insn, uint32_t fields, bool advanced)
+note_index(struct index *index, uint32_t insn, uint32_t fields, bool advanced,
+           bool written)
 {
     index->computed = true;
     index->advanced |= advanced;
@@ -54,6 +56,34 @@ note_index(struct index *index, uint32_t insn, uint32_t fields, bool advanced)
         index->insn = insn;
     }
     index->fields |= fields;
+    index->written_fields |= written ? fields : 0;
+}
+
+/* Whether something may be written through a pointer or what is computed from
+ * it: only loads and comparisons are known not to. */
+static bool
+is_written_through(LLVMValueRef pointer)
+{
+    GHashTable *seen = g_hash_table_new(NULL, NULL);
+    GPtrArray *work = g_ptr_array_new();
+    bool written = false;
+    g_ptr_array_add(work, pointer);
+    for (guint i = 0; i < work->len && !written; i++) {
+        for (LLVMUseRef use = LLVMGetFirstUse(work->pdata[i]); use;
+             use = LLVMGetNextUse(use)) {
+            LLVMValueRef user = LLVMGetUser(use);
+            if (LLVMIsAGetElementPtrInst(user) || LLVMIsACastInst(user)) {
+                if (g_hash_table_add(seen, user)) {
+                    g_ptr_array_add(work, user);
+                }
+            } else if (!LLVMIsALoadInst(user) && !LLVMIsAICmpInst(user)) {
+                written = true;
+            }
+        }
+    }
+    g_ptr_array_free(work, TRUE);
+    g_hash_table_destroy(seen);
+    return written;
 }
 
 static bool
@@ -166,6 +196,7 @@ note_gep(struct sa_containers *cs, uint32_t insn)
 
         uint32_t fields = fields_of_index(cs, index);
         bool advanced = is_advanced(index);
+        bool written = is_written_through(gep);
         struct sa_nodes to = sa_pta_value(cs->a->pta, p->insns[insn].result);
         uint32_t n;
         const struct sa_node *nodes = sa_pta_nodes(cs->a->pta, &n);
@@ -173,14 +204,15 @@ note_gep(struct sa_containers *cs, uint32_t insn)
             uint32_t s = cs->state->object_structure[nodes[to.ids[i]].object];
             uint32_t v = cs->state->node_variable[to.ids[i]];
             if (s != SA_NONE && counts_entries(cs, type, s)) {
-                note_index(&cs->structures[s], insn, fields, advanced);
+                note_index(&cs->structures[s], insn, fields, advanced,
+                           written);
             } else if (v != SA_NONE) {
-                note_index(&cs->variables[v], insn, fields, advanced);
+                note_index(&cs->variables[v], insn, fields, advanced, written);
             }
             if (v != SA_NONE
                 && sa_state_variable(cs->state, v)->storage
                    != SA_STORAGE_HEAP) {
-                note_index(&cs->variables[v], insn, fields, advanced);
+                note_index(&cs->variables[v], insn, fields, advanced, written);
             }
         }
     }
@@ -262,7 +294,7 @@ find_kind(struct sa_containers *cs, uint32_t structure)
     struct sa_container *c = &cs->containers[structure];
     const struct index *entries = &cs->structures[structure];
     uint32_t head = best_head(cs, c);
-    const struct index none = { 0, SA_NONE, false, false };
+    const struct index none = { .insn = SA_NONE };
     const struct index *heads = head == SA_NONE ? &none
                                 : &cs->variables[head];
     const struct sa_link *child = first_link(c, SA_LINK_CHILD);
@@ -364,7 +396,7 @@ sa_containers_index(const struct sa_containers *cs, uint32_t variable,
                     uint32_t *insn)
 {
     *insn = cs->variables[variable].insn;
-    return cs->variables[variable].fields;
+    return cs->variables[variable].written_fields;
 }
 
 const struct sa_container *

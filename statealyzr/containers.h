@@ -54,7 +54,8 @@ struct sa_containers *sa_containers_run(const struct sa_analysis *,
 void sa_containers_destroy(struct sa_containers *);
 
 /* Fields that the index into a declared array, or into what a variable points
- * to, has; 0 if it is none, and where. */
+ * to, has where an element is written; 0 if it has none, and where.  A table
+ * that packets only read by such an index is not theirs. */
 uint32_t sa_containers_index(const struct sa_containers *, uint32_t variable,
                              uint32_t *insn);
 

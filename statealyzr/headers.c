@@ -79,9 +79,8 @@ sa_headers_destroy(struct sa_headers *h)
     }
 }
 
-/* A struct's name in the source: LLVM's "struct.ip.12" is "ip". */
-static char *
-source_name(LLVMTypeRef type)
+char *
+sa_headers_struct_name(LLVMTypeRef type)
 {
     const char *name = LLVMGetStructName(type);
     if (!name || !g_str_has_prefix(name, "struct.")) {
@@ -130,7 +129,7 @@ sa_headers_of_struct(struct sa_headers *h, LLVMTypeRef type)
     }
 
     const struct sa_header *header = NULL;
-    char *name = source_name(type);
+    char *name = sa_headers_struct_name(type);
     if (name) {
         header = sa_tables_header(h->tables, name);
     }

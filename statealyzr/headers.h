@@ -47,6 +47,10 @@ struct sa_place {
     int64_t offset;
 };
 
+/* A struct's name in the source: LLVM's "struct.ip.12" is "ip".  NULL if it has
+ * none; g_free(). */
+char *sa_headers_struct_name(LLVMTypeRef);
+
 /* The header that a struct is, or NULL. */
 const struct sa_header *sa_headers_of_struct(struct sa_headers *, LLVMTypeRef);
 

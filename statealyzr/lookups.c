@@ -19,6 +19,8 @@
 #include <string.h>
 
 #include "call.h"
+#include "headers.h"
+#include "members.h"
 #include "modref.h"
 #include "procedures.h"
 #include "pta.h"
@@ -65,6 +67,8 @@ struct window {
     const struct search *s;
     const struct sa_node *nodes;
     struct sa_nodes starts;     /* Of the pointer. */
+    uint32_t may;               /* What is possible, as the pointer points
+                                 * into a header. */
     GHashTable *fields;         /* Distance -> bit set. */
     uint32_t all;
 };
@@ -73,7 +77,7 @@ static void
 gather_window(uint32_t node, void *w_)
 {
     struct window *w = w_;
-    uint32_t fields = sa_packet_node(w->s->packet, node) & SA_PACKET_FIELDS;
+    uint32_t fields = sa_packet_node(w->s->packet, node) & w->may;
     if (fields) {
         gpointer distance = GUINT_TO_POINTER(
             w->nodes[node].offset - start_in(w->starts, w->nodes, node));
@@ -95,6 +99,8 @@ gather_fields(struct window *w, const struct search *s, LLVMValueRef pointer,
         .fields = g_hash_table_new(NULL, NULL)
     };
     if (id != SA_NONE) {
+        uint32_t fields = sa_packet_pointed(s->packet, id, MAX(size, 1));
+        w->may = fields ? fields : SA_PACKET_FIELDS;
         w->starts = sa_pta_value(s->a->pta, id);
         sa_pta_access(s->a->pta, id, MAX(size, 1), gather_window, w);
     }
@@ -119,7 +125,42 @@ struct side {
     const struct window *other; /* The other side, if a pointer. */
     struct sa_nodes starts;     /* Of the pointer. */
     uint32_t via;               /* As in struct sa_lookup. */
+    const struct sa_type *accessed;     /* The struct through which the
+                                         * pointer was computed, or NULL. */
 };
+
+/* The outermost struct that a pointer into an entry was computed through, or
+ * NULL. */
+static const struct sa_type *
+accessed_struct(const struct search *s, LLVMValueRef pointer)
+{
+    const struct sa_type *type = NULL;
+    LLVMValueRef base = sa_walk_base(pointer);
+    while (pointer != base) {
+        if (LLVMIsAGetElementPtrInst(pointer)) {
+            char *name = sa_headers_struct_name(
+                LLVMGetGEPSourceElementType(pointer));
+            const struct sa_type *t = name ? sa_type_by_name(s->a->types, name)
+                                           : NULL;
+            type = t ? t : type;
+            g_free(name);
+        }
+        pointer = LLVMGetOperand(pointer, 0);
+    }
+    return type;
+}
+
+/* Whether memory of a variable can be what is accessed. */
+static bool
+is_accessed(const struct side *side, const struct sa_state_variable *v)
+{
+    const struct sa_type *type = v->structure != SA_NONE
+        ? sa_state_structure(side->s->state, v->structure)->type
+        : sa_element_struct(v->type);
+    return (!side->accessed || !v->type
+            || (type && (sa_type_holds(type, side->accessed)
+                         || sa_type_holds(side->accessed, type))));
+}
 
 static void
 add_lookup(uint32_t node, void *side_)
@@ -134,6 +175,9 @@ add_lookup(uint32_t node, void *side_)
         return;                 /* Of unknown size: a member, at least. */
     }
     const struct sa_state_variable *var = sa_state_variable(s->state, v);
+    if (!is_accessed(side, var)) {
+        return;
+    }
     bool entry = (s->state->object_structure[n->object] != SA_NONE
                   || var->n_elements > 1);
     uint32_t fields = (side->other
@@ -196,7 +240,8 @@ compare_memory(const struct search *s, uint32_t insn, LLVMValueRef pointer,
         .s = s, .nodes = sa_pta_nodes(s->a->pta, &n), .insn = insn,
         .size = size, .fields = fields, .other = other,
         .starts = sa_pta_value(s->a->pta, id),
-        .via = find_link(s, pointer)
+        .via = find_link(s, pointer),
+        .accessed = accessed_struct(s, pointer)
     };
     side.walk = sa_walk_find(s->a, s->packet, pointer, insn);
     if (side.walk.walked || side.walk.indexed) {

@@ -78,6 +78,57 @@ sa_element_struct(const struct sa_type *type)
             ? type : NULL);
 }
 
+bool
+sa_type_holds(const struct sa_type *whole, const struct sa_type *part)
+{
+    struct frame stack[MAX_DEPTH];
+    size_t depth = 0;
+    stack[depth++] = (struct frame) { .type = whole->canonical };
+    while (depth) {
+        struct frame *f = &stack[depth - 1];
+        if (f->type == part->canonical) {
+            return true;
+        } else if (f->next >= f->type->n_members) {
+            depth--;
+            continue;
+        }
+        const struct sa_type *t = sa_element_struct(
+            f->type->members[f->next++].type);
+        if (t && depth < MAX_DEPTH) {
+            stack[depth++] = (struct frame) { .type = t->canonical };
+        }
+    }
+    return false;
+}
+
+bool
+sa_type_leads_to(const struct sa_type *type, const struct sa_type *structure)
+{
+    bool pointer = false;
+    for (int i = 0; type && i < MAX_DEPTH; i++) {
+        type = type->canonical;
+        if (type->kind == SA_TYPE_POINTER) {
+            pointer = true;
+        } else if (type->kind != SA_TYPE_ARRAY) {
+            break;
+        }
+        type = type->target;
+    }
+    if (!type || !structure || !pointer) {
+        return true;
+    }
+    switch (type->kind) {
+    case SA_TYPE_STRUCT:
+        return (sa_type_holds(type, structure)
+                || sa_type_holds(structure, type));
+    case SA_TYPE_INT:
+    case SA_TYPE_FLOAT:
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* Whether the members of 't', the type of 'm', are listed one by one. */
 static bool
 is_flattened(const struct sa_member *m, const struct sa_type *t)

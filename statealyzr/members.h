@@ -52,6 +52,16 @@ bool sa_leaf_is_pointer(const struct sa_leaf *);
 /* The struct that a type is, an array or typedef of it included, or NULL. */
 const struct sa_type *sa_element_struct(const struct sa_type *);
 
+/* Whether a struct is another one, or has it as a member at any depth. */
+bool sa_type_holds(const struct sa_type *whole, const struct sa_type *part);
+
+/* Whether a variable that is declared as 'type' (NULL: unknown) can lead to
+ * objects that are 'structure' (NULL: of no type): a pointer, to pointers or
+ * not, to what holds the struct or is held by it, or to void.  An integer or a
+ * union may hold any pointer. */
+bool sa_type_leads_to(const struct sa_type *type,
+                      const struct sa_type *structure);
+
 /* Whether a type is from a header of the system. */
 bool sa_type_is_foreign(const struct sa_type *);
 

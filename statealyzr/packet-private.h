@@ -17,12 +17,14 @@
 #ifndef STATEALYZR_PACKET_PRIVATE_H
 #define STATEALYZR_PACKET_PRIVATE_H 1
 
-/* Sources (packet-sources.c) and flow (packet.c) of packet data. */
+/* Sources (packet-sources.c) and flow (packet.c, packet-memory.c) of packet
+ * data. */
 
 #include <glib.h>
 
 #include "headers.h"
 #include "packet.h"
+#include "pta.h"
 
 /* Further bits of values, not seen outside. */
 #define SA_PACKET_LENGTH (1u << 29) /* The length of an IPv4 header. */
@@ -71,7 +73,8 @@ struct sa_packet {
     struct sa_place *node_places;   /* Of the pointer in memory. */
     int *node_names;            /* enum sa_field that the name of the memory
                                  * says, or -1. */
-    bool *buffers;              /* Objects that packets are received in. */
+    bool *buffers;              /* Objects that packets are received in, ... */
+    bool *received;             /* ... and the nodes. */
     uint32_t n_nodes, n_objects;
     struct sa_packet_set *sets;
     GHashTable *targets;        /* Ids of a points-to set -> struct
@@ -87,5 +90,20 @@ void sa_packet_add_bits(struct sa_packet *, uint32_t value, uint32_t bits,
                         uint32_t own);
 void sa_packet_add_place(struct sa_packet *, uint32_t value, struct sa_place);
 void sa_packet_add_node(struct sa_packet *, uint32_t node, uint32_t bits);
+
+void sa_packet_add_node_place(struct sa_packet *, uint32_t node,
+                              struct sa_place);
+void sa_packet_write_nodes(struct sa_packet *, struct sa_nodes, uint32_t bits);
+
+/* What is known of an operand; nothing of a constant. */
+struct sa_packet_flow sa_packet_operand(const struct sa_packet *,
+                                        LLVMValueRef);
+/* What the nodes of a set have, as of the first time that it is asked for in a
+ * pass. */
+const struct sa_packet_set *sa_packet_gather(struct sa_packet *, uint32_t set);
+
+/* What a library function copies.  Returns true if it does nothing else. */
+bool sa_packet_flow_copy(struct sa_packet *, const struct sa_insn *,
+                         uint32_t id, const char *name);
 
 #endif /* packet-private.h */

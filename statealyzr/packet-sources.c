@@ -23,6 +23,11 @@
 #include "pta.h"
 
 enum { MSGHDR_SIZE = 56 };
+/* Bytes in a struct sockaddr_storage; in a struct sockaddr_in6, the port and
+ * what is behind it up to the end of the address, where those of a
+ * sockaddr_in are as well. */
+enum { SOCKADDR_SIZE = 128 };
+enum { SOCKADDR_PORT = 2, SOCKADDR_ADDRESS = 4, SOCKADDR_END = 24 };
 enum { AF_PACKET_ = 17, SOCK_RAW_ = 3, SOCK_TYPE_MASK = 0xf };
 
 /* Calls that say who the peer is. */
@@ -114,6 +119,7 @@ add_buffer(struct sa_packet *pk, struct sa_nodes nodes)
     const struct sa_node *all = sa_pta_nodes(pk->a->pta, &n);
     for (uint32_t i = 0; i < nodes.n; i++) {
         pk->buffers[all[nodes.ids[i]].object] = true;
+        pk->received[nodes.ids[i]] = true;
         sa_packet_add_node(pk, nodes.ids[i], SA_PACKET_DATA);
     }
 }
@@ -223,12 +229,24 @@ add_read_site(struct sa_packet *pk, const struct sa_read_site *site,
     }
 }
 
+/* Fields in the bytes from 'at' to 'end' of a struct sockaddr_in or
+ * sockaddr_in6: the family is none. */
+static uint32_t
+address_fields(uint32_t at, uint32_t end, bool local)
+{
+    uint32_t fields = 0;
+    if (at < SOCKADDR_ADDRESS && end > SOCKADDR_PORT) {
+        fields |= 1u << (local ? SA_FIELD_PORT_DST : SA_FIELD_PORT_SRC);
+    }
+    if (at < SOCKADDR_END && end > SOCKADDR_ADDRESS) {
+        fields |= 1u << (local ? SA_FIELD_IP_DST : SA_FIELD_IP_SRC);
+    }
+    return fields;
+}
+
 static void
 add_address(struct sa_packet *pk, uint32_t value, bool local)
 {
-    uint32_t bits = SA_PACKET_DATA
-        | (local ? 1u << SA_FIELD_IP_DST | 1u << SA_FIELD_PORT_DST
-           : 1u << SA_FIELD_IP_SRC | 1u << SA_FIELD_PORT_SRC);
     if (value == SA_NONE) {
         return;
     }
@@ -241,8 +259,13 @@ add_address(struct sa_packet *pk, uint32_t value, bool local)
         uint32_t start = nodes[to.ids[i]].offset;
         for (uint32_t k = 0; k < o->n_nodes; k++) {
             uint32_t at = nodes[o->first_node + k].offset;
-            if (at >= start && at < start + 128) {
-                sa_packet_add_node(pk, o->first_node + k, bits);
+            uint32_t end = (k + 1 < o->n_nodes
+                            ? nodes[o->first_node + k + 1].offset
+                            : UINT32_MAX);
+            if (at >= start && at < start + SOCKADDR_SIZE) {
+                sa_packet_add_node(
+                    pk, o->first_node + k, SA_PACKET_DATA
+                    | address_fields(at - start, end - start, local));
             }
         }
     }

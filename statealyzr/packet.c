@@ -66,6 +66,11 @@ void
 sa_packet_add_node(struct sa_packet *pk, uint32_t node, uint32_t bits)
 {
     bits &= ~SA_PACKET_LENGTH;
+    if (pk->received[node]) {
+        /* What is there is overwritten by the next packet, whose fields are
+         * known by their place. */
+        bits &= SA_PACKET_DATA;
+    }
     if ((bits & SA_PACKET_DATA) && !(bits & SA_PACKET_FIELDS)
         && pk->node_names[node] >= 0) {
         bits |= 1u << pk->node_names[node];
@@ -88,9 +93,8 @@ add_dependence(struct sa_packet *pk, uint32_t value, uint64_t params,
     }
 }
 
-/* What is known of an operand; nothing of a constant. */
-static struct sa_packet_flow
-operand_flow(const struct sa_packet *pk, LLVMValueRef operand)
+struct sa_packet_flow
+sa_packet_operand(const struct sa_packet *pk, LLVMValueRef operand)
 {
     uint32_t id = sa_value_id(pk->a->program, operand);
     return id == SA_NONE ? (struct sa_packet_flow) { .bits = 0 }
@@ -101,7 +105,7 @@ operand_flow(const struct sa_packet *pk, LLVMValueRef operand)
 static void
 flow_from(struct sa_packet *pk, uint32_t value, LLVMValueRef operand)
 {
-    struct sa_packet_flow f = operand_flow(pk, operand);
+    struct sa_packet_flow f = sa_packet_operand(pk, operand);
     sa_packet_add_bits(pk, value, f.bits, f.own);
     add_dependence(pk, value, f.from_params, f.from_targets);
 }
@@ -117,7 +121,7 @@ static void
 flow_gep(struct sa_packet *pk, const struct sa_insn *insn)
 {
     LLVMValueRef base = LLVMGetOperand(insn->value, 0);
-    struct sa_packet_flow from = operand_flow(pk, base);
+    struct sa_packet_flow from = sa_packet_operand(pk, base);
     LLVMTypeRef type = LLVMGetGEPSourceElementType(insn->value);
     struct sa_place place = from.place;
     bool is_struct = LLVMGetTypeKind(type) == LLVMStructTypeKind;
@@ -159,7 +163,7 @@ flow_gep(struct sa_packet *pk, const struct sa_insn *insn)
         }
         if (constant) {
             place.offset += n * (int64_t) unit;
-        } else if (operand_flow(pk, index).bits & SA_PACKET_LENGTH) {
+        } else if (sa_packet_operand(pk, index).bits & SA_PACKET_LENGTH) {
             place = sa_headers_transport(pk->headers);
         } else if (place.kind == SA_PLACE_FRAME
                    || (place.kind == SA_PLACE_HEADER && !is_struct
@@ -174,10 +178,8 @@ flow_gep(struct sa_packet *pk, const struct sa_insn *insn)
     sa_packet_add_place(pk, insn->result, place);
 }
 
-/* What the nodes of a set have, as of the first time that it is asked for in a
- * pass. */
-static const struct sa_packet_set *
-gather_set(struct sa_packet *pk, uint32_t id)
+const struct sa_packet_set *
+sa_packet_gather(struct sa_packet *pk, uint32_t id)
 {
     struct sa_packet_set *set = &pk->sets[id];
     if (set->pass != pk->pass) {
@@ -196,9 +198,9 @@ static void
 flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
 {
     LLVMValueRef pointer = LLVMGetOperand(insn->value, 0);
-    struct sa_packet_flow from = operand_flow(pk, pointer);
+    struct sa_packet_flow from = sa_packet_operand(pk, pointer);
     uint64_t size = store_size(pk, LLVMTypeOf(insn->value));
-    const struct sa_packet_set *set = gather_set(
+    const struct sa_packet_set *set = sa_packet_gather(
         pk, sa_modref_read_set(pk->a->modref, id));
     sa_packet_add_place(pk, insn->result, set->place);
 
@@ -218,8 +220,9 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     add_dependence(pk, insn->result, 0, params);
 }
 
-static void
-add_node_place(struct sa_packet *pk, uint32_t node, struct sa_place place)
+void
+sa_packet_add_node_place(struct sa_packet *pk, uint32_t node,
+                         struct sa_place place)
 {
     struct sa_place joined = sa_place_join(pk->node_places[node], place);
     if (!sa_place_equal(joined, pk->node_places[node])) {
@@ -231,8 +234,8 @@ add_node_place(struct sa_packet *pk, uint32_t node, struct sa_place place)
 static void
 flow_store(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
 {
-    struct sa_packet_flow from = operand_flow(pk,
-                                              LLVMGetOperand(insn->value, 0));
+    struct sa_packet_flow from = sa_packet_operand(
+        pk, LLVMGetOperand(insn->value, 0));
     uint32_t set_id = sa_modref_write_set(pk->a->modref, id);
     struct sa_packet_set *set = &pk->sets[set_id];
     struct sa_place place = sa_place_join(set->written_place, from.place);
@@ -245,7 +248,7 @@ flow_store(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     struct sa_nodes nodes = sa_modref_set(pk->a->modref, set_id);
     for (uint32_t i = 0; i < nodes.n; i++) {
         sa_packet_add_node(pk, nodes.ids[i], set->written);
-        add_node_place(pk, nodes.ids[i], place);
+        sa_packet_add_node_place(pk, nodes.ids[i], place);
     }
 }
 
@@ -306,7 +309,8 @@ flow_into_function(struct sa_packet *pk, const struct sa_insn *insn,
     const struct sa_packet_summary *summary = &pk->functions[function];
     for (uint32_t i = 0; i < LLVMGetNumArgOperands(call)
          && i < f->n_params; i++) {
-        struct sa_packet_flow from = operand_flow(pk, LLVMGetOperand(call, i));
+        struct sa_packet_flow from = sa_packet_operand(
+            pk, LLVMGetOperand(call, i));
         sa_packet_add_bits(pk, f->first_param + i, from.bits, 0);
         sa_packet_add_place(pk, f->first_param + i, from.place);
         if (insn->result == SA_NONE || i >= 64) {
@@ -347,173 +351,25 @@ is_comparison(const char *name)
     return false;
 }
 
-static uint32_t
-bits_of_nodes(const struct sa_packet *pk, struct sa_nodes nodes)
-{
-    uint32_t bits = 0;
-    for (uint32_t i = 0; i < nodes.n; i++) {
-        bits |= pk->nodes[nodes.ids[i]];
-    }
-    return bits;
-}
-
-/* Memory of the library (a FILE) is no way for packet data to come back. */
-static void
-write_nodes(struct sa_packet *pk, struct sa_nodes nodes, uint32_t bits)
-{
-    uint32_t n;
-    const struct sa_node *all = sa_pta_nodes(pk->a->pta, &n);
-    const struct sa_object *objects = sa_pta_objects(pk->a->pta, &n);
-    for (uint32_t i = 0; bits && i < nodes.n; i++) {
-        if (objects[all[nodes.ids[i]].object].kind != SA_OBJECT_LIBRARY) {
-            sa_packet_add_node(pk, nodes.ids[i], bits);
-        }
-    }
-}
-
-/* Pointers that a copy of memory moves keep their places. */
-static void
-copy_places(struct sa_packet *pk, struct sa_nodes from, struct sa_nodes to)
-{
-    if (from.n != 1) {
-        return;
-    }
-    for (uint32_t i = 0; i < to.n; i++) {
-        add_node_place(pk, to.ids[i], pk->node_places[from.ids[0]]);
-    }
-}
-
-/* Distances of nodes from where a pointer points to in their objects. */
-static uint32_t *
-distances(const struct sa_packet *pk, struct sa_nodes starts,
-          struct sa_nodes of)
-{
-    uint32_t n;
-    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
-    GHashTable *first = g_hash_table_new(NULL, NULL);
-    for (uint32_t i = 0; i < starts.n; i++) {
-        gpointer object = GUINT_TO_POINTER(nodes[starts.ids[i]].object);
-        if (!g_hash_table_contains(first, object)) {
-            g_hash_table_insert(
-                first, object,
-                GUINT_TO_POINTER(nodes[starts.ids[i]].offset));
-        }
-    }
-    uint32_t *found = g_new(uint32_t, of.n + 1);
-    for (uint32_t i = 0; i < of.n; i++) {
-        const struct sa_node *node = &nodes[of.ids[i]];
-        found[i] = node->offset - GPOINTER_TO_UINT(
-            g_hash_table_lookup(first, GUINT_TO_POINTER(node->object)));
-    }
-    g_hash_table_destroy(first);
-    return found;
-}
-
-/* memcpy() between objects of different layouts: what is at a distance from
- * the start comes to the same distance.  If it is not known how much is
- * copied, it is at least the member at the start; for what follows no more is
- * said than that it is of the packet. */
-static void
-flow_memory(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
-{
-    uint32_t to_id = sa_value_id(pk->a->program,
-                                 LLVMGetOperand(insn->value, 0));
-    uint32_t from_id = sa_value_id(pk->a->program,
-                                   LLVMGetOperand(insn->value, 1));
-    struct sa_nodes reads = sa_modref_reads(pk->a->modref, id);
-    struct sa_nodes writes = sa_modref_writes(pk->a->modref, id);
-    uint32_t all = gather_set(pk, sa_modref_read_set(pk->a->modref,
-                                                     id))->bits;
-    if (to_id == SA_NONE || from_id == SA_NONE || !all) {
-        return;
-    }
-
-    uint64_t size;
-    bool known = sa_call_constant(insn->value, 2, &size);
-    uint32_t *from = distances(pk, sa_pta_value(pk->a->pta, from_id), reads);
-    uint32_t *to = distances(pk, sa_pta_value(pk->a->pta, to_id), writes);
-    GHashTable *at = g_hash_table_new(NULL, NULL);
-    for (uint32_t i = 0; i < reads.n; i++) {
-        gpointer distance = GUINT_TO_POINTER(from[i]);
-        uint32_t bits = GPOINTER_TO_UINT(g_hash_table_lookup(at, distance))
-                        | pk->nodes[reads.ids[i]];
-        g_hash_table_insert(at, distance, GUINT_TO_POINTER(bits));
-    }
-    for (uint32_t i = 0; i < writes.n; i++) {
-        uint32_t bits = 0;
-        if (known || !to[i]) {
-            bits = GPOINTER_TO_UINT(
-                g_hash_table_lookup(at, GUINT_TO_POINTER(to[i])));
-        }
-        if (!bits) {
-            bits = known ? all : all & SA_PACKET_DATA;
-        }
-        write_nodes(pk, (struct sa_nodes) { &writes.ids[i], 1 }, bits);
-    }
-    g_hash_table_destroy(at);
-    g_free(from);
-    g_free(to);
-}
-
-/* memcpy() from a header: the fields that are there.  Returns false if it is
- * none. */
-static bool
-flow_header(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
-{
-    struct sa_packet_flow from = operand_flow(pk,
-                                              LLVMGetOperand(insn->value, 1));
-    uint64_t size;
-    if (!sa_call_constant(insn->value, 2, &size) || size > 16) {
-        return false;
-    }
-    uint32_t fields = sa_place_fields(pk->headers, from.place, size);
-    uint32_t source = gather_set(pk, sa_modref_read_set(pk->a->modref,
-                                                        id))->bits;
-    if (!(source & SA_PACKET_DATA) || !fields) {
-        return false;
-    }
-    write_nodes(pk, sa_modref_writes(pk->a->modref, id),
-                SA_PACKET_DATA | fields);
-    return true;
-}
-
-static bool
-is_memory_copy(const char *name)
-{
-    return (g_str_has_prefix(name, "llvm.memcpy")
-            || g_str_has_prefix(name, "llvm.memmove")
-            || !strcmp(name, "memcpy") || !strcmp(name, "memmove")
-            || !strcmp(name, "mempcpy"));
-}
-
 static void
 flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
              const char *name)
 {
     const struct sa_modref *modref = pk->a->modref;
     uint32_t n;
-    const struct sa_copy *copies = sa_modref_copies(modref, id, &n);
-    for (uint32_t i = 0; i < n; i++) {
-        struct sa_nodes from = sa_modref_set(modref, copies[i].read_set);
-        struct sa_nodes to = sa_modref_set(modref, copies[i].write_set);
-        write_nodes(pk, to, bits_of_nodes(pk, from));
-        copy_places(pk, from, to);
-    }
-    if (is_memory_copy(name) && LLVMGetNumArgOperands(insn->value) >= 3) {
-        if (!flow_header(pk, insn, id) && !n) {
-            flow_memory(pk, insn, id);
-        }
+    sa_modref_copies(modref, id, &n);
+    if (sa_packet_flow_copy(pk, insn, id, name)) {
         return;
     }
 
     LLVMValueRef call = insn->value;
-    uint32_t read = gather_set(pk, sa_modref_read_set(modref, id))->bits;
+    uint32_t read = sa_packet_gather(pk, sa_modref_read_set(modref, id))->bits;
     uint32_t bits = n ? 0 : read;
     for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
-        bits |= operand_flow(pk, LLVMGetOperand(call, i)).bits;
+        bits |= sa_packet_operand(pk, LLVMGetOperand(call, i)).bits;
     }
-    write_nodes(pk, sa_modref_writes(modref, id),
-                bits & ~SA_PACKET_CONNECTION);
+    sa_packet_write_nodes(pk, sa_modref_writes(modref, id),
+                          bits & ~SA_PACKET_CONNECTION);
     if (insn->result != SA_NONE && !is_comparison(name)
         && LLVMGetTypeKind(LLVMTypeOf(call)) != LLVMPointerTypeKind) {
         for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
@@ -545,8 +401,8 @@ flow_return(struct sa_packet *pk, const struct sa_insn *insn)
     if (LLVMGetNumOperands(insn->value) != 1) {
         return;
     }
-    struct sa_packet_flow from = operand_flow(pk,
-                                              LLVMGetOperand(insn->value, 0));
+    struct sa_packet_flow from = sa_packet_operand(
+        pk, LLVMGetOperand(insn->value, 0));
     struct sa_packet_summary *s = &pk->functions[insn->function];
     struct sa_packet_summary next = {
         s->own | from.own, s->from_params | from.from_params,
@@ -609,7 +465,7 @@ flow_insn(struct sa_packet *pk, uint32_t id)
             LLVMValueRef from = LLVMGetIncomingValue(insn->value, i);
             flow_from(pk, insn->result, from);
             sa_packet_add_place(pk, insn->result,
-                                operand_flow(pk, from).place);
+                                sa_packet_operand(pk, from).place);
         }
         break;
     case LLVMSelect:
@@ -617,7 +473,7 @@ flow_insn(struct sa_packet *pk, uint32_t id)
             LLVMValueRef from = LLVMGetOperand(insn->value, i);
             flow_from(pk, insn->result, from);
             sa_packet_add_place(pk, insn->result,
-                                operand_flow(pk, from).place);
+                                sa_packet_operand(pk, from).place);
         }
         break;
     default:
@@ -692,6 +548,7 @@ sa_packet_run(const struct sa_analysis *a)
     pk->nodes = g_new0(uint32_t, pk->n_nodes + 1);
     pk->node_places = g_new0(struct sa_place, pk->n_nodes + 1);
     pk->buffers = g_new0(bool, pk->n_objects + 1);
+    pk->received = g_new0(bool, pk->n_nodes + 1);
 
     for (uint32_t f = 0; f < p->n_functions; f++) {
         for (uint32_t i = 0; i < p->functions[f].n_params && i < 64; i++) {
@@ -735,6 +592,7 @@ sa_packet_destroy(struct sa_packet *pk)
         g_free(pk->sets);
         g_hash_table_destroy(pk->targets);
         g_free(pk->buffers);
+        g_free(pk->received);
         g_free(pk);
     }
 }
@@ -749,6 +607,13 @@ uint32_t
 sa_packet_node(const struct sa_packet *pk, uint32_t node)
 {
     return pk->nodes[node];
+}
+
+uint32_t
+sa_packet_pointed(const struct sa_packet *pk, uint32_t value, uint64_t size)
+{
+    return value == SA_NONE ? 0
+           : sa_place_fields(pk->headers, pk->values[value].place, size);
 }
 
 bool

@@ -51,6 +51,11 @@ void sa_packet_destroy(struct sa_packet *);
 uint32_t sa_packet_value(const struct sa_packet *, uint32_t value);
 uint32_t sa_packet_node(const struct sa_packet *, uint32_t node);
 
+/* Fields in the 'size' bytes that a pointer points to, by the struct that it
+ * points into; 0 if that is no header, or not known. */
+uint32_t sa_packet_pointed(const struct sa_packet *, uint32_t value,
+                           uint64_t size);
+
 /* True if the memory is (also) the buffer that packets are received in. */
 bool sa_packet_is_buffer(const struct sa_packet *, uint32_t object);
 

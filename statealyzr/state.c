@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "members.h"
 #include "modref.h"
 #include "procedures.h"
 
@@ -463,6 +464,31 @@ find_uses(struct sa_state *state, const struct sa_analysis *a)
     sa_csr_destroy(&acc.node_variables);
 }
 
+/* The type of what is declared at a node of a variable, NULL if that is
+ * unknown. */
+static const struct sa_type *
+declared_at(const struct sa_analysis *a, const struct sa_state *state,
+            const struct sa_state_variable *v, uint32_t node)
+{
+    uint32_t n;
+    const struct sa_node *nd = &sa_pta_nodes(a->pta, &n)[node];
+    const struct sa_object *o = &sa_pta_objects(a->pta, &n)[nd->object];
+    bool own = (v->storage != SA_STORAGE_HEAP
+                ? o->kind != SA_OBJECT_HEAP
+                : state->object_structure[nd->object] == v->structure);
+    if (!own || !sa_element_struct(v->type)) {
+        return v->type;
+    } else if (o->collapsed) {
+        return NULL;
+    }
+    char *path;
+    const struct sa_type *type = sa_type_path(
+        v->type, nd->offset - o->base
+                 - (v->storage == SA_STORAGE_HEAP ? v->offset : 0), &path);
+    g_free(path);
+    return type;
+}
+
 static void
 find_targets(struct sa_state *state, const struct sa_analysis *a)
 {
@@ -472,12 +498,15 @@ find_targets(struct sa_state *state, const struct sa_analysis *a)
     for (guint i = 0; i < state->variables->len; i++) {
         struct sa_state_variable *v = sa_state_variable(state, i);
         for (guint j = 0; j < v->nodes->len; j++) {
-            struct sa_nodes to = sa_pta_content(
-                a->pta, g_array_index(v->nodes, uint32_t, j));
+            uint32_t node = g_array_index(v->nodes, uint32_t, j);
+            struct sa_nodes to = sa_pta_content(a->pta, node);
+            const struct sa_type *type = declared_at(a, state, v, node);
             for (uint32_t k = 0; k < to.n; k++) {
                 uint32_t s
                     = state->object_structure[nodes[to.ids[k]].object];
-                if (s != SA_NONE && seen[s] != i + 1) {
+                if (s != SA_NONE && seen[s] != i + 1
+                    && sa_type_leads_to(type,
+                                        sa_state_structure(state, s)->type)) {
                     seen[s] = i + 1;
                     g_array_append_val(v->leads_to, s);
                 }

@@ -74,7 +74,8 @@ struct sa_state_variable {
     GArray *writes;             /* Those of 'uses' that may write it while the
                                  * loop runs. */
     GArray *leads_to;           /* uint32_t, structures that its memory has
-                                 * pointers to, ascending. */
+                                 * pointers to, as its type allows,
+                                 * ascending. */
     bool top_level;
     bool updateable;
 };

@@ -234,6 +234,9 @@ find_in(const struct sa_analysis *a, const struct sa_packet *packet,
             push(work, seen, LLVMGetOperand(v, 0));
             for (int j = 1; j < LLVMGetNumOperands(v); j++) {
                 LLVMValueRef index = LLVMGetOperand(v, j);
+                while (LLVMIsACastInst(index)) {
+                    index = LLVMGetOperand(index, 0);
+                }
                 if (LLVMIsAPHINode(index)) {
                     push(work, seen, index);
                 }
