@@ -265,6 +265,22 @@ recv_prepare(struct mb_agent *a, const struct mbox_msg *msg, int fd)
         return;
     }
 
+    unsigned int n = 0;
+    for (const struct mb_transfer *t = a->transfers; t; t = t->next) {
+        n++;
+    }
+    if (n >= MBOX_OPEN_MAX) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        char text[80];
+
+        snprintf(text, sizeof text, "%d transfers are open or in doubt "
+                 "already, which is the most", MBOX_OPEN_MAX);
+        send_error(a, msg->id, EBUSY, text);
+        return;
+    }
+
     struct mb_transfer *t = mb_transfer_create(a->env, msg, fd, a->transfers);
     if (t) {
         t->next = a->transfers;
@@ -282,7 +298,8 @@ send_resolved(struct mb_agent *a, uint32_t id, uint64_t epoch)
     mb_agent_send(a, &msg, NULL);
 }
 
-static void
+/* Returns null, or why the connection must end. */
+static const char *
 recv_resolve(struct mb_agent *a, const struct mbox_msg *msg)
 {
     for (struct mb_transfer *t = a->transfers; t; t = t->next) {
@@ -290,10 +307,11 @@ recv_resolve(struct mb_agent *a, const struct mbox_msg *msg)
             if (t->in_doubt) {
                 mb_transfer_resolve(t, msg);
             }
-            return;
+            return t->must_ask ? "memory is short" : NULL;
         }
     }
     send_resolved(a, msg->id, msg->epoch);
+    return NULL;
 }
 
 /* Asks about transfers in doubt. */
@@ -394,8 +412,7 @@ recv_msg(struct mb_agent *a, const struct mbox_msg *msg, int fd)
         return NULL;
 
     case MBOX_MSG_RESOLVE:
-        recv_resolve(a, msg);
-        return NULL;
+        return recv_resolve(a, msg);
 
     case MBOX_MSG_STATS_REQUEST:
         mbox_msg_init(&answer, MBOX_MSG_STATS, msg->id);
@@ -408,12 +425,12 @@ recv_msg(struct mb_agent *a, const struct mbox_msg *msg, int fd)
 
     default:
         t = find_transfer(a, msg->id);
-        if (t) {
-            mb_transfer_recv(t, msg);
-        } else {
+        if (!t) {
             recv_stray(a, msg);
+            return NULL;
         }
-        return NULL;
+        mb_transfer_recv(t, msg);
+        return t->must_ask ? "memory is short" : NULL;
     }
 }
 

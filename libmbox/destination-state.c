@@ -366,6 +366,15 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
     release_keys(d, msg, index);
 }
 
+/* True if an earlier copy of the flow space may have put this state. */
+static bool
+may_be_copied(const struct mb_destination *d, enum mbox_scope scope,
+              const struct mbox_key *key)
+{
+    return (d->t->method == MBOX_METHOD_COPY && scope == MBOX_SCOPE_PER_FLOW
+            && mb_flow_is_in_space(&d->t->space, key));
+}
+
 static void
 recv_gone(struct mb_destination *d, const struct mbox_msg *msg)
 {
@@ -381,8 +390,7 @@ recv_gone(struct mb_destination *d, const struct mbox_msg *msg)
         bool is_put = (index != MB_NO_ENTRY
                        && d->states.entries[index].flags & STATE_PUT);
 
-        /* An earlier copy may have put it. */
-        if (is_put || t->method == MBOX_METHOD_COPY) {
+        if (is_put || may_be_copied(d, msg->scope, &key)) {
             int error = mb_destination_del_state(d, msg->scope, &key);
             if (error) {
                 mb_transfer_fail(t, -error, "delete of ended state");
@@ -532,6 +540,22 @@ mb_destination_recv_relay(struct mb_destination *d,
     }
 }
 
+/* In doubt, the question waits for the end of the state channel.  A source that
+ * says nothing for long, though its host is there, does not put it off. */
+static void
+check_silence(struct mb_destination *d, bool received)
+{
+    struct mb_env *env = d->t->env;
+    uint64_t now = env->ops->now(env->aux);
+
+    if (received) {
+        d->silence_end = now + MB_SILENCE_NS;
+    } else if (now >= d->silence_end && !d->installed) {
+        mb_transfer_fail(d->t, ETIMEDOUT, "state channel from %s",
+                         d->t->peer);
+    }
+}
+
 /* Reads the state channel. */
 void
 mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
@@ -539,6 +563,7 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
     struct mb_transfer *t = d->t;
     struct mb_env *env = t->env;
     int error = mbox_channel_run(t->state);
+    bool received = false;
     unsigned int n = 0;
     size_t n_bytes = 0;
 
@@ -556,6 +581,7 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
             break;
         }
         d->more = true;
+        received = true;
         recv_state(d, &msg);
         n_bytes += msg.data_len;
         if (++n >= CLOCK_STATES || n_bytes >= CLOCK_BYTES) {
@@ -564,6 +590,9 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
             }
             n = n_bytes = 0;
         }
+    }
+    if (t->orphan) {
+        check_silence(d, received);
     }
     mb_destination_send_batch(d);
     if (d->installed && t->state) {

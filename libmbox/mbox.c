@@ -50,8 +50,8 @@
 /* While such a port has packets, descriptors are polled as often. */
 #define POLL_INTERVAL_NS (10 * 1000)
 
-/* Transfers that exist at a time, for polling. */
-#define MAX_POLLED 64
+/* Ports, coordinator, eventfd, transfers. */
+#define MAX_POLLED (MAX_PORTS + 2 + MBOX_OPEN_MAX)
 
 struct mbox {
     struct mb_env env;
@@ -604,8 +604,8 @@ wait_input(struct mbox *m, struct pollfd *pfds)
     }
     mb_agent_wait(m->agent, control);
     *wake = (struct pollfd) { .fd = m->wake_fd, .events = POLLIN };
-    for (struct mb_transfer *t = mb_agent_transfers(m->agent);
-         t && n < MAX_POLLED; t = t->next) {
+    for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
+         t = t->next) {
         mb_transfer_wait(t, &pfds[n++]);
     }
 

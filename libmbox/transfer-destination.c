@@ -201,7 +201,12 @@ mb_destination_wake(const struct mb_destination *d)
     if (d->replaying) {
         return 0;
     }
-    return !d->t->failed && (d->more || d->batch.n) ? 0 : MB_NEVER;
+    if (d->t->failed) {
+        return MB_NEVER;
+    }
+    return (d->more || d->batch.n ? 0
+            : d->t->orphan && d->t->state ? d->silence_end
+            : MB_NEVER);
 }
 
 static void
@@ -223,7 +228,9 @@ static void
 recv_commit(struct mb_destination *d, const struct mbox_msg *msg)
 {
     if (!mb_transfer_add_keys(&d->commit_keys, msg)) {
-        mb_transfer_fail(d->t, ENOMEM, "commit");
+        mb_table_uninit(&d->commit_keys);
+        mb_transfer_ask_again(d->t);
+        return;
     }
     if (msg->more) {
         return;
@@ -308,6 +315,7 @@ mb_destination_disconnected(struct mb_destination *d)
     if (!t->state && !d->installed) {
         t->failed = true;       /* The rest cannot come. */
     }
+    d->silence_end = t->env->ops->now(t->env->aux) + MB_SILENCE_NS;
     return true;
 }
 

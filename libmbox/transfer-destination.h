@@ -28,6 +28,10 @@
 /* Do-not-buffer packets that are kept behind a gap in their numbers. */
 #define MB_AHEAD 128
 
+/* How long a source may say nothing on the state channel of a transfer in
+ * doubt. */
+#define MB_SILENCE_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+
 /* Flags of entries in 'states'. */
 #define STATE_PUT 0x01          /* It is here because of this transfer. */
 #define STATE_RELEASED 0x02     /* RELEASE named it. */
@@ -49,6 +53,8 @@ struct mb_destination {
     bool frozen;                /* FROZEN came. */
     bool installed;             /* END came. */
     bool more;                  /* The state channel may have more. */
+    uint64_t silence_end;       /* In doubt: 'now' + MB_SILENCE_NS when the
+                                 * source last said something. */
     uint32_t seq;               /* Of the last chunk. */
     uint64_t n_chunks, n_bytes, n_gone;
     uint64_t n_ended;           /* States that were here and are gone. */

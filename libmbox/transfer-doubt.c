@@ -38,11 +38,17 @@
  *     - Both ask (OPEN) as soon as they are connected again, to this run of
  *       the coordinator or to another, and do as it says (RESOLVE).  The
  *       destination first comes to an end with the state channel, then says
- *       which flows may have been processed there. */
+ *       which flows may have been processed there.  A source that says
+ *       nothing on it for MB_SILENCE_NS, or whose host does not answer for
+ *       MBOX_TCP_DEAD_MS, ends it: what has arrived is what has arrived.
+ *
+ *     - Nobody guesses: until RESOLVE comes, both stay as they are.  Meanwhile
+ *       the instances go on processing packets of all other flow spaces. */
 
 void
 mb_transfer_disconnected(struct mb_transfer *t)
 {
+    t->must_ask = false;
     if (t->orphan) {
         return;
     }
@@ -91,4 +97,8 @@ mb_transfer_resolve(struct mb_transfer *t, const struct mbox_msg *resolve)
     t->resolved = true;
     msg.type = resolve->code ? MBOX_MSG_ABORT : MBOX_MSG_COMMIT;
     mb_transfer_recv(t, &msg);
+    if (t->must_ask) {
+        t->in_doubt = true;
+        t->resolved = false;
+    }
 }

@@ -379,7 +379,8 @@ recv_commit(struct mb_source *s, const struct mbox_msg *msg)
     }
 
     if (!mb_transfer_add_keys(&s->commit_keys, msg)) {
-        mb_transfer_fail(t, ENOMEM, "commit");
+        mb_table_uninit(&s->commit_keys);
+        mb_transfer_ask_again(t);
         return;
     }
     if (msg->more) {

@@ -98,6 +98,17 @@ mb_transfer_fail(struct mb_transfer *t, int code, const char *what, ...)
 }
 
 void
+mb_transfer_ask_again(struct mb_transfer *t)
+{
+    char line[128];
+
+    t->must_ask = true;
+    snprintf(line, sizeof line, "transfer %u: memory is short for its end; "
+             "asking again", t->id);
+    t->env->ops->log(t->env->aux, 4 /* LOG_WARNING */, line);
+}
+
+void
 mb_transfer_unexpected(struct mb_transfer *t, const struct mbox_msg *msg)
 {
     const char *type = mbox_msg_type_to_string(msg->type);
@@ -254,6 +265,9 @@ mb_transfer_recv(struct mb_transfer *t, const struct mbox_msg *msg)
     if (t->direct && msg->type == MBOX_MSG_RELAY) {
         mb_direct_destroy(t->direct);   /* S could not connect. */
         t->direct = NULL;
+    }
+    if (t->must_ask) {
+        return;
     }
     if (t->source) {
         mb_source_recv(t->source, msg);

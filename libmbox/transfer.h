@@ -145,6 +145,7 @@ struct mb_transfer {
                                  * transfer ends. */
     bool asked;                 /* OPEN was sent on this connection. */
     bool resolved;              /* RESOLVE came. */
+    bool must_ask;              /* mb_transfer_ask_again(). */
     bool finished;              /* Nothing is left to do: destroy it. */
     struct mb_source *source;
     struct mb_destination *destination;
@@ -229,6 +230,12 @@ bool mb_transfer_add_keys(struct mb_table *, const struct mbox_msg *);
 /* Fails the transfer: "NAME: WHAT: strerror(code)" goes to the coordinator. */
 void mb_transfer_fail(struct mb_transfer *, int code, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Memory is short for the keys of COMMIT or RESOLVE.  Nothing was done, and
+ * nothing may be done with a part of them: 'must_ask' makes the agent end its
+ * connection, which puts the transfer in doubt, so that it is asked about on
+ * the next one. */
+void mb_transfer_ask_again(struct mb_transfer *);
 
 /* Answers a message that has no place in the present phase. */
 void mb_transfer_unexpected(struct mb_transfer *, const struct mbox_msg *);

@@ -159,6 +159,19 @@ tests_unit_test_libmbox_doubt_SOURCES = \
 	tests/unit/test-libmbox-doubt.c $(libmbox_sides)
 tests_unit_test_libmbox_doubt_LDADD = $(libmbox_unit_libs)
 
+check_PROGRAMS += tests/unit/test-libmbox-agent
+tests_unit_test_libmbox_agent_SOURCES = \
+	tests/unit/test-libmbox-agent.c $(libmbox_sides)
+tests_unit_test_libmbox_agent_LDADD = $(libmbox_unit_libs)
+
+# Its allocations fail when it says so.
+check_PROGRAMS += tests/unit/test-libmbox-short
+tests_unit_test_libmbox_short_SOURCES = \
+	tests/unit/test-libmbox-short.c $(libmbox_sides)
+tests_unit_test_libmbox_short_LDADD = $(libmbox_unit_libs)
+tests_unit_test_libmbox_short_LDFLAGS = \
+	$(AM_LDFLAGS) -Wl,--wrap=calloc -Wl,--wrap=realloc
+
 check_PROGRAMS += tests/unit/test-libmbox-direct
 tests_unit_test_libmbox_direct_SOURCES = \
 	tests/unit/test-libmbox-direct.c $(tls_test_sources)

@@ -42,6 +42,22 @@ ask(struct side *side, enum mbox_select select)
     return n;
 }
 
+/* Moves 50 flows until S has frozen, of which 20 have changed since D got
+ * them. */
+static void
+begin(struct world *w)
+{
+    world_init(w);
+    world_prepare(w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 50);
+    command(&w->s, MBOX_MSG_EXPORT);
+    settle(w);
+    for (uint32_t i = 0; i < 20; i++) {
+        feed(w, &w->s, i, NULL);
+    }
+    assert_true(feed_tracer(&w->s, MBOX_TAG_TRACER, 1));
+}
+
 /* Both lose the coordinator after the freeze: D gets the rest of the state
  * from S nevertheless, and S keeps what comes until it is told.  Then all have
  * moved, or some, or none. */
@@ -53,15 +69,7 @@ test_doubt(void **state)
         struct mbox_key keys[50];
         struct world w;
 
-        world_init(&w);
-        world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
-                      MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 50);
-        command(&w.s, MBOX_MSG_EXPORT);
-        settle(&w);
-        for (uint32_t j = 0; j < 20; j++) {
-            feed(&w, &w.s, j, NULL);
-        }
-        assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+        begin(&w);
         while (mb_transfer_wake(w.s.t) != MB_NEVER) {
             mb_transfer_run(w.s.t, w.s.clock + MB_SLICE_NS);
         }
@@ -119,15 +127,7 @@ test_doubt_without_source(void **state)
     for (int i = 0; i < 20; i++) {
         struct world w;
 
-        world_init(&w);
-        world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
-                      MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 50);
-        command(&w.s, MBOX_MSG_EXPORT);
-        settle(&w);
-        for (uint32_t j = 0; j < 20; j++) {
-            feed(&w, &w.s, j, NULL);
-        }
-        assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+        begin(&w);
         while (!w.d.t->destination->frozen) {
             mb_transfer_run(w.s.t, w.s.clock + 1);
             mb_transfer_run(w.d.t, w.d.clock + 1);
@@ -146,12 +146,67 @@ test_doubt_without_source(void **state)
     }
 }
 
+/* The source's process hangs, with its connection open.  D asks nevertheless
+ * when nothing has come for a while, and what comes later counts no more. */
+static void
+test_doubt_silent_source(void **state)
+{
+    const struct mbox_key key = checker_key(1);
+    const struct checker_flow flow = { .exists = true, .last = 1 };
+    struct mbox_msg msg;
+    struct mb_keys keys;
+    struct world w;
+
+    (void) state;
+    world_init(&w);
+    lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_HOLD, 0);
+    send_stream(&w);
+    mbox_msg_init(&msg, MBOX_MSG_FROZEN, ID);
+    msg.select = MBOX_SELECT_KEYS;
+    send_peer(&w, &msg, NULL);
+    mb_transfer_disconnected(w.d.t);
+
+    /* Each time that the source says something it may be silent again. */
+    mbox_msg_init(&msg, MBOX_MSG_CHUNK, ID);
+    msg.scope = MBOX_SCOPE_PER_FLOW;
+    msg.data = &flow;
+    msg.data_len = sizeof flow;
+    msg.crc = mbox_msg_crc(&flow, sizeof flow);
+    msg.n_keys = 1;
+    for (int i = 0; i < 3; i++) {
+        assert_in_range(mb_transfer_wake(w.d.t) - w.d.clock,
+                        MB_SILENCE_NS * 9 / 10, MB_SILENCE_NS);
+        w.d.clock = mb_transfer_wake(w.d.t) - 1000000;
+        settle(&w);
+        mb_keys_init(&keys);
+        assert_false(mb_transfer_get_open(w.d.t, &msg, &keys));
+        msg.seq++;
+        send_peer(&w, &msg, &key);
+    }
+    w.d.clock = mb_transfer_wake(w.d.t);
+    settle(&w);
+    assert_int_equal(ask(&w.d, MBOX_SELECT_KEYS), 0);
+    assert_int_equal(w.d.t->destination->n_chunks, 3);
+
+    msg.seq++;
+    mbox_channel_send(w.peer, &msg, &key, -1);
+    mbox_channel_flush(w.peer);
+    settle(&w);
+    assert_int_equal(w.d.t->destination->n_chunks, 3);
+    resolve(&w.d, false, MBOX_SELECT_KEYS, NULL, 0);
+    settle(&w);
+    assert_null(w.d.t);
+    assert_int_equal(checker_all_flows(&w.d.checker), 0);
+    world_uninit(&w);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_doubt),
         cmocka_unit_test(test_doubt_without_source),
+        cmocka_unit_test(test_doubt_silent_source),
     };
 
     return cmocka_run_group_tests_name("libmbox transfers in doubt", tests, NULL,

@@ -113,6 +113,61 @@ test_bad_state(void **state)
     }
 }
 
+/* Says that the state of 'scope' and 'key' has ended. */
+static void
+send_gone(struct world *w, enum mbox_scope scope, const struct mbox_key *key)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_GONE, ID);
+    msg.scope = scope;
+    msg.n_keys = 1;
+    send_peer(w, &msg, key);
+}
+
+/* A source cannot have deleted what D has of its own: in a copy flows of the
+ * flow space, which an earlier copy may have put, and otherwise nothing but
+ * what the transfer has put. */
+static void
+test_gone_of_others(void **state)
+{
+    static const enum mbox_method methods[] = {
+        MBOX_METHOD_HOLD, MBOX_METHOD_COPY,
+    };
+
+    (void) state;
+    for (size_t i = 0; i < 2; i++) {
+        struct mbox_key inside = checker_key(1), outside = checker_key(2);
+        struct mbox_key host = checker_host_key(&outside);
+        struct world w;
+        struct mbox_msg msg;
+
+        outside.src[12] = outside.dst[12] = 11;
+        world_init(&w);
+        assert_non_null(checker_flow(&w.d.checker.w[0], &inside, true));
+        assert_non_null(checker_flow(&w.d.checker.w[0], &outside, true));
+        *checker_host(&w.d.checker.w[0], &host, true) = 3;
+        lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, methods[i], 0);
+        send_stream(&w);
+        send_gone(&w, MBOX_SCOPE_PER_FLOW, &inside);
+        send_gone(&w, MBOX_SCOPE_PER_FLOW, &outside);
+        send_gone(&w, MBOX_SCOPE_MULTI_FLOW, &host);
+        mbox_msg_init(&msg, MBOX_MSG_END, ID);
+        msg.n_gone = 3;
+        send_peer(&w, &msg, NULL);
+        if (methods[i] == MBOX_METHOD_HOLD) {
+            expect(&w.d, MBOX_MSG_RELEASE, NULL);
+        }
+        expect(&w.d, MBOX_MSG_INSTALLED, &msg);
+        assert_int_equal(msg.n_gone, methods[i] == MBOX_METHOD_COPY);
+        assert_int_equal(checker_flow(&w.d.checker.w[0], &inside, false)
+                         == NULL, methods[i] == MBOX_METHOD_COPY);
+        assert_non_null(checker_flow(&w.d.checker.w[0], &outside, false));
+        assert_non_null(checker_host(&w.d.checker.w[0], &host, false));
+        world_uninit(&w);
+    }
+}
+
 /* Messages without a place fail the transfer, and no more. */
 static void
 test_unexpected(void **state)
@@ -279,6 +334,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_state),
+        cmocka_unit_test(test_gone_of_others),
         cmocka_unit_test(test_unexpected),
         cmocka_unit_test(test_get_fails),
         cmocka_unit_test(test_prepare_refused),
