@@ -32,6 +32,8 @@
 #include "procedures.h"
 #include "pta.h"
 
+enum { ETHERNET_ADDRESS_SIZE = 6 };
+
 void
 sa_packet_add_bits(struct sa_packet *pk, uint32_t value, uint32_t bits,
                    uint32_t own)
@@ -488,6 +490,16 @@ flow_insn(struct sa_packet *pk, uint32_t id)
     }
 }
 
+/* An address of a size that only one kind has: "src" may be either. */
+static int
+field_of_size(int field, uint64_t size)
+{
+    bool ethernet = size == ETHERNET_ADDRESS_SIZE;
+    return (field == SA_FIELD_IP_SRC && ethernet ? SA_FIELD_ETH_SRC
+            : field == SA_FIELD_IP_DST && ethernet ? SA_FIELD_ETH_DST
+            : field);
+}
+
 /* The last name in an access path: "src" of "key.addr[].src[]". */
 static int
 field_of_path(const struct sa_tables *tables, const char *path)
@@ -519,7 +531,10 @@ name_nodes(struct sa_packet *pk)
         }
         sa_type_path(o->type, nodes[i].offset - o->base, &path);
         if (path && *path) {
-            pk->node_names[i] = field_of_path(pk->a->tables, path);
+            uint64_t end = (i + 1 < o->first_node + o->n_nodes
+                            ? nodes[i + 1].offset : o->size);
+            pk->node_names[i] = field_of_size(
+                field_of_path(pk->a->tables, path), end - nodes[i].offset);
         }
         g_free(path);
         if (pk->node_names[i] < 0 && o->kind != SA_OBJECT_HEAP && o->site) {
