@@ -192,7 +192,7 @@ test_split_all_except(void **state OVS_UNUSED)
 static void
 test_split_many(void **state OVS_UNUSED)
 {
-    const size_t n = 150000;
+    const size_t n = 1200000, part = 300000;
     struct mbox_key *keys = make_keys(n);
     struct stub s;
 
@@ -200,14 +200,35 @@ test_split_many(void **state OVS_UNUSED)
               MBOX_OPT_EARLY_RELEASE);
     stub_recv_prepared(&s, n + 1);
     stub_recv_tracer(&s, 1, 0);
-    stub_recv_release(&s, MBOX_SELECT_KEYS, keys, n);
+    for (size_t i = 0; i < n; i += part) {
+        stub_recv_release(&s, MBOX_SELECT_KEYS, &keys[i], part);
+    }
+    s.agent_is_slow[SRC] = s.agent_is_slow[DST] = true;
     mbox_transfer_cancel(s.t, "enough");
     mbox_transfer_run(s.t);
-    for (int role = SRC; role <= DST; role++) {
-        assert_int_equal(s.n_commits[role], 3);
-        assert_int_equal(s.n_commit_keys[role], n);
-        assert_false(s.sent[role].more);
+
+    /* S takes it bit by bit, D never does. */
+    size_t most = 0;
+    while (s.sent[SRC].more) {
+        assert_true(s.backlog[SRC]);
+        most = MAX(most, s.backlog[SRC]);
+        s.backlog[SRC] = 0;
+        s.now_us += 1000;
+        mbox_transfer_run(s.t);
     }
+    assert_true(most < 16 * 1024 * 1024);
+    assert_int_equal(s.n_commit_keys[SRC], n);
+    assert_true(s.n_commit_keys[DST] < n);
+    assert_true(s.sent[DST].more);
+    assert_false(s.disconnected[DST]);
+
+    stub_recv_simple(&s, SRC, MBOX_MSG_COMMITTED);
+    while (!mbox_transfer_is_done(s.t)) {
+        s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+        mbox_transfer_run(s.t);
+    }
+    assert_true(s.disconnected[DST]);
+    assert_false(s.disconnected[SRC]);
     stub_destroy(&s);
     free(keys);
 }
@@ -289,8 +310,58 @@ test_split_destination_dies(void **state OVS_UNUSED)
     free(keys);
 }
 
+/* S is not frozen before the database has the transfer, or does not take it
+ * for too long. */
+static void
+test_freeze_is_recorded_first(void **state OVS_UNUSED)
+{
+    for (int i = 0; i < 4; i++) {
+        bool hold = i & 1;
+        bool gives_up = i & 2;
+        struct stub s;
+
+        stub_init(&s, hold ? MBOX_METHOD_HOLD : MBOX_METHOD_EVENTS,
+                  MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+        mbox_transfer_destroy(s.t);
+        s.request.timeout_ms = 0;
+        s.n_records = 0;
+        s.t = mbox_transfer_create(&s.request, &stub_ops, &s);
+        mbox_transfer_run(s.t);
+        assert_int_equal(s.n_records, 1);
+        assert_int_equal(s.recorded, MBOX_TRANSFER_OPEN);
+        s.database_is_slow = true;
+        stub_recv_prepared(&s, 3);
+        assert_int_equal(s.n_tracers[SRC], 0);
+        assert_int_not_equal(s.sent[SRC].type, MBOX_MSG_RETURN);
+        assert_int_not_equal(s.sent[DST].type, MBOX_MSG_BUFFER);
+        if (gives_up) {
+            s.now_us += 2 * 1000 * 1000;
+        } else {
+            s.database_is_slow = false;
+        }
+        mbox_transfer_run(s.t);
+        if (hold) {
+            assert_int_equal(s.n_tracers[SRC], 1);
+        } else {
+            assert_int_equal(s.sent[SRC].type, MBOX_MSG_RETURN);
+        }
+
+        /* The end of a rollback is recorded, too. */
+        s.database_is_slow = false;
+        mbox_transfer_agent_lost(s.t, SRC, "killed");
+        mbox_transfer_agent_lost(s.t, DST, "killed");
+        while (!mbox_transfer_is_done(s.t)) {
+            s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+            mbox_transfer_run(s.t);
+        }
+        assert_int_equal(s.recorded, MBOX_TRANSFER_ROLLED_BACK);
+        stub_destroy(&s);
+    }
+}
+
 /* Nobody is told to commit before the database has it, or does not take it for
- * too long.  Until then a split can still be undone. */
+ * too long.  Until then a split can still be undone; then nobody is told to
+ * abort before the database has not got the split any more. */
 static void
 test_commit_is_recorded_first(void **state OVS_UNUSED)
 {
@@ -302,9 +373,9 @@ test_commit_is_recorded_first(void **state OVS_UNUSED)
 
         stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
                   MBOX_OPT_EARLY_RELEASE);
-        s.database_is_slow = true;
         stub_recv_prepared(&s, 3);
         stub_recv_tracer(&s, 1, 0);
+        s.database_is_slow = true;
         if (split) {
             stub_recv_release(&s, MBOX_SELECT_KEYS, keys, 1);
             mbox_transfer_cancel(s.t, "enough");
@@ -322,6 +393,9 @@ test_commit_is_recorded_first(void **state OVS_UNUSED)
             mbox_transfer_run(s.t);
             assert_int_equal(s.n_assigned_back, 1);
             assert_int_equal(s.recorded, MBOX_TRANSFER_ROLLED_BACK);
+            assert_int_not_equal(s.sent[SRC].type, MBOX_MSG_ABORT);
+            s.database_is_slow = false;
+            mbox_transfer_run(s.t);
             assert_int_equal(s.sent[SRC].type, MBOX_MSG_ABORT);
         } else {
             if (gives_up) {
@@ -647,6 +721,7 @@ test_transfer_direct(void)
         cmocka_unit_test(test_split_keys),
         cmocka_unit_test(test_split_many),
         cmocka_unit_test(test_split_destination_dies),
+        cmocka_unit_test(test_freeze_is_recorded_first),
         cmocka_unit_test(test_commit_is_recorded_first),
         cmocka_unit_test(test_state_channel_breaks),
         cmocka_unit_test(test_many_keys),

@@ -48,7 +48,26 @@ stub_send(void *s_, enum mbox_role role, const struct mbox_msg *msg,
         s->n_commits[role]++;
         s->n_commit_keys[role] += msg->n_keys;
     }
+    if (s->agent_is_slow[role]) {
+        s->backlog[role] += msg->n_keys * MBOX_KEY_WIRE_LEN;
+    }
     return 0;
+}
+
+static size_t
+stub_backlog(void *s_, enum mbox_role role)
+{
+    struct stub *s = s_;
+
+    return s->backlog[role];
+}
+
+static void
+stub_disconnect(void *s_, enum mbox_role role, const char *why OVS_UNUSED)
+{
+    struct stub *s = s_;
+
+    s->disconnected[role] = true;
 }
 
 static int
@@ -200,6 +219,7 @@ stub_record(void *s_, enum mbox_transfer_result result)
     struct stub *s = s_;
 
     s->recorded = result;
+    s->n_records++;
 }
 
 static bool
@@ -213,6 +233,8 @@ stub_is_recorded(void *s_)
 const struct mbox_transfer_ops stub_ops = {
     .now_us = stub_now_us,
     .send = stub_send,
+    .backlog = stub_backlog,
+    .disconnect = stub_disconnect,
     .dp_open = stub_dp_open,
     .dp_is_armed = stub_dp_is_armed,
     .dp_set_mode = stub_dp_set_mode,

@@ -40,8 +40,12 @@ struct stub {
     unsigned int n_assigned[3];
     unsigned int n_commits[3];
     size_t n_commit_keys[3];
+    size_t backlog[3];          /* Bytes that wait for each agent. */
+    bool agent_is_slow[3];      /* It takes none of them. */
+    bool disconnected[3];
     unsigned int n_assigned_back;
     enum mbox_transfer_result recorded;
+    unsigned int n_records;
     bool database_is_slow;
     unsigned int n_port_sent[3];
     char flushed[64];           /* First bytes of do-not-buffer packets. */

@@ -156,6 +156,20 @@ ops_send(void *w_, enum mbox_role role, const struct mbox_msg *msg,
     return 0;
 }
 
+static size_t
+ops_backlog(void *w OVS_UNUSED, enum mbox_role role OVS_UNUSED)
+{
+    return 0;
+}
+
+static void
+ops_disconnect(void *w_, enum mbox_role role, const char *why OVS_UNUSED)
+{
+    struct world *w = w_;
+
+    world_disconnect(w, world_mb(w, role));
+}
+
 static int
 ops_dp_open(void *w_)
 {
@@ -410,6 +424,8 @@ ops_is_recorded(void *w_)
 const struct mbox_transfer_ops world_ops = {
     .now_us = ops_now_us,
     .send = ops_send,
+    .backlog = ops_backlog,
+    .disconnect = ops_disconnect,
     .dp_open = ops_dp_open,
     .dp_is_armed = ops_dp_is_armed,
     .dp_set_mode = ops_dp_set_mode,

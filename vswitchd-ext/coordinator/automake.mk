@@ -29,6 +29,8 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-match.h \
 	mbox/vswitchd-ext/coordinator/mbox-options.c \
 	mbox/vswitchd-ext/coordinator/mbox-options.h \
+	mbox/vswitchd-ext/coordinator/mbox-record.c \
+	mbox/vswitchd-ext/coordinator/mbox-record.h \
 	mbox/vswitchd-ext/coordinator/mbox-registry.c \
 	mbox/vswitchd-ext/coordinator/mbox-registry.h \
 	mbox/vswitchd-ext/coordinator/mbox-resolve.c \

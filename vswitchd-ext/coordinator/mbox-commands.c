@@ -228,6 +228,11 @@ start_transfer(struct mbox_coordinator *c, enum mbox_method method,
         return error;
     }
 
+    if (hmap_count(&c->transfers.open) >= MBOX_N_RECORDS) {
+        return xasprintf("%d transfers are open; wait for one, or end it with "
+                         "mbox/cancel", MBOX_N_RECORDS);
+    }
+
     ovs_strlcpy(tr.class_name, src->class_name, sizeof tr.class_name);
     overlap = mbox_transfers_find_overlap(&c->transfers, tr.class_name,
                                           &tr.space);

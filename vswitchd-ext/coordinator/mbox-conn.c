@@ -380,11 +380,6 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
                          "class");
         return;
     }
-    if (hello->n_open > MBOX_RESOLVE_MAX) {
-        mbox_conn_blame(conn, "more than %d transfers in doubt",
-                        MBOX_RESOLVE_MAX);
-        return;
-    }
     if (!conn_may_be(&c->conns, conn, hello->name, cn, sizeof cn)) {
         for (char *p = cn; *p; p++) {
             if ((unsigned char) *p < 0x20 || *p == 0x7f) {
@@ -428,6 +423,7 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
         return;
     }
     conn->ready = true;
+    mbox_resolver_conn_ready(c);
     mbox_channel_set_out_limit(conn->channel, AGENT_OUT_LIMIT);
 
     VLOG_DBG("instance %s: agent connected (%s): class %s, schema %016"PRIx64,

@@ -94,6 +94,25 @@ op_send(void *ot_, enum mbox_role role, const struct mbox_msg *msg,
     return mbox_conn_send(party->conn, &prepare, keys, fd);
 }
 
+static size_t
+op_backlog(void *ot_, enum mbox_role role)
+{
+    const struct mbox_conn *conn = get_party(ot_, role)->conn;
+
+    return conn ? mbox_channel_backlog(conn->channel) : 0;
+}
+
+static void
+op_disconnect(void *ot_, enum mbox_role role, const char *why)
+{
+    struct mbox_open_transfer *ot = ot_;
+    struct mbox_conn *conn = get_party(ot, role)->conn;
+
+    if (conn) {
+        mbox_conn_blame(conn, "transfer %"PRIu32": %s", ot->request.id, why);
+    }
+}
+
 static int
 op_dp_open(void *ot_)
 {
@@ -249,18 +268,43 @@ op_assign_back(void *ot_)
 }
 
 static void
+record_open(const struct mbox_open_transfer *ot)
+{
+    const struct mbox_transfer_request *request = &ot->request;
+    struct mbox_record record = {
+        .epoch = request->epoch,
+        .id = request->id,
+        .state = MBOX_RECORD_OPEN,
+        .src_run = ot->src.conn ? ot->src.conn->run : 0,
+        .space = request->space,
+    };
+
+    ovs_strlcpy(record.class_name, request->class_name,
+                sizeof record.class_name);
+    ovs_strlcpy(record.src, request->src, sizeof record.src);
+    ovs_strlcpy(record.dst, request->dst, sizeof record.dst);
+    mbox_records_add(&ot->coordinator->records, &record);
+}
+
+static void
 op_record(void *ot_, enum mbox_transfer_result result)
 {
     struct mbox_open_transfer *ot = ot_;
     struct mbox_coordinator *c = ot->coordinator;
 
-    if (result == MBOX_TRANSFER_ROLLED_BACK) {
-        mbox_resolver_unrecord(&c->resolver, c->epoch, ot->request.id);
-    } else {
-        mbox_resolver_record(&c->resolver, c->epoch, ot->request.id,
-                             result == MBOX_TRANSFER_SPLIT, ot->select);
+    struct mbox_record *record = mbox_records_find(&c->records, c->epoch,
+                                                   ot->request.id);
+
+    if (result == MBOX_TRANSFER_OPEN) {
+        record_open(ot);
+    } else if (record && result == MBOX_TRANSFER_ROLLED_BACK) {
+        mbox_records_remove(&c->records, record);
+    } else if (record) {
+        mbox_records_end(&c->records, record,
+                         (result == MBOX_TRANSFER_MOVED ? MBOX_RECORD_MOVED
+                          : ot->select == MBOX_SELECT_KEYS ? MBOX_RECORD_SPLIT
+                          : MBOX_RECORD_SPLIT_REST));
     }
-    c->assignments_changed = true;
     mbox_coordinator_publish_assignments(c);
     ot->record_serial = c->assignments_serial;
 }
@@ -279,6 +323,8 @@ op_is_recorded(void *ot_)
 const struct mbox_transfer_ops mbox_coordinator_ops = {
     .now_us = op_now_us,
     .send = op_send,
+    .backlog = op_backlog,
+    .disconnect = op_disconnect,
     .dp_open = op_dp_open,
     .dp_is_armed = op_dp_is_armed,
     .dp_set_mode = op_dp_set_mode,

@@ -22,6 +22,7 @@
 
 #include "mbox-conn.h"
 #include "mbox-mailbox.h"
+#include "mbox-record.h"
 #include "mbox-registry.h"
 #include "mbox-resolve.h"
 #include "mbox-transfers.h"
@@ -32,11 +33,13 @@ struct mbox_coordinator {
     struct mbox_registry registry;
     struct mbox_conns conns;
     struct mbox_transfers transfers;
+    struct mbox_records records;
     struct mbox_resolver resolver;
     size_t hold_limit;          /* Bytes, of all held packets together. */
     uint64_t assignments_serial; /* Number of the last state of the
-                                  * assignments that was sent to main. */
-    bool assignments_changed;   /* Since then, or the resolver's records. */
+                                  * assignments and records that was sent to
+                                  * main. */
+    bool assignments_changed;   /* Since then. */
     bool exiting;               /* The main thread waits for this one. */
 };
 
@@ -48,7 +51,8 @@ void mbox_coordinator_reply(struct mbox_coordinator *, uint64_t request,
                             bool success, bool json, char *text,
                             uint64_t serial);
 
-/* Sends the assignments to the main thread if they have changed. */
+/* Sends the assignments and the records to the main thread if they have
+ * changed. */
 void mbox_coordinator_publish_assignments(struct mbox_coordinator *);
 
 /* Executes a command of unixctl, mbox-commands.c. */

@@ -52,16 +52,20 @@ mbox_coordinator_reply(struct mbox_coordinator *c, uint64_t request,
 void
 mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
 {
-    if (c->assignments_changed) {
+    if (c->assignments_changed || c->records.changed) {
         struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_ASSIGNMENTS);
-        struct json *json = mbox_assignments_to_json(&c->registry);
 
-        c->assignments_changed = false;
-        mail->text = json_to_string(json, JSSF_SORT);
-        mail->commits = mbox_resolver_format(&c->resolver);
+        if (c->assignments_changed) {
+            struct json *json = mbox_assignments_to_json(&c->registry);
+
+            mail->text = json_to_string(json, JSSF_SORT);
+            json_destroy(json);
+        }
+        mail->open = mbox_records_format_open(&c->records);
+        mail->commits = mbox_records_format_ended(&c->records);
         mail->serial = ++c->assignments_serial;
         mbox_mailbox_to_main(c->mailbox, mail);
-        json_destroy(json);
+        c->assignments_changed = c->records.changed = false;
     }
 }
 
@@ -79,7 +83,10 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
         }
     }
     if (config->commits) {
-        mbox_resolver_parse(&c->resolver, config->commits);
+        mbox_records_parse(&c->records, MBOX_COMMITS_KEY, config->commits);
+    }
+    if (config->open) {
+        mbox_records_parse(&c->records, MBOX_OPEN_KEY, config->open);
     }
     c->hold_limit = config->hold_limit;
     mbox_steer_set_limits(c->hold_limit, c->hold_limit / MIN_HELD_BYTES);
@@ -136,6 +143,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_registry_init(&c.registry);
     mbox_conns_init(&c.conns);
     mbox_transfers_init(&c.transfers);
+    mbox_records_init(&c.records, c.epoch);
     mbox_resolver_init(&c.resolver);
 
     while (!latch_is_set(&c.mailbox->exit)) {
@@ -161,6 +169,7 @@ mbox_coordinator_main(void *mailbox)
 
     mbox_transfers_destroy(&c);
     mbox_resolver_destroy(&c.resolver);
+    mbox_records_destroy(&c.records);
     mbox_conns_destroy(&c);
     mbox_registry_destroy(&c.registry);
     return NULL;

@@ -48,9 +48,6 @@ VLOG_DEFINE_THIS_MODULE(mbox_main);
  * tells of, in ms. */
 #define DURABLE_MS 2000
 
-#define ASSIGNMENTS_KEY "mbox-assignments"
-#define COMMITS_KEY "mbox-commits"
-
 /* A command that has not been answered. */
 struct pending {
     struct hmap_node node;      /* In 'pending', by 'request'. */
@@ -163,6 +160,10 @@ static void
 take_mail(struct mbox_mail *mail)
 {
     if (mail->type == MBOX_MAIL_ASSIGNMENTS) {
+        if (assignments && !mail->text) {
+            mail->text = assignments->text;
+            assignments->text = NULL;
+        }
         mbox_mail_destroy(assignments);
         assignments = mail;
     } else {
@@ -193,6 +194,16 @@ send_replies(bool all)
 
 /* The database. */
 
+/* Sets 'key' to 'value', unless that is NULL or it is so already. */
+static void
+set_external_id(const struct ovsrec_open_vswitch *cfg, const char *key,
+                const char *value)
+{
+    if (value && strcmp(smap_get_def(&cfg->external_ids, key, ""), value)) {
+        ovsrec_open_vswitch_update_external_ids_setkey(cfg, key, value);
+    }
+}
+
 /* Advances the transaction that writes the assignments; begins one if there
  * is something to write. */
 static void
@@ -204,10 +215,9 @@ write_assignments(void)
     if (!txn && assignments && cfg && ovsdb_idl_has_lock(idl)) {
         txn = ovsdb_idl_txn_create(idl);
         txn_serial = assignments->serial;
-        ovsrec_open_vswitch_update_external_ids_setkey(cfg, ASSIGNMENTS_KEY,
-                                                       assignments->text);
-        ovsrec_open_vswitch_update_external_ids_setkey(cfg, COMMITS_KEY,
-                                                       assignments->commits);
+        set_external_id(cfg, MBOX_ASSIGNMENTS_KEY, assignments->text);
+        set_external_id(cfg, MBOX_OPEN_KEY, assignments->open);
+        set_external_id(cfg, MBOX_COMMITS_KEY, assignments->commits);
     }
     if (!txn) {
         return;
@@ -382,10 +392,12 @@ run_config(void)
     fingerprint = new_fingerprint;
 
     if (!running) {
-        config->assignments = nullable_xstrdup(smap_get(&cfg->external_ids,
-                                                        ASSIGNMENTS_KEY));
-        config->commits = nullable_xstrdup(smap_get(&cfg->external_ids,
-                                                    COMMITS_KEY));
+        const struct smap *ids = &cfg->external_ids;
+
+        config->assignments = nullable_xstrdup(smap_get(ids,
+                                                        MBOX_ASSIGNMENTS_KEY));
+        config->open = nullable_xstrdup(smap_get(ids, MBOX_OPEN_KEY));
+        config->commits = nullable_xstrdup(smap_get(ids, MBOX_COMMITS_KEY));
         mbox_mailbox_init(&mailbox);
         thread = ovs_thread_create("mbox_coordinator", mbox_coordinator_main,
                                    &mailbox);

@@ -53,6 +53,7 @@ mbox_config_destroy(struct mbox_config *config)
     free(config->certificate);
     free(config->ca_cert);
     free(config->assignments);
+    free(config->open);
     free(config->commits);
     free(config);
 }
@@ -139,6 +140,7 @@ mbox_mail_destroy(struct mbox_mail *mail)
         mbox_config_destroy(mail->config);
         svec_destroy(&mail->argv);
         free(mail->text);
+        free(mail->open);
         free(mail->commits);
         free(mail);
     }

@@ -64,8 +64,14 @@ struct mbox_config {
     bool in_use;                /* False if the database does not mention
                                  * anything of ours. */
     char *assignments;          /* To be restored: only in the first mail. */
-    char *commits;              /* Likewise. */
+    char *open;                 /* Likewise, the records of transfers. */
+    char *commits;
 };
+
+/* Keys of external_ids that have these. */
+#define MBOX_ASSIGNMENTS_KEY "mbox-assignments"
+#define MBOX_OPEN_KEY "mbox-open"
+#define MBOX_COMMITS_KEY "mbox-commits"
 
 #define MBOX_DEFAULT_HOLD_LIMIT (64ULL * 1024 * 1024)
 #define MBOX_DEFAULT_PROBE_MS 5000
@@ -85,7 +91,8 @@ enum mbox_mail_type {
 
     /* To the main thread. */
     MBOX_MAIL_REPLY,            /* 'request', 'success', 'text', 'serial'. */
-    MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON), 'commits', 'serial'. */
+    MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON, or NULL if they have not
+                                 * changed), 'open', 'commits', 'serial'. */
 };
 
 struct mbox_mail {
@@ -97,6 +104,7 @@ struct mbox_mail {
     bool success;
     bool json;                  /* REPLY: 'text' is one JSON object. */
     char *text;
+    char *open;
     char *commits;
     uint64_t serial;            /* ASSIGNMENTS: number of this state.  REPLY:
                                  * state that the answer is about, or 0. */

@@ -22,7 +22,6 @@
 
 #include "mbox-class.h"
 #include "mbox-coordinator-private.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
@@ -35,11 +34,13 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
 /* How long to wait for the database, in ms. */
 #define RECORD_MS 2000
 
-/* What is in the history is recorded, too. */
-BUILD_ASSERT_DECL(MBOX_N_RECORDS > MBOX_HISTORY_MAX);
+/* Keys in one part of RESOLVE, and how many bytes may wait for an agent when
+ * another part is sent. */
+#define PART_KEYS 65536
+#define PART_BACKLOG (1024 * 1024)
 
-/* Resolved doubts that are kept in case that the other agent asks, too. */
-#define MAX_DOUBTS 256
+/* The records of this run's history are there. */
+BUILD_ASSERT_DECL(MBOX_N_RECORDS > MBOX_HISTORY_MAX);
 
 enum stage {
     STAGE_UNKNOWN,
@@ -52,22 +53,24 @@ enum stage {
 struct party {
     char name[MBOX_NAME_MAX + 1];
     struct mbox_conn *conn;     /* That asks, or NULL. */
-    bool answered;
+    bool asks;                  /* All parts of its OPEN are here. */
+    size_t n_told;              /* Keys that it has been sent. */
+    long long stalled_at;       /* To be given up if none go until then, ms. */
 };
 
+/* A transfer that an agent asks about.  It exists until who asks is answered;
+ * what was decided is in the record. */
 struct mbox_doubt {
     struct ovs_list node;
     uint64_t epoch;
     uint32_t id;
     char class_name[MBOX_NAME_MAX + 1];
     struct party src, dst;
-    uint64_t src_run;           /* As D says. */
-    struct mbox_space space;
 
     /* What is D's: as D asked, then as it is decided. */
     enum mbox_select select;
     struct mbox_key *keys;
-    size_t n_keys;
+    size_t n_keys, allocated_keys;
 
     enum stage stage;
     long long deadline;         /* Not to wait for the other agent or for the
@@ -78,18 +81,42 @@ struct mbox_doubt {
 void
 mbox_resolver_init(struct mbox_resolver *resolver)
 {
+    *resolver = (struct mbox_resolver) { .n_keys = 0 };
     ovs_list_init(&resolver->doubts);
-    resolver->n_doubts = 0;
-    resolver->n_records = 0;
+}
+
+/* Keys. */
+
+static void
+add_key(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
+        const struct mbox_key *key)
+{
+    if (doubt->n_keys >= doubt->allocated_keys) {
+        doubt->keys = x2nrealloc(doubt->keys, &doubt->allocated_keys,
+                                 sizeof *doubt->keys);
+    }
+    mbox_key_canonical(key, &doubt->keys[doubt->n_keys++]);
+    resolver->n_keys++;
+}
+
+static void
+clear_keys(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
+           enum mbox_select select)
+{
+    resolver->n_keys -= doubt->n_keys;
+    free(doubt->keys);
+    doubt->keys = NULL;
+    doubt->n_keys = doubt->allocated_keys = 0;
+    doubt->select = select;
 }
 
 static void
 doubt_destroy(struct mbox_resolver *resolver, struct mbox_doubt *doubt)
 {
+    clear_keys(resolver, doubt, MBOX_SELECT_KEYS);
     ovs_list_remove(&doubt->node);
-    resolver->n_doubts--;
-    free(doubt->keys);
     free(doubt);
+    resolver->again = true;
 }
 
 void
@@ -102,104 +129,17 @@ mbox_resolver_destroy(struct mbox_resolver *resolver)
     }
 }
 
-/* Records. */
-
-static struct mbox_record *
-find_record(struct mbox_resolver *resolver, uint64_t epoch, uint32_t id)
-{
-    for (size_t i = 0; i < resolver->n_records; i++) {
-        struct mbox_record *record = &resolver->records[i];
-
-        if (record->epoch == epoch && record->id == id) {
-            return record;
-        }
-    }
-    return NULL;
-}
-
-void
-mbox_resolver_unrecord(struct mbox_resolver *resolver, uint64_t epoch,
-                       uint32_t id)
-{
-    struct mbox_record *record = find_record(resolver, epoch, id);
-
-    if (record) {
-        size_t n = &resolver->records[resolver->n_records] - record - 1;
-
-        memmove(record, record + 1, n * sizeof *record);
-        resolver->n_records--;
-    }
-}
-
-void
-mbox_resolver_record(struct mbox_resolver *resolver, uint64_t epoch,
-                     uint32_t id, bool split, enum mbox_select select)
-{
-    mbox_resolver_unrecord(resolver, epoch, id);
-    if (resolver->n_records == MBOX_N_RECORDS) {
-        mbox_resolver_unrecord(resolver, resolver->records[0].epoch,
-                               resolver->records[0].id);
-    }
-    resolver->records[resolver->n_records++] = (struct mbox_record) {
-        .epoch = epoch, .id = id, .split = split, .select = select,
-    };
-}
-
-char *
-mbox_resolver_format(const struct mbox_resolver *resolver)
-{
-    struct ds ds = DS_EMPTY_INITIALIZER;
-
-    for (size_t i = 0; i < resolver->n_records; i++) {
-        const struct mbox_record *record = &resolver->records[i];
-
-        ds_put_format(&ds, "%s%016"PRIx64".%"PRIu32"=%s", i ? " " : "",
-                      record->epoch, record->id,
-                      (!record->split ? "moved"
-                       : record->select == MBOX_SELECT_KEYS ? "split"
-                       : "split-rest"));
-    }
-    return ds_steal_cstr(&ds);
-}
-
-void
-mbox_resolver_parse(struct mbox_resolver *resolver, const char *s)
-{
-    char *copy = xstrdup(s);
-    char *save_ptr = NULL;
-
-    for (char *word = strtok_r(copy, " ", &save_ptr); word;
-         word = strtok_r(NULL, " ", &save_ptr)) {
-        uint64_t epoch;
-        uint32_t id;
-        int n = -1;
-
-        if (ovs_scan(word, "%"SCNx64".%"SCNu32"=%n", &epoch, &id, &n)
-            && n > 0 && (!strcmp(word + n, "moved")
-                         || !strcmp(word + n, "split")
-                         || !strcmp(word + n, "split-rest"))) {
-            mbox_resolver_record(resolver, epoch, id, word[n] == 's',
-                                 (strchr(word + n, '-')
-                                  ? MBOX_SELECT_ALL_EXCEPT
-                                  : MBOX_SELECT_KEYS));
-        } else {
-            VLOG_WARN_RL(&rl, "external_ids:mbox-commits: \"%s\" makes no "
-                         "sense", word);
-        }
-    }
-    free(copy);
-}
-
 /* Assignments. */
 
-/* Assigns to D what is D's of what S has.  Returns 0 or a negative errno
- * value. */
+/* Assigns to D what is D's of what S has in 'space'.  Returns 0 or a negative
+ * errno value. */
 static int
-assign(struct mbox_coordinator *c, struct mbox_doubt *doubt)
+assign(struct mbox_coordinator *c, struct mbox_doubt *doubt,
+       const struct mbox_space *space)
 {
-    int error = mbox_class_move(doubt->class_name, &doubt->space,
-                                doubt->select, doubt->keys, doubt->n_keys,
-                                doubt->src.name, doubt->dst.name);
+    int error = mbox_class_move(doubt->class_name, space, doubt->select,
+                                doubt->keys, doubt->n_keys, doubt->src.name,
+                                doubt->dst.name);
 
     if (!error) {
         mbox_registry_note_class(&c->registry, doubt->class_name);
@@ -208,45 +148,25 @@ assign(struct mbox_coordinator *c, struct mbox_doubt *doubt)
     return error;
 }
 
-static void
-add_key(struct mbox_doubt *doubt, size_t *allocated,
-        const struct mbox_key *key)
-{
-    if (doubt->n_keys >= *allocated) {
-        doubt->keys = x2nrealloc(doubt->keys, allocated, sizeof *doubt->keys);
-    }
-    mbox_key_canonical(key, &doubt->keys[doubt->n_keys++]);
-}
-
-static void
-clear_keys(struct mbox_doubt *doubt, enum mbox_select select)
-{
-    free(doubt->keys);
-    doubt->keys = NULL;
-    doubt->n_keys = 0;
-    doubt->select = select;
-}
-
 /* Finds out what is D's of a transfer that has split: as is assigned.  How the
  * flow space is assigned does not matter, which may be in pieces, but single
  * flows do, also those of which one direction was a third instance's. */
 static void
-read_split(struct mbox_doubt *doubt, enum mbox_select select)
+read_split(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
+           enum mbox_select select)
 {
     const char *owner = (select == MBOX_SELECT_KEYS
                          ? doubt->dst.name : doubt->src.name);
     struct mbox_assignment *assignments;
     size_t n = mbox_class_get_assignments(doubt->class_name, &assignments);
-    size_t allocated = 0;
 
-    clear_keys(doubt, select);
+    clear_keys(resolver, doubt, select);
     for (size_t i = 0; i < n; i++) {
         const struct mbox_space *space = &assignments[i].space;
 
         if (!strcmp(assignments[i].instance, owner)
-            && is_all_ones(&space->mask, sizeof space->mask)
-            && doubt->n_keys < MBOX_RESOLVE_KEYS_MAX) {
-            add_key(doubt, &allocated, &space->value);
+            && is_all_ones(&space->mask, sizeof space->mask)) {
+            add_key(resolver, doubt, &space->value);
         }
     }
     free(assignments);
@@ -263,74 +183,88 @@ log_outcome(const struct mbox_doubt *doubt, const char *outcome)
 }
 
 static void
-decide_abort(struct mbox_doubt *doubt)
+decide_abort(struct mbox_coordinator *c, struct mbox_doubt *doubt,
+             struct mbox_record *record)
 {
     log_outcome(doubt, "nothing has moved");
     doubt->stage = STAGE_ABORT;
-    clear_keys(doubt, MBOX_SELECT_KEYS);
+    clear_keys(&c->resolver, doubt, MBOX_SELECT_KEYS);
+    if (record) {
+        mbox_records_remove(&c->records, record);
+    }
 }
 
-/* What is D's is known already. */
+/* What is D's is known already.  'state' is not OPEN. */
 static void
-decide_known(struct mbox_doubt *doubt, bool split, enum mbox_select select)
+decide_known(struct mbox_coordinator *c, struct mbox_doubt *doubt,
+             enum mbox_record_state state)
 {
+    struct mbox_resolver *resolver = &c->resolver;
+    bool split = state != MBOX_RECORD_MOVED;
+
+    if (split && resolver->n_keys > MBOX_RESOLVE_KEYS_AGENT) {
+        return;                 /* When others have been answered. */
+    }
     log_outcome(doubt, split ? "it has split" : "it has moved");
     doubt->stage = STAGE_COMMIT;
     if (split) {
-        read_split(doubt, select);
+        read_split(resolver, doubt, (state == MBOX_RECORD_SPLIT
+                                     ? MBOX_SELECT_KEYS
+                                     : MBOX_SELECT_ALL_EXCEPT));
     } else {
-        clear_keys(doubt, MBOX_SELECT_ALL_EXCEPT);
+        clear_keys(resolver, doubt, MBOX_SELECT_ALL_EXCEPT);
     }
 }
 
 static void
-decide_commit(struct mbox_coordinator *c, struct mbox_doubt *doubt)
+decide_commit(struct mbox_coordinator *c, struct mbox_doubt *doubt,
+              struct mbox_record *record)
 {
-    bool split = doubt->select == MBOX_SELECT_KEYS || doubt->n_keys;
+    bool all = doubt->select == MBOX_SELECT_ALL_EXCEPT && !doubt->n_keys;
 
-    if (assign(c, doubt)) {
-        decide_abort(doubt);    /* Nothing tells its flows from others'. */
+    if (assign(c, doubt, &record->space)) {
+        /* Nothing tells its flows from others'. */
+        decide_abort(c, doubt, record);
         return;
     }
-    log_outcome(doubt, split ? "it splits" : "everything moves");
-    mbox_resolver_record(&c->resolver, doubt->epoch, doubt->id, split,
-                         doubt->select);
+    log_outcome(doubt, all ? "everything moves" : "it splits");
+    mbox_records_end(&c->records, record,
+                     (all ? MBOX_RECORD_MOVED
+                      : doubt->select == MBOX_SELECT_KEYS ? MBOX_RECORD_SPLIT
+                      : MBOX_RECORD_SPLIT_REST));
     mbox_coordinator_publish_assignments(c);
     doubt->serial = c->assignments_serial;
     doubt->stage = STAGE_RECORDING;
     doubt->deadline = time_msec() + RECORD_MS;
 }
 
-/* Decides about a transfer of this run.  Returns false if it is still
- * open. */
-static bool
+/* Decides about a transfer of this run, unless it is still open. */
+static void
 decide_own(struct mbox_coordinator *c, struct mbox_doubt *doubt,
            const struct mbox_record *record)
 {
     const struct mbox_past_transfer *past;
 
     if (mbox_transfers_find(&c->transfers, doubt->id)) {
-        return false;
+        return;
     }
     past = mbox_transfers_find_past(&c->transfers, doubt->id);
     if (record) {
-        decide_known(doubt, record->split, record->select);
+        decide_known(c, doubt, record->state);
     } else if (past && past->report.result == MBOX_TRANSFER_MOVED) {
-        decide_known(doubt, false, MBOX_SELECT_ALL_EXCEPT); /* A copy. */
+        decide_known(c, doubt, MBOX_RECORD_MOVED);      /* A copy. */
     } else {
-        decide_abort(doubt);
+        decide_abort(c, doubt, NULL);
     }
-    return true;
 }
 
-/* The agent of 'party', which does not ask; NULL if it is not connected.
- * Stores in '*may_ask' whether it still may. */
+/* The agent of the instance 'name', which does not ask; NULL if it is not
+ * connected.  Stores in '*may_ask' whether it still may. */
 static const struct mbox_conn *
-silent_conn(const struct mbox_coordinator *c, const struct party *party,
-            bool *may_ask)
+silent_conn(const struct mbox_coordinator *c, const char *name, bool *may_ask)
 {
     const struct mbox_instance *instance
-        = mbox_registry_find(&c->registry, party->name);
+        = mbox_registry_find(&c->registry, name);
     const struct mbox_conn *conn = instance ? instance->conn : NULL;
 
     *may_ask = conn && conn->n_unasked;
@@ -340,7 +274,7 @@ silent_conn(const struct mbox_coordinator *c, const struct party *party,
 static void
 decide(struct mbox_coordinator *c, struct mbox_doubt *doubt)
 {
-    const struct mbox_record *record = find_record(&c->resolver, doubt->epoch,
+    struct mbox_record *record = mbox_records_find(&c->records, doubt->epoch,
                                                    doubt->id);
     const struct mbox_conn *conn;
     bool may_ask;
@@ -348,47 +282,85 @@ decide(struct mbox_coordinator *c, struct mbox_doubt *doubt)
     if (doubt->epoch == c->epoch) {
         decide_own(c, doubt, record);
         return;
-    } else if (record) {
-        decide_known(doubt, record->split, record->select);
+    } else if (!record) {
+        decide_abort(c, doubt, NULL);
+        return;
+    } else if (record->state != MBOX_RECORD_OPEN) {
+        decide_known(c, doubt, record->state);
         return;
     }
 
-    if (doubt->src.conn && doubt->dst.conn) {
+    if (doubt->src.asks && doubt->dst.asks) {
         if (doubt->select == MBOX_SELECT_KEYS && !doubt->n_keys) {
-            decide_abort(doubt);
+            decide_abort(c, doubt, record);
         } else {
-            decide_commit(c, doubt);
+            decide_commit(c, doubt, record);
         }
         return;
     }
 
-    conn = silent_conn(c, doubt->src.conn ? &doubt->dst : &doubt->src,
+    conn = silent_conn(c, doubt->src.asks ? doubt->dst.name : doubt->src.name,
                        &may_ask);
     if (may_ask || (!conn && time_msec() < doubt->deadline)) {
         return;
     }
-    if (doubt->src.conn || (conn && conn->run == doubt->src_run)) {
-        decide_abort(doubt);
+    if (doubt->src.asks || (conn && conn->run == record->src_run)) {
+        decide_abort(c, doubt, record);
     } else {
-        clear_keys(doubt, MBOX_SELECT_ALL_EXCEPT);
-        decide_commit(c, doubt);
+        clear_keys(&c->resolver, doubt, MBOX_SELECT_ALL_EXCEPT);
+        decide_commit(c, doubt, record);
     }
 }
 
+/* Removes the records of transfers of other runs that neither agent has in
+ * doubt, as both are connected and say. */
 static void
-answer(struct mbox_doubt *doubt, struct party *party)
+remove_settled(struct mbox_coordinator *c)
 {
-    if (party->conn) {
+    struct mbox_record *record;
+
+    LIST_FOR_EACH_SAFE (record, node, &c->records.open) {
+        bool src_may_ask, dst_may_ask;
+
+        if (record->epoch != c->epoch
+            && silent_conn(c, record->src, &src_may_ask)
+            && silent_conn(c, record->dst, &dst_may_ask)
+            && !src_may_ask && !dst_may_ask) {
+            mbox_records_remove(&c->records, record);
+        }
+    }
+}
+
+/* Answers. */
+
+/* Sends 'party', which asks, what it takes of the answer. */
+static void
+answer(const struct mbox_doubt *doubt, struct party *party)
+{
+    struct mbox_conn *conn = party->conn;
+    bool more = true;
+
+    while (more && (mbox_channel_backlog(conn->channel) < PART_BACKLOG)) {
+        size_t left = doubt->n_keys - party->n_told;
         struct mbox_msg msg;
 
         mbox_msg_init(&msg, MBOX_MSG_RESOLVE, doubt->id);
         msg.epoch = doubt->epoch;
         msg.code = doubt->stage == STAGE_ABORT ? ECANCELED : 0;
         msg.select = doubt->select;
-        msg.n_keys = doubt->n_keys;
-        mbox_conn_send(party->conn, &msg, doubt->keys, -1);
+        msg.n_keys = MIN(left, PART_KEYS);
+        msg.more = more = left > PART_KEYS;
+        mbox_conn_send(conn, &msg, (msg.n_keys
+                                    ? &doubt->keys[party->n_told] : NULL),
+                       -1);
+        party->n_told += msg.n_keys;
+        party->stalled_at = time_msec() + MBOX_RESOLVE_STALL_MS;
+    }
+    if (!more) {
         party->conn = NULL;
-        party->answered = true;
+        party->asks = false;
+    } else if (time_msec() >= party->stalled_at) {
+        mbox_conn_blame(conn, "it does not take the answer to OPEN");
     }
 }
 
@@ -398,10 +370,10 @@ mbox_resolver_run(struct mbox_coordinator *c)
     struct mbox_resolver *resolver = &c->resolver;
     struct mbox_doubt *doubt;
 
+    resolver->again = false;
     LIST_FOR_EACH_SAFE (doubt, node, &resolver->doubts) {
-        bool asked = doubt->src.conn || doubt->dst.conn;
-
-        if (doubt->stage == STAGE_UNKNOWN && asked) {
+        if (doubt->stage == STAGE_UNKNOWN
+            && (doubt->src.asks || doubt->dst.asks)) {
             decide(c, doubt);
         }
         if (doubt->stage == STAGE_RECORDING
@@ -410,32 +382,48 @@ mbox_resolver_run(struct mbox_coordinator *c)
             doubt->stage = STAGE_COMMIT;
         }
         if (doubt->stage == STAGE_COMMIT || doubt->stage == STAGE_ABORT) {
-            answer(doubt, &doubt->src);
-            answer(doubt, &doubt->dst);
+            if (doubt->src.asks) {
+                answer(doubt, &doubt->src);
+            }
+            if (doubt->dst.asks) {
+                answer(doubt, &doubt->dst);
+            }
         }
-        if ((doubt->src.answered && doubt->dst.answered)
-            || (!asked && (doubt->stage == STAGE_UNKNOWN
-                           || resolver->n_doubts > MAX_DOUBTS))) {
+        if (!doubt->src.conn && !doubt->dst.conn) {
             doubt_destroy(resolver, doubt);
         }
+    }
+    if (resolver->check_settled && ovs_list_is_empty(&resolver->doubts)) {
+        resolver->check_settled = false;
+        remove_settled(c);
     }
 }
 
 void
 mbox_resolver_wait(const struct mbox_coordinator *c)
 {
+    const struct mbox_resolver *resolver = &c->resolver;
     const struct mbox_doubt *doubt;
 
-    LIST_FOR_EACH (doubt, node, &c->resolver.doubts) {
+    if (resolver->again) {
+        poll_immediate_wake();
+    }
+    LIST_FOR_EACH (doubt, node, &resolver->doubts) {
         if ((doubt->stage == STAGE_UNKNOWN && doubt->epoch != c->epoch
              && time_msec() < doubt->deadline)
             || doubt->stage == STAGE_RECORDING) {
             poll_timer_wait_until(doubt->deadline);
         }
+        if (doubt->src.asks && doubt->src.n_told) {
+            poll_timer_wait_until(doubt->src.stalled_at);
+        }
+        if (doubt->dst.asks && doubt->dst.n_told) {
+            poll_timer_wait_until(doubt->dst.stalled_at);
+        }
     }
 }
 
-/* Messages. */
+/* Questions. */
 
 static struct mbox_doubt *
 find_doubt(const struct mbox_resolver *resolver, uint64_t epoch, uint32_t id)
@@ -451,38 +439,111 @@ find_doubt(const struct mbox_resolver *resolver, uint64_t epoch, uint32_t id)
 }
 
 static struct mbox_doubt *
-doubt_create(struct mbox_resolver *resolver, const struct mbox_conn *conn,
-             const struct mbox_msg *msg)
+doubt_create(struct mbox_resolver *resolver, uint64_t epoch, uint32_t id,
+             const char *class_name, const char *src, const char *dst)
 {
-    bool is_src = msg->role == MBOX_ROLE_SOURCE;
     struct mbox_doubt *doubt = xzalloc(sizeof *doubt);
 
-    doubt->epoch = msg->epoch;
-    doubt->id = msg->id;
-    ovs_strlcpy(doubt->class_name, conn->class_name,
-                sizeof doubt->class_name);
-    ovs_strlcpy(doubt->src.name, is_src ? conn->name : msg->name,
-                sizeof doubt->src.name);
-    ovs_strlcpy(doubt->dst.name, is_src ? msg->name : conn->name,
-                sizeof doubt->dst.name);
-    doubt->space = msg->space;
+    doubt->epoch = epoch;
+    doubt->id = id;
+    ovs_strlcpy(doubt->class_name, class_name, sizeof doubt->class_name);
+    ovs_strlcpy(doubt->src.name, src, sizeof doubt->src.name);
+    ovs_strlcpy(doubt->dst.name, dst, sizeof doubt->dst.name);
     doubt->select = MBOX_SELECT_KEYS;
     doubt->deadline = time_msec() + MBOX_RESOLVE_MS;
     ovs_list_push_back(&resolver->doubts, &doubt->node);
-    resolver->n_doubts++;
     return doubt;
 }
 
-/* True if instance 'name' is of 'class_name', or there is no such instance
- * now. */
+/* True if a transfer of 'class_name' from 'src' to 'dst' is the one that 'conn'
+ * asks about. */
 static bool
-may_be_of_class(const struct mbox_coordinator *c, const char *name,
-                const char *class_name)
+takes_part(const struct mbox_conn *conn, const struct mbox_msg *open,
+           const char *class_name, const char *src, const char *dst)
 {
-    const struct mbox_instance *instance
-        = mbox_registry_find(&c->registry, name);
+    bool is_src = open->role == MBOX_ROLE_SOURCE;
 
-    return !instance || !strcmp(mbox_instance_class(instance), class_name);
+    return (!strcmp(class_name, conn->class_name)
+            && !strcmp(is_src ? src : dst, conn->name)
+            && !strcmp(is_src ? dst : src, open->name));
+}
+
+/* True if there is, or was in this run, such a transfer as 'conn' asks
+ * about. */
+static bool
+is_known(const struct mbox_coordinator *c, const struct mbox_conn *conn,
+         const struct mbox_msg *open)
+{
+    const struct mbox_record *record
+        = mbox_records_find(&c->records, open->epoch, open->id);
+    const struct mbox_transfer_request *tr = NULL;
+
+    if (record) {
+        return takes_part(conn, open, record->class_name, record->src,
+                          record->dst);
+    } else if (open->epoch == c->epoch) {
+        const struct mbox_open_transfer *ot
+            = mbox_transfers_find(&c->transfers, open->id);
+        const struct mbox_past_transfer *past
+            = mbox_transfers_find_past(&c->transfers, open->id);
+
+        tr = ot ? &ot->request : past ? &past->request : NULL;
+    }
+    return (tr && takes_part(conn, open, tr->class_name, tr->src, tr->dst));
+}
+
+/* Answers 'conn', which asks about what nobody knows. */
+static void
+answer_unknown(struct mbox_conn *conn, const struct mbox_msg *open)
+{
+    struct mbox_msg msg;
+
+    VLOG_INFO_RL(&rl, "transfer %"PRIu32" of run %016"PRIx64" between %s and "
+                 "%s, about which %s asks: no such transfer: rolled back",
+                 open->id, open->epoch, conn->name, open->name, conn->name);
+    mbox_msg_init(&msg, MBOX_MSG_RESOLVE, open->id);
+    msg.epoch = open->epoch;
+    msg.code = ENOENT;
+    msg.select = MBOX_SELECT_KEYS;
+    mbox_conn_send(conn, &msg, NULL, -1);
+}
+
+/* True if 'conn' may ask with 'n' keys more. */
+static bool
+may_add_keys(const struct mbox_resolver *resolver,
+             const struct mbox_conn *conn, size_t n)
+{
+    const struct mbox_doubt *doubt;
+    size_t n_agent = 0;
+
+    LIST_FOR_EACH (doubt, node, &resolver->doubts) {
+        if (doubt->dst.conn == conn) {
+            n_agent += doubt->n_keys;
+        }
+    }
+    return (n_agent + n <= MBOX_RESOLVE_KEYS_AGENT
+            && resolver->n_keys + n <= MBOX_RESOLVE_KEYS_ALL);
+}
+
+static void
+take_keys(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
+          struct mbox_conn *conn, const struct mbox_msg *msg)
+{
+    if (!may_add_keys(resolver, conn, msg->n_keys)) {
+        resolver->n_refused++;
+        mbox_conn_blame(conn, "OPEN with too many keys: it may ask with %d, "
+                        "and all agents together with %d, before they are "
+                        "answered", MBOX_RESOLVE_KEYS_AGENT,
+                        MBOX_RESOLVE_KEYS_ALL);
+        return;
+    }
+    doubt->select = msg->select;
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key;
+
+        mbox_msg_get_key(msg, i, &key);
+        add_key(resolver, doubt, &key);
+    }
 }
 
 static void
@@ -495,43 +556,33 @@ recv_open(struct mbox_coordinator *c, struct mbox_conn *conn,
         mbox_conn_blame(conn, "more OPEN messages than HELLO said");
         return;
     }
-    conn->n_unasked--;
+    conn->n_unasked -= !msg->more;
+    c->resolver.check_settled = true;
 
-    if (!strcmp(conn->name, msg->name)
-        || !may_be_of_class(c, conn->name, conn->class_name)
-        || !may_be_of_class(c, msg->name, conn->class_name)) {
-        mbox_conn_blame(conn, "OPEN for transfer %"PRIu32" with \"%s\", which "
-                        "is not another instance of class %s", msg->id,
-                        msg->name, conn->class_name);
+    if (!is_known(c, conn, msg)) {
+        if (!msg->more) {
+            answer_unknown(conn, msg);
+        }
         return;
     }
 
     struct mbox_doubt *doubt = find_doubt(&c->resolver, msg->epoch, msg->id);
     if (!doubt) {
-        doubt = doubt_create(&c->resolver, conn, msg);
+        doubt = doubt_create(&c->resolver, msg->epoch, msg->id,
+                             conn->class_name, is_src ? conn->name : msg->name,
+                             is_src ? msg->name : conn->name);
     }
 
     struct party *party = is_src ? &doubt->src : &doubt->dst;
-    const struct party *peer = is_src ? &doubt->dst : &doubt->src;
-    if (strcmp(party->name, conn->name) || strcmp(peer->name, msg->name)
-        || strcmp(doubt->class_name, conn->class_name) || party->conn) {
-        mbox_conn_blame(conn, "OPEN for transfer %"PRIu32", which it has no "
-                        "part in", msg->id);
+    if (party->asks) {
+        mbox_conn_blame(conn, "second OPEN for transfer %"PRIu32, msg->id);
         return;
     }
     party->conn = conn;
-    party->answered = false;
+    party->asks = !msg->more;
+    party->n_told = 0;
     if (!is_src && doubt->stage == STAGE_UNKNOWN) {
-        size_t allocated = 0;
-
-        doubt->src_run = msg->run;
-        clear_keys(doubt, msg->select);
-        for (uint32_t i = 0; i < msg->n_keys; i++) {
-            struct mbox_key key;
-
-            mbox_msg_get_key(msg, i, &key);
-            add_key(doubt, &allocated, &key);
-        }
+        take_keys(&c->resolver, doubt, conn, msg);
     }
 }
 
@@ -549,6 +600,12 @@ mbox_resolver_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
 }
 
 void
+mbox_resolver_conn_ready(struct mbox_coordinator *c)
+{
+    c->resolver.check_settled = true;
+}
+
+void
 mbox_resolver_conn_lost(struct mbox_coordinator *c,
                         const struct mbox_conn *conn)
 {
@@ -557,9 +614,14 @@ mbox_resolver_conn_lost(struct mbox_coordinator *c,
     LIST_FOR_EACH (doubt, node, &c->resolver.doubts) {
         if (doubt->src.conn == conn) {
             doubt->src.conn = NULL;
+            doubt->src.asks = false;
         }
         if (doubt->dst.conn == conn) {
             doubt->dst.conn = NULL;
+            doubt->dst.asks = false;
+            if (doubt->stage == STAGE_UNKNOWN) {
+                clear_keys(&c->resolver, doubt, MBOX_SELECT_KEYS);
+            }
         }
     }
 }

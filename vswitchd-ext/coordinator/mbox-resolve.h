@@ -26,32 +26,38 @@
  * instance, to which its packets are assigned.  It is the first of these that
  * applies:
  *
- *     1. The transfer is open here: wait for its end.
- *     2. It has ended here: as it has ended.
- *     3. It is recorded in the database: it has moved, or split as the
- *        assignments say.  No agent is told to commit before the record is in
- *        the database, together with the assignments.
+ *     1. There is no record (mbox-record.h) of such a transfer between the
+ *        two instances, one of which the agent speaks for: there is no such
+ *        transfer, or it was rolled back, so nothing has moved.
+ *     2. The transfer is open here: wait for its end.
+ *     3. It has ended: as it has ended.  No agent is told to commit before
+ *        the record is in the database, together with the assignments.
  *     4. Both ask: D has what it says that it may have processed, and S the
  *        rest (S has been frozen since before D could process anything).
  *     5. S asks, and D is connected and does not: nothing has moved.
- *     6. D asks, and S is connected and does not: if it is the same process, it
- *        was told to abort, so nothing has moved; otherwise its state is
- *        lost, and D keeps everything.
+ *     6. D asks, and S is connected and does not: if it is the same process as
+ *        was recorded, it was told to abort, so nothing has moved; otherwise
+ *        its state is lost, and D keeps everything.
  *     7. One asks, and the other does not connect for MBOX_RESOLVE_MS: it keeps
  *        everything.  The other is told so when it comes.
  *
  * If what 4, 6 or 7 assign to D cannot be told from the flows of a third
  * instance (see mbox_class_move()), nothing has moved.
  *
- * Nobody is believed who asks about instances of another class than its own,
- * or than the database says its own is.
+ * What an agent says is believed only as to which flows it may have processed:
+ * class, instances, flow space and S's process are those of the record.
  *
  * What 4, 6 and 7 assign to D is recorded like the end of any transfer before
  * anybody is told.
  *
+ * The keys of OPEN and RESOLVE may come in parts; those of RESOLVE are sent as
+ * the agent takes them.  What agents make the coordinator keep is bounded: an
+ * agent that goes beyond is disconnected, and asks again.
+ *
  * Coordinator thread only. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "openvswitch/list.h"
@@ -64,45 +70,27 @@ struct mbox_coordinator;
 /* How long to wait for the other instance, in ms. */
 #define MBOX_RESOLVE_MS 5000
 
-/* Most transfers that one agent may have in doubt. */
-#define MBOX_RESOLVE_MAX 64
+/* How long an agent may not take a part of an answer, in ms. */
+#define MBOX_RESOLVE_STALL_MS 10000
 
-/* Most flows that RESOLVE can name. */
-#define MBOX_RESOLVE_KEYS_MAX 400000
-
-/* Ends that are remembered, also in the database. */
-#define MBOX_N_RECORDS 128
-
-struct mbox_record {
-    uint64_t epoch;
-    uint32_t id;
-    bool split;                 /* Otherwise everything has moved. */
-    enum mbox_select select;    /* If split: of what is D's. */
-};
+/* Most keys that one agent, and all together, may have asked with before they
+ * are answered; of 40 bytes each.  One transfer has at most the former. */
+#define MBOX_RESOLVE_KEYS_AGENT (4 * 1024 * 1024)
+#define MBOX_RESOLVE_KEYS_ALL (8 * 1024 * 1024)
 
 struct mbox_resolver {
     struct ovs_list doubts;     /* "struct mbox_doubt"s, oldest first. */
-    size_t n_doubts;
-    struct mbox_record records[MBOX_N_RECORDS];     /* Oldest first. */
-    size_t n_records;
+    size_t n_keys;              /* Of all doubts. */
+    bool check_settled;         /* An agent has said HELLO, or has asked. */
+    bool again;                 /* Something was put off that can go now. */
+    uint64_t n_refused;         /* Agents disconnected for too many keys. */
 };
 
 void mbox_resolver_init(struct mbox_resolver *);
 void mbox_resolver_destroy(struct mbox_resolver *);
 
-/* Records that a transfer has moved or split; or removes the record.  With
- * 'split', 'select' tells which of its flows that are assigned one by one
- * count: D's (KEYS; all others are S's) or S's (ALL_EXCEPT). */
-void mbox_resolver_record(struct mbox_resolver *, uint64_t epoch, uint32_t id,
-                          bool split, enum mbox_select select);
-void mbox_resolver_unrecord(struct mbox_resolver *, uint64_t epoch,
-                            uint32_t id);
-
-/* The records as text, for the caller to free; and back.  Each is a word
- * "EPOCH.ID=moved", "EPOCH.ID=split" (KEYS) or "EPOCH.ID=split-rest"
- * (ALL_EXCEPT).  Words that make no sense are left out. */
-char *mbox_resolver_format(const struct mbox_resolver *);
-void mbox_resolver_parse(struct mbox_resolver *, const char *);
+/* An agent has done its handshake. */
+void mbox_resolver_conn_ready(struct mbox_coordinator *);
 
 /* OPEN or RESOLVED. */
 void mbox_resolver_recv(struct mbox_coordinator *, struct mbox_conn *,

@@ -342,6 +342,9 @@ show_all(const struct mbox_coordinator *c, struct ds *ds)
                   hmap_count(&c->transfers.open), c->transfers.next_id - 1);
     ds_put_format(ds, "tagged packets dropped: %"PRIu64"\n",
                   c->transfers.n_tagged_dropped);
+    ds_put_format(ds, "transfers in doubt: %"PRIuSIZE" asked about, %"PRIu64
+                  " agents refused\n", ovs_list_size(&c->resolver.doubts),
+                  c->resolver.n_refused);
     show_duplicates(&c->transfers, ds);
     SVEC_FOR_EACH (i, error, &registry->errors) {
         ds_put_format(ds, "error: %s\n", error);

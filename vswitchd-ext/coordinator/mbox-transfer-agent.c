@@ -108,13 +108,32 @@ mbox_agent_abort(struct mbox_transfer *t, struct mbox_agent *agent)
     mbox_agent_send(t, agent, &msg, NULL);
 }
 
-void
-mbox_agent_commit(struct mbox_transfer *t, struct mbox_agent *agent,
-                  enum mbox_select select, const struct mbox_key *keys,
-                  size_t n)
+/* Sends those parts of COMMIT that the agent takes now. */
+static void
+mbox_agent_tell(struct mbox_transfer *t, struct mbox_agent *agent)
 {
-    struct mbox_msg msg;
+    while (agent->live && !agent->all_told
+           && (t->ops->backlog(t->aux, agent->role)
+               < MBOX_COMMIT_BACKLOG)) {
+        size_t left = t->n_commit_keys - agent->n_told;
+        struct mbox_msg msg;
 
+        mbox_msg_init(&msg, MBOX_MSG_COMMIT, t->request.id);
+        msg.select = t->commit_select;
+        msg.n_keys = MIN(left, MBOX_COMMIT_KEYS);
+        msg.more = left > MBOX_COMMIT_KEYS;
+        mbox_agent_send(t, agent, &msg, (msg.n_keys
+                                         ? &t->commit_keys[agent->n_told]
+                                         : NULL));
+        agent->n_told += msg.n_keys;
+        agent->all_told = !msg.more;
+        agent->answer_by = t->now_us + MBOX_ANSWER_US;
+    }
+}
+
+void
+mbox_agent_commit(struct mbox_transfer *t, struct mbox_agent *agent)
+{
     if (agent->stage != MBOX_AGENT_OPEN || !agent->live) {
         agent->stage = MBOX_AGENT_FINISHED;
         return;
@@ -122,24 +141,25 @@ mbox_agent_commit(struct mbox_transfer *t, struct mbox_agent *agent,
 
     agent->stage = MBOX_AGENT_COMMITTING;
     agent->answer_by = t->now_us + MBOX_ANSWER_US;
-    size_t sent = 0;
-    do {
-        mbox_msg_init(&msg, MBOX_MSG_COMMIT, t->request.id);
-        msg.select = select;
-        msg.n_keys = MIN(n - sent, MBOX_COMMIT_KEYS);
-        msg.more = n - sent > MBOX_COMMIT_KEYS;
-        mbox_agent_send(t, agent, &msg, n ? &keys[sent] : NULL);
-        sent += msg.n_keys;
-    } while (sent < n);
+    mbox_agent_tell(t, agent);
 }
 
 bool
 mbox_agent_is_finished(struct mbox_transfer *t, struct mbox_agent *agent)
 {
+    if (agent->stage == MBOX_AGENT_COMMITTING) {
+        mbox_agent_tell(t, agent);
+    }
     if (agent->stage == MBOX_AGENT_FINISHED || !agent->live) {
         return true;
     }
     if (t->now_us >= agent->answer_by) {
+        if (agent->stage == MBOX_AGENT_COMMITTING && !agent->all_told) {
+            /* It must not wait for the rest for ever.  On its next connection
+             * it asks. */
+            t->ops->disconnect(t->aux, agent->role,
+                               "it does not take COMMIT");
+        }
         mbox_transfer_note(t, agent, "did not confirm the %s",
                            agent->stage == MBOX_AGENT_ABORTING
                            ? "rollback" : "commit");

@@ -211,6 +211,9 @@ mbox_hold_step_arming(struct mbox_transfer *t)
         mbox_transfer_wake_at(t, t->now_us + MBOX_POLL_US);
         return false;
     }
+    if (!mbox_transfer_is_recorded(t)) {
+        return false;
+    }
 
     mbox_transfer_enter(t, MBOX_PHASE_HOLDING);
     t->hold_start_us = t->now_us;

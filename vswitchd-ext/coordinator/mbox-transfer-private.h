@@ -60,7 +60,8 @@ enum mbox_phase {
 /* How long to wait for an agent that must answer for the transfer to end. */
 #define MBOX_ANSWER_US (1000 * 1000)
 
-/* How long to wait for the database before COMMIT. */
+/* How long to wait for the database before S is frozen, before COMMIT, and
+ * before a split is taken back. */
 #define MBOX_RECORD_US (2000 * 1000)
 
 /* How long D is given, once S has died, to install what S had sent. */
@@ -85,8 +86,10 @@ enum mbox_phase {
 /* Most keys that D may release one by one, to bound memory. */
 #define MBOX_MAX_KEYS (4 * 1024 * 1024)
 
-/* Most keys in one COMMIT. */
+/* Keys in one COMMIT, and how many bytes may wait for an agent when another is
+ * sent. */
 #define MBOX_COMMIT_KEYS 65536
+#define MBOX_COMMIT_BACKLOG (1024 * 1024)
 
 /* A set of canonical flow keys. */
 struct mbox_key_set {
@@ -184,7 +187,7 @@ enum mbox_agent_stage {
     MBOX_AGENT_UNTOLD,          /* It does not know of the transfer. */
     MBOX_AGENT_OPEN,            /* PREPARE was sent. */
     MBOX_AGENT_ABORTING,        /* ABORT was sent. */
-    MBOX_AGENT_COMMITTING,      /* COMMIT was sent. */
+    MBOX_AGENT_COMMITTING,      /* COMMIT is sent. */
     MBOX_AGENT_FINISHED,        /* It has answered that. */
 };
 
@@ -198,7 +201,10 @@ struct mbox_agent {
     bool port_live;
     enum mbox_agent_stage stage;
     bool prepared;
-    long long answer_by;        /* ABORTING, COMMITTING. */
+    long long answer_by;        /* ABORTING, COMMITTING: not to wait for it
+                                 * any longer. */
+    size_t n_told;              /* COMMITTING: keys sent. */
+    bool all_told;              /* And the last part. */
     uint32_t last_seq;          /* Highest of the packets it returned. */
     uint64_t n_returned;        /* How many of them are here. */
     uint64_t n_said;            /* How many it says that it returned. */
@@ -308,11 +314,16 @@ struct mbox_transfer {
     bool flushed;
 
     /* The end. */
-    bool told;                  /* COMMIT was sent. */
+    bool told;                  /* COMMIT is sent. */
+    enum mbox_select commit_select;     /* What it says. */
+    struct mbox_key *commit_keys;
+    size_t n_commit_keys;
+    bool recorded;              /* The database has something of it. */
     long long record_by;        /* Do without the database from then on. */
 
     /* Undoing. */
     enum mbox_undo_step {
+        MBOX_UNDO_RECORD,       /* No record says that it has split. */
         MBOX_UNDO_QUIESCE,      /* Empty the queues of the instances. */
         MBOX_UNDO_ABORT,        /* Wait until S has thawed. */
         MBOX_UNDO_RESEND,       /* Give S back what was buffered. */
@@ -360,9 +371,13 @@ void mbox_transfer_get_dp_stats(const struct mbox_transfer *,
  * are told when it is recorded. */
 void mbox_transfer_commit(struct mbox_transfer *);
 
-/* Records how the transfer ends.  mbox_transfer_may_tell() is true once the
- * agents may be told, and only once. */
+/* Records that the transfer is open, or how it ends.
+ * mbox_transfer_is_recorded() is true when the database has it, or has not
+ * taken it for too long; otherwise asks for a step then. */
 void mbox_transfer_record(struct mbox_transfer *, enum mbox_transfer_result);
+bool mbox_transfer_is_recorded(struct mbox_transfer *);
+
+/* True once the agents may be told how the transfer ends, and only once. */
 bool mbox_transfer_may_tell(struct mbox_transfer *);
 
 /* Takes INSTALLED.  Returns false if its counts cannot be right. */
@@ -382,8 +397,10 @@ void mbox_agent_send_simple(struct mbox_transfer *, struct mbox_agent *,
 void mbox_agent_prepare(struct mbox_transfer *, struct mbox_agent *,
                         const struct mbox_agent *peer);
 void mbox_agent_abort(struct mbox_transfer *, struct mbox_agent *);
-void mbox_agent_commit(struct mbox_transfer *, struct mbox_agent *,
-                       enum mbox_select, const struct mbox_key *, size_t n);
+
+/* Starts to tell the agent what 'commit_select' and 'commit_keys' say.  Calls
+ * of mbox_agent_is_finished() go on with it. */
+void mbox_agent_commit(struct mbox_transfer *, struct mbox_agent *);
 
 /* True if the agent has answered ABORT or COMMIT, or never will. */
 bool mbox_agent_is_finished(struct mbox_transfer *, struct mbox_agent *);

@@ -140,17 +140,6 @@ mbox_transfer_split(struct mbox_transfer *t)
     free(keys);
 }
 
-static void
-mbox_split_tell(struct mbox_transfer *t)
-{
-    struct mbox_key *keys = mbox_key_set_array(&t->keys);
-    size_t n = mbox_key_set_count(&t->keys);
-
-    mbox_agent_commit(t, &t->src, mbox_split_select(t), keys, n);
-    mbox_agent_commit(t, &t->dst, mbox_split_select(t), keys, n);
-    free(keys);
-}
-
 /* Makes undone that the transfer splits. */
 static void
 mbox_split_assign_back(struct mbox_transfer *t)
@@ -163,7 +152,11 @@ static bool
 mbox_split_step(struct mbox_transfer *t)
 {
     if (mbox_transfer_may_tell(t)) {
-        mbox_split_tell(t);
+        t->commit_select = mbox_split_select(t);
+        t->commit_keys = mbox_key_set_array(&t->keys);
+        t->n_commit_keys = mbox_key_set_count(&t->keys);
+        mbox_agent_commit(t, &t->src);
+        mbox_agent_commit(t, &t->dst);
     }
 
     bool src_finished = t->told && mbox_agent_is_finished(t, &t->src);
@@ -242,8 +235,12 @@ mbox_transfer_roll_back(struct mbox_transfer *t)
         mbox_frames_free_to(&t->buffer, t->dst.pacer.acked, t->now_us);
     }
     t->tracer.active = false;
+
+    bool was_split = t->phase == MBOX_PHASE_SPLITTING;
     mbox_transfer_enter(t, MBOX_PHASE_ROLLBACK);
-    if (t->quiesce_src || t->quiesce_dst) {
+    if (was_split) {
+        t->undo_step = MBOX_UNDO_RECORD;
+    } else if (t->quiesce_src || t->quiesce_dst) {
         t->undo_step = MBOX_UNDO_QUIESCE;
         t->undo_until = t->now_us + MBOX_ANSWER_US;
     } else {
@@ -415,6 +412,15 @@ static bool
 mbox_rollback_step(struct mbox_transfer *t)
 {
     switch (t->undo_step) {
+    case MBOX_UNDO_RECORD:
+        /* Who is told to abort must not hear from another run that the
+         * transfer has split. */
+        if (!mbox_transfer_is_recorded(t)) {
+            return false;
+        }
+        mbox_undo_abort(t);
+        return true;
+
     case MBOX_UNDO_QUIESCE:
         mbox_undo_step_quiesce(t);
         return t->undo_step != MBOX_UNDO_QUIESCE;

@@ -109,6 +109,7 @@ mbox_transfer_destroy(struct mbox_transfer *t)
         }
         free(t->pending);
         mbox_key_set_destroy(&t->keys);
+        free(t->commit_keys);
         mbox_frames_destroy(&t->buffer);
         mbox_frames_destroy(&t->dst_buffer);
         ds_destroy(&t->error);
@@ -144,6 +145,9 @@ void
 mbox_transfer_finish(struct mbox_transfer *t, enum mbox_transfer_result result)
 {
     mbox_transfer_close_dp(t);
+    if (t->recorded && result == MBOX_TRANSFER_ROLLED_BACK) {
+        mbox_transfer_record(t, result);
+    }
     t->result = result;
     t->done_us = t->now_us;
     mbox_transfer_enter(t, MBOX_PHASE_DONE);
@@ -565,6 +569,7 @@ mbox_transfer_start(struct mbox_transfer *t)
         }
         t->dp_is_open = true;
         t->mode = MBOX_TRANSFER_PASS;
+        mbox_transfer_record(t, MBOX_TRANSFER_OPEN);
     }
     mbox_agent_prepare(t, &t->src, &t->dst);
     mbox_agent_prepare(t, &t->dst, &t->src);
@@ -574,7 +579,18 @@ void
 mbox_transfer_record(struct mbox_transfer *t, enum mbox_transfer_result result)
 {
     t->ops->record(t->aux, result);
+    t->recorded = result != MBOX_TRANSFER_ROLLED_BACK;
     t->record_by = t->now_us + MBOX_RECORD_US;
+}
+
+bool
+mbox_transfer_is_recorded(struct mbox_transfer *t)
+{
+    if (t->now_us < t->record_by && !t->ops->is_recorded(t->aux)) {
+        mbox_transfer_wake_at(t, t->record_by);
+        return false;
+    }
+    return true;
 }
 
 bool
@@ -583,9 +599,8 @@ mbox_transfer_may_tell(struct mbox_transfer *t)
     if (t->told) {
         return false;
     }
-    if (t->request.method != MBOX_METHOD_COPY && t->now_us < t->record_by
-        && !t->ops->is_recorded(t->aux)) {
-        mbox_transfer_wake_at(t, t->record_by);
+    if (t->request.method != MBOX_METHOD_COPY
+        && !mbox_transfer_is_recorded(t)) {
         return false;
     }
     t->told = true;
@@ -610,8 +625,9 @@ static bool
 mbox_transfer_step_committing(struct mbox_transfer *t)
 {
     if (mbox_transfer_may_tell(t)) {
-        mbox_agent_commit(t, &t->src, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
-        mbox_agent_commit(t, &t->dst, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+        t->commit_select = MBOX_SELECT_ALL_EXCEPT;
+        mbox_agent_commit(t, &t->src);
+        mbox_agent_commit(t, &t->dst);
     }
     if (!t->told) {
         return false;
@@ -695,7 +711,9 @@ mbox_transfer_step(struct mbox_transfer *t)
 
     switch (t->phase) {
     case MBOX_PHASE_PREPARING:
-        if (t->src.prepared && t->dst.prepared) {
+        if (t->src.prepared && t->dst.prepared
+            && (t->request.method != MBOX_METHOD_EVENTS
+                || mbox_transfer_is_recorded(t))) {
             t->method->start(t);
             return true;
         }

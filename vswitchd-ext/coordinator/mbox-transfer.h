@@ -152,6 +152,13 @@ struct mbox_transfer_ops {
     int (*send)(void *aux, enum mbox_role role, const struct mbox_msg *,
                 const struct mbox_key *keys);
 
+    /* Bytes that wait to be sent to the agent in 'role'.  When they get less,
+     * a step is made soon. */
+    size_t (*backlog)(void *aux, enum mbox_role role);
+
+    /* Ends the agent's connection, because of 'why'. */
+    void (*disconnect)(void *aux, enum mbox_role role, const char *why);
+
     /* The steering object; semantics as in mbox-steer.h. */
     int (*dp_open)(void *aux);
     bool (*dp_is_armed)(void *aux);
@@ -178,9 +185,9 @@ struct mbox_transfer_ops {
     /* Makes undone what assign() has changed. */
     void (*assign_back)(void *aux);
 
-    /* Writes the assignments, and how the transfer ends, to the database, so
-     * that an agent can be told after whatever crash.  is_recorded() tells
-     * when they are there. */
+    /* Writes the assignments, and that the transfer is open or how it ends, to
+     * the database, so that an agent can be told after whatever crash.
+     * is_recorded() tells when they are there. */
     void (*record)(void *aux, enum mbox_transfer_result);
     bool (*is_recorded)(void *aux);
 };
