@@ -1,0 +1,219 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "image.h"
+#include "names.h"
+#include "nodes.h"
+#include "objects.h"
+#include "placement.h"
+
+/* The types of a set of objects, in the order in which they are first used. */
+struct types {
+    uint16_t *index;            /* By type of the program; IMAGE_BYTES: not
+                                 * used. */
+    uint32_t *used;
+    uint16_t n;
+};
+
+static int
+collect_types(struct st *st, const struct st_objects *o, struct types *types)
+{
+    uint32_t n = st->program->n_types;
+
+    types->index = malloc((n + 1) * sizeof *types->index);
+    types->used = malloc((n + 1) * sizeof *types->used);
+    types->n = 0;
+    if (!types->index || !types->used) {
+        return -ENOMEM;
+    }
+    memset(types->index, 0xff, n * sizeof *types->index);
+    for (uint32_t i = 0; i < o->n; i++) {
+        uint32_t type = o->objects[i].type;
+
+        if (type != ST_NONE && types->index[type] == IMAGE_BYTES) {
+            types->used[types->n] = type;
+            types->index[type] = types->n++;
+        }
+    }
+    return 0;
+}
+
+static int
+put_reference(struct st *st, const struct st_objects *o, struct mbox_writer *w,
+              const void *p, enum st_target target)
+{
+    uint32_t variable, number, index;
+    uint64_t offset;
+
+    if (!p) {
+        mbox_put_u8(w, IMAGE_NULL);
+    } else if (target == ST_TO_NODE) {
+        mbox_put_u8(w, IMAGE_NODE);
+        mbox_put_u32(w, st_objects_find(o, p));
+    } else if (st_names_find(st, p, &variable, &number, &offset)) {
+        mbox_put_u8(w, IMAGE_STATIC);
+        mbox_put_u32(w, variable);
+        mbox_put_u64(w, st_names_fingerprint(st, variable));
+        mbox_put_u32(w, number);
+        mbox_put_u64(w, offset);
+    } else if ((index = st_names_symbol(st, p)) != ST_NONE) {
+        const struct st_symbol *symbol = &st->program->symbols[index];
+
+        mbox_put_u8(w, IMAGE_SYMBOL);
+        mbox_put_u32(w, index);
+        mbox_put_u64(w, (uintptr_t) p - (uintptr_t) symbol->address);
+    } else {
+        index = st_objects_find(o, p);
+        if (index == ST_NONE) {
+            return st_error(st, -ENOTSUP, "an object lies beside its block");
+        }
+        mbox_put_u8(w, IMAGE_OBJECT);
+        mbox_put_u32(w, index);
+        mbox_put_u32(w, (const uint8_t *) p - o->objects[index].start);
+    }
+    return w->error;
+}
+
+/* The pointers of the object at 'object', of which the copy in the image is at
+ * 'copy' in the writer: references are appended, the copy is cleared. */
+static int
+put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
+             const struct st_type *t, const uint8_t *object, size_t copy)
+{
+    for (uint32_t k = 0; k < t->n_pointers; k++) {
+        const struct st_pointer *p = &t->pointers[k];
+        uint32_t live = st_live(p, object);
+
+        for (uint32_t j = 0; j < p->count; j++) {
+            uint32_t at = p->offset + j * p->stride;
+            void *value = st_load_pointer(object + at);
+
+            memset(w->data + copy + at, 0, sizeof value);
+            if (p->target == ST_LINK) {
+                continue;
+            }
+            int error = put_reference(st, o, w, j < live ? value : NULL,
+                                      p->target);
+            if (error) {
+                return error;
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+put_object(struct st *st, const struct st_objects *o, uint32_t i,
+           const struct types *types, struct mbox_writer *w)
+{
+    const struct st_object *object = &o->objects[i];
+    uint8_t *first = object->start + object->offset;
+
+    mbox_put_u16(w, object->type == ST_NONE ? IMAGE_BYTES
+                    : types->index[object->type]);
+    mbox_put_u16(w, object->structure == ST_NONE ? IMAGE_NO_NODE
+                    : object->structure);
+    mbox_put_u8(w, object->wanted);
+    mbox_put_u32(w, object->size);
+    mbox_put_u32(w, object->offset);
+    if (object->structure != ST_NONE) {
+        const struct st_structure *s
+            = &st->program->structures[object->structure];
+        uint32_t buckets[ST_LISTS_MAX];
+
+        int error = st_buckets(st, object->structure, first, buckets);
+        if (error) {
+            return error;
+        }
+        for (uint32_t j = 0; j < s->n_lists; j++) {
+            mbox_put_u32(w, buckets[j]);
+        }
+    }
+
+    size_t copy = mbox_put_uninit(w, object->size);
+    if (w->error) {
+        return w->error;
+    }
+    memcpy(w->data + copy, object->start, object->size);
+
+    uint64_t n = st_object_elements(st, object);
+    for (uint64_t e = 0; e < n; e++) {
+        const struct st_type *t = &st->program->types[object->type];
+        int error = put_pointers(st, o, w, t, first + e * t->size,
+                                 copy + object->offset + e * t->size);
+        if (error) {
+            return error;
+        }
+    }
+    return w->error;
+}
+
+static int
+put_objects(struct st *st, bool per_flow, const struct st_objects *o,
+            struct mbox_writer *w)
+{
+    struct types types;
+    int error = collect_types(st, o, &types);
+
+    if (!error) {
+        mbox_put_u32(w, IMAGE_MAGIC);
+        mbox_put_u64(w, st->program->build);
+        mbox_put_u8(w, per_flow);
+        st_placement_put(st, w);
+        mbox_put_u16(w, types.n);
+        for (uint16_t i = 0; i < types.n; i++) {
+            const struct st_type *t = &st->program->types[types.used[i]];
+
+            mbox_put_string(w, t->name);
+            mbox_put_u64(w, t->layout);
+        }
+        mbox_put_u32(w, o->n);
+        error = w->error;
+    }
+    for (uint32_t i = 0; !error && i < o->n; i++) {
+        error = put_object(st, o, i, &types, w);
+    }
+    free(types.index);
+    free(types.used);
+    return error;
+}
+
+int
+st_get(struct st *st, bool per_flow, const struct mbox_key *key,
+       struct mbox_writer *w)
+{
+    const struct st_program *program = st->program;
+    struct st_objects objects = { .n = 0 };
+    int error = st_names_refresh(st);
+
+    for (uint32_t i = 0; !error && i < program->n_structures; i++) {
+        void *nodes[ST_NODES_MAX];
+        size_t n = (program->structures[i].per_flow == per_flow
+                    ? st_find(st, i, key, nodes, ST_NODES_MAX) : 0);
+
+        for (size_t j = 0; !error && j < n; j++) {
+            error = st_objects_add(st, &objects, i, nodes[j], true);
+        }
+    }
+    if (!error) {
+        error = objects.n ? put_objects(st, per_flow, &objects, w) : -ENOENT;
+    }
+    st_objects_uninit(&objects);
+    return error;
+}

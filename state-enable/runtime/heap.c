@@ -1,0 +1,290 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Blocks are kept in regions of 64 KiB of the address space, found by hash, each
+ * with the sizes of the blocks that start in it by 16 bytes, which is how the C
+ * library aligns them, and a bit map to find the nearest start below a byte. */
+
+#include "heap.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REGION_SHIFT 16
+#define GRAIN_SHIFT 4
+#define N_GRAINS (1u << (REGION_SHIFT - GRAIN_SHIFT))
+#define N_WORDS (N_GRAINS / 64)
+
+struct region {
+    uintptr_t number;           /* Address >> REGION_SHIFT. */
+    uint64_t starts[N_WORDS];
+    uint64_t sizes[N_GRAINS];
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    bool tracking;
+    struct region **slots;      /* Open addressing; a power of two. */
+    size_t n_slots, n_regions;
+    size_t largest;             /* Of all blocks ever. */
+    void (*on_free)(void *, void *);
+    void *aux;
+} heap = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+void
+st_heap_track(void)
+{
+    heap.tracking = true;
+}
+
+static size_t
+slot_of(uintptr_t number)
+{
+    size_t i = (number * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+
+    while (heap.slots[i & (heap.n_slots - 1)]
+           && heap.slots[i & (heap.n_slots - 1)]->number != number) {
+        i++;
+    }
+    return i & (heap.n_slots - 1);
+}
+
+static struct region *
+find_region(uintptr_t number)
+{
+    return heap.n_slots ? heap.slots[slot_of(number)] : NULL;
+}
+
+static bool
+grow(void)
+{
+    struct region **old = heap.slots;
+    size_t n_old = heap.n_slots;
+    size_t n = n_old ? 2 * n_old : 64;
+    struct region **slots = calloc(n, sizeof *slots);
+
+    if (!slots) {
+        return false;
+    }
+    heap.slots = slots;
+    heap.n_slots = n;
+    for (size_t i = 0; i < n_old; i++) {
+        if (old[i]) {
+            slots[slot_of(old[i]->number)] = old[i];
+        }
+    }
+    free(old);
+    return true;
+}
+
+static struct region *
+get_region(uintptr_t number)
+{
+    struct region *r = find_region(number);
+
+    if (!r && (2 * heap.n_regions < heap.n_slots || grow())) {
+        r = calloc(1, sizeof *r);
+        if (r) {
+            r->number = number;
+            heap.slots[slot_of(number)] = r;
+            heap.n_regions++;
+        }
+    }
+    return r;
+}
+
+/* A block that cannot be remembered for want of memory is like one of a
+ * library: what points to it cannot be moved, and is not. */
+static void
+add(void *p, size_t size)
+{
+    uintptr_t address = (uintptr_t) p;
+
+    if (!p || !heap.tracking || address & ((1u << GRAIN_SHIFT) - 1)) {
+        return;
+    }
+    pthread_mutex_lock(&heap.mutex);
+    struct region *r = get_region(address >> REGION_SHIFT);
+    if (r) {
+        size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
+
+        r->starts[grain / 64] |= UINT64_C(1) << grain % 64;
+        r->sizes[grain] = size;
+        if (size > heap.largest) {
+            heap.largest = size;
+        }
+    }
+    pthread_mutex_unlock(&heap.mutex);
+}
+
+/* Returns whether it was known, and its size. */
+static bool
+forget(void *p, size_t *size)
+{
+    uintptr_t address = (uintptr_t) p;
+    bool known = false;
+
+    if (!p || !heap.tracking) {
+        return false;
+    }
+    pthread_mutex_lock(&heap.mutex);
+    struct region *r = find_region(address >> REGION_SHIFT);
+    if (r) {
+        size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
+        uint64_t bit = UINT64_C(1) << grain % 64;
+
+        known = r->starts[grain / 64] & bit;
+        *size = r->sizes[grain];
+        r->starts[grain / 64] &= ~bit;
+    }
+    pthread_mutex_unlock(&heap.mutex);
+    return known;
+}
+
+/* The last start in 'r' at or before 'grain', or N_GRAINS. */
+static size_t
+last_start(const struct region *r, size_t grain)
+{
+    size_t word = grain / 64;
+    uint64_t bits = r->starts[word] & (UINT64_MAX >> (63 - grain % 64));
+
+    while (!bits) {
+        if (!word) {
+            return N_GRAINS;
+        }
+        bits = r->starts[--word];
+    }
+    return word * 64 + 63 - __builtin_clzll(bits);
+}
+
+bool
+st_heap_find(const void *p, void **start, size_t *size)
+{
+    uintptr_t address = (uintptr_t) p;
+    uintptr_t number = address >> REGION_SHIFT;
+    size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
+    bool found = false;
+
+    pthread_mutex_lock(&heap.mutex);
+    for (size_t n = (heap.largest >> REGION_SHIFT) + 2; n; n--) {
+        struct region *r = find_region(number);
+        size_t first = r ? last_start(r, grain) : N_GRAINS;
+
+        if (first < N_GRAINS) {
+            uintptr_t base = (number << REGION_SHIFT) + (first << GRAIN_SHIFT);
+
+            *start = (void *) base;
+            *size = r->sizes[first];
+            found = address - base < *size;
+            break;
+        }
+        number--;
+        grain = N_GRAINS - 1;
+    }
+    pthread_mutex_unlock(&heap.mutex);
+    return found;
+}
+
+void
+st_heap_on_free(void (*on_free)(void *, void *), void *aux)
+{
+    heap.on_free = on_free;
+    heap.aux = aux;
+}
+
+void *
+st_malloc(size_t size)
+{
+    void *p = malloc(size);
+
+    add(p, size);
+    return p;
+}
+
+void *
+st_calloc(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+
+    add(p, n * size);           /* calloc() saw to it that it fits. */
+    return p;
+}
+
+void *
+st_realloc(void *old, size_t size)
+{
+    size_t old_size = 0;
+
+    if (old && heap.on_free) {
+        heap.on_free(old, heap.aux);
+    }
+
+    /* Forgotten first, since another thread may get the block. */
+    bool known = forget(old, &old_size);
+    void *p = realloc(old, size);
+    if (p) {
+        add(p, size);
+    } else if (size && known) {
+        add(old, old_size);
+    }
+    return p;
+}
+
+void *
+st_reallocarray(void *old, size_t n, size_t size)
+{
+    size_t bytes;
+
+    if (__builtin_mul_overflow(n, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return st_realloc(old, bytes);
+}
+
+char *
+st_strndup(const char *s, size_t max)
+{
+    size_t n = strnlen(s, max);
+    char *copy = st_malloc(n + 1);
+
+    if (copy) {
+        memcpy(copy, s, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+char *
+st_strdup(const char *s)
+{
+    return st_strndup(s, SIZE_MAX);
+}
+
+void
+st_free(void *p)
+{
+    size_t size;
+
+    if (p && heap.on_free) {
+        heap.on_free(p, heap.aux);
+    }
+    forget(p, &size);
+    free(p);
+}

@@ -1,0 +1,49 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_HEAP_H
+#define STATE_HEAP_H 1
+
+/* The program's heap
+ * ==================
+ *
+ * In the program, malloc() and its like are replaced by these, which remember
+ * each block, so that a pointer to any of its bytes leads to the block, its
+ * start and its size.  Blocks that libraries allocate are not known.  They are
+ * the C library's blocks: what one side allocates the other can free.
+ *
+ * Thread-safe.  Nothing is remembered until st_heap_track(). */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void *st_malloc(size_t);
+void *st_calloc(size_t n, size_t size);
+void *st_realloc(void *, size_t);
+void *st_reallocarray(void *, size_t n, size_t size);
+char *st_strdup(const char *);
+char *st_strndup(const char *, size_t);
+void st_free(void *);
+
+void st_heap_track(void);
+
+/* Finds the block that has the byte at 'p'. */
+bool st_heap_find(const void *p, void **start, size_t *size);
+
+/* Called before a block is freed or moved.  For one user; NULL to end. */
+void st_heap_on_free(void (*)(void *start, void *aux), void *aux);
+
+#endif /* heap.h */

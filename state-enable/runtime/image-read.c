@@ -1,0 +1,456 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "image-read.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "heap.h"
+#include "image.h"
+#include "names.h"
+#include "nodes.h"
+#include "placement.h"
+
+#define TYPE_NAME_MAX 256
+
+/* More than any flow has, in nodes: a bound for what hostile bytes can cost. */
+#define IMAGE_NODES_MAX 256
+
+struct reading {
+    struct st *st;
+    struct st_image *image;
+    struct mbox_reader r;
+    uint32_t *types;            /* Of this program. */
+    uint16_t n_types;
+    uint32_t n_nodes;
+    const uint8_t **references; /* Of each object, in the data. */
+    size_t *n_references;       /* Bytes of them. */
+};
+
+static int
+malformed(struct reading *in, const char *what)
+{
+    return st_error(in->st, -EPROTO, "state to import is malformed: %s", what);
+}
+
+static uint32_t
+find_type(const struct st_program *program, const char *name)
+{
+    for (uint32_t i = 0; i < program->n_types; i++) {
+        if (!strcmp(program->types[i].name, name)) {
+            return i;
+        }
+    }
+    return ST_NONE;
+}
+
+static int
+read_types(struct reading *in, bool same_build)
+{
+    const struct st_program *program = in->st->program;
+
+    in->n_types = mbox_get_u16(&in->r);
+    in->types = calloc(in->n_types + 1, sizeof *in->types);
+    if (!in->types) {
+        return -ENOMEM;
+    }
+    for (uint16_t i = 0; i < in->n_types; i++) {
+        char name[TYPE_NAME_MAX];
+
+        mbox_get_string(&in->r, name, sizeof name);
+        uint64_t layout = mbox_get_u64(&in->r);
+        if (in->r.error) {
+            return malformed(in, "types");
+        }
+        in->types[i] = find_type(program, name);
+        if (in->types[i] == ST_NONE
+            || program->types[in->types[i]].layout != layout) {
+            return st_error(in->st, -EXDEV, "%s has another layout in the "
+                            "source's build of %s", name, program->name);
+        }
+    }
+    return (same_build ? 0
+            : st_error(in->st, -EXDEV, "the source is another build of %s "
+                       "(though with the same structs)", program->name));
+}
+
+static int
+read_header(struct reading *in, bool per_flow)
+{
+    if (mbox_get_u32(&in->r) != IMAGE_MAGIC) {
+        return malformed(in, "no image");
+    }
+    bool same_build = mbox_get_u64(&in->r) == in->st->program->build;
+    if (mbox_get_u8(&in->r) != per_flow) {
+        return malformed(in, "another scope");
+    }
+    if (same_build) {
+        in->image->placement = st_placement_get(in->st, &in->r);
+        if (!in->image->placement) {
+            return malformed(in, "placement");
+        }
+    } else {
+        mbox_get_bytes(&in->r, mbox_get_u32(&in->r));
+    }
+    return read_types(in, same_build);
+}
+
+/* Skips the references of an object; reading them is for later, when all
+ * objects are known. */
+static int
+skip_references(struct reading *in, uint32_t index)
+{
+    static const uint8_t lengths[] = {
+        [IMAGE_NULL] = 0, [IMAGE_OBJECT] = 8, [IMAGE_NODE] = 4,
+        [IMAGE_STATIC] = 24, [IMAGE_SYMBOL] = 12,
+    };
+    const struct st_image_object *o = &in->image->objects[index];
+    uint64_t n = 0;
+
+    if (o->type != ST_NONE) {
+        const struct st_type *t = &in->st->program->types[o->type];
+
+        for (uint32_t k = 0; k < t->n_pointers; k++) {
+            n += t->pointers[k].target == ST_LINK ? 0 : t->pointers[k].count;
+        }
+        n *= (o->structure != ST_NONE ? 1 : (o->size - o->offset) / t->size);
+    }
+    in->references[index] = in->r.p;
+    for (; n; n--) {
+        uint8_t kind = mbox_get_u8(&in->r);
+
+        if (kind >= sizeof lengths || !mbox_get_bytes(&in->r, lengths[kind])) {
+            return malformed(in, "references");
+        }
+    }
+    in->n_references[index] = in->r.p - in->references[index];
+    return 0;
+}
+
+static int
+read_object(struct reading *in, uint32_t index, bool per_flow)
+{
+    const struct st_program *program = in->st->program;
+    struct st_image_object *o = &in->image->objects[index];
+    uint16_t type = mbox_get_u16(&in->r);
+    uint16_t structure = mbox_get_u16(&in->r);
+    uint8_t wanted = mbox_get_u8(&in->r);
+
+    o->size = mbox_get_u32(&in->r);
+    o->offset = mbox_get_u32(&in->r);
+    o->type = o->structure = ST_NONE;
+    o->wanted = wanted;
+    if (in->r.error || wanted > 1 || o->offset > o->size || !o->size) {
+        return malformed(in, "an object");
+    }
+    if (type != IMAGE_BYTES) {
+        if (type >= in->n_types) {
+            return malformed(in, "a type");
+        }
+        o->type = in->types[type];
+        if (o->size - o->offset < program->types[o->type].size) {
+            return malformed(in, "an object is too small for its type");
+        }
+    }
+    if (structure != IMAGE_NO_NODE) {
+        if (++in->n_nodes > IMAGE_NODES_MAX
+            || structure >= program->n_structures
+            || program->structures[structure].type != o->type
+            || (wanted && program->structures[structure].per_flow
+                          != per_flow)) {
+            return malformed(in, "a node's structure");
+        }
+        const struct st_structure *s = &program->structures[structure];
+
+        o->structure = structure;
+        o->node = index;
+        for (uint32_t j = 0; j < s->n_lists; j++) {
+            o->buckets[j] = mbox_get_u32(&in->r);
+            if (o->buckets[j] >= s->lists[j].n_buckets) {
+                return malformed(in, "a bucket");
+            }
+        }
+    } else if (!index || wanted) {
+        return malformed(in, "an object of no node");
+    } else {
+        o->node = o[-1].node;
+    }
+
+    const void *bytes = mbox_get_bytes(&in->r, o->size);
+    if (!bytes) {
+        return malformed(in, "truncated");
+    }
+    o->start = st_malloc(o->size);
+    if (!o->start) {
+        return -ENOMEM;
+    }
+    memcpy(o->start, bytes, o->size);
+    return skip_references(in, index);
+}
+
+/* Resolution of references. */
+
+/* An object that a member may lead to, 'at' bytes into its block. */
+static int
+resolve_object(struct reading *in, const struct st_image_object *from,
+               const struct st_pointer *p, uint32_t index, uint32_t at,
+               void **value)
+{
+    if (index >= in->image->n_objects) {
+        return malformed(in, "a reference to no object");
+    }
+    struct st_image_object *o = &in->image->objects[index];
+    uint32_t type = p->target == ST_TO_TYPE ? p->type : ST_NONE;
+    if ((p->target != ST_TO_TYPE && p->target != ST_TO_BYTES)
+        || o->structure != ST_NONE || o->type != type
+        || o->node != from->node || at < o->offset || at >= o->size) {
+        return malformed(in, "a reference to another type");
+    }
+    if (type != ST_NONE) {
+        uint32_t size = in->st->program->types[type].size;
+
+        if ((at - o->offset) % size || o->size - at < size) {
+            return malformed(in, "a reference between objects");
+        }
+    }
+    o->referenced = true;
+    *value = o->start + at;
+    return 0;
+}
+
+static int
+resolve_node(struct reading *in, const struct st_image_object *from,
+             const struct st_pointer *p, uint32_t index, void **value)
+{
+    if (index >= from->node || p->target != ST_TO_NODE
+        || in->image->objects[index].structure != p->structure) {
+        return malformed(in, "a reference to another node");
+    }
+    const struct st_image_object *o = &in->image->objects[index];
+    *value = o->start + o->offset;
+    return 0;
+}
+
+static int
+resolve_static(struct reading *in, const struct st_pointer *p,
+               struct mbox_reader *r, void **value)
+{
+    uint32_t variable = mbox_get_u32(r);
+    uint64_t fingerprint = mbox_get_u64(r);
+    uint32_t number = mbox_get_u32(r);
+    uint64_t offset = mbox_get_u64(r);
+    uint64_t size;
+    uint8_t *start;
+
+    if ((p->target != ST_TO_TYPE && p->target != ST_TO_BYTES)
+        || variable >= in->st->program->n_variables) {
+        return malformed(in, "a reference to a static object");
+    }
+    if (st_names_fingerprint(in->st, variable) != fingerprint) {
+        return st_error(in->st, -EXDEV, "what %s leads to is not what it is "
+                        "at the source: configure both alike",
+                        in->st->program->variables[variable].name);
+    }
+    uint64_t need = (p->target == ST_TO_TYPE
+                     ? in->st->program->types[p->type].size : 1);
+    if (!st_names_get(in->st, variable, number, &start, &size)
+        || offset > size || size - offset < need) {
+        return malformed(in, "a reference beyond a static object");
+    }
+    *value = start + offset;
+    return 0;
+}
+
+static int
+resolve_symbol(struct reading *in, const struct st_pointer *p,
+               struct mbox_reader *r, void **value)
+{
+    uint32_t index = mbox_get_u32(r);
+    uint64_t offset = mbox_get_u64(r);
+
+    if (index >= in->st->program->n_symbols) {
+        return malformed(in, "a reference to no symbol");
+    }
+    const struct st_symbol *s = &in->st->program->symbols[index];
+    uint64_t need = (p->target == ST_TO_TYPE
+                     ? in->st->program->types[p->type].size : 1);
+    if (p->target == ST_TO_NODE || p->target == ST_TO_OPAQUE
+        || s->is_function != (p->target == ST_TO_FUNCTION)
+        || (s->is_function && offset) || offset > s->size
+        || s->size - offset < need) {
+        return malformed(in, "a reference beyond a symbol");
+    }
+    *value = (uint8_t *) (uintptr_t) s->address + offset;
+    return 0;
+}
+
+static int
+resolve(struct reading *in, const struct st_image_object *from,
+        const struct st_pointer *p, struct mbox_reader *r, void **value)
+{
+    uint32_t index;
+
+    *value = NULL;
+    switch (mbox_get_u8(r)) {
+    case IMAGE_OBJECT:
+        index = mbox_get_u32(r);
+        return resolve_object(in, from, p, index, mbox_get_u32(r), value);
+    case IMAGE_NODE:
+        return resolve_node(in, from, p, mbox_get_u32(r), value);
+    case IMAGE_STATIC:
+        return resolve_static(in, p, r, value);
+    case IMAGE_SYMBOL:
+        return resolve_symbol(in, p, r, value);
+    }
+    return 0;
+}
+
+/* Numbers that the program trusts: how many elements of an array are in use, and
+ * how long a buffer is. */
+static int
+check_numbers(struct reading *in, const struct st_pointer *p,
+              const uint8_t *object, const void *value)
+{
+    if (p->live != ST_NONE
+        && st_load(object + p->live, p->live_size) > p->count) {
+        return malformed(in, "more elements in use than there are");
+    }
+    if (p->length != ST_NONE && p->target != ST_LINK) {
+        uint64_t length = st_load(object + p->length, p->length_size);
+        uint64_t size = (p->target == ST_TO_TYPE
+                         ? in->st->program->types[p->type].size : 1);
+        uint64_t room = 0;
+
+        for (uint32_t i = 0; value && i < in->image->n_objects; i++) {
+            const struct st_image_object *o = &in->image->objects[i];
+            uint64_t at = (uintptr_t) value - (uintptr_t) o->start;
+
+            if (at < o->size) {
+                room = (o->size - at) / size;
+            }
+        }
+        if (length > room) {
+            return malformed(in, "a buffer is shorter than its length");
+        }
+    }
+    return 0;
+}
+
+static int
+resolve_all(struct reading *in, uint32_t index)
+{
+    const struct st_image_object *o = &in->image->objects[index];
+    struct mbox_reader r;
+
+    if (o->type == ST_NONE) {
+        return 0;
+    }
+    const struct st_type *t = &in->st->program->types[o->type];
+    uint64_t n = o->structure != ST_NONE ? 1 : (o->size - o->offset) / t->size;
+
+    mbox_reader_init(&r, in->references[index], in->n_references[index]);
+    for (uint64_t e = 0; e < n; e++) {
+        uint8_t *object = o->start + o->offset + e * t->size;
+
+        for (uint32_t k = 0; k < t->n_pointers; k++) {
+            const struct st_pointer *p = &t->pointers[k];
+
+            for (uint32_t j = 0; j < p->count; j++) {
+                void *value = NULL;
+                int error = (p->target == ST_LINK ? 0
+                             : resolve(in, o, p, &r, &value));
+                if (!error) {
+                    error = check_numbers(in, p, object, value);
+                }
+                if (error) {
+                    return error;
+                }
+                st_store_pointer(object + p->offset + j * p->stride, value);
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+read_objects(struct reading *in, bool per_flow)
+{
+    struct st_image *image = in->image;
+    uint32_t n = mbox_get_u32(&in->r);
+    int error = 0;
+
+    /* An object has more than 8 bytes, so that this also bounds memory. */
+    if (in->r.error || n > in->r.left / 8 || n > UINT16_MAX) {
+        return malformed(in, "the number of objects");
+    }
+    image->objects = calloc(n + 1, sizeof *image->objects);
+    in->references = calloc(n + 1, sizeof *in->references);
+    in->n_references = calloc(n + 1, sizeof *in->n_references);
+    if (!image->objects || !in->references || !in->n_references) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; !error && i < n; i++) {
+        image->n_objects++;
+        error = read_object(in, i, per_flow);
+    }
+    if (!error && mbox_reader_finish(&in->r)) {
+        error = malformed(in, "bytes are left");
+    }
+    for (uint32_t i = 0; !error && i < n; i++) {
+        error = resolve_all(in, i);
+    }
+    for (uint32_t i = 0; !error && i < n; i++) {
+        const struct st_image_object *o = &image->objects[i];
+
+        if (o->structure == ST_NONE && !o->referenced) {
+            error = malformed(in, "an object that nothing refers to");
+        }
+    }
+    return error;
+}
+
+int
+st_image_read(struct st *st, bool per_flow, const void *data, size_t len,
+              struct st_image *image)
+{
+    struct reading in = { .st = st, .image = image };
+
+    memset(image, 0, sizeof *image);
+    mbox_reader_init(&in.r, data, len);
+    int error = read_header(&in, per_flow);
+    if (!error) {
+        error = read_objects(&in, per_flow);
+    }
+    free(in.types);
+    free(in.references);
+    free(in.n_references);
+    if (error) {
+        st_image_uninit(image);
+    }
+    return error;
+}
+
+void
+st_image_uninit(struct st_image *image)
+{
+    for (uint32_t i = 0; i < image->n_objects; i++) {
+        st_free(image->objects[i].start);
+    }
+    free(image->objects);
+    memset(image, 0, sizeof *image);
+}

@@ -1,0 +1,52 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_IMAGE_H
+#define STATE_IMAGE_H 1
+
+/* State as bytes
+ * ==============
+ *
+ *   u32 IMAGE_MAGIC, u64 build, u8 per_flow
+ *   u32 size, values of the placement variables (placement.h)
+ *   u16 n_types; of each: string name, u64 layout
+ *   u32 n_objects; of each:
+ *     u16 type (index in n_types), or IMAGE_BYTES
+ *     u16 structure, or IMAGE_NO_NODE
+ *     u8  whether it is what was asked for, or what that needs
+ *     u32 size of its block, u32 offset of the object in the block
+ *     u32 bucket in each list of the structure
+ *     the block's bytes, pointers as zeros
+ *     for each pointer that is no link: u8 kind and
+ *       IMAGE_NULL
+ *       IMAGE_OBJECT  u32 index, u32 offset in its block
+ *       IMAGE_NODE    u32 index
+ *       IMAGE_STATIC  u32 variable, u64 fingerprint, u32 number, u64 offset
+ *       IMAGE_SYMBOL  u32 index, u64 offset
+ *
+ * Numbers are big-endian, except in the bytes of blocks, which are as in memory:
+ * both instances are the same build.  Nodes come behind those that they refer
+ * to, and directly before the other objects that they own. */
+
+#define IMAGE_MAGIC 0x4d535431  /* "MST1" */
+#define IMAGE_BYTES 0xffff
+#define IMAGE_NO_NODE 0xffff
+
+enum image_reference {
+    IMAGE_NULL, IMAGE_OBJECT, IMAGE_NODE, IMAGE_STATIC, IMAGE_SYMBOL,
+};
+
+#endif /* image.h */

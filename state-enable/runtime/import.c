@@ -1,0 +1,306 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* An image is read and checked whole before the program can see any of it; what
+ * is left then cannot fail. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "delete.h"
+#include "heap.h"
+#include "image-read.h"
+#include "names.h"
+#include "nodes.h"
+#include "objects.h"
+#include "placement.h"
+
+/* What becomes of a node of an image. */
+enum fate {
+    FATE_NEW,
+    FATE_REPLACE,               /* 'there' gets its contents. */
+    FATE_MERGE,
+    FATE_DROP,                  /* 'there' does. */
+};
+
+struct plan {
+    struct st_image *image;
+    enum fate *fates;
+    void **there;               /* The node of that key, once installed. */
+    struct st_objects *old;     /* What 'there' owns, to be freed. */
+};
+
+static void *
+node_of(const struct st_image_object *o)
+{
+    return o->start + o->offset;
+}
+
+static int
+plan_node(struct st *st, struct plan *plan, uint32_t i,
+          const struct mbox_key *key, bool merge)
+{
+    struct st_image_object *o = &plan->image->objects[i];
+    const struct st_structure *s = &st->program->structures[o->structure];
+    struct mbox_key exact, public;
+
+    if (!st_node_key(s, node_of(o), &exact)) {
+        return st_error(st, -EPROTO, "%s to import has no key", s->name);
+    }
+    st_public_key(s, &exact, &public);
+    if (o->wanted && !mbox_key_equal(&public, key)) {
+        return st_error(st, -EPROTO, "%s to import has the key of another",
+                        s->name);
+    }
+    for (uint32_t j = 0; j < i; j++) {
+        const struct st_image_object *other = &plan->image->objects[j];
+        struct mbox_key k;
+
+        if (other->structure == o->structure
+            && st_node_key(s, node_of(other), &k)
+            && mbox_key_equal(&k, &exact)) {
+            return st_error(st, -EPROTO, "%s to import comes twice", s->name);
+        }
+    }
+
+    plan->there[i] = st_find_exact(st, o->structure, &exact, o->buckets[0]);
+    plan->fates[i] = (!plan->there[i] ? FATE_NEW
+                      : !o->wanted ? FATE_DROP
+                      : merge ? FATE_MERGE : FATE_REPLACE);
+    return (plan->fates[i] == FATE_REPLACE
+            ? st_objects_owned(st, &plan->old[i], o->structure,
+                               plan->there[i])
+            : 0);
+}
+
+/* Has what refers to nodes of the image refer to those that stay. */
+static void
+redirect(struct st *st, struct plan *plan, uint32_t i)
+{
+    const struct st_image_object *o = &plan->image->objects[i];
+    const struct st_type *t = &st->program->types[o->type];
+
+    for (uint32_t k = 0; k < t->n_pointers; k++) {
+        const struct st_pointer *p = &t->pointers[k];
+
+        for (uint32_t j = 0; p->target == ST_TO_NODE && j < p->count; j++) {
+            uint8_t *at = (uint8_t *) node_of(o) + p->offset + j * p->stride;
+            void *target = st_load_pointer(at);
+
+            for (uint32_t n = 0; target && n < i; n++) {
+                if (plan->there[n]
+                    && target == node_of(&plan->image->objects[n])) {
+                    st_store_pointer(at, plan->there[n]);
+                }
+            }
+        }
+    }
+}
+
+static uint64_t
+merged(enum st_merge rule, bool is_signed, uint32_t size, uint64_t a,
+       uint64_t b)
+{
+    unsigned int shift = 64 - 8 * size;
+    bool less = (is_signed
+                 ? (int64_t) (a << shift) < (int64_t) (b << shift) : a < b);
+
+    switch (rule) {
+    case ST_REPLACE: return b;
+    case ST_MAX: return less ? b : a;
+    case ST_SUM: return a + b;
+    case ST_UNION: return a | b;
+    case ST_KEEP: break;
+    }
+    return a;
+}
+
+static void
+merge_members(const struct st_type *t, uint8_t *there, const uint8_t *from)
+{
+    for (uint32_t i = 0; i < t->n_members; i++) {
+        const struct st_member *m = &t->members[i];
+
+        st_store(there + m->offset, m->size,
+                 merged(m->merge, m->is_signed, m->size,
+                        st_load(there + m->offset, m->size),
+                        st_load(from + m->offset, m->size)));
+    }
+}
+
+/* Exchanges the contents of two nodes, except what ties them to their place. */
+static void
+exchange(struct st *st, uint32_t structure, uint8_t *there, uint8_t *from)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    const struct st_type *t = &st->program->types[s->type];
+
+    for (uint32_t k = 0; k < t->n_pointers; k++) {
+        const struct st_pointer *p = &t->pointers[k];
+
+        for (uint32_t j = 0; p->target == ST_LINK && j < p->count; j++) {
+            uint32_t at = p->offset + j * p->stride;
+
+            st_store_pointer(from + at, st_load_pointer(there + at));
+        }
+    }
+    if (s->count_offset != ST_NONE) {
+        memcpy(from + s->count_offset, there + s->count_offset,
+               s->count_size);
+    }
+    if (s->bucket_offset != ST_NONE) {
+        memcpy(from + s->bucket_offset, there + s->bucket_offset,
+               s->bucket_size);
+    }
+    memcpy(there, from, t->size);
+}
+
+/* The blocks of an image that the program takes over are no longer its. */
+static void
+give(struct st_image *image, uint32_t node, bool with_node)
+{
+    for (uint32_t i = node; i < image->n_objects; i++) {
+        if (image->objects[i].node == node && (i != node || with_node)) {
+            image->objects[i].start = NULL;
+        }
+    }
+}
+
+static void
+install(struct st *st, struct plan *plan, uint32_t i)
+{
+    struct st_image *image = plan->image;
+    struct st_image_object *o = &image->objects[i];
+    const struct st_structure *s = &st->program->structures[o->structure];
+    const struct st_type *t = &st->program->types[s->type];
+    uint8_t *node = node_of(o);
+
+    redirect(st, plan, i);
+    switch (plan->fates[i]) {
+    case FATE_NEW:
+        if (s->count_offset != ST_NONE) {
+            st_store(node + s->count_offset, s->count_size, 0);
+        }
+        st_link(st, o->structure, node, o->buckets);
+        st_count_references(st, o->structure, node, 1);
+        plan->there[i] = node;
+        give(image, i, true);
+        break;
+
+    case FATE_REPLACE:
+        st_count_references(st, o->structure, plan->there[i], -1);
+        exchange(st, o->structure, plan->there[i], node);
+        st_count_references(st, o->structure, plan->there[i], 1);
+        for (uint32_t j = 1; j < plan->old[i].n; j++) {
+            st_free(plan->old[i].objects[j].start);
+        }
+        give(image, i, false);
+        break;
+
+    case FATE_MERGE:
+        merge_members(t, plan->there[i], node);
+        break;
+
+    case FATE_DROP:
+        break;
+    }
+}
+
+/* Deletes what the key has here and the image has not: it has ended at the
+ * source. */
+static void
+delete_others(struct st *st, const struct plan *plan, bool per_flow,
+              const struct mbox_key *key)
+{
+    for (uint32_t i = 0; i < st->program->n_structures; i++) {
+        void *nodes[ST_NODES_MAX];
+        size_t n = (st->program->structures[i].per_flow == per_flow
+                    ? st_find(st, i, key, nodes, ST_NODES_MAX) : 0);
+
+        for (size_t j = 0; j < n; j++) {
+            bool kept = st_references(&st->program->structures[i], nodes[j]);
+
+            for (uint32_t k = 0; k < plan->image->n_objects; k++) {
+                kept |= nodes[j] == plan->there[k];
+            }
+            if (!kept) {
+                st_delete_node(st, i, nodes[j]);
+            }
+        }
+    }
+}
+
+static int
+install_all(struct st *st, struct plan *plan, bool per_flow,
+            const struct mbox_key *key, bool merge)
+{
+    struct st_image *image = plan->image;
+    int error = st_placement_check(st, image->placement);
+
+    for (uint32_t i = 0; !error && i < image->n_objects; i++) {
+        if (image->objects[i].structure != ST_NONE) {
+            error = plan_node(st, plan, i, key, merge);
+        }
+    }
+    if (!error) {
+        st_placement_take(st, image->placement);
+        for (uint32_t i = 0; i < image->n_objects; i++) {
+            if (image->objects[i].structure != ST_NONE) {
+                install(st, plan, i);
+            }
+        }
+        if (!merge) {
+            delete_others(st, plan, per_flow, key);
+        }
+        if (!per_flow) {
+            st_spare(st, key);
+        }
+    }
+    return error;
+}
+
+int
+st_put(struct st *st, bool per_flow, const struct mbox_key *key,
+       const void *data, size_t len, bool merge)
+{
+    struct st_image image;
+    int error = st_names_refresh(st);
+
+    if (!error) {
+        error = st_image_read(st, per_flow, data, len, &image);
+    }
+    if (error) {
+        return error;
+    }
+
+    uint32_t n = image.n_objects;
+    struct plan plan = {
+        .image = &image,
+        .fates = calloc(n + 1, sizeof *plan.fates),
+        .there = calloc(n + 1, sizeof *plan.there),
+        .old = calloc(n + 1, sizeof *plan.old),
+    };
+    error = (plan.fates && plan.there && plan.old
+             ? install_all(st, &plan, per_flow, key, merge) : -ENOMEM);
+    for (uint32_t i = 0; plan.old && i < n; i++) {
+        st_objects_uninit(&plan.old[i]);
+    }
+    free(plan.fates);
+    free(plan.there);
+    free(plan.old);
+    st_image_uninit(&image);
+    return error;
+}

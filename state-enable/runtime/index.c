@@ -1,0 +1,204 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A block is found by the addresses of the nodes in its first bytes: programs
+ * put only a small header before an object. */
+#define HEADER_MAX 64
+
+struct entry {
+    void *node;                 /* NULL if it was removed. */
+    struct mbox_key key;
+    uint32_t structure;
+    bool per_flow;
+    uint32_t next_key, next_node;   /* Index + 1. */
+};
+
+struct st_index {
+    struct entry *entries;
+    size_t n, allocated;
+    uint32_t *by_key, *by_node; /* Index + 1. */
+    size_t n_buckets;           /* A power of two. */
+};
+
+struct st_index *
+st_index_create(void)
+{
+    return calloc(1, sizeof(struct st_index));
+}
+
+static void
+clear_all(struct st_index *index)
+{
+    free(index->entries);
+    free(index->by_key);
+    free(index->by_node);
+    memset(index, 0, sizeof *index);
+}
+
+void
+st_index_destroy(struct st_index *index)
+{
+    if (index) {
+        clear_all(index);
+        free(index);
+    }
+}
+
+static size_t
+key_bucket(const struct st_index *index, const struct mbox_key *key)
+{
+    return mbox_key_hash(key, 0) & (index->n_buckets - 1);
+}
+
+static size_t
+node_bucket(const struct st_index *index, uintptr_t node)
+{
+    return (node >> 6) & (index->n_buckets - 1);
+}
+
+static void
+hang_in(struct st_index *index, size_t i)
+{
+    struct entry *e = &index->entries[i];
+    uint32_t *by_key = &index->by_key[key_bucket(index, &e->key)];
+    uint32_t *by_node = &index->by_node[node_bucket(index,
+                                                    (uintptr_t) e->node)];
+
+    e->next_key = *by_key;
+    *by_key = i + 1;
+    e->next_node = *by_node;
+    *by_node = i + 1;
+}
+
+static int
+resize(struct st_index *index, size_t n)
+{
+    struct entry *entries = realloc(index->entries, n * sizeof *entries);
+    uint32_t *by_key = calloc(n, sizeof *by_key);
+    uint32_t *by_node = calloc(n, sizeof *by_node);
+
+    if (entries) {
+        index->entries = entries;
+    }
+    if (!entries || !by_key || !by_node) {
+        free(by_key);
+        free(by_node);
+        return -ENOMEM;
+    }
+    free(index->by_key);
+    free(index->by_node);
+    index->by_key = by_key;
+    index->by_node = by_node;
+    index->n_buckets = index->allocated = n;
+
+    size_t kept = 0;
+    for (size_t i = 0; i < index->n; i++) {
+        if (entries[i].node) {
+            entries[kept] = entries[i];
+            hang_in(index, kept++);
+        }
+    }
+    index->n = kept;
+    return 0;
+}
+
+void
+st_index_clear(struct st_index *index, bool per_flow)
+{
+    bool others = false;
+
+    for (size_t i = 0; i < index->n; i++) {
+        struct entry *e = &index->entries[i];
+
+        if (e->per_flow == per_flow) {
+            e->node = NULL;
+        }
+        others |= e->node != NULL;
+    }
+    if (!others) {
+        clear_all(index);
+    }
+}
+
+int
+st_index_add(struct st_index *index, bool per_flow, uint32_t structure,
+             void *node, const struct mbox_key *key)
+{
+    if (index->n >= index->allocated) {
+        int error = resize(index, index->allocated ? 2 * index->allocated
+                                  : 64);
+        if (error) {
+            return error;
+        }
+    }
+    index->entries[index->n] = (struct entry) {
+        .node = node, .key = *key, .structure = structure,
+        .per_flow = per_flow,
+    };
+    hang_in(index, index->n++);
+    return 0;
+}
+
+size_t
+st_index_find(const struct st_index *index, uint32_t structure,
+              const struct mbox_key *key, void *nodes[], size_t max)
+{
+    size_t n = 0;
+
+    if (!index->n_buckets) {
+        return 0;
+    }
+    for (uint32_t i = index->by_key[key_bucket(index, key)]; i && n < max;
+         i = index->entries[i - 1].next_key) {
+        const struct entry *e = &index->entries[i - 1];
+
+        if (e->node && e->structure == structure
+            && mbox_key_equal(&e->key, key)) {
+            nodes[n++] = e->node;
+        }
+    }
+    return n;
+}
+
+static void
+remove_node(struct st_index *index, uintptr_t node, struct st *st)
+{
+    for (uint32_t i = index->by_node[node_bucket(index, node)]; i;
+         i = index->entries[i - 1].next_node) {
+        struct entry *e = &index->entries[i - 1];
+
+        if ((uintptr_t) e->node == node) {
+            e->node = NULL;
+            if (st->on_end) {
+                st->on_end(e->per_flow, &e->key, st->on_end_aux);
+            }
+        }
+    }
+}
+
+void
+st_index_remove(struct st_index *index, const void *start, struct st *st)
+{
+    for (size_t i = 0; index->n_buckets && i < HEADER_MAX; i++) {
+        remove_node(index, (uintptr_t) start + i, st);
+    }
+}

@@ -1,0 +1,37 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_INDEX_H
+#define STATE_INDEX_H 1
+
+/* Which nodes have a key, as st_list() found them, so that exporting many does
+ * not search for each.  Nodes that are freed leave it; new ones are missing. */
+
+#include "private.h"
+
+struct st_index *st_index_create(void);
+void st_index_destroy(struct st_index *);
+void st_index_clear(struct st_index *, bool per_flow);
+int st_index_add(struct st_index *, bool per_flow, uint32_t structure,
+                 void *node, const struct mbox_key *public);
+size_t st_index_find(const struct st_index *, uint32_t structure,
+                     const struct mbox_key *public, void *nodes[], size_t max);
+
+/* Takes out nodes in the block at 'start', which is being freed, and tells
+ * st->on_end of each. */
+void st_index_remove(struct st_index *, const void *start, struct st *);
+
+#endif /* index.h */

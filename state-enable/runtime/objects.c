@@ -1,0 +1,224 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "objects.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "heap.h"
+#include "names.h"
+#include "nodes.h"
+
+#define OBJECTS_MAX 65535
+
+void
+st_objects_uninit(struct st_objects *o)
+{
+    free(o->objects);
+    *o = (struct st_objects) { .n = 0 };
+}
+
+uint32_t
+st_objects_find(const struct st_objects *o, const void *p)
+{
+    for (uint32_t i = o->n; i-- > 0;) {
+        if ((uintptr_t) p - (uintptr_t) o->objects[i].start
+            < o->objects[i].size) {
+            return i;
+        }
+    }
+    return ST_NONE;
+}
+
+uint64_t
+st_object_elements(const struct st *st, const struct st_object *o)
+{
+    return (o->type == ST_NONE ? 0
+            : o->structure != ST_NONE ? 1
+            : (o->size - o->offset) / st->program->types[o->type].size);
+}
+
+static int
+append(struct st *st, struct st_objects *o, struct st_object object)
+{
+    if (o->n >= OBJECTS_MAX) {
+        return st_error(st, -ENOTSUP, "one flow has more than %d objects",
+                        OBJECTS_MAX);
+    }
+    if (o->n >= o->allocated) {
+        uint32_t n = o->allocated ? 2 * o->allocated : 16;
+        struct st_object *objects = realloc(o->objects, n * sizeof *objects);
+
+        if (!objects) {
+            return -ENOMEM;
+        }
+        o->objects = objects;
+        o->allocated = n;
+    }
+    o->objects[o->n++] = object;
+    return 0;
+}
+
+static int
+no_name(struct st *st, const struct st_type *type, const struct st_pointer *p,
+        const char *why)
+{
+    return st_error(st, -ENOTSUP, "%s.%s %s: it cannot be moved", type->name,
+                    p->name, why);
+}
+
+/* Looks at what a pointer leads to; adds it if it is an object that is owned
+ * and new. */
+static int
+add_target(struct st *st, struct st_objects *o, uint32_t first,
+           const struct st_type *type, const struct st_pointer *p, void *value)
+{
+    uint32_t variable, number;
+    uint64_t offset;
+    void *start;
+    size_t size;
+
+    if (!value || p->target == ST_TO_NODE || p->target == ST_LINK) {
+        return 0;
+    }
+    if (p->target == ST_TO_OPAQUE) {
+        return no_name(st, type, p, "points to what is not known");
+    }
+    if (st_names_find(st, value, &variable, &number, &offset)
+        || st_names_symbol(st, value) != ST_NONE) {
+        return 0;
+    }
+    if (p->target == ST_TO_FUNCTION || !st_heap_find(value, &start, &size)) {
+        return no_name(st, type, p, "points to memory that the program did "
+                                    "not allocate");
+    }
+
+    uint32_t index = st_objects_find(o, value);
+    if (index != ST_NONE) {
+        if (index < first || o->objects[index].structure != ST_NONE) {
+            return no_name(st, type, p, "points to what another node owns");
+        }
+        o->objects[index].owned |= p->owned;
+        return 0;
+    }
+    uint32_t t = p->target == ST_TO_TYPE ? p->type : ST_NONE;
+    uint32_t at = (uint8_t *) value - (uint8_t *) start;
+    if (size > UINT32_MAX
+        || (t != ST_NONE && size - at < st->program->types[t].size)) {
+        return no_name(st, type, p, "points to a block of another size");
+    }
+    return append(st, o, (struct st_object) {
+        .start = start, .size = size, .offset = at, .type = t,
+        .structure = ST_NONE, .owned = p->owned,
+    });
+}
+
+/* Calls add_target() for each pointer in use in object 'i'. */
+static int
+add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
+{
+    uint64_t n = st_object_elements(st, &o->objects[i]);
+
+    for (uint64_t e = 0; e < n; e++) {
+        const struct st_type *t = &st->program->types[o->objects[i].type];
+        const uint8_t *object = (o->objects[i].start + o->objects[i].offset
+                                 + e * t->size);
+
+        for (uint32_t k = 0; k < t->n_pointers; k++) {
+            const struct st_pointer *p = &t->pointers[k];
+            uint32_t live = st_live(p, object);
+
+            for (uint32_t j = 0; j < live; j++) {
+                int error = add_target(st, o, first, t, p,
+                                       st_load_pointer(object + p->offset
+                                                       + j * p->stride));
+                if (error) {
+                    return error;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static int
+add_owned(struct st *st, struct st_objects *o, uint32_t structure, void *node,
+          bool wanted)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    const struct st_type *t = &st->program->types[s->type];
+    uint32_t first = o->n;
+    void *start;
+    size_t size;
+
+    if (!st_heap_find(node, &start, &size) || size > UINT32_MAX
+        || size - ((uint8_t *) node - (uint8_t *) start) < t->size) {
+        return st_error(st, -ENOTSUP, "%s: a node is not in a block of the "
+                        "heap by itself", s->name);
+    }
+    int error = append(st, o, (struct st_object) {
+        .start = start, .size = size,
+        .offset = (uint8_t *) node - (uint8_t *) start,
+        .type = s->type, .structure = structure, .wanted = wanted,
+        .owned = true,
+    });
+    for (uint32_t i = first; !error && i < o->n; i++) {
+        error = add_targets(st, o, first, i);
+    }
+    for (uint32_t i = first; !error && i < o->n; i++) {
+        if (!o->objects[i].owned) {
+            error = st_error(st, -ENOTSUP, "%s: owns memory that nothing in "
+                             "the program frees: it may belong to another",
+                             s->name);
+        }
+    }
+    return error;
+}
+
+int
+st_objects_owned(struct st *st, struct st_objects *o, uint32_t structure,
+                 void *node)
+{
+    return add_owned(st, o, structure, node, true);
+}
+
+/* References among structures have no cycles: mbox-state-gen sees to it, so
+ * that this ends. */
+int
+st_objects_add(struct st *st, struct st_objects *o, uint32_t structure,
+               void *node, bool wanted)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    const struct st_type *t = &st->program->types[s->type];
+
+    for (uint32_t i = 0; i < t->n_pointers; i++) {
+        const struct st_pointer *p = &t->pointers[i];
+
+        for (uint32_t j = 0; p->target == ST_TO_NODE && j < p->count; j++) {
+            uint8_t *target = st_load_pointer((uint8_t *) node + p->offset
+                                              + j * p->stride);
+
+            if (target && st_objects_find(o, target) == ST_NONE) {
+                int error = st_objects_add(st, o, p->structure, target,
+                                           false);
+                if (error) {
+                    return error;
+                }
+            }
+        }
+    }
+    return add_owned(st, o, structure, node, wanted);
+}

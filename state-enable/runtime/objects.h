@@ -1,0 +1,55 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_OBJECTS_H
+#define STATE_OBJECTS_H 1
+
+/* A node and the objects of the heap that it owns. */
+
+#include "private.h"
+
+struct st_object {
+    uint8_t *start;             /* Of its block. */
+    size_t size;
+    uint32_t offset;            /* Of the object in the block. */
+    uint32_t type;              /* ST_NONE: bytes. */
+    uint32_t structure;         /* ST_NONE: it is no node. */
+    bool wanted;                /* Or needed by one that is. */
+    bool owned;                 /* By a member that the program frees. */
+};
+
+struct st_objects {
+    struct st_object *objects;
+    uint32_t n, allocated;
+};
+
+void st_objects_uninit(struct st_objects *);
+
+/* Adds a node behind the nodes that it refers to, and then what it owns. */
+int st_objects_add(struct st *, struct st_objects *, uint32_t structure,
+                   void *node, bool wanted);
+
+/* Only the node and what it owns. */
+int st_objects_owned(struct st *, struct st_objects *, uint32_t structure,
+                     void *node);
+
+/* The object whose block has the byte at 'p', or ST_NONE. */
+uint32_t st_objects_find(const struct st_objects *, const void *p);
+
+/* How many elements of the object's type the block has. */
+uint64_t st_object_elements(const struct st *, const struct st_object *);
+
+#endif /* objects.h */

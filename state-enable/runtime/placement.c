@@ -1,0 +1,111 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "placement.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint32_t
+size(const struct st *st)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < st->program->n_variables; i++) {
+        const struct st_variable *v = &st->program->variables[i];
+
+        n += v->role == ST_PLACEMENT ? v->size : 0;
+    }
+    return n;
+}
+
+void
+st_placement_put(struct st *st, struct mbox_writer *w)
+{
+    mbox_put_u32(w, size(st));
+    for (uint32_t i = 0; i < st->program->n_variables; i++) {
+        const struct st_variable *v = &st->program->variables[i];
+
+        if (v->role == ST_PLACEMENT) {
+            mbox_put_bytes(w, v->address, v->size);
+        }
+    }
+}
+
+const uint8_t *
+st_placement_get(struct st *st, struct mbox_reader *r)
+{
+    uint32_t n = mbox_get_u32(r);
+
+    return n == size(st) ? mbox_get_bytes(r, n) : NULL;
+}
+
+/* The first that differs, or NULL. */
+static const struct st_variable *
+differs(const struct st *st, const uint8_t *values)
+{
+    for (uint32_t i = 0; i < st->program->n_variables; i++) {
+        const struct st_variable *v = &st->program->variables[i];
+
+        if (v->role == ST_PLACEMENT) {
+            if (memcmp(v->address, values, v->size)) {
+                return v;
+            }
+            values += v->size;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_empty(const struct st *st)
+{
+    for (uint32_t i = 0; i < st->program->n_structures; i++) {
+        const struct st_list *list = &st->program->structures[i].lists[0];
+
+        for (uint32_t j = 0; j < list->n_buckets; j++) {
+            if (list->first[j]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+int
+st_placement_check(struct st *st, const uint8_t *values)
+{
+    const struct st_variable *v = differs(st, values);
+
+    return (!v || is_empty(st) ? 0
+            : st_error(st, -EBUSY, "%s differs from the source's, and decides "
+                       "where entries are kept; an instance takes it over only "
+                       "while it has no entries: start it anew, or start both "
+                       "with the same MBOX_STATE_PLACEMENT file", v->name));
+}
+
+void
+st_placement_take(struct st *st, const uint8_t *values)
+{
+    for (uint32_t i = 0; i < st->program->n_variables; i++) {
+        const struct st_variable *v = &st->program->variables[i];
+
+        if (v->role == ST_PLACEMENT) {
+            memcpy(v->address, values, v->size);
+            values += v->size;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_PRIVATE_H
+#define STATE_PRIVATE_H 1
+
+/* What the files of the runtime share. */
+
+#include <stdio.h>
+#include "program-state.h"
+
+#define ST_LISTS_MAX 8          /* Of a structure. */
+#define ST_NODES_MAX 16         /* Of one key and structure. */
+
+struct st_names;
+struct st_index;
+
+struct st {
+    const struct st_program *program;
+    st_log_fn *log;
+    void *log_aux;
+    struct st_names *names;     /* names.c */
+    struct st_index *index;     /* index.c */
+    void (*on_end)(bool, const struct mbox_key *, void *);
+    void *on_end_aux;
+    struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
+    size_t n_doomed;
+};
+
+/* A host is not to be deleted with its last flow after all: it was put here
+ * again. */
+void st_spare(struct st *, const struct mbox_key *);
+
+/* Logs, and returns 'error'. */
+int st_error(struct st *, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif /* private.h */

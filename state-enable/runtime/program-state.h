@@ -1,0 +1,74 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_PROGRAM_STATE_H
+#define STATE_PROGRAM_STATE_H 1
+
+/* The state of a running program
+ * ==============================
+ *
+ * Lists, exports, imports and deletes what a program (program-tables.h) holds for a flow
+ * or for an address.  All of it is to be called between two packets, in the
+ * program's thread.
+ *
+ * All return 0 or a negative errno value, and say by 'log' what is wrong:
+ *
+ *   -ENOENT   there is no such state
+ *   -ENOTSUP  it cannot be moved, for a reason that the message names
+ *   -EPROTO   bytes to import are not valid; nothing was changed
+ *   -EXDEV    they come from another build, or from an instance that is
+ *             configured otherwise; nothing was changed
+ *   -EBUSY    the key of this instance's tables differs and they are in use */
+
+#include "mbox-key.h"
+#include "mbox-wire.h"
+#include "program-tables.h"
+
+struct st;
+
+typedef void st_log_fn(void *aux, const char *message);
+
+/* 'program' has to outlive the result.  NULL if memory is short. */
+struct st *st_create(const struct st_program *, st_log_fn *, void *aux);
+void st_destroy(struct st *);
+
+/* Calls 'cb' with the canonical key of each flow, or with the address of each
+ * host ('src', 'family'; the rest is zero), until it returns nonzero, which is
+ * returned. */
+int st_list(struct st *, bool per_flow,
+            int (*cb)(const struct mbox_key *, void *aux), void *aux);
+
+/* Appends the state of the flow, or of the address, to the writer. */
+int st_get(struct st *, bool per_flow, const struct mbox_key *,
+           struct mbox_writer *);
+
+/* Installs what st_get() of another instance wrote.  What is there already is
+ * replaced, or with 'merge' combined. */
+int st_put(struct st *, bool per_flow, const struct mbox_key *,
+           const void *data, size_t, bool merge);
+
+/* Forgets it.  Hosts that flows refer to are forgotten with the last of
+ * these. */
+int st_del(struct st *, bool per_flow, const struct mbox_key *);
+
+uint64_t st_count(struct st *, bool per_flow);
+
+/* Tells 'cb' the key of a node that was seen by st_list() and is being freed
+ * by the program. */
+void st_on_end(struct st *, void (*cb)(bool per_flow, const struct mbox_key *,
+                                       void *aux), void *aux);
+
+#endif /* program-state.h */

@@ -1,0 +1,201 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef STATE_PROGRAM_TABLES_H
+#define STATE_PROGRAM_TABLES_H 1
+
+/* What the runtime knows of a program
+ * ===================================
+ *
+ * Tables that mbox-state-gen writes for one program, from the analyser's result
+ * and the program's bitcode.  The runtime interprets them; nothing else in it
+ * knows of the program.  Offsets and sizes are in bytes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ST_NONE UINT32_MAX
+
+/* What a pointer member leads to. */
+enum st_target {
+    ST_TO_TYPE,                 /* An object of 'type'. */
+    ST_TO_BYTES,                /* Characters. */
+    ST_TO_FUNCTION,
+    ST_TO_OPAQUE,               /* Not known: only NULL can be moved. */
+    ST_TO_NODE,                 /* A node of 'structure'. */
+    ST_LINK,                    /* A neighbour in a container of the structure:
+                                 * set when the node is linked. */
+};
+
+/* A pointer, or an array of them, in a type.  Arrays of structs that have
+ * pointers repeat them: 'count' times, 'stride' bytes apart. */
+struct st_pointer {
+    const char *name;
+    uint32_t offset;
+    uint32_t count;
+    uint32_t stride;
+    enum st_target target;
+    uint32_t type;              /* ST_TO_TYPE: index in types. */
+    uint32_t structure;         /* ST_TO_NODE: index in structures. */
+    bool owned;                 /* The program frees what it leads to. */
+    uint32_t live;              /* Offset of the integer that says how many of
+                                 * the 'count' are in use; ST_NONE: all. */
+    uint32_t live_size;
+    uint32_t length;            /* Offset of the integer that says how many
+                                 * bytes or elements are behind the pointer;
+                                 * ST_NONE: not known.  Of single pointers. */
+    uint32_t length_size;
+};
+
+/* How a member is combined with what the importer has. */
+enum st_merge {
+    ST_KEEP, ST_REPLACE, ST_MAX, ST_SUM, ST_UNION,
+};
+
+struct st_member {
+    const char *name;
+    uint32_t offset;
+    uint32_t size;              /* 1, 2, 4, 8 */
+    bool is_signed;
+    enum st_merge merge;
+};
+
+struct st_type {
+    const char *name;           /* "struct flow" */
+    uint32_t size;
+    uint64_t layout;            /* Hash of its members' names, places, types. */
+    const struct st_pointer *pointers;
+    uint32_t n_pointers;
+    const struct st_member *members;    /* Integers with a rule other than
+                                         * ST_KEEP. */
+    uint32_t n_members;
+};
+
+/* What has an address: a variable, a constant, a function.  Its index means
+ * the same in every instance of the same build. */
+struct st_symbol {
+    const char *name;
+    const void *address;
+    uint64_t size;              /* Of a function: 1. */
+    bool is_function;
+};
+
+enum st_role {
+    ST_STATIC,                  /* Set at start; objects that it leads to are
+                                 * the same in every instance. */
+    ST_PLACEMENT,               /* Set at start; where nodes are placed depends
+                                 * on it. */
+    ST_STATE,                   /* Of no flow; merged as 'merge' says. */
+};
+
+struct st_variable {
+    const char *name;
+    void *address;
+    uint32_t size;              /* Of all elements. */
+    enum st_role role;
+    enum st_merge merge;        /* ST_STATE */
+    bool is_signed;
+    enum st_target target;      /* ST_STATIC: its elements are pointers to
+                                 * ST_TO_TYPE or ST_TO_BYTES, or objects of a
+                                 * type if 'is_object'. */
+    uint32_t type;
+    bool is_object;
+};
+
+/* A list, or an array of lists (chained hash), that nodes are in. */
+struct st_list {
+    void **first;               /* Node, or nodes, whose 'prev' is NULL. */
+    uint32_t n_buckets;         /* Elements of 'first'. */
+    void **last;                /* Node whose 'next' is NULL; may be NULL, and
+                                 * must be if n_buckets > 1. */
+    uint32_t next;              /* Offset of the member. */
+    uint32_t prev;              /* ST_NONE for a single list. */
+    bool append;                /* The program adds at 'last'. */
+};
+
+enum st_key_part {
+    ST_ADDRESS_A, ST_ADDRESS_B, ST_PORT_A, ST_PORT_B, ST_PROTO,
+};
+
+/* A member that holds a part of the key. */
+struct st_key {
+    enum st_key_part part;
+    uint32_t via;               /* Offset of the pointer to the object that
+                                 * has it, ST_NONE if it is the node itself. */
+    uint32_t offset;            /* In that object. */
+    uint32_t size;              /* Addresses: 4, or 16 (IPv4 in the first 4).
+                                 * Ports: 2 or 4. */
+    bool host_order;
+    uint32_t version;           /* Offset of the integer that tells IPv4 from
+                                 * IPv6 (4 and 6, or address families), beside
+                                 * an address of 16 bytes; ST_NONE: 12 zeros at
+                                 * the end mean IPv4. */
+    uint32_t version_size;
+};
+
+/* An integer of another node that counts the references to it. */
+struct st_reference_count {
+    uint32_t pointer;           /* Offset of the member that refers. */
+    uint32_t structure;         /* To a node of this. */
+    uint32_t offset;            /* There. */
+    uint32_t size;
+};
+
+/* An integer variable that is the number of nodes. */
+struct st_count {
+    void *address;
+    uint32_t size;
+};
+
+struct st_structure {
+    const char *name;
+    uint32_t type;
+    bool per_flow;              /* Or of an address. */
+    bool both_ways;             /* One node for both directions of a flow. */
+    uint8_t proto;              /* If no part of the key. */
+    const struct st_list *lists;        /* At least one; the first has all. */
+    uint32_t n_lists;
+    const struct st_key *keys;
+    uint32_t n_keys;
+    const struct st_reference_count *references;
+    uint32_t n_references;
+    const struct st_count *counts;
+    uint32_t n_counts;
+    uint32_t bucket_offset;     /* A member that holds the bucket of the first
+                                 * list, or ST_NONE. */
+    uint32_t bucket_size;
+    uint32_t count_offset;      /* Where this structure's nodes are counted
+                                 * (by 'references' of others), or ST_NONE. */
+    uint32_t count_size;
+};
+
+struct st_program {
+    const char *name;
+    uint64_t build;             /* Hash of the program. */
+    bool sends;                 /* It sends packets itself: what it reads is
+                                 * not passed on. */
+    const struct st_type *types;
+    uint32_t n_types;
+    const struct st_structure *structures;
+    uint32_t n_structures;
+    const struct st_variable *variables;
+    uint32_t n_variables;
+    const struct st_symbol *symbols;
+    uint32_t n_symbols;
+};
+
+#endif /* program-tables.h */

@@ -1,0 +1,442 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "test-util.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include "heap.h"
+#include "program-state.h"
+#include "state-world.h"
+
+static char message[512];
+
+static void
+keep_message(void *aux, const char *text)
+{
+    (void) aux;
+    snprintf(message, sizeof message, "%s", text);
+}
+
+struct pair {
+    struct world a, b;
+    struct st *sa, *sb;
+};
+
+static void
+start(struct pair *p)
+{
+    world_init(&p->a, 0x1234567);
+    world_init(&p->b, 0x89abcde);
+    p->sb = st_create(&p->b.program, keep_message, NULL);
+    p->sa = st_create(&p->a.program, keep_message, NULL);
+    assert_non_null(p->sa);
+    assert_non_null(p->sb);
+}
+
+static void
+finish(struct pair *p)
+{
+    world_check(&p->a);
+    world_check(&p->b);
+    st_destroy(p->sa);
+    st_destroy(p->sb);
+    world_uninit(&p->a);
+    world_uninit(&p->b);
+}
+
+static void
+fill(struct world *w, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = first; i < first + n; i++) {
+        world_packet(w, i, "GET ");
+        world_packet(w, i, i % 3 ? "/index" : "/");
+    }
+}
+
+static int
+copy(struct st *from, struct st *to, bool per_flow, struct mbox_key key,
+     bool merge)
+{
+    struct mbox_writer w;
+
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    int error = st_get(from, per_flow, &key, &w);
+    if (!error) {
+        void *data = test_memdup(w.data, w.len);
+
+        error = st_put(to, per_flow, &key, data, w.len, merge);
+        free(data);
+    }
+    mbox_writer_uninit(&w);
+    return error;
+}
+
+static void
+move(struct pair *p, uint32_t n)
+{
+    char *before = world_dump(&p->a, n);
+    assert_int_equal(copy(p->sa, p->sb, true, world_key(n), false), 0);
+    char *after = world_dump(&p->b, n);
+
+    assert_string_equal(before, after);
+    assert_int_equal(st_del(p->sa, true, &(struct mbox_key[1]) {
+                                world_key(n) }[0]), 0);
+    assert_null(world_find(&p->a, n));
+    free(before);
+    free(after);
+}
+
+/* The other program finds what was moved, goes on with it, and ends it. */
+static void
+test_move(void **state)
+{
+    struct pair p;
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 40);
+    for (uint32_t i = 0; i < 40; i += 2) {
+        move(&p, i);
+        world_check(&p.a);
+        world_check(&p.b);
+    }
+    assert_int_equal(p.b.n_conns, 20);
+    world_packet(&p.b, 2, "more");
+    assert_int_equal(p.b.n_conns, 20);
+    assert_string_equal((char *) world_find(&p.b, 2)->request,
+                        "GET /indexmore");
+    world_end(&p.b, 2);
+    fill(&p.b, 100, 5);
+    finish(&p);
+}
+
+/* Back and forth: the buckets of both are alike after the first move. */
+static void
+test_back(void **state)
+{
+    struct pair p;
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 8);
+    char *before = world_dump(&p.a, 3);
+    for (int i = 0; i < 4; i++) {
+        struct st *from = i % 2 ? p.sb : p.sa, *to = i % 2 ? p.sa : p.sb;
+        struct mbox_key key = world_key(3);
+
+        assert_int_equal(copy(from, to, true, key, false), 0);
+        assert_int_equal(st_del(from, true, &key), 0);
+    }
+    char *after = world_dump(&p.a, 3);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+    finish(&p);
+}
+
+/* A newer version replaces what was put before, in place. */
+static void
+test_replace(void **state)
+{
+    struct pair p;
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 8);
+    assert_int_equal(copy(p.sa, p.sb, true, world_key(5), false), 0);
+    struct conn *c = world_find(&p.b, 5);
+    world_packet(&p.a, 5, "longer than it was before");
+    assert_int_equal(copy(p.sa, p.sb, true, world_key(5), false), 0);
+    assert_ptr_equal(world_find(&p.b, 5), c);
+    char *a = world_dump(&p.a, 5), *b = world_dump(&p.b, 5);
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    finish(&p);
+}
+
+/* Hosts: moved whole, or combined with what is there. */
+static void
+test_hosts(void **state)
+{
+    struct pair p;
+    uint32_t server = world_server(1);
+    struct mbox_key key = world_host_key(server);
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 8);
+    assert_int_equal(copy(p.sa, p.sb, false, key, false), 0);
+    char *a = world_dump_host(&p.a, server);
+    char *b = world_dump_host(&p.b, server);
+    assert_string_equal(a, b);
+    assert_string_equal(b, "seen 0 flags 22 ttl 1 rule 1");
+    free(a);
+    free(b);
+
+    fill(&p.b, 9, 1);           /* Of the same server. */
+    assert_int_equal(copy(p.sa, p.sb, false, key, true), 0);
+    b = world_dump_host(&p.b, server);
+    assert_string_equal(b, "seen 0 flags 222 ttl 1 rule 1");
+    free(b);
+    world_check(&p.b);
+
+    /* It is deleted once no connection refers to it. */
+    assert_int_equal(st_del(p.sb, false, &key), 0);
+    b = world_dump_host(&p.b, server);
+    assert_string_not_equal(b, "none");
+    free(b);
+    assert_int_equal(st_del(p.sb, true, &(struct mbox_key[1]) {
+                                world_key(9) }[0]), 0);
+    b = world_dump_host(&p.b, server);
+    assert_string_equal(b, "none");
+    free(b);
+    finish(&p);
+}
+
+static int
+count_key(const struct mbox_key *key, void *n_)
+{
+    int *n = n_;
+
+    (void) key;
+    ++*n;
+    return 0;
+}
+
+static void
+count_end(bool per_flow, const struct mbox_key *key, void *n)
+{
+    struct mbox_key expected = world_key(4);
+
+    assert_true(per_flow);
+    assert_true(mbox_key_equal(key, &expected));
+    count_key(key, n);
+}
+
+/* Lists all, and tells of the end of what was listed. */
+static void
+test_list(void **state)
+{
+    struct pair p;
+    int n_flows = 0, n_hosts = 0, n_ends = 0;
+    struct mbox_key key = world_key(4);
+    struct mbox_writer w;
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 20);
+    assert_int_equal(st_list(p.sa, true, count_key, &n_flows), 0);
+    assert_int_equal(st_list(p.sa, false, count_key, &n_hosts), 0);
+    assert_int_equal(n_flows, 20);
+    assert_int_equal(n_hosts, p.a.n_hosts);
+    assert_int_equal(st_count(p.sa, true), 20);
+    st_on_end(p.sa, count_end, &n_ends);
+    world_end(&p.a, 4);
+    assert_int_equal(n_ends, 1);
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(st_get(p.sa, true, &key, &w), -ENOENT);
+    mbox_writer_uninit(&w);
+    key = world_key(5);
+    assert_int_equal(st_del(p.sa, true, &key), 0);
+    assert_int_equal(n_ends, 1);
+    finish(&p);
+}
+
+static void
+check_refused(struct pair *p, int error, const char *text)
+{
+    uint32_t n_conns = p->b.n_conns, n_hosts = p->b.n_hosts;
+
+    message[0] = '\0';
+    assert_int_equal(copy(p->sa, p->sb, true, world_key(1), false), error);
+    if (!strstr(message, text)) {
+        assert_string_equal(message, text);
+    }
+    assert_int_equal(p->b.n_conns, n_conns);
+    assert_int_equal(p->b.n_hosts, n_hosts);
+    world_check(&p->b);
+}
+
+/* What must not be moved is refused, and the message names it. */
+static void
+test_refused(void **state)
+{
+    struct pair p;
+    int foreign;
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 4);
+    fill(&p.b, 50, 1);
+    check_refused(&p, -EBUSY, "seed differs");
+    world_end(&p.b, 50);
+    while (p.b.hosts) {
+        struct mbox_key key = world_host_key(p.b.hosts->address);
+
+        assert_int_equal(st_del(p.sb, false, &key), 0);
+    }
+
+    struct conn *c = world_find(&p.a, 1);
+    struct rule *matched = c->matched;
+    c->matched = (struct rule *) &foreign;
+    check_refused(&p, -ENOTSUP, "struct conn.matched points to memory that "
+                                "the program did not allocate");
+    c->matched = st_malloc(sizeof *c->matched);
+    memset(c->matched, 0, sizeof *c->matched);
+    check_refused(&p, -ENOTSUP, "nothing in the program frees");
+    st_free(c->matched);
+    c->matched = matched;
+
+    p.b.program.build = 2;
+    check_refused(&p, -EXDEV, "another build");
+    struct st_type others[4];
+    memcpy(others, p.b.program.types, sizeof others);
+    others[2].layout++;
+    p.b.program.types = others;
+    check_refused(&p, -EXDEV, "struct host has another layout");
+    p.b.program.build = 1;
+    p.b.program.types = p.a.program.types;
+
+    strcpy(p.b.rules[1].name, "RULE");
+    st_destroy(p.sb);
+    p.sb = st_create(&p.b.program, keep_message, NULL);
+    check_refused(&p, -EXDEV, "what rules leads to is not what it is");
+    strcpy(p.b.rules[1].name, "rule 1");
+    st_destroy(p.sb);
+    p.sb = st_create(&p.b.program, keep_message, NULL);
+    assert_int_equal(copy(p.sa, p.sb, true, world_key(1), false), 0);
+
+    c->prev = c;                /* The shape is not as it was understood. */
+    assert_int_not_equal(st_list(p.sa, true, count_key, &foreign), 0);
+    c->prev = NULL;
+    for (struct conn *prev = p.a.conns[c->bucket]; prev; prev = prev->next) {
+        if (prev->next == c) {
+            c->prev = prev;
+        }
+    }
+    finish(&p);
+}
+
+/* Damaged state is refused or is harmless; in no case are containers wrong or
+ * is memory touched that is not the importer's. */
+static void
+test_hostile(void **state)
+{
+    struct pair p;
+    struct mbox_key key = world_key(1);
+    struct mbox_writer w;
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 6);
+    world_checks_headers = false;
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(st_get(p.sa, true, &key, &w), 0);
+    for (size_t i = 0; i < w.len; i++) {
+        void *data = test_memdup(w.data, i);
+
+        assert_int_not_equal(st_put(p.sb, true, &key, data, i, false), 0);
+        free(data);
+    }
+    assert_int_equal(p.b.n_conns, 0);
+
+    for (int i = 0; i < test_rounds(20000); i++) {
+        uint8_t *data = test_memdup(w.data, w.len);
+        int n = 1 + test_random_range(4);
+
+        while (n--) {
+            data[test_random_range(w.len)] = test_random();
+        }
+        st_put(p.sb, true, &key, data, w.len, test_random_range(2));
+        world_check(&p.b);
+        free(data);
+
+        struct conn *c = p.b.conns[0] ? p.b.conns[0] : world_find(&p.b, 1);
+        if (c) {
+            assert_true(c->n_headers <= N_HEADERS);
+            assert_true(!c->request_len
+                        || c->request[c->request_len - 1] >= 0);
+        }
+        if (st_del(p.sb, true, &key)) {
+            assert_int_equal(p.b.n_conns, 0);
+        }
+    }
+    mbox_writer_uninit(&w);
+    finish(&p);
+    world_checks_headers = true;
+}
+
+/* The heap finds a block by any of its bytes. */
+static void
+test_heap(void **state)
+{
+    enum { N = 2000 };
+    uint8_t *blocks[N];
+    size_t sizes[N], size;
+    void *start_;
+
+    (void) state;
+    st_heap_track();
+    for (int i = 0; i < N; i++) {
+        sizes[i] = 1 + test_random_range(i % 50 ? 200 : 300000);
+        blocks[i] = st_malloc(sizes[i]);
+        assert_non_null(blocks[i]);
+    }
+    for (int i = 0; i < N; i += 3) {
+        sizes[i] = 1 + test_random_range(500);
+        blocks[i] = st_realloc(blocks[i], sizes[i]);
+        assert_non_null(blocks[i]);
+    }
+    for (int i = 1; i < N; i += 3) {
+        void *p = blocks[i];
+
+        st_free(p);
+        if (st_heap_find(p, &start_, &size)) {
+            assert_ptr_not_equal(start_, p);
+        }
+        blocks[i] = NULL;
+    }
+    for (int i = 0; i < N; i++) {
+        if (blocks[i]) {
+            const uint8_t *p = blocks[i] + test_random_range(sizes[i]);
+
+            assert_true(st_heap_find(p, &start_, &size));
+            assert_ptr_equal(start_, blocks[i]);
+            assert_int_equal(size, sizes[i]);
+            st_free(blocks[i]);
+        }
+    }
+    assert_false(st_heap_find(&start_, &start_, &size));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_move),
+        cmocka_unit_test(test_back),
+        cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hostile),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
