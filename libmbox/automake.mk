@@ -47,6 +47,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/space-match.c \
 	libmbox/state.c \
 	libmbox/state.h \
+	libmbox/step.h \
 	libmbox/table.c \
 	libmbox/table.h \
 	libmbox/transfer-destination.c \

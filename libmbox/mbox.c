@@ -30,6 +30,7 @@
 #include "agent.h"
 #include "port.h"
 #include "process.h"
+#include "step.h"
 #include "workers.h"
 
 #ifndef MBOX_VERSION
@@ -49,9 +50,6 @@
 
 /* While such a port has packets, descriptors are polled as often. */
 #define POLL_INTERVAL_NS (10 * 1000)
-
-/* Ports, coordinator, eventfd, transfers. */
-#define MAX_POLLED (MAX_PORTS + 2 + MBOX_OPEN_MAX)
 
 struct mbox {
     struct mb_env env;
@@ -74,6 +72,7 @@ struct mbox {
     uint64_t bad_tags;
     uint64_t next_tick;
     uint64_t last_packet;       /* Time; for busy_poll. */
+    uint64_t max_sleep_ns;
     uint64_t sleep_ns;
     uint64_t last_poll;
 };
@@ -510,6 +509,7 @@ mbox_create(const struct mbox_options *o, const struct mbox_ops *ops,
     m->ops = *ops;
     m->aux = aux;
     m->n_workers = o->n_workers ? o->n_workers : 1;
+    m->max_sleep_ns = UINT64_MAX;
     init_env(m, o);
     m->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (m->wake_fd < 0) {
@@ -565,6 +565,9 @@ sleep_time(struct mbox *m, uint64_t now)
 {
     uint64_t wake = m->next_tick;
 
+    if (wake > now && wake - now > m->max_sleep_ns) {
+        wake = now + m->max_sleep_ns;
+    }
     if (m->agent) {
         uint64_t agent_wake = mb_agent_wake(m->agent);
 
@@ -591,24 +594,33 @@ sleep_time(struct mbox *m, uint64_t now)
     return ns;
 }
 
+/* Stores what to wait for; returns how many. */
+static unsigned int
+fill_pollfds(struct mbox *m, struct pollfd *pfds)
+{
+    unsigned int n = m->n_ports + 2;
+
+    for (unsigned int i = 0; i < m->n_ports; i++) {
+        m->ports[i]->ops->wait(m->ports[i], &pfds[i]);
+    }
+    mb_agent_wait(m->agent, &pfds[m->n_ports]);
+    pfds[m->n_ports + 1] = (struct pollfd) {
+        .fd = m->wake_fd, .events = POLLIN,
+    };
+    for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
+         t = t->next) {
+        mb_transfer_wait(t, &pfds[n++]);
+    }
+    return n;
+}
+
 /* Waits for input.  Returns true if the coordinator's channel is ready. */
 static bool
 wait_input(struct mbox *m, struct pollfd *pfds)
 {
     struct pollfd *control = &pfds[m->n_ports];
     struct pollfd *wake = control + 1;
-    unsigned int n = m->n_ports + 2;
-
-    for (unsigned int i = 0; i < m->n_ports; i++) {
-        m->ports[i]->ops->wait(m->ports[i], &pfds[i]);
-    }
-    mb_agent_wait(m->agent, control);
-    *wake = (struct pollfd) { .fd = m->wake_fd, .events = POLLIN };
-    for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
-         t = t->next) {
-        mb_transfer_wait(t, &pfds[n++]);
-    }
-
+    unsigned int n = fill_pollfds(m, pfds);
     uint64_t now = monotonic();
     uint64_t ns = sleep_time(m, now);
     if (!ns && m->busy_poll && now - m->last_poll < POLL_INTERVAL_NS) {
@@ -658,7 +670,7 @@ run_tick(struct mbox *m, uint64_t now)
 static void
 run_once(struct mbox *m)
 {
-    struct pollfd pfds[MAX_POLLED];
+    struct pollfd pfds[MB_STEP_FDS];
     bool control = wait_input(m, pfds);
 
     run_ports(m, pfds);
@@ -681,6 +693,22 @@ run_once(struct mbox *m)
         run_tick(m, now);
         flush_ports(m);
     }
+}
+
+int
+mb_step(struct mbox *m, uint64_t max_ns)
+{
+    m->max_sleep_ns = max_ns;
+    run_once(m);
+    return m->error;
+}
+
+unsigned int
+mb_step_wait(struct mbox *m, struct pollfd pfds[], uint64_t *ns)
+{
+    m->max_sleep_ns = UINT64_MAX;
+    *ns = sleep_time(m, monotonic());
+    return fill_pollfds(m, pfds);
 }
 
 int

@@ -1,0 +1,38 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MB_STEP_H
+#define MB_STEP_H 1
+
+/* mbox_run() in steps, for a program that has a loop of its own. */
+
+#include <poll.h>
+#include "mbox-msg.h"
+#include "mbox.h"
+
+/* Ports, coordinator, eventfd, transfers. */
+#define MB_STEP_FDS (4 + MBOX_OPEN_MAX)
+
+/* Does what can be done now, after waiting for that at most 'max_ns'.  Returns
+ * 0, or a negative errno value if packet I/O fails for good.  With one worker
+ * only. */
+int mb_step(struct mbox *, uint64_t max_ns);
+
+/* Stores what to wait for before the next step, at most '*ns' long.  Returns how
+ * many descriptors. */
+unsigned int mb_step_wait(struct mbox *, struct pollfd [], uint64_t *ns);
+
+#endif /* step.h */
