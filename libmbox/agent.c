@@ -32,6 +32,11 @@
 #define IDLE_PROBE (10000 * MS)     /* ECHO_REQUEST after as much silence. */
 #define IDLE_TIMEOUT (30000 * MS)
 
+/* Keys in one part of OPEN, and how many bytes may wait when another is
+ * sent. */
+#define ASK_KEYS 65536
+#define ASK_BACKLOG (1024 * 1024)
+
 /* Ended transfers whose tracers are still answered. */
 #define N_ENDED 64
 
@@ -54,6 +59,12 @@ struct mb_agent {
     uint64_t run;               /* Identifies this process. */
     char *last_error;           /* Logged last: say it once. */
     char refusal[MBOX_TEXT_MAX + 16];   /* Text of the last ERROR. */
+
+    /* OPEN that is being sent, in parts. */
+    struct mb_transfer *asking; /* Null if there is none. */
+    struct mbox_msg open;
+    struct mb_keys open_keys;
+    size_t n_asked;             /* Of 'open_keys', that were sent. */
 
     struct mb_transfer *transfers;
     uint32_t ended[N_ENDED];    /* Their ids, of this connection. */
@@ -79,6 +90,7 @@ mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
         a->ca_cert = copy_string(config->ca_cert);
         a->product = copy_string(config->product);
         a->scopes = config->scopes;
+        mb_keys_init(&a->open_keys);
         a->get_stats = config->get_stats;
         a->aux = config->aux;
         a->backoff = BACKOFF_MIN;
@@ -90,8 +102,17 @@ mb_agent_create(struct mb_env *env, const struct mb_agent_config *config)
 }
 
 static void
+stop_asking(struct mb_agent *a)
+{
+    mb_keys_uninit(&a->open_keys);
+    a->asking = NULL;
+    a->n_asked = 0;
+}
+
+static void
 close_channel(struct mb_agent *a)
 {
+    stop_asking(a);
     a->env->control = NULL;
     mbox_channel_close(a->channel);
     a->channel = NULL;
@@ -314,20 +335,38 @@ recv_resolve(struct mb_agent *a, const struct mbox_msg *msg)
     return NULL;
 }
 
-/* Asks about transfers in doubt. */
+/* Finds the next transfer in doubt to ask about.  False if there is none that
+ * can be asked about now. */
+static bool
+start_asking(struct mb_agent *a)
+{
+    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
+        if (!t->asked && mb_transfer_get_open(t, &a->open, &a->open_keys)) {
+            a->asking = t;
+            return true;
+        }
+        mb_keys_uninit(&a->open_keys);  /* Of one that lacked memory. */
+    }
+    return false;
+}
+
+/* Asks about transfers in doubt, as fast as the coordinator takes it. */
 static void
 ask(struct mb_agent *a)
 {
-    for (struct mb_transfer *t = a->transfers; t; t = t->next) {
-        struct mbox_msg msg;
-        struct mb_keys keys;
+    while (!a->broken && mb_agent_backlog(a) < ASK_BACKLOG
+           && (a->asking || start_asking(a))) {
+        size_t left = a->open_keys.n - a->n_asked;
 
-        mb_keys_init(&keys);
-        if (!t->asked && mb_transfer_get_open(t, &msg, &keys)) {
-            mb_agent_send(a, &msg, keys.keys);
-            t->asked = true;
+        a->open.n_keys = left < ASK_KEYS ? left : ASK_KEYS;
+        a->open.more = left > ASK_KEYS;
+        mb_agent_send(a, &a->open, (left ? &a->open_keys.keys[a->n_asked]
+                                    : NULL));
+        a->n_asked += a->open.n_keys;
+        if (!a->open.more) {
+            a->asking->asked = true;
+            stop_asking(a);
         }
-        mb_keys_uninit(&keys);
     }
 }
 

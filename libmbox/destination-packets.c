@@ -158,6 +158,23 @@ mb_destination_recv_packet(struct mb_destination *d,
     recv_dnb(d, msg->seq, packet);
 }
 
+/* True if a packet with 'key' belongs to a flow of the space. */
+static bool
+is_of_space(const struct mb_destination *d, const struct mbox_key *key)
+{
+    struct mbox_key canonical;
+
+    if (mbox_space_contains(&d->t->space, key)) {
+        return true;
+    }
+    if (!d->aliases.n) {
+        return false;
+    }
+    mbox_key_canonical(key, &canonical);
+    return (mb_table_find(&d->aliases, MBOX_STATE_PER_FLOW, &canonical)
+            != MB_NO_ENTRY);
+}
+
 bool
 mb_destination_filter(struct mb_destination *d, struct mb_packet *packet)
 {
@@ -165,10 +182,10 @@ mb_destination_filter(struct mb_destination *d, struct mb_packet *packet)
 
     if (!d->buffering) {
         d->n_routed += (d->installed && t->method == MBOX_METHOD_EVENTS
-                        && mbox_space_contains(&t->space, &packet->key));
+                        && is_of_space(d, &packet->key));
         return false;
     }
-    if (!mbox_space_contains(&t->space, &packet->key)) {
+    if (!is_of_space(d, &packet->key)) {
         return false;
     }
     if (d->returning && !d->buffer.n) {

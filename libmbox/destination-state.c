@@ -355,6 +355,12 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
         return;
     }
 
+    if (msg->scope == MBOX_SCOPE_PER_FLOW && msg->n_keys > 1
+        && t->method == MBOX_METHOD_EVENTS
+        && !mb_transfer_add_keys(&d->aliases, msg)) {
+        mb_transfer_fail(t, ENOMEM, "aliases of flows");
+    }
+
     struct mb_entry *entry = &d->states.entries[index];
     if (msg->scope == MBOX_SCOPE_PER_FLOW && !(entry->flags & STATE_PUT)) {
         d->n_flows++;

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "mbox.h"
+#include "pending.h"
 
 void
 mb_tracker_init(struct mb_tracker *tracker, const struct mbox_space *space,
@@ -28,6 +29,7 @@ mb_tracker_init(struct mb_tracker *tracker, const struct mbox_space *space,
     tracker->space = *space;
     tracker->scopes = scopes;
     mb_table_init(&tracker->table);
+    mb_keys_init(&tracker->announced);
     for (int i = 0; i < MB_N_QUEUES; i++) {
         tracker->queues[i].head = MB_NO_ENTRY;
         tracker->queues[i].tail = MB_NO_ENTRY;
@@ -38,6 +40,7 @@ void
 mb_tracker_uninit(struct mb_tracker *tracker)
 {
     mb_table_uninit(&tracker->table);
+    mb_keys_uninit(&tracker->announced);
 }
 
 static void
@@ -92,15 +95,16 @@ mb_tracker_pop(struct mb_tracker *tracker, enum mb_queue queue)
     return index;
 }
 
-/* Queues the per-flow state of the canonical key 'key'. */
-static void
+/* Queues the per-flow state of the canonical key 'key', or of the flow that it
+ * is an alias of.  Returns the index of that, or MB_NO_ENTRY. */
+static uint32_t
 mark_flow(struct mb_tracker *tracker, const struct mbox_key *key)
 {
     uint32_t index = mb_table_insert(&tracker->table, MBOX_STATE_PER_FLOW,
                                      key);
     if (index == MB_NO_ENTRY) {
         tracker->failed = true;
-        return;
+        return index;
     }
 
     struct mb_entry *entry = &tracker->table.entries[index];
@@ -114,10 +118,13 @@ mark_flow(struct mb_tracker *tracker, const struct mbox_key *key)
         }
     }
     mb_tracker_queue(tracker, MB_QUEUE_FLOWS, index);
+    return index;
 }
 
+/* True if 'canonical' is known as a key of a flow of the space although it is
+ * not in it: an alias, or the key of a flow that is in it by an alias. */
 static bool
-is_alias(const struct mb_tracker *tracker, const struct mbox_key *canonical)
+is_known(const struct mb_tracker *tracker, const struct mbox_key *canonical)
 {
     if (!tracker->n_aliases) {
         return false;
@@ -125,8 +132,7 @@ is_alias(const struct mb_tracker *tracker, const struct mbox_key *canonical)
 
     uint32_t index = mb_table_find(&tracker->table, MBOX_STATE_PER_FLOW,
                                    canonical);
-    return (index != MB_NO_ENTRY
-            && tracker->table.entries[index].flags & MB_DIRTY_ALIAS);
+    return index != MB_NO_ENTRY && tracker->table.entries[index].flags;
 }
 
 void
@@ -137,7 +143,7 @@ mb_tracker_packet(struct mb_tracker *tracker, const struct mbox_key *key)
 
         mbox_key_canonical(key, &canonical);
         if (mbox_space_contains(&tracker->space, key)
-            || is_alias(tracker, &canonical)) {
+            || is_known(tracker, &canonical)) {
             mark_flow(tracker, &canonical);
         }
     }
@@ -209,4 +215,28 @@ mb_tracker_add_alias(struct mb_tracker *tracker, uint32_t index,
         entry->link = index;
         tracker->n_aliases++;
     }
+}
+
+void
+mb_tracker_alias(struct mb_tracker *tracker, const struct mbox_key *key,
+                 const struct mbox_key *alias)
+{
+    struct mbox_key flow, other;
+
+    mbox_key_canonical(key, &flow);
+    mbox_key_canonical(alias, &other);
+    if (!(tracker->scopes & MBOX_STATE_PER_FLOW)
+        || (!mb_flow_is_in_space(&tracker->space, &flow)
+            && !mb_flow_is_in_space(&tracker->space, &other)
+            && !is_known(tracker, &flow))) {
+        return;
+    }
+
+    uint32_t index = mark_flow(tracker, &flow);
+    if (index == MB_NO_ENTRY || !mb_keys_add(&tracker->announced, &flow)
+        || !mb_keys_add(&tracker->announced, &other)) {
+        tracker->failed = true;
+        return;
+    }
+    mb_tracker_add_alias(tracker, index, &other);
 }

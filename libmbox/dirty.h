@@ -57,6 +57,8 @@ struct mb_tracker {
     } queues[MB_N_QUEUES];
     uint32_t n_queued;          /* In MB_QUEUE_FLOWS and MB_QUEUE_SHARED. */
     uint32_t n_aliases;
+    struct mb_keys announced;   /* Keys of flows that have several, which were
+                                 * not taken yet. */
     bool failed;                /* Memory was short: changes were missed. */
 };
 
@@ -82,6 +84,11 @@ uint32_t mb_tracker_pop(struct mb_tracker *, enum mb_queue);
 /* Packets with 'alias' change the flow 'index', too. */
 void mb_tracker_add_alias(struct mb_tracker *, uint32_t index,
                           const struct mbox_key *alias);
+
+/* The middlebox says that packets of the flow 'key' arrive under 'alias', too.
+ * Ignored if the flow does not belong to the tracked space. */
+void mb_tracker_alias(struct mb_tracker *, const struct mbox_key *key,
+                      const struct mbox_key *alias);
 
 /* Number of states that D does not have in their present form; any thread. */
 uint32_t mb_tracker_n_dirty(const struct mb_tracker *);

@@ -36,6 +36,17 @@ list_flow(const struct mbox_key *key, void *export_)
 }
 
 static int
+list_alias(const struct mbox_key *key, void *export_)
+{
+    struct mb_export *export = export_;
+    struct mbox_key canonical;
+
+    mbox_key_canonical(key, &canonical);
+    return (mb_keys_add(&export->tracker.announced, &canonical)
+            ? 0 : -ENOMEM);
+}
+
+static int
 list_shared(const struct mbox_key *key, void *export_)
 {
     struct mb_export *export = export_;
@@ -75,6 +86,10 @@ mb_export_open(void *open_)
     if (!error && open->scopes & MBOX_SCOPE_PER_FLOW) {
         error = ops->per_flow->list(export->aux, export->worker, open->space,
                                     list_flow, export);
+        if (!error && ops->list_aliases) {
+            error = ops->list_aliases(export->aux, export->worker,
+                                      open->space, list_alias, export);
+        }
     }
     open->error = error ? error : tracker->failed ? -ENOMEM : 0;
 }
@@ -94,6 +109,21 @@ mb_export_close(void *close_)
     mb_tracker_uninit(&export->tracker);
     mb_keys_uninit(&export->listed);
     mb_keys_uninit(&export->chunk.keys);
+}
+
+void
+mb_export_take_aliases(void *aliases_)
+{
+    struct mb_export_aliases *aliases = aliases_;
+    struct mb_keys *announced = &aliases->export->tracker.announced;
+
+    for (size_t i = 0; i < announced->n; i++) {
+        if (!mb_keys_add(&aliases->keys, &announced->keys[i])) {
+            aliases->failed = true;
+            return;
+        }
+    }
+    announced->n = 0;
 }
 
 void
@@ -261,7 +291,13 @@ mark_sent(struct mb_slice *slice, const struct state *state)
 
         mbox_key_canonical(&more->keys[i], &canonical);
         mb_tracker_add_alias(tracker, index, &canonical);
-        if (!mb_keys_add(&slice->aliases, &canonical)) {
+        if (!mb_keys_add(&tracker->announced, &canonical)) {
+            return -ENOMEM;
+        }
+    }
+    if (more->n) {
+        slice->aliases = true;
+        if (!mb_keys_add(&tracker->announced, &state->key)) {
             return -ENOMEM;
         }
     }
@@ -314,6 +350,7 @@ mb_export_slice(void *slice_)
     size_t clock_len = slice->frames.len + CLOCK_BYTES;
 
     slice->error = 0;
+    slice->aliases = false;
     slice->exhausted = false;
     do {
         struct state state;

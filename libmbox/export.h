@@ -88,13 +88,22 @@ struct mb_slice {
     struct mbox_writer frames;  /* In, out: CHUNK and GONE are appended. */
     uint32_t seq;               /* In, out: of the last CHUNK. */
     uint64_t n_chunks, n_bytes, n_gone;     /* In, out: totals. */
-    struct mb_keys aliases;     /* In, out: other keys of flows. */
+    bool aliases;               /* Output: mb_export_take_aliases() has some. */
     bool exhausted;             /* Output: nothing of 'part' is left. */
     int error;                  /* Output: 0 or negative errno value. */
     const char *what;           /* Output: what failed. */
     struct mbox_key error_key;  /* Output: with what. */
 };
 void mb_export_slice(void *slice);
+
+/* Moves keys of flows that have several, which the tracker has come to know, to
+ * 'keys'. */
+struct mb_export_aliases {
+    struct mb_export *export;
+    struct mb_keys keys;        /* In, out. */
+    bool failed;                /* Output: memory is short. */
+};
+void mb_export_take_aliases(void *aliases);
 
 /* Starts a round: what is dirty now is its quota. */
 void mb_export_begin_round(void *export);

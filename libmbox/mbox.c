@@ -762,6 +762,16 @@ mbox_dirty(struct mbox *m, unsigned int worker, enum mbox_state_scope scope,
     }
 }
 
+void
+mbox_alias(struct mbox *m, unsigned int worker, const struct mbox_key *key,
+           const struct mbox_key *alias)
+{
+    for (struct mb_tracker *t = m->trackers[worker];
+         __builtin_expect(t != NULL, 0); t = t->next) {
+        mb_tracker_alias(t, key, alias);
+    }
+}
+
 bool
 mbox_is_pending(const struct mbox *m, unsigned int worker,
                 const struct mbox_key *key)

@@ -100,7 +100,7 @@ struct mbox_chunk;
 void mbox_chunk_append(struct mbox_chunk *, const void *, size_t);
 
 /* A flow whose packets can also arrive under another key (address translation)
- * adds those keys to its chunk. */
+ * adds those keys to its chunk.  See also mbox_alias() and 'list_aliases'. */
 void mbox_chunk_add_key(struct mbox_chunk *, const struct mbox_key *);
 
 /* State functions of one scope.  All return 0 or a negative errno value; a
@@ -151,6 +151,15 @@ struct mbox_ops {
     /* For messages of the library ('level' as in syslog(3)).  May be null:
      * stderr. */
     void (*log)(void *aux, int level, const char *message);
+
+    /* Calls 'cb' for each other key, under which packets of a flow arrive too,
+     * of each per-flow state whose own key may lie in 'space'.  Without it a
+     * transfer knows of such a key only once the state was read, and packets
+     * under it that come before are processed after the flow was to stand
+     * still.  Null if no flow has another key. */
+    int (*list_aliases)(void *aux, unsigned int worker,
+                        const struct mbox_space *space, mbox_list_cb *cb,
+                        void *cb_aux);
 };
 
 struct mbox_options {
@@ -198,6 +207,15 @@ void mbox_stop(struct mbox *);
  * one branch while nothing is being copied. */
 void mbox_dirty(struct mbox *, unsigned int worker, enum mbox_state_scope,
                 const struct mbox_key *key);
+
+/* Says that from now on packets of the flow 'key' arrive under 'alias', too, in
+ * either direction, because its addresses are translated.  Both are handled by
+ * 'worker'.  Call from 'packet' when that is decided, not from 'put'; the chunk
+ * of the flow must have the key (mbox_chunk_add_key()).  A transfer stops and
+ * returns, and the destination buffers, such packets with the flow's others.
+ * Costs one branch while nothing is being moved. */
+void mbox_alias(struct mbox *, unsigned int worker, const struct mbox_key *key,
+                const struct mbox_key *alias);
 
 /* True while the flow 'key' is on its way to this instance: 'put' may have
  * been called for it, but the source still has it, processes its packets, and

@@ -26,6 +26,9 @@
 /* A slice also ends when it has made as many bytes. */
 #define SLICE_BYTES (64 * 1024)
 
+/* Keys per ALIASES. */
+#define ALIASES_BATCH 65536
+
 /* Sending on the state channel. */
 
 static size_t
@@ -123,6 +126,50 @@ mb_source_enter(struct mb_source *s, enum mb_source_phase phase)
     s->worker = 0;
 }
 
+/* Adds those of 'keys' that are new, and not in the space anyhow, to 'aliases',
+ * and tells the coordinator.  Returns false if memory is short. */
+static bool
+add_aliases(struct mb_source *s, struct mb_keys *keys)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < keys->n; i++) {
+        uint32_t n_before = s->aliases.n;
+
+        if (mb_flow_is_in_space(&s->t->space, &keys->keys[i])) {
+            continue;
+        }
+        if (mb_table_insert(&s->aliases, MBOX_STATE_PER_FLOW, &keys->keys[i])
+            == MB_NO_ENTRY) {
+            return false;
+        }
+        if (s->aliases.n > n_before) {
+            keys->keys[n++] = keys->keys[i];
+        }
+    }
+    for (size_t i = 0; i < n; i += ALIASES_BATCH) {
+        struct mbox_msg msg;
+
+        mbox_msg_init(&msg, MBOX_MSG_ALIASES, s->t->id);
+        msg.n_keys = n - i < ALIASES_BATCH ? n - i : ALIASES_BATCH;
+        mb_transfer_send(s->t, &msg, &keys->keys[i]);
+    }
+    return true;
+}
+
+void
+mb_source_take_aliases(struct mb_source *s, unsigned int worker)
+{
+    struct mb_export_aliases aliases = { .export = &s->exports[worker] };
+
+    mb_keys_init(&aliases.keys);
+    mb_source_call(s, worker, mb_export_take_aliases, &aliases);
+    if (aliases.failed || !add_aliases(s, &aliases.keys)) {
+        mb_transfer_fail(s->t, ENOMEM, "aliases of flows");
+    }
+    mb_keys_uninit(&aliases.keys);
+}
+
 /* Takes one slice of the present worker's state.  Returns true if every worker
  * is through with 'part'. */
 bool
@@ -136,13 +183,9 @@ mb_source_take_slice(struct mb_source *s, enum mb_slice_part part,
     slice->deadline = deadline;
     slice->max_bytes = SLICE_BYTES;
     mb_source_call(s, s->worker, mb_export_slice, slice);
-    for (size_t i = 0; i < slice->aliases.n; i++) {
-        if (mb_table_insert(&s->aliases, MBOX_STATE_PER_FLOW,
-                            &slice->aliases.keys[i]) == MB_NO_ENTRY) {
-            mb_transfer_fail(s->t, ENOMEM, "aliases of flows");
-        }
+    if (slice->aliases) {
+        mb_source_take_aliases(s, s->worker);
     }
-    slice->aliases.n = 0;
     if (slice->error) {
         char key[MBOX_KEY_STRLEN];
 

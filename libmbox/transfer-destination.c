@@ -54,6 +54,7 @@ mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
     d->scopes = t->scopes & mb_state_scopes(t->env->mb_ops);
     mb_table_init(&d->states);
     mb_table_init(&d->except);
+    mb_table_init(&d->aliases);
     mb_table_init(&d->commit_keys);
     mb_keys_init(&d->batch);
 
@@ -74,6 +75,7 @@ mb_destination_destroy(struct mb_destination *d)
     free(d->pending);
     mb_table_uninit(&d->states);
     mb_table_uninit(&d->except);
+    mb_table_uninit(&d->aliases);
     mb_table_uninit(&d->commit_keys);
     mb_keys_uninit(&d->batch);
     mb_buffer_uninit(&d->buffer);
@@ -336,7 +338,7 @@ mb_destination_get_owned(const struct mb_destination *d,
     if (all || t->method == MBOX_METHOD_EVENTS) {
         return true;
     }
-    for (uint32_t i = 0; i < table->n && keys->n < MB_OPEN_KEYS_MAX; i++) {
+    for (uint32_t i = 0; i < table->n; i++) {
         const struct mb_entry *entry = &table->entries[i];
         uint32_t j = mb_table_find(&d->states, MBOX_STATE_PER_FLOW,
                                    &entry->key);

@@ -72,6 +72,8 @@ struct mb_destination {
     bool replaying;             /* LAST came, 'buffer' is being processed. */
     bool flushed;
     bool over_limit;
+    struct mb_table aliases;    /* Method events: keys of flows that have
+                                 * several. */
     struct mb_buffer buffer;
     uint32_t n_dnb;             /* Do-not-buffer packets, all in sequence. */
     struct mb_packet *ahead[MB_AHEAD];  /* By number; ones that overtook a

@@ -14,7 +14,8 @@
  * limitations under the License.
  */
 
-#include "transfer.h"
+#include "transfer-destination.h"
+#include "transfer-source.h"
 
 #include <stdio.h>
 #include <syslog.h>
@@ -73,6 +74,9 @@ mb_transfer_get_open(struct mb_transfer *t, struct mbox_msg *msg,
     if (!t->in_doubt || (t->destination && t->state)) {
         return false;
     }
+    mb_table_uninit(t->source ? &t->source->commit_keys
+                    : &t->destination->commit_keys);    /* Of an answer that
+                                                         * went no further. */
     mbox_msg_init(msg, MBOX_MSG_OPEN, t->id);
     msg->epoch = t->epoch;
     msg->role = t->role;
@@ -93,8 +97,8 @@ mb_transfer_resolve(struct mb_transfer *t, const struct mbox_msg *resolve)
 {
     struct mbox_msg msg = *resolve;
 
-    t->in_doubt = false;
-    t->resolved = true;
+    t->in_doubt = msg.more;
+    t->resolved = !msg.more;
     msg.type = resolve->code ? MBOX_MSG_ABORT : MBOX_MSG_COMMIT;
     mb_transfer_recv(t, &msg);
     if (t->must_ask) {

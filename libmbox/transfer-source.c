@@ -53,7 +53,6 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
     mb_table_init(&s->present);
     mb_table_init(&s->commit_keys);
     mb_buffer_init(&s->kept, env->buffer_limit);
-    mb_keys_init(&s->slice.aliases);
     mbox_writer_init(&s->slice.frames, 2 * MBOX_MSG_MAX);
     s->slice.id = t->id;
     s->slice.now = env->ops->now;
@@ -81,6 +80,7 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
             return NULL;
         }
         *n_flows += exports[i].listed.n;
+        mb_source_take_aliases(s, i);
     }
     return s;
 }
@@ -98,7 +98,6 @@ mb_source_destroy(struct mb_source *s)
     }
     free(s->exports);
     mbox_writer_uninit(&s->slice.frames);
-    mb_keys_uninit(&s->slice.aliases);
     mb_table_uninit(&s->aliases);
     mb_table_uninit(&s->present);
     mb_table_uninit(&s->commit_keys);
@@ -112,6 +111,9 @@ freeze(struct mb_source *s)
 {
     if (!s->frozen) {
         s->t->env->ops->barrier(s->t->env->aux);
+        for (unsigned int i = 0; i < s->t->env->n_workers; i++) {
+            mb_source_take_aliases(s, i);
+        }
         set_frozen(s, true);
     }
 }

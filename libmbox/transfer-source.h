@@ -55,7 +55,8 @@ struct mb_source {
     uint64_t round_start;
 
     struct mb_slice slice;      /* With the totals. */
-    struct mb_table aliases;    /* Other keys of the space's flows. */
+    struct mb_table aliases;    /* Keys of the space's flows that have
+                                 * several, as far as they are known. */
 
     struct mb_table present;    /* Copy: the flows that are copied. */
     size_t next_present;        /* Next to be added, of this worker's. */
@@ -90,6 +91,10 @@ mb_source_call(const struct mb_source *s, unsigned int worker, mb_call_fn *fn,
 /* Too much waits on the state channel to add to it. */
 bool mb_source_is_blocked(const struct mb_source *);
 void mb_source_state_failed(struct mb_source *, int error);
+
+/* Learns keys of flows that the worker has come to know, and tells the
+ * coordinator. */
+void mb_source_take_aliases(struct mb_source *, unsigned int worker);
 
 /* Starts 'phase', for every worker in turn. */
 void mb_source_enter(struct mb_source *, enum mb_source_phase);

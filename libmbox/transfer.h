@@ -52,9 +52,6 @@
  * such. */
 #define MB_FROZEN_KEYS_MAX 100000
 
-/* OPEN names at most this many keys, so that it fits into a message. */
-#define MB_OPEN_KEYS_MAX 400000
-
 #define MB_NEVER UINT64_MAX
 
 typedef void mb_call_fn(void *arg);

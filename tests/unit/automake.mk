@@ -164,6 +164,11 @@ tests_unit_test_libmbox_agent_SOURCES = \
 	tests/unit/test-libmbox-agent.c $(libmbox_sides)
 tests_unit_test_libmbox_agent_LDADD = $(libmbox_unit_libs)
 
+check_PROGRAMS += tests/unit/test-libmbox-alias
+tests_unit_test_libmbox_alias_SOURCES = \
+	tests/unit/test-libmbox-alias.c $(libmbox_sides)
+tests_unit_test_libmbox_alias_LDADD = $(libmbox_unit_libs)
+
 # Its allocations fail when it says so.
 check_PROGRAMS += tests/unit/test-libmbox-short
 tests_unit_test_libmbox_short_SOURCES = \

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "transfer-destination.h"
 
 /* An agent, and the coordinator's end of its connection. */
 struct meeting {
@@ -212,11 +213,88 @@ test_most_transfers(void **state)
     meeting_uninit(&m);
 }
 
+/* A destination has released more flows than fit one message: it asks in
+ * parts, and takes an answer in parts.  One that is cut off does not count. */
+static void
+test_many_keys(void **state)
+{
+    const uint32_t n = 1200000;
+    struct meeting m;
+    struct mbox_msg msg;
+
+    (void) state;
+    meeting_init(&m);
+    meet(&m);
+    mbox_msg_init(&msg, MBOX_MSG_PREPARE, 1);
+    msg.role = MBOX_ROLE_DESTINATION;
+    msg.method = MBOX_METHOD_HOLD;
+    msg.guarantee = MBOX_GUARANTEE_LOSS_FREE;
+    msg.scopes = MBOX_SCOPE_PER_FLOW;
+    msg.options = MBOX_OPT_RELAY | MBOX_OPT_EARLY_RELEASE;
+    msg.epoch = EPOCH;
+    strcpy(msg.name, "s");
+    msg.space = checker_space(24);
+    send_agent(&m, &msg);
+    recv_agent(&m, MBOX_MSG_PREPARED, &msg);
+
+    struct mb_destination *d = mb_agent_transfers(m.agent)->destination;
+    struct mbox_key key = checker_key(0);
+    d->frozen = true;
+    for (uint32_t i = 0; i < n; i++) {
+        struct mbox_key canonical;
+
+        key.src_port = i;
+        key.dst_port = i >> 16;
+        mbox_key_canonical(&key, &canonical);
+        uint32_t entry = mb_table_insert(&d->states, MBOX_STATE_PER_FLOW,
+                                         &canonical);
+        assert_int_not_equal(entry, MB_NO_ENTRY);
+        d->states.entries[entry].flags = STATE_RELEASED;
+    }
+
+    for (int i = 0; i < 2; i++) {
+        uint32_t n_keys = 0;
+
+        assert_int_equal(meet(&m), 1);
+        do {
+            recv_agent(&m, MBOX_MSG_OPEN, &msg);
+            assert_int_equal(msg.select, MBOX_SELECT_KEYS);
+            n_keys += msg.n_keys;
+        } while (msg.more);
+        assert_int_equal(n_keys, n);
+        assert_true(mb_agent_backlog(m.agent) < MBOX_MSG_MAX);
+
+        struct mbox_msg resolve;
+        mbox_msg_init(&resolve, MBOX_MSG_RESOLVE, 1);
+        resolve.epoch = EPOCH;
+        resolve.select = MBOX_SELECT_KEYS;
+        resolve.more = true;
+        resolve.n_keys = 1;
+        assert_int_equal(mbox_channel_send(m.peer, &resolve, &key, -1), 0);
+        assert_int_equal(mbox_channel_flush(m.peer), 0);
+        while (!d->commit_keys.n) {
+            run_agent(&m);
+        }
+    }
+
+    mbox_msg_init(&msg, MBOX_MSG_RESOLVE, 1);
+    msg.epoch = EPOCH;
+    msg.select = MBOX_SELECT_KEYS;
+    msg.n_keys = 0;
+    send_agent(&m, &msg);
+    while (!d->ending) {
+        run_agent(&m);
+    }
+    assert_int_equal(d->commit_keys.n, 1);
+    meeting_uninit(&m);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_most_transfers),
+        cmocka_unit_test(test_many_keys),
     };
 
     return cmocka_run_group_tests_name("libmbox agent", tests, NULL, NULL);

@@ -388,6 +388,10 @@ mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
         drop_foreign_packet(c, conn, msg->id);
     } else if (msg->type == MBOX_MSG_RELAY) {
         relay(ot, conn, frame, frame_len);
+    } else if (msg->type == MBOX_MSG_ALIASES) {
+        /* Only packets of the flow space itself are held and returned. */
+        VLOG_DBG("transfer %"PRIu32": %s has %"PRIu32" keys of flows outside "
+                 "of the flow space", msg->id, conn->name, msg->n_keys);
     } else {
         if (msg->type == MBOX_MSG_PREPARED) {
             recv_prepared(ot, role, msg);
