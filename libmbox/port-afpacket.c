@@ -89,7 +89,8 @@ struct afpacket {
     struct iovec rx_iov[MB_BURST][2];
     struct mmsghdr rx_msgs[MB_BURST];
 
-    struct mb_packet *segments; /* Read, cut, and not yet handed out. */
+    struct mb_packet *segments; /* Read, cut, and not yet handed out, with what
+                                 * was read behind them. */
 
     struct mb_packet *tx_packets[TX_QUEUE];
     unsigned int n_tx;
@@ -159,6 +160,18 @@ restore_vlan(struct mb_packet *packet, struct msghdr *msg)
     return 0;
 }
 
+/* Where to append to 'segments'. */
+static struct mb_packet **
+segments_tail(struct afpacket *p)
+{
+    struct mb_packet **tail = &p->segments;
+
+    while (*tail) {
+        tail = &(*tail)->next;
+    }
+    return tail;
+}
+
 /* Completes the frame number 'i' of a recvmmsg().  Returns it, or null if it
  * was cut and is among 'segments'. */
 static struct mb_packet *
@@ -180,12 +193,8 @@ finish_rx(struct afpacket *p, unsigned int i)
 
     size_t shift = restore_vlan(packet, &p->rx_msgs[i].msg_hdr);
     if (offload->gso_type != VIRTIO_NET_HDR_GSO_NONE) {
-        struct mb_packet **tail = &p->segments;
-
-        while (*tail) {
-            tail = &(*tail)->next;
-        }
-        if (!mb_offload_segment(packet, offload->gso_size, tail)) {
+        if (!mb_offload_segment(packet, offload->gso_size,
+                                segments_tail(p))) {
             mb_count(&p->up.stats.rx_dropped, 1);
         }
         mb_packet_free(packet);
@@ -257,7 +266,9 @@ afpacket_rx(struct mb_port *port, struct mb_packet **packets, unsigned int max)
     }
     for (int i = 0; i < n_read; i++) {
         struct mb_packet *packet = finish_rx(p, i);
-        if (packet) {
+        if (packet && p->segments) {
+            *segments_tail(p) = packet;
+        } else if (packet) {
             packets[n++] = packet;
         }
     }

@@ -220,6 +220,23 @@ test_offload(void **state)
         assert_int_equal(packets[i]->len, 14 + 20 + 8 + 1000);
         mb_packet_free(packets[i]);
     }
+
+    /* Between others, all read at once: in order. */
+    struct mb_packet *all[6];
+    for (int i = 0; i < 3; i++) {
+        size_t len = i == 1 ? sizeof payload : 100;
+
+        for (size_t j = 0; j < len; j += size) {
+            payload[j] = i + j / size + (i == 2 ? 3 : 0);
+        }
+        assert_int_equal(sendto(fd, payload, len, 0, (struct sockaddr *) &sin,
+                                sizeof sin), len);
+    }
+    read_port(all, 6);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(all[i]->data[14 + 20 + 8], i);
+        mb_packet_free(all[i]);
+    }
     close(fd);
 }
 
