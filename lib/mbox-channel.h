@@ -161,6 +161,10 @@ void mbox_listener_wait(const struct mbox_listener *, struct pollfd *);
  * are read again; as long as they cannot be, what they were is used. */
 struct mbox_channel *mbox_listener_accept(struct mbox_listener *);
 
+/* Why TLS files that were replaced could not be read when the last connection was
+ * accepted (names the file and the cause); NULL if there is no such file. */
+const char *mbox_listener_tls_error(const struct mbox_listener *);
+
 /* The port number of a pssl: listener (opened with port 0, the one that the
  * system chose); 0 for a unix socket. */
 unsigned int mbox_listener_port(const struct mbox_listener *);

@@ -45,6 +45,7 @@ struct mbox_listener {
     bool serial;                /* Guests' serial lines lead to the socket. */
     char *tls_files[N_TLS_FILES];       /* NULL: not to be read again. */
     struct stat tls_stats[N_TLS_FILES]; /* As they were read. */
+    char *tls_error;            /* Why they could not be read again. */
 
     /* The unix socket, to be removed at the end if it is still ours. */
     char *path;
@@ -122,8 +123,8 @@ is_same_file(const struct stat *a, const struct stat *b)
 }
 
 /* Reads the files again if they were replaced.  What cannot be used is passed
- * over: with a key that does not belong to the certificate, for instance, the
- * other one may be on its way. */
+ * over, and remembered: with a key that does not belong to the certificate, for
+ * instance, the other one may be on its way. */
 static void
 reload_tls(struct mbox_listener *l)
 {
@@ -135,17 +136,21 @@ reload_tls(struct mbox_listener *l)
 
     for (int i = 0; i < N_TLS_FILES; i++) {
         if (stat(l->tls_files[i], &stats[i]) < 0) {
-            return;
+            /* mbox_tls_ctx_create() finds out why. */
+            memset(&stats[i], 0, sizeof stats[i]);
         }
         same = same && is_same_file(&stats[i], &l->tls_stats[i]);
     }
 
     struct mbox_tls_ctx *ctx;
-    if (!same && !mbox_tls_ctx_create(&config, &ctx, NULL)) {
+    char *error = NULL;
+    if (!same && !mbox_tls_ctx_create(&config, &ctx, &error)) {
         mbox_tls_ctx_unref(l->ctx);
         l->ctx = ctx;
         memcpy(l->tls_stats, stats, sizeof stats);
     }
+    free(l->tls_error);
+    l->tls_error = error;
 }
 
 /* Notes which files 'l' is opened with, for reload_tls(), which the first time
@@ -309,6 +314,7 @@ mbox_listener_close(struct mbox_listener *l)
     for (int i = 0; i < N_TLS_FILES; i++) {
         free(l->tls_files[i]);
     }
+    free(l->tls_error);
     free(l->path);
     free(l);
 }
@@ -355,6 +361,12 @@ mbox_listener_accept(struct mbox_listener *l)
             return NULL;
         }
     }
+}
+
+const char *
+mbox_listener_tls_error(const struct mbox_listener *l)
+{
+    return l->tls_error;
 }
 
 unsigned int

@@ -227,6 +227,18 @@ get_name(struct mbox_listener *l, char *name, size_t size)
     mbox_channel_close(b);
 }
 
+static void
+check_tls_error(const struct mbox_listener *l, const char *file,
+                const char *why)
+{
+    const char *error = mbox_listener_tls_error(l);
+
+    assert_non_null(error);
+    if (!strstr(error, file) || !strstr(error, why)) {
+        fail_msg("\"%s\"", error);
+    }
+}
+
 /* Files that are replaced at the same path count from the next connection on;
  * until all is well again the old ones do. */
 static void
@@ -243,13 +255,19 @@ test_replaced_files(void **state)
     l = tls_listen("pssl:0:127.0.0.1", &tls_good);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "one");
+    assert_null(mbox_listener_tls_error(l));
 
-    /* Another certificate without its key. */
+    /* Another certificate without its key, then with none at all. */
     test_make_ca(&ca, "new CA", path);
     test_make_pair(&ca, "four", -3600, 3600, key, cert);
     assert_int_equal(rename(cert, tls_files[CERT]), 0);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "one");
+    check_tls_error(l, tls_files[KEY], "does not belong to the certificate");
+    assert_int_equal(unlink(tls_files[KEY]), 0);
+    get_name(l, name, sizeof name);
+    assert_string_equal(name, "one");
+    check_tls_error(l, tls_files[KEY], "No such file or directory");
 
     /* And with it: the peer, which has the old CA, refuses it now. */
     assert_int_equal(rename(key, tls_files[KEY]), 0);
@@ -267,6 +285,7 @@ test_replaced_files(void **state)
     assert_int_equal(rename(path, tls_files[CA]), 0);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "four");
+    assert_null(mbox_listener_tls_error(l));
     mbox_listener_close(l);
     test_free_ca(&ca);
 }

@@ -54,7 +54,8 @@ struct mbox_listener_state {
     char *tls_fingerprint;      /* Of the settings it was opened with. */
     char *private_key, *certificate, *ca_cert;
     struct mbox_listener *listener; /* NULL if it could not be opened. */
-    char *error;                /* Why not. */
+    char *error;                /* Why not, or why it has not taken over files
+                                 * that were replaced. */
     long long retry_at;         /* When to try again, if not open. */
     bool quiet;                 /* Log a failure only for debugging. */
 };
@@ -107,6 +108,20 @@ listener_try(struct mbox_listener_state *state)
         VLOG(state->quiet ? VLL_DBG : VLL_WARN,
              "cannot listen for agents: %s", state->error);
     }
+}
+
+/* Tells about files that were replaced and are no use. */
+static void
+listener_check_files(struct mbox_listener_state *state)
+{
+    const char *error = mbox_listener_tls_error(state->listener);
+
+    if (error && (!state->error || strcmp(error, state->error))) {
+        VLOG_WARN("%s: goes on with the TLS files as they were: %s",
+                  state->address, error);
+    }
+    free(state->error);
+    state->error = nullable_xstrdup(error);
 }
 
 void
@@ -182,7 +197,9 @@ mbox_conns_format_listeners(const struct mbox_conns *conns, struct ds *ds)
 
         ds_put_format(ds, "  %s", state->address);
         if (state->error) {
-            ds_put_format(ds, " (FAILED: %s)", state->error);
+            ds_put_format(ds, state->listener
+                          ? " (with the TLS files as they were: %s)"
+                          : " (FAILED: %s)", state->error);
         }
         ds_put_char(ds, '\n');
     }
@@ -607,6 +624,7 @@ mbox_conns_run(struct mbox_coordinator *c)
                 break;
             }
             conn_accept(c, channel);
+            listener_check_files(state);
         }
     }
 
