@@ -25,6 +25,14 @@ pkglibexec_PROGRAMS += utilities/mbox-bench-mb
 utilities_mbox_bench_mb_SOURCES = utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
+# Middleboxes in virtual machines.
+dist_bin_SCRIPTS += utilities/mbox-vm
+dist_man_MANS += utilities/vm/mbox-vm.1
+dist_pkgdata_DATA += \
+	utilities/vm/mbox-vm-init \
+	utilities/vm/mbox_vm_image.py \
+	utilities/vm/mbox_vm_machine.py
+
 # Reader of the traces of middleboxes.
 bin_PROGRAMS += utilities/mbox-trace-check
 utilities_mbox_trace_check_SOURCES = \

@@ -44,6 +44,7 @@ struct options {
     uint64_t expect;            /* Probes; UINT64_MAX: unknown. */
     bool from_zero;             /* Sequence numbers start at 0. */
     bool strict_tcp;
+    bool own_clocks;
     bool json;
 };
 
@@ -85,10 +86,54 @@ get_u32(const uint8_t *p)
     return (uint32_t) p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
+/* Sets the clock of the records from number 'start' on, which may be anything
+ * constant before or behind that of the probes' sender, to the sender's: as if
+ * the fastest probe had taken no time. */
+static void
+set_clock(const char *name, struct records *all, size_t start)
+{
+    uint64_t ahead = 0;
+    bool known = false;
+
+    for (size_t i = start; i < all->n; i++) {
+        const struct packet_trace_record *r = &all->records[i];
+
+        if (r->kind == PACKET_TRACE_PROBE
+            && (!known || (int64_t) (r->time - r->sent - ahead) < 0)) {
+            ahead = r->time - r->sent;
+            known = true;
+        }
+    }
+    if (!known && all->n > start) {
+        fatal("%s: no probe tells how its clock goes", name);
+    }
+    for (size_t i = start; i < all->n; i++) {
+        all->records[i].time -= ahead;
+    }
+}
+
+/* Drops the records from number 'start' on that are not in the window. */
+static void
+select_window(const struct options *options, struct records *all,
+              size_t start)
+{
+    size_t n = start;
+
+    for (size_t i = start; i < all->n; i++) {
+        const struct packet_trace_record *r = &all->records[i];
+
+        if (r->time >= options->from && r->time <= options->to) {
+            all->records[n++] = *r;
+        }
+    }
+    all->n = n;
+}
+
 static void
 read_trace(const char *name, const struct options *options,
            struct records *all)
 {
+    size_t start = all->n;
     uint8_t header[PACKET_TRACE_HEADER_LEN];
     uint8_t bytes[PACKET_TRACE_RECORD_LEN];
     FILE *file = fopen(name, "re");
@@ -113,12 +158,9 @@ read_trace(const char *name, const struct options *options,
                 fatal("out of memory");
             }
         }
-        record = &all->records[all->n];
+        record = &all->records[all->n++];
         if (!packet_trace_decode(record, bytes)) {
-            fatal("%s: record %zu is damaged", name, all->n);
-        }
-        if (record->time >= options->from && record->time <= options->to) {
-            all->n++;
+            fatal("%s: record %zu is damaged", name, all->n - start);
         }
     }
     if (ferror(file)) {
@@ -128,6 +170,10 @@ read_trace(const char *name, const struct options *options,
               name);
     }
     fclose(file);
+    if (options->own_clocks) {
+        set_clock(name, all, start);
+    }
+    select_window(options, all, start);
 }
 
 /* Orders. 'rank' is the order in which records were read, since a sort is not
@@ -447,6 +493,8 @@ Options:\n\
   --expect=N         fail unless N distinct probes were processed\n\
   --max-latency=US   fail if a probe was processed more than US microseconds\n\
                      after it was sent\n\
+  --own-clocks       the instances run on machines with clocks of their own:\n\
+                     set them by the fastest probe in each trace\n\
   --strict-tcp       fail if TCP segments are out of order or repeated, as\n\
                      after loss on the way to the instances\n\
   -h, --help         print this, and exit\n\
@@ -481,6 +529,7 @@ main(int argc, char *argv[])
         { "expect", required_argument, NULL, 'e' },
         { "max-latency", required_argument, NULL, 'm' },
         { "strict-tcp", no_argument, NULL, 's' },
+        { "own-clocks", no_argument, NULL, 'o' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
@@ -516,6 +565,9 @@ main(int argc, char *argv[])
             break;
         case 's':
             options.strict_tcp = true;
+            break;
+        case 'o':
+            options.own_clocks = true;
             break;
         case 'h':
             usage();

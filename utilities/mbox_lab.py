@@ -33,6 +33,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -159,14 +160,17 @@ class Lab:
     Create one with Lab(path, ...).up(), find an existing one with
     Lab.open(path).  'instances' are the names of middleboxes; 'ipv6' chooses
     the addresses; 'pmd' connects everything to PMD threads: the middleboxes
-    by vhost-user, the hosts by packet rings."""
+    by vhost-user, the hosts by packet rings.  'vm' is an image (mbox-vm(1)) in
+    which the middleboxes run, connected by vhost-user; 'accel' says how."""
 
     def __init__(self, path, instances=('ids1', 'ids2'), ipv6=False,
-                 pmd=False, prefix=None):
+                 pmd=False, vm=None, accel='auto', prefix=None):
         self.path = os.path.abspath(path)
         self.instances = list(instances)
         self.ipv6 = ipv6
         self.pmd = pmd
+        self.vm = os.path.abspath(vm) if vm else None
+        self.accel = accel
         self.prefix = prefix or 'mbox%d' % os.getpid()
         self.switch_ns = self.prefix + '-sw'
         self.hosts = {}
@@ -198,6 +202,10 @@ class Lab:
                 proto + '6' if proto else 'ipv6', group)
         return '%s,nw_src=10.0.%d.0/24' % (proto or 'ip', group)
 
+    def has_cable(self, host):
+        """True if there is a veth device between the host and the switch."""
+        return host.name not in self.instances or not (self.pmd or self.vm)
+
     def url_host(self):
         return '[%s]' % self.server if self.ipv6 else self.server
 
@@ -225,7 +233,8 @@ class Lab:
     def _save(self):
         with open(self.path + '/lab.json', 'w') as f:
             json.dump({'instances': self.instances, 'ipv6': self.ipv6,
-                       'pmd': self.pmd, 'prefix': self.prefix}, f)
+                       'pmd': self.pmd, 'vm': self.vm, 'accel': self.accel,
+                       'prefix': self.prefix}, f)
 
     @classmethod
     def open(cls, path):
@@ -371,14 +380,14 @@ class Lab:
                              % (which, key, value)], check=False)
             run(['ip', '-n', ns, 'link', 'set', 'lo', 'up'])
         for host in self.hosts.values():
-            if self.pmd and host.name in self.instances:
+            if not self.has_cable(host):
                 continue
             batch += ['link add %s type veth peer name eth0 netns %s'
                       % (host.name, host.ns)]
         run(['ip', '-n', self.switch_ns, '-batch', '-'], input='\n'.join(
             batch))
         for host in self.hosts.values():
-            if self.pmd and host.name in self.instances:
+            if not self.has_cable(host):
                 continue
             self._set_up_veth(self.switch_ns, host.name, None, host)
             self._set_up_veth(host.ns, 'eth0', host.mac, host)
@@ -431,12 +440,19 @@ class Lab:
         wait_until('ovsdb-server answers',
                    lambda: os.path.exists(self.path + '/db.sock'))
         self.vsctl('--no-wait', 'init')
-        if self.pmd:
+        if self.vm:
+            # Pools of packets as large as the ports need, no larger.
+            self.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
+                       'other_config:per-port-memory=true',
+                       'other_config:mbox-coordinator="serial:%s/'
+                       'mbox-serial.sock"' % self.path)
+        if self.pmd or self.vm:
             self.vsctl('--no-wait', 'set', 'Open_vSwitch', '.',
                        'other_config:dpdk-init=true',
                        'other_config:dpdk-extra=--no-huge --legacy-mem '
                        '-m 1024 --no-pci --file-prefix=%s' % self.prefix,
-                       'other_config:pmd-cpu-mask=0x7',
+                       'other_config:pmd-cpu-mask=%s'
+                       % ('0x7' if self.pmd else '0x1'),
                        'other_config:pmd-maxsleep=50',
                        'other_config:tx-flush-interval=0')
         self.start_vswitchd()
@@ -468,7 +484,7 @@ class Lab:
             if host.name in self.instances:
                 argv += ['other_config:mbox-class=ids',
                          'other_config:mbox-name=' + host.name]
-                if self.pmd:
+                if not self.has_cable(host):
                     argv += ['type=dpdkvhostuserclient', 'mtu_request=1600',
                              'options:vhost-server-path=%s/%s.vhost'
                              % (self.path, host.name)]
@@ -512,10 +528,63 @@ class Lab:
 
     # Middleboxes.
 
-    def start_ids(self, name, rules, trace=True, extra=()):
-        """Starts the intrusion detection instance 'name' and waits until the
-        switch knows it."""
+    def start_ids(self, name, rules, trace=True, extra=(), wait=True):
+        """Starts the intrusion detection instance 'name' and waits, unless
+        told otherwise, until the switch knows it.  In a virtual machine
+        'rules' is a file of the image."""
         host = self.hosts[name]
+        if self.vm:
+            p = self._start_vm(host, rules, trace, extra)
+        else:
+            p = self._start_ids_process(host, rules, trace, extra)
+        if wait:
+            self.wait_for_ids(name, p)
+        return p
+
+    def wait_for_ids(self, name, p):
+        """Waits until the switch knows the instance, which is process 'p'."""
+        def known():
+            if p.poll() is not None:
+                with open('%s/%s.out' % (self.path, name)) as f:
+                    raise LabError('%s ended at its start: %s'
+                                   % (name, f.read().strip()))
+            return self.is_live(name)
+        wait_until('the switch knows %s' % name, known,
+                   timeout=120 if self.vm else 30)
+
+    def _start_vm(self, host, rules, trace, extra):
+        outputs = ['--output=log:%s/%s.eve.json' % (self.path, host.name)]
+        if trace:
+            outputs.append('--output=trace:%s/%s.trace'
+                           % (self.path, host.name))
+            extra = ['--trace=/dev/virtio-ports/trace'] + list(extra)
+        return self.start(host.name, [
+            find_program('mbox-vm'), 'run', '--accel=' + self.accel,
+            '--vhost=%s/%s.vhost' % (self.path, host.name),
+            '--coordinator=%s/mbox-serial.sock' % self.path,
+            '--mac=' + host.mac] + outputs + [
+                self.vm, '%s/%s.vm' % (self.path, host.name), '--',
+                '--name=' + host.name, '--rules=' + rules,
+                '--coordinator=serial:/dev/virtio-ports/org.openvswitch.mbox',
+                '--log=/dev/virtio-ports/log', '--port=afpacket:eth0']
+            + list(extra))
+
+    def boot_seconds(self, name):
+        """How long the virtual machine of an instance took to start it."""
+        with open('%s/%s.vm/console' % (self.path, name),
+                  errors='replace') as f:
+            match = re.search(r'started after ([\d.]+) s', f.read())
+        return float(match.group(1)) if match else None
+
+    def stop_ids(self, name):
+        """Ends an instance, which completes its logs."""
+        if self.vm and self.pid(name):
+            run([find_program('mbox-vm'), 'stop',
+                 '%s/%s.vm' % (self.path, name)])
+        self.stop(name)
+
+    def _start_ids_process(self, host, rules, trace, extra):
+        name = host.name
         argv = [find_program('mbox-ids'), '--name=' + name,
                 '--coordinator=unix:%s/mbox.sock' % self.path,
                 '--rules=' + rules,
@@ -531,16 +600,7 @@ class Lab:
                      % (self.prefix, name, self.path, name)]
         else:
             argv.append('--port=afpacket:eth0')
-        p = self.start(name, argv + list(extra), ns=host.ns)
-
-        def known():
-            if p.poll() is not None:
-                with open('%s/%s.out' % (self.path, name)) as f:
-                    raise LabError('%s ended at its start: %s'
-                                   % (name, f.read().strip()))
-            return self.is_live(name)
-        wait_until('the switch knows %s' % name, known)
-        return p
+        return self.start(name, argv + list(extra), ns=host.ns)
 
     def is_live(self, name):
         answer = self.appctl('mbox/list', '--format=json', check=False)
@@ -605,7 +665,8 @@ def main():
     usage = '''\
 mbox-lab: a private switch with middleboxes and hosts, for tests
 usage: mbox-lab mktemp                     make a directory for a lab
-       mbox-lab up [--ipv6] [--pmd] [--instances=NAME,...] DIR
+       mbox-lab up [--ipv6] [--pmd] [--vm=IMAGE] [--accel=kvm|tcg]
+                   [--instances=NAME,...] DIR
        mbox-lab ids DIR NAME RULES [OPTION...]   start an instance
        mbox-lab stop DIR NAME [SIGNAL]     end a process of the lab
        mbox-lab vswitchd DIR               start ovs-vswitchd again
@@ -632,6 +693,8 @@ usage: mbox-lab mktemp                     make a directory for a lab
         for arg in args[:-1]:
             if arg in ('--ipv6', '--pmd'):
                 kwargs[arg[2:]] = True
+            elif arg.startswith(('--vm=', '--accel=')):
+                kwargs[arg[2:].partition('=')[0]] = arg.partition('=')[2]
             elif arg.startswith('--instances='):
                 kwargs['instances'] = arg.partition('=')[2].split(',')
             else:
@@ -652,7 +715,12 @@ usage: mbox-lab mktemp                     make a directory for a lab
     elif command == 'ids':
         lab.start_ids(args[0], args[1], extra=args[2:])
     elif command == 'stop':
-        lab.stop(args[0], getattr(signal, 'SIG' + (args[1:] + ['TERM'])[0]))
+        if args[1:]:
+            lab.stop(args[0], getattr(signal, 'SIG' + args[1]))
+        elif args[0] in lab.instances:
+            lab.stop_ids(args[0])
+        else:
+            lab.stop(args[0])
     elif command == 'vswitchd':
         lab.start_vswitchd()
     elif command == 'flows':

@@ -1,0 +1,281 @@
+# Copyright (c) 2026 The ovs-mbox authors.
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at:
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+"""Images of guests that run a middlebox.
+
+An image is a directory with Debian's kernel ('vmlinuz'), an initial RAM disk
+that holds the middlebox with the shared libraries that it needs, busybox and
+the kernel modules for QEMU's devices ('initramfs'), and what they were made of
+('image.json').  Nothing is installed: the kernel's package is only unpacked,
+and root is not needed.
+
+Only the standard library is used; programs: cpio, dpkg-deb, ldd and, to get the
+kernel's package, apt.
+"""
+
+import contextlib
+import glob
+import json
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+KERNEL_PACKAGE = 'linux-image-cloud-amd64'
+
+# What drives the devices that mbox_vm_machine gives to a guest.
+MODULES = ['virtio_pci', 'virtio_net', 'virtio_console', 'button', 'evdev',
+           'qemu_fw_cfg']
+
+INIT = os.path.join(os.path.dirname(os.path.realpath(__file__)),
+                    'mbox-vm-init')
+
+
+class VmError(Exception):
+    """Something failed; the text says what and why."""
+
+
+def run(argv, **kwargs):
+    """Runs a command and returns its output."""
+    try:
+        p = subprocess.run(argv, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, universal_newlines=True,
+                           **kwargs)
+    except FileNotFoundError:
+        raise VmError('%s is not installed' % argv[0]) from None
+    if p.returncode:
+        raise VmError('"%s" failed: %s' % (' '.join(argv),
+                                           (p.stderr or p.stdout).strip()))
+    return p.stdout
+
+
+def default_cache():
+    return (os.environ.get('MBOX_VM_CACHE')
+            or (os.environ.get('XDG_CACHE_HOME')
+                or os.path.expanduser('~/.cache')) + '/ovs-mbox')
+
+
+# The kernel.
+
+def fetch_kernel(package=KERNEL_PACKAGE, cache=None):
+    """Returns the file of a kernel's package: 'package' itself if that is a
+    file, otherwise what the package of that name is or depends on now, from
+    the folder 'cache' or from Debian's archive."""
+    cache = os.path.abspath(cache or default_cache())
+    if package.endswith('.deb'):
+        return package
+    depends = re.search(r'Depends: (linux-image-\S+)',
+                        run(['apt-cache', 'depends', package]))
+    name = depends.group(1) if depends else package
+    version = re.search(r'Candidate: (\S+)',
+                        run(['apt-cache', 'policy', name]))
+    if not version or version.group(1) == '(none)':
+        raise VmError('apt does not know the package %s ("apt-get update"?)'
+                      % name)
+    pattern = '%s/%s_%s_*.deb' % (cache, name,
+                                  version.group(1).replace(':', '%3a'))
+    if not glob.glob(pattern):
+        os.makedirs(cache, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as tmp:
+            run(['apt-get', '-q', 'download', '%s=%s'
+                 % (name, version.group(1))], cwd=tmp)
+            for file in os.listdir(tmp):
+                os.rename('%s/%s' % (tmp, file), '%s/%s' % (cache, file))
+    return glob.glob(pattern)[0]
+
+
+def modules(folder, names):
+    """The modules 'names' below 'folder' (/lib/modules/VERSION) and those that
+    they need, in the order in which to load them, as pairs of a file name and
+    its content."""
+    files = {}
+    for path, _, found in os.walk(folder):
+        for file in found:
+            match = re.match(r'(.*)\.ko(\.xz)?$', file)
+            if match:
+                files[match.group(1).replace('-', '_')] = path + '/' + file
+    with open(folder + '/modules.builtin') as f:
+        built_in = {os.path.basename(line.strip())[:-3].replace('-', '_')
+                    for line in f}
+    order = {}
+
+    def add(name):
+        if name in built_in or name + '.ko' in order:
+            return
+        if name not in files:
+            raise VmError('the kernel lacks the module %s' % name)
+        opener = lzma.open if files[name].endswith('.xz') else open
+        with opener(files[name], 'rb') as f:
+            content = f.read()
+        depends = re.search(rb'\0depends=([^\0]*)\0', content)
+        for other in depends.group(1).decode().split(','):
+            if other:
+                add(other.replace('-', '_'))
+        order[name + '.ko'] = content
+    for name in names:
+        add(name)
+    return order.items()
+
+
+# The program.
+
+def find_executable(name):
+    """The executable file of 'name', and folders of shared libraries beside
+    the system's: of a program that libtool has built and not installed, not
+    the script but what it would run."""
+    path = shutil.which(name)
+    if not path:
+        raise VmError('%s: no such program' % name)
+    path = os.path.realpath(path)
+    real = '%s/.libs/%s' % os.path.split(path)
+    if os.path.exists(real):
+        with open(path, errors='replace') as f:
+            folders = re.search(r'LD_LIBRARY_PATH="(.*):\$', f.read())
+        return real, folders.group(1) if folders else ''
+    return path, ''
+
+
+def libraries(executable, folders):
+    """Maps the path in the guest to the file here of each shared library that
+    'executable' loads at its start."""
+    env = dict(os.environ, LD_LIBRARY_PATH=folders, LC_ALL='C')
+    found = {}
+    for line in run(['ldd', executable], env=env).splitlines():
+        missing = re.search(r'(\S+) => not found', line)
+        if missing:
+            raise VmError('%s needs %s, which is not there'
+                          % (executable, missing.group(1)))
+        library = re.search(r'(\S+) => (/\S+)', line)
+        loader = re.match(r'\s*(/\S+)', line)
+        if library:
+            found['/usr/lib/' + library.group(1)] = library.group(2)
+        elif loader:
+            found[loader.group(1)] = loader.group(1)
+    return found
+
+
+# The image.
+
+class Tree:
+    """The files of an initial RAM disk, below 'root'."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def add(self, source, name, mode=0o644):
+        target = self.root + name
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target)
+        os.chmod(target, mode)
+
+    def write(self, name, content):
+        os.makedirs(os.path.dirname(self.root + name), exist_ok=True)
+        with open(self.root + name, 'wb') as f:
+            f.write(content)
+
+    def strip(self, name):
+        """Without debugging information, if there is a program for that."""
+        with contextlib.suppress(VmError):
+            run(['strip', self.root + name])
+
+    def pack(self, output):
+        names = []
+        for path, folders, files in os.walk(self.root):
+            names += [os.path.relpath(path + '/' + name, self.root)
+                      for name in folders + files]
+        with open(output, 'wb') as out:
+            subprocess.run(['cpio', '--quiet', '-o', '-H', 'newc', '-R',
+                            '0:0', '--reproducible'], cwd=self.root,
+                           input='\n'.join(sorted(names)).encode(),
+                           stdout=out, check=True)
+
+
+def find_busybox():
+    path = shutil.which('busybox')
+    if not path:
+        raise VmError('busybox is not installed (busybox-static)')
+    return path
+
+
+def add_program(tree, program):
+    """Adds a program with its libraries, and returns its path in the
+    guest."""
+    executable, folders = find_executable(program)
+    name = '/usr/bin/' + os.path.basename(executable)
+    tree.add(executable, name, 0o755)
+    tree.strip(name)
+    for library, source in libraries(executable, folders).items():
+        tree.add(source, library, 0o755)
+        tree.strip(library)
+    return name
+
+
+def add_modules(tree, folder):
+    """Adds the modules that a guest needs of those in 'folder'."""
+    names = []
+    for file, content in modules(folder, MODULES):
+        name = '/lib/modules/' + file
+        tree.write(name, content)
+        names.append(name + '\n')
+    tree.write('/etc/modules', ''.join(names).encode())
+
+
+def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
+    """Makes the image directory 'image', which is replaced as a whole, of a
+    program, with more files: pairs of the path here and in the guest.  Returns
+    what is in its image.json."""
+    for tool in 'cpio', 'ldd', 'dpkg-deb':
+        if not shutil.which(tool):
+            raise VmError('%s is not installed' % tool)
+    begin = time.monotonic()
+    deb = fetch_kernel(package, cache)
+    image = os.path.abspath(image)
+    os.makedirs(os.path.dirname(image), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.mbox-vm-',
+                                     dir=os.path.dirname(image)) as tmp:
+        run(['dpkg-deb', '-x', deb, tmp + '/kernel'])
+        version = os.listdir(tmp + '/kernel/lib/modules')[0]
+        tree = Tree(tmp + '/root')
+        tree.add(INIT, '/init', 0o755)
+        tree.add(find_busybox(), '/bin/busybox', 0o755)
+        add_modules(tree, tmp + '/kernel/lib/modules/' + version)
+        guest = add_program(tree, program)
+        tree.write('/etc/mbox-program', guest.encode() + b'\n')
+        for source, name in files:
+            tree.add(source, name)
+
+        os.mkdir(tmp + '/image')
+        tree.pack(tmp + '/image/initramfs')
+        shutil.copyfile('%s/kernel/boot/vmlinuz-%s' % (tmp, version),
+                        tmp + '/image/vmlinuz')
+        about = {
+            'program': guest,
+            'kernel': version,
+            'bytes': sum(os.path.getsize('%s/image/%s' % (tmp, name))
+                         for name in ('vmlinuz', 'initramfs')),
+            'seconds': round(time.monotonic() - begin, 2),
+        }
+        with open(tmp + '/image/image.json', 'w') as f:
+            json.dump(about, f, indent=4)
+            f.write('\n')
+        if os.path.isdir(image):
+            if not os.path.exists(image + '/image.json'):
+                raise VmError('%s is there and is no image' % image)
+            shutil.rmtree(image)
+        os.rename(tmp + '/image', image)
+    return about
