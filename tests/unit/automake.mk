@@ -207,3 +207,25 @@ tests_unit_test_libmbox_port_LDADD = $(libmbox_unit_libs)
 check_PROGRAMS += tests/unit/bench-libmbox
 tests_unit_bench_libmbox_SOURCES = tests/unit/bench-libmbox.c
 tests_unit_bench_libmbox_LDADD = $(libmbox_unit_libs)
+
+# The load balancer.
+lb_test_cppflags = $(AM_CPPFLAGS) $(LB_CPPFLAGS)
+lb_test_libs = middleboxes/lb/liblb.la $(JSONC_LIBS) $(unit_libs)
+lb_test_sources = tests/unit/lb-test.c tests/unit/lb-test.h
+
+check_PROGRAMS += tests/unit/test-lb-parts
+tests_unit_test_lb_parts_SOURCES = tests/unit/test-lb-parts.c
+tests_unit_test_lb_parts_CPPFLAGS = $(lb_test_cppflags)
+tests_unit_test_lb_parts_LDADD = $(lb_test_libs)
+
+check_PROGRAMS += tests/unit/test-lb-packets
+tests_unit_test_lb_packets_SOURCES = \
+	tests/unit/test-lb-packets.c $(lb_test_sources)
+tests_unit_test_lb_packets_CPPFLAGS = $(lb_test_cppflags)
+tests_unit_test_lb_packets_LDADD = $(lb_test_libs)
+
+check_PROGRAMS += tests/unit/test-lb-state
+tests_unit_test_lb_state_SOURCES = \
+	tests/unit/test-lb-state.c $(lb_test_sources)
+tests_unit_test_lb_state_CPPFLAGS = $(lb_test_cppflags)
+tests_unit_test_lb_state_LDADD = $(lb_test_libs)
