@@ -39,9 +39,10 @@ struct mbox_coordinator;
  * goes. */
 #define MBOX_CONN_MAX_STRANGERS 64
 
-/* Packets outside of its transfers' flow spaces that an agent may send before it
- * is disconnected. */
+/* An agent that sends so many packets outside of its transfers' flow spaces
+ * within such a time, in ms, is disconnected. */
 #define MBOX_CONN_MAX_FOREIGN 1000
+#define MBOX_CONN_FOREIGN_MS 10000
 
 /* Backlog of a destination from which on the source is not read any more. */
 #define MBOX_CONN_RELAY_BACKLOG (1024 * 1024)
@@ -70,6 +71,7 @@ struct mbox_conn {
     bool more;                  /* There may be input left to process. */
     struct mbox_conn *relay_to; /* Got the last state frame from this one. */
     int n_foreign;              /* See MBOX_CONN_MAX_FOREIGN. */
+    long long foreign_until;    /* When they are counted anew, ms. */
     uint64_t n_relayed;         /* State frames relayed from this one. */
 };
 

@@ -302,7 +302,7 @@ relay(struct mbox_open_transfer *ot, struct mbox_conn *src,
 }
 
 /* True if an instance may give the frame to the transfer as a packet of its: it
- * is in the flow space, and carries no tag (any more). */
+ * is in the flow space, or an alias, and carries no tag (any more). */
 static bool
 is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
                size_t len)
@@ -312,10 +312,29 @@ is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
     struct mbox_key key;
 
     mbox_key_extract(frame, len, &key, &layout);
-    return (len >= ETH_HEADER_LEN
-            && !mbox_tag_is_tagged(frame, len)
-            && mbox_space_contains(space, &key)
-            && !(layout.later_frag && mbox_space_has_ports(space)));
+    if (len < ETH_HEADER_LEN || mbox_tag_is_tagged(frame, len)) {
+        return false;
+    } else if (mbox_space_contains(space, &key)) {
+        return !(layout.later_frag && mbox_space_has_ports(space));
+    }
+    return (ot->steer && !layout.later_frag
+            && mbox_steer_has_alias(ot->steer, &key));
+}
+
+static void
+recv_aliases(struct mbox_open_transfer *ot, struct mbox_conn *conn,
+             const struct mbox_msg *msg)
+{
+    struct mbox_key *keys = xcalloc(msg->n_keys, sizeof *keys);
+
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        mbox_msg_get_key(msg, i, &keys[i]);
+    }
+    if (ot->steer && mbox_steer_add_aliases(ot->steer, keys, msg->n_keys)) {
+        mbox_conn_blame(conn, "too many keys outside of the flow space of "
+                        "transfer %"PRIu32, msg->id);
+    }
+    free(keys);
 }
 
 /* Counts a packet that an agent has sent by its connection and that its
@@ -333,9 +352,14 @@ drop_foreign_packet(struct mbox_coordinator *c, struct mbox_conn *conn,
     }
     VLOG_WARN_RL(&rl, "instance %s: dropped a packet from its agent that is "
                  "not of transfer %"PRIu32"'s flow space", conn->name, id);
+    if (time_msec() >= conn->foreign_until) {
+        conn->foreign_until = time_msec() + MBOX_CONN_FOREIGN_MS;
+        conn->n_foreign = 0;
+    }
     if (++conn->n_foreign >= MBOX_CONN_MAX_FOREIGN) {
-        mbox_conn_blame(conn, "%d packets that are not of its transfers' flow "
-                        "spaces", MBOX_CONN_MAX_FOREIGN);
+        mbox_conn_blame(conn, "%d packets within %d s that are not of its "
+                        "transfers' flow spaces", MBOX_CONN_MAX_FOREIGN,
+                        MBOX_CONN_FOREIGN_MS / 1000);
     }
 }
 
@@ -389,9 +413,7 @@ mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
     } else if (msg->type == MBOX_MSG_RELAY) {
         relay(ot, conn, frame, frame_len);
     } else if (msg->type == MBOX_MSG_ALIASES) {
-        /* Only packets of the flow space itself are held and returned. */
-        VLOG_DBG("transfer %"PRIu32": %s has %"PRIu32" keys of flows outside "
-                 "of the flow space", msg->id, conn->name, msg->n_keys);
+        recv_aliases(ot, conn, msg);
     } else {
         if (msg->type == MBOX_MSG_PREPARED) {
             recv_prepared(ot, role, msg);

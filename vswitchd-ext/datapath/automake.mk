@@ -14,6 +14,8 @@
 
 # All that needs the datapath action.
 lib_libopenvswitch_la_SOURCES += \
+	mbox/vswitchd-ext/datapath/mbox-alias.c \
+	mbox/vswitchd-ext/datapath/mbox-alias.h \
 	mbox/vswitchd-ext/datapath/mbox-assign.c \
 	mbox/vswitchd-ext/datapath/mbox-assign.h \
 	mbox/vswitchd-ext/datapath/mbox-class-private.h \

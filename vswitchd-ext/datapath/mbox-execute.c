@@ -138,6 +138,16 @@ is_of_source(const struct steering *s, const struct mbox_steer *steer,
     return member && member->port.odp_port == steer->base_port;
 }
 
+/* True if 'steer' decides about packets of the flow 'key', which is in its flow
+ * space or an alias. */
+static bool
+is_matched(const struct steering *s, const struct mbox_steer *steer,
+           const struct mbox_key *key, bool later_frag)
+{
+    return (!strcmp(steer->dp_name, s->dp->dp_name)
+            && is_of_source(s, steer, key, later_frag));
+}
+
 static struct mbox_steer *
 find_steer(const struct steering *s, const struct mbox_steer_set *open,
            const struct mbox_key *key, bool later_frag)
@@ -148,9 +158,15 @@ find_steer(const struct steering *s, const struct mbox_steer_set *open,
         if (mbox_space_contains(&steer->space, key)
             && !(later_frag && steer->has_ports)) {
             /* No other one can have it: they are disjoint. */
-            return (!strcmp(steer->dp_name, s->dp->dp_name)
-                    && is_of_source(s, steer, key, later_frag)
-                    ? steer : NULL);
+            return is_matched(s, steer, key, later_frag) ? steer : NULL;
+        }
+    }
+    for (size_t i = 0; i < open->n && !later_frag; i++) {
+        struct mbox_steer *steer = open->steers[i];
+
+        if (mbox_steer_has_alias(steer, key)
+            && is_matched(s, steer, key, false)) {
+            return steer;
         }
     }
     return NULL;

@@ -20,6 +20,7 @@
 /* What mbox-steer.c (the coordinator's side) and mbox-execute.c (the
  * datapath's side) share. */
 
+#include "mbox-alias.h"
 #include "mbox-class-private.h"
 #include "mbox-hold.h"
 #include "mbox-steer.h"
@@ -37,7 +38,8 @@ struct mbox_steer {
     odp_port_t base_port;       /* Of 'src' in 'base'. */
 
     struct ovs_refcount refs;   /* One until close, one while arming. */
-    atomic_bool armed;
+    atomic_uint n_arming;       /* Armed if 0. */
+    struct mbox_aliases aliases;
 
     /* Under class->steer_mutex. */
     bool closed OVS_GUARDED;

@@ -57,6 +57,7 @@ static void
 steer_unref(struct mbox_steer *steer)
 {
     if (ovs_refcount_unref(&steer->refs) == 1) {
+        mbox_aliases_destroy(&steer->aliases);
         free(steer->base);
         free(steer);
     }
@@ -65,8 +66,10 @@ steer_unref(struct mbox_steer *steer)
 static void
 arm_second_grace_period_over(struct mbox_steer *steer)
 {
+    unsigned int orig;
+
     want_flush(false);
-    atomic_store_explicit(&steer->armed, true, memory_order_release);
+    atomic_sub_explicit(&steer->n_arming, 1, &orig, memory_order_release);
     steer_unref(steer);
     mbox_upcall_wake();
 }
@@ -81,7 +84,10 @@ arm_first_grace_period_over(struct mbox_steer *steer)
 static void
 arm(struct mbox_steer *steer)
 {
+    unsigned int orig;
+
     ovs_refcount_ref(&steer->refs);
+    atomic_add_explicit(&steer->n_arming, 1, &orig, memory_order_relaxed);
     want_flush(true);
     ovsrcu_postpone(arm_first_grace_period_over, steer);
 }
@@ -89,11 +95,11 @@ arm(struct mbox_steer *steer)
 bool
 mbox_steer_is_armed(const struct mbox_steer *steer)
 {
-    bool armed;
+    unsigned int n_arming;
 
-    atomic_read_explicit(&CONST_CAST(struct mbox_steer *, steer)->armed,
-                         &armed, memory_order_acquire);
-    return armed;
+    atomic_read_explicit(&CONST_CAST(struct mbox_steer *, steer)->n_arming,
+                         &n_arming, memory_order_acquire);
+    return !n_arming;
 }
 
 /* Opening and closing. */
@@ -191,7 +197,8 @@ mbox_steer_open(const char *class_name, uint32_t id,
         steer->base = mbox_class_view_clone(view);
         steer->base_port = src->port.odp_port;
         ovs_refcount_init(&steer->refs);
-        atomic_init(&steer->armed, false);
+        atomic_init(&steer->n_arming, 0);
+        mbox_aliases_init(&steer->aliases);
 
         ovs_mutex_lock(&class->steer_mutex);
         steer->mode = MBOX_STEER_PASS;
@@ -208,6 +215,45 @@ mbox_steer_open(const char *class_name, uint32_t id,
     return error;
 }
 
+int
+mbox_steer_add_aliases(struct mbox_steer *steer, const struct mbox_key *keys,
+                       size_t n)
+{
+    bool changed = false;
+    int error = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct mbox_key key;
+
+        mbox_key_canonical(&keys[i], &key);
+        if (mbox_space_contains(&steer->space, &keys[i])) {
+            continue;
+        } else if (mbox_aliases_count(&steer->aliases) >= MBOX_ALIASES_MAX) {
+            error = -E2BIG;
+            break;
+        }
+        changed |= mbox_aliases_add(&steer->aliases, &key);
+    }
+
+    ovs_mutex_lock(&steer->class->steer_mutex);
+    bool pass = steer->mode == MBOX_STEER_PASS;
+    ovs_mutex_unlock(&steer->class->steer_mutex);
+    if (changed && pass) {
+        arm(steer);
+    }
+    return error;
+}
+
+bool
+mbox_steer_has_alias(const struct mbox_steer *steer,
+                     const struct mbox_key *key)
+{
+    struct mbox_key canonical;
+
+    mbox_key_canonical(key, &canonical);
+    return mbox_aliases_contain(&steer->aliases, &canonical);
+}
+
 void
 mbox_steer_assign(struct mbox_steer *steer, enum mbox_select select,
                   struct mbox_key *keys, size_t n)
@@ -221,6 +267,13 @@ mbox_steer_assign(struct mbox_steer *steer, enum mbox_select select,
     if (all) {
         mbox_move_space(class, base, steer->dp_name, &steer->space,
                         steer->src, steer->dst, true, version);
+
+        size_t n_aliases;
+        struct mbox_key *aliases = mbox_aliases_except(&steer->aliases, keys,
+                                                       n, &n_aliases);
+        mbox_move_keys(class, base, steer->dp_name, aliases, n_aliases,
+                       steer->src, steer->dst, version);
+        free(aliases);
     }
     mbox_move_keys(class, base, steer->dp_name, keys, n, steer->src,
                    all ? steer->src : steer->dst, version);

@@ -184,6 +184,16 @@ int mbox_steer_open(const char *class_name, uint32_t id,
                     const struct mbox_space *space,
                     const char *src, const char *dst, struct mbox_steer **);
 
+/* Packets of the 'n' flows 'keys' match, too, if they belong to 'src', although
+ * they are outside of the flow space (inside, keys are left out).  In mode PASS
+ * the object is armed again if one is new: then this is as exact as the rest.
+ * In other modes a thread may still send the source a packet or two of a new
+ * one, which it returns.  Returns 0, or -E2BIG if there are too many: then the
+ * rest is left out. */
+int mbox_steer_add_aliases(struct mbox_steer *, const struct mbox_key *keys,
+                           size_t n);
+bool mbox_steer_has_alias(const struct mbox_steer *, const struct mbox_key *);
+
 /* True once every thread takes the mutex.  Asynchronous: never blocks, but the
  * caller must go through poll_block(), or quiesce otherwise, meanwhile. */
 bool mbox_steer_is_armed(const struct mbox_steer *);
@@ -249,8 +259,8 @@ struct mbox_steer_stats {
 void mbox_steer_get_stats(const struct mbox_steer *, struct mbox_steer_stats *);
 
 /* Makes durable what the transfer has moved: assigns to the destination those
- * packets of the flow space that belonged to the source when the transfer was
- * opened, and no others; with KEYS only those of the flows 'keys' (canonical,
+ * packets of the flow space, and of the aliases, that belonged to the source
+ * when the transfer was opened, and no others; with KEYS only those of the flows 'keys' (canonical,
  * all different), which may be outside of the flow space, with ALL_EXCEPT all
  * but those.  Takes effect for every packet that comes in after it is closed.
  * Sorts 'keys'. */
