@@ -19,6 +19,9 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 
 #define ETH_LEN 14
 #define VLAN_LEN 4
@@ -303,28 +306,39 @@ mbox_key_equal(const struct mbox_key *a, const struct mbox_key *b)
     return !memcmp(a, b, sizeof *a);
 }
 
-static uint64_t
-rotl64(uint64_t x, int n)
+/* Random, so that nobody who chooses addresses and ports can choose hashes. */
+#define KEY_WORDS (sizeof(struct mbox_key) / sizeof(uint32_t))
+static uint32_t salt[KEY_WORDS];
+
+__attribute__((constructor)) static void
+init_salt(void)
 {
-    return x << n | x >> (64 - n);
+    if (getrandom(salt, sizeof salt, GRND_NONBLOCK) != sizeof salt) {
+        /* Early at boot: what differs from process to process. */
+        struct timespec ts;
+
+        clock_gettime(CLOCK_REALTIME, &ts);
+        for (size_t i = 0; i < KEY_WORDS; i++) {
+            salt[i] = (ts.tv_nsec ^ (uint32_t) getpid() << 16)
+                      * (2654435769u + 2 * i);
+        }
+    }
 }
 
-/* Each word is mixed by itself, so that a processor does all at once, with odd
- * constants that tell the words apart; the end is that of MurmurHash3. */
+/* The sum is NH of UMAC (RFC 4418): whatever two keys are, it is the same with a
+ * probability of 2**-32 of the salt.  (A sum of words that are mixed one by one
+ * would not do, however they are salted: words that differ in their highest
+ * bits only have few different summands.)  The end is that of MurmurHash3. */
 uint32_t
 mbox_key_hash(const struct mbox_key *key, uint32_t basis)
 {
-    static const uint64_t factors[] = {
-        UINT64_C(0x87c37b91114253d5), UINT64_C(0x4cf5ad432745937f),
-        UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f),
-        UINT64_C(0xd6e8feb86659fd93),
-    };
-    uint64_t words[sizeof *key / sizeof(uint64_t)];
-    uint64_t h = basis;
+    uint32_t words[KEY_WORDS];
+    uint64_t h = basis * UINT64_C(0x9e3779b97f4a7c15);
 
     memcpy(words, key, sizeof words);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        h += rotl64(words[i] * factors[i], 32) * UINT64_C(0x165667b19e3779f9);
+    for (size_t i = 0; i < KEY_WORDS; i += 2) {
+        h += ((uint64_t) (uint32_t) (words[i] + salt[i])
+              * (uint32_t) (words[i + 1] + salt[i + 1]));
     }
     h ^= h >> 33;
     h *= UINT64_C(0xff51afd7ed558ccd);

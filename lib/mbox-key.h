@@ -33,7 +33,7 @@
  * is not the first carries no ports: both are 0 and 'later_frag' is true, so it
  * is covered by flow spaces that do not constrain ports and by no other.
  *
- * Nothing here keeps state, so every function is thread-safe. */
+ * Nothing here keeps state that changes, so every function is thread-safe. */
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -89,6 +89,8 @@ void mbox_key_reverse(const struct mbox_key *src, struct mbox_key *dst);
 bool mbox_key_canonical(const struct mbox_key *src, struct mbox_key *dst);
 
 bool mbox_key_equal(const struct mbox_key *, const struct mbox_key *);
+
+/* Differs from process to process: for tables in memory only. */
 uint32_t mbox_key_hash(const struct mbox_key *, uint32_t basis);
 
 /* Writes 'key' as "tcp,10.0.0.1:1234>10.0.0.2:80" (IPv6 addresses in brackets,
