@@ -114,7 +114,12 @@ stored_fields(const struct sa_flow_space *fs, uint32_t variable,
     const struct sa_object *objects = sa_pta_objects(fs->a->pta, &n);
     for (guint i = 0; i < v->nodes->len; i++) {
         uint32_t node = g_array_index(v->nodes, uint32_t, i);
-        if (nodes[node].offset - objects[nodes[node].object].base == offset) {
+        uint64_t base = objects[nodes[node].object].base;
+        bool last = (i + 1 >= v->nodes->len
+                     || nodes[g_array_index(v->nodes, uint32_t, i + 1)].object
+                        != nodes[node].object);
+        uint64_t end = last ? UINT64_MAX : nodes[node + 1].offset - base;
+        if (nodes[node].offset - base <= offset && offset < end) {
             fields |= sa_packet_node(fs->packet, node);
         }
     }

@@ -114,8 +114,11 @@ sa_type_leads_to(const struct sa_type *type, const struct sa_type *structure)
         }
         type = type->target;
     }
-    if (!type || !structure || !pointer) {
+    if (!type || !structure) {
         return true;
+    } else if (!pointer) {
+        return ((type->kind != SA_TYPE_INT && type->kind != SA_TYPE_FLOAT)
+                || type->size >= sizeof(void *));
     }
     switch (type->kind) {
     case SA_TYPE_STRUCT:

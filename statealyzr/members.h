@@ -57,8 +57,8 @@ bool sa_type_holds(const struct sa_type *whole, const struct sa_type *part);
 
 /* Whether a variable that is declared as 'type' (NULL: unknown) can lead to
  * objects that are 'structure' (NULL: of no type): a pointer, to pointers or
- * not, to what holds the struct or is held by it, or to void.  An integer or a
- * union may hold any pointer. */
+ * not, to what holds the struct or is held by it, or to void.  A union or an
+ * integer of the size may hold any pointer. */
 bool sa_type_leads_to(const struct sa_type *type,
                       const struct sa_type *structure);
 

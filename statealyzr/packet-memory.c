@@ -258,6 +258,36 @@ is_memory_copy(const char *name)
             || !strcmp(name, "mempcpy"));
 }
 
+/* strcpy() and its like: what a string is in is the member where it starts, not
+ * what follows that in the struct. */
+static void
+flow_string(struct sa_packet *pk, const struct sa_insn *insn)
+{
+    uint32_t from = sa_value_id(pk->a->program,
+                                LLVMGetOperand(insn->value, 1));
+    uint32_t to = sa_value_id(pk->a->program, LLVMGetOperand(insn->value, 0));
+    if (from != SA_NONE && to != SA_NONE) {
+        sa_packet_write_nodes(
+            pk, sa_pta_value(pk->a->pta, to),
+            bits_of_nodes(pk, sa_pta_value(pk->a->pta, from)));
+    }
+}
+
+static bool
+is_string_copy(const char *name)
+{
+    static const char *const names[] = {
+        "strcpy", "strncpy", "stpcpy", "strcat", "strncat", "strlcpy",
+        "strlcat", "__strcpy_chk", "__strncpy_chk", "__strcat_chk",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (!strcmp(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 sa_packet_flow_copy(struct sa_packet *pk, const struct sa_insn *insn,
                     uint32_t id, const char *name)
@@ -275,6 +305,10 @@ sa_packet_flow_copy(struct sa_packet *pk, const struct sa_insn *insn,
         pk->a->program, pk->a->tables, insn->value);
     if (e && e->kind == SA_EFFECT_REALLOC && e->from >= 0) {
         flow_realloc(pk, insn, id, e->from);
+        return true;
+    } else if (is_string_copy(name)
+               && LLVMGetNumArgOperands(insn->value) >= 2) {
+        flow_string(pk, insn);
         return true;
     } else if (is_memory_copy(name)
                && LLVMGetNumArgOperands(insn->value) >= 3) {

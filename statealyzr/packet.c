@@ -196,6 +196,23 @@ sa_packet_gather(struct sa_packet *pk, uint32_t id)
     return set;
 }
 
+/* Fields of a struct sockaddr, which tells the peer unless the memory is known
+ * to have the address of our end. */
+static uint32_t
+of_our_end(uint32_t fields, uint32_t memory)
+{
+    uint32_t peer = 1u << SA_FIELD_IP_SRC | 1u << SA_FIELD_PORT_SRC;
+    uint32_t own = 1u << SA_FIELD_IP_DST | 1u << SA_FIELD_PORT_DST;
+    if (!(fields & peer) || (fields & own) || (memory & peer)
+        || !(memory & own)) {
+        return fields;
+    }
+    uint32_t swapped = fields & ~peer;
+    swapped |= fields & 1u << SA_FIELD_IP_SRC ? 1u << SA_FIELD_IP_DST : 0;
+    swapped |= fields & 1u << SA_FIELD_PORT_SRC ? 1u << SA_FIELD_PORT_DST : 0;
+    return swapped;
+}
+
 static void
 flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
 {
@@ -210,7 +227,7 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     bool is_header = (from.place.kind == SA_PLACE_HEADER
                       || from.place.kind == SA_PLACE_FRAME);
     if ((set->bits & SA_PACKET_DATA) && is_header) {
-        uint32_t bits = SA_PACKET_DATA | fields;
+        uint32_t bits = SA_PACKET_DATA | of_our_end(fields, set->bits);
         if (sa_place_is_length(pk->headers, from.place) && size == 1) {
             bits |= SA_PACKET_LENGTH;
         }
@@ -336,21 +353,48 @@ flow_into_function(struct sa_packet *pk, const struct sa_insn *insn,
     }
 }
 
+/* Calls whose results say nothing of the values that they are given. */
+static const char *const comparisons[] = {
+    "memcmp", "bcmp", "strcmp", "strncmp", "strcasecmp", "strncasecmp",
+    "strlen", "strnlen", "recv", "recvfrom", "recvmsg", "read", "write",
+    "send", "sendto", "accept", "accept4", NULL
+};
+
 static bool
-is_comparison(const char *name)
+is_one_of(const char *name, const char *const names[])
 {
-    static const char *const names[] = {
-        "memcmp", "bcmp", "strcmp", "strncmp", "strcasecmp", "strncasecmp",
-        "strlen", "strnlen", "printf", "fprintf", "snprintf", "sprintf",
-        "recv", "recvfrom", "recvmsg", "read", "write", "send", "sendto",
-        "accept", "accept4",
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+    for (size_t i = 0; names[i]; i++) {
         if (!strcmp(name, names[i])) {
             return true;
         }
     }
     return false;
+}
+
+/* Calls whose results and outputs the kernel makes up: nothing of what they
+ * are given. */
+static const char *const kernel_calls[] = {
+    "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64", "ioctl", "open",
+    "open64", "close", "select", "poll", "ppoll", "epoll_wait", "socket",
+    "bind", "connect", "listen", "setsockopt", "getsockopt", "shutdown",
+    "time", "gettimeofday", "clock_gettime", "readlink", "fcntl", "fcntl64",
+    "getifaddrs", "uname", "pipe", "socketpair", NULL
+};
+
+/* Text that is made for people, and what is read from text: no field of a
+ * header any more, or yet, but the buffers of text are used for everything. */
+static bool
+is_of_text(const char *name)
+{
+    static const char *const parsers[] = {
+        "inet_pton", "inet_aton", "inet_addr", "getaddrinfo", "sscanf",
+        "__isoc99_sscanf", "atoi", "atol", "atoll", "strtol", "strtoul",
+        "strtoll", "strtoull", "__isoc23_strtol", "__isoc23_strtoul",
+        "strtok", "strtok_r", "strsep", NULL
+    };
+    return (g_str_has_suffix(name, "printf")
+            || g_str_has_suffix(name, "printf_chk")
+            || is_one_of(name, parsers));
 }
 
 static void
@@ -360,7 +404,8 @@ flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
     const struct sa_modref *modref = pk->a->modref;
     uint32_t n;
     sa_modref_copies(modref, id, &n);
-    if (sa_packet_flow_copy(pk, insn, id, name)) {
+    if (is_one_of(name, kernel_calls)
+        || sa_packet_flow_copy(pk, insn, id, name)) {
         return;
     }
 
@@ -368,11 +413,15 @@ flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
     uint32_t read = sa_packet_gather(pk, sa_modref_read_set(modref, id))->bits;
     uint32_t bits = n ? 0 : read;
     for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
-        bits |= sa_packet_operand(pk, LLVMGetOperand(call, i)).bits;
+        LLVMValueRef operand = LLVMGetOperand(call, i);
+        if (LLVMGetTypeKind(LLVMTypeOf(operand)) != LLVMPointerTypeKind) {
+            bits |= sa_packet_operand(pk, operand).bits;
+        }
     }
-    sa_packet_write_nodes(pk, sa_modref_writes(modref, id),
-                          bits & ~SA_PACKET_CONNECTION);
-    if (insn->result != SA_NONE && !is_comparison(name)
+    bits &= is_of_text(name) ? SA_PACKET_DATA : ~SA_PACKET_CONNECTION;
+    sa_packet_write_nodes(pk, sa_modref_writes(modref, id), bits);
+    if (insn->result != SA_NONE && !is_one_of(name, comparisons)
+        && !is_of_text(name)
         && LLVMGetTypeKind(LLVMTypeOf(call)) != LLVMPointerTypeKind) {
         for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
             flow_from(pk, insn->result, LLVMGetOperand(call, i));

@@ -146,15 +146,12 @@ is_in_loop_of(LLVMBasicBlockRef at, LLVMValueRef phi)
 
 static void
 note_index(const struct sa_analysis *a, const struct sa_packet *packet,
-           LLVMValueRef gep, struct sa_walk *walk)
+           LLVMValueRef index, struct sa_walk *walk)
 {
-    for (int j = 1; j < LLVMGetNumOperands(gep); j++) {
-        LLVMValueRef index = LLVMGetOperand(gep, j);
-        if (!LLVMIsAConstantInt(index)) {
-            walk->indexed = true;
-            walk->index_fields |= sa_packet_value(
-                packet, sa_value_id(a->program, index)) & SA_PACKET_FIELDS;
-        }
+    if (!LLVMIsAConstantInt(index)) {
+        walk->indexed = true;
+        walk->index_fields |= sa_packet_value(
+            packet, sa_value_id(a->program, index)) & SA_PACKET_FIELDS;
     }
 }
 
@@ -209,6 +206,27 @@ find_in_callers(const struct sa_analysis *a, const struct sa_packet *packet,
     }
 }
 
+/* How many operands of a "getelementptr" choose the entry: all of them in what
+ * is declared and where an entry's pointer is loaded from; if it is used itself,
+ * not those that choose an element of an array within an entry on the heap. */
+static unsigned int
+n_entry_indexes(LLVMValueRef gep)
+{
+    LLVMValueRef base = gep;
+    while (LLVMIsAGetElementPtrInst(base) || LLVMIsACastInst(base)) {
+        base = LLVMGetOperand(base, 0);
+    }
+    bool declared = LLVMIsAGlobalVariable(base) || LLVMIsAAllocaInst(base);
+    bool loads = false;
+    for (LLVMUseRef use = LLVMGetFirstUse(gep); use && !loads;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+        loads = (LLVMIsALoadInst(user)
+                 && LLVMGetTypeKind(LLVMTypeOf(user)) == LLVMPointerTypeKind);
+    }
+    return declared || loads ? LLVMGetNumOperands(gep) - 1 : 1;
+}
+
 static void
 find_in(const struct sa_analysis *a, const struct sa_packet *packet,
         LLVMValueRef pointer, uint32_t insn, int depth, struct sa_walk *walk)
@@ -230,10 +248,10 @@ find_in(const struct sa_analysis *a, const struct sa_packet *packet,
             push_sources(work, seen, v);
             break;
         case LLVMGetElementPtr:
-            note_index(a, packet, v, walk);
             push(work, seen, LLVMGetOperand(v, 0));
-            for (int j = 1; j < LLVMGetNumOperands(v); j++) {
+            for (unsigned int j = 1; j <= n_entry_indexes(v); j++) {
                 LLVMValueRef index = LLVMGetOperand(v, j);
+                note_index(a, packet, index, walk);
                 while (LLVMIsACastInst(index)) {
                     index = LLVMGetOperand(index, 0);
                 }
