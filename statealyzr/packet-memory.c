@@ -258,8 +258,8 @@ is_memory_copy(const char *name)
             || !strcmp(name, "mempcpy"));
 }
 
-/* strcpy() and its like: what a string is in is the member where it starts, not
- * what follows that in the struct. */
+/* strcpy() and its like: what a string is in is the member where it starts,
+ * not what follows that in the struct. */
 static void
 flow_string(struct sa_packet *pk, const struct sa_insn *insn)
 {

@@ -145,17 +145,57 @@ add_packet_pointer(struct sa_packet *pk, uint32_t value, bool indirect,
     }
 }
 
+/* Fields in the bytes from 'at' to 'end' of a struct sockaddr_in or
+ * sockaddr_in6: the family is none. */
+static uint32_t
+address_fields(uint32_t at, uint32_t end, bool local)
+{
+    uint32_t fields = 0;
+    if (at < SOCKADDR_ADDRESS && end > SOCKADDR_PORT) {
+        fields |= 1u << (local ? SA_FIELD_PORT_DST : SA_FIELD_PORT_SRC);
+    }
+    if (at < SOCKADDR_END && end > SOCKADDR_ADDRESS) {
+        fields |= 1u << (local ? SA_FIELD_IP_DST : SA_FIELD_IP_SRC);
+    }
+    return fields;
+}
+
+/* A struct sockaddr at each of these nodes. */
+static void
+add_address(struct sa_packet *pk, struct sa_nodes to, bool local)
+{
+    uint32_t n;
+    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
+    const struct sa_object *objects = sa_pta_objects(pk->a->pta, &n);
+    for (uint32_t i = 0; i < to.n; i++) {
+        const struct sa_object *o = &objects[nodes[to.ids[i]].object];
+        uint32_t start = nodes[to.ids[i]].offset;
+        for (uint32_t k = 0; k < o->n_nodes; k++) {
+            uint32_t at = nodes[o->first_node + k].offset;
+            uint32_t end = (k + 1 < o->n_nodes
+                            ? nodes[o->first_node + k + 1].offset
+                            : UINT32_MAX);
+            if (at >= start && at < start + SOCKADDR_SIZE) {
+                sa_packet_add_node(
+                    pk, o->first_node + k, SA_PACKET_DATA
+                    | address_fields(at - start, end - start, local));
+            }
+        }
+    }
+}
+
 /* What a struct msghdr or iovec points to directly: the sender's address, or
  * iovecs and packets. */
 static void
 add_pointed(struct sa_packet *pk, struct sa_nodes to, bool is_name,
             GHashTable *seen)
 {
-    uint32_t bits = is_name ? (SA_PACKET_DATA | 1u << SA_FIELD_IP_SRC
-                               | 1u << SA_FIELD_PORT_SRC) : SA_PACKET_DATA;
+    if (is_name) {
+        add_address(pk, to, false);
+    }
     for (uint32_t j = 0; j < to.n; j++) {
         struct sa_nodes buffers = sa_pta_content(pk->a->pta, to.ids[j]);
-        sa_packet_add_node(pk, to.ids[j], bits);
+        sa_packet_add_node(pk, to.ids[j], SA_PACKET_DATA);
         if (buffers.n && g_hash_table_add(seen, (gpointer) buffers.ids)) {
             add_buffer(pk, buffers);
         }
@@ -229,48 +269,6 @@ add_read_site(struct sa_packet *pk, const struct sa_read_site *site,
     }
 }
 
-/* Fields in the bytes from 'at' to 'end' of a struct sockaddr_in or
- * sockaddr_in6: the family is none. */
-static uint32_t
-address_fields(uint32_t at, uint32_t end, bool local)
-{
-    uint32_t fields = 0;
-    if (at < SOCKADDR_ADDRESS && end > SOCKADDR_PORT) {
-        fields |= 1u << (local ? SA_FIELD_PORT_DST : SA_FIELD_PORT_SRC);
-    }
-    if (at < SOCKADDR_END && end > SOCKADDR_ADDRESS) {
-        fields |= 1u << (local ? SA_FIELD_IP_DST : SA_FIELD_IP_SRC);
-    }
-    return fields;
-}
-
-static void
-add_address(struct sa_packet *pk, uint32_t value, bool local)
-{
-    if (value == SA_NONE) {
-        return;
-    }
-    uint32_t n;
-    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
-    const struct sa_object *objects = sa_pta_objects(pk->a->pta, &n);
-    struct sa_nodes to = sa_pta_value(pk->a->pta, value);
-    for (uint32_t i = 0; i < to.n; i++) {
-        const struct sa_object *o = &objects[nodes[to.ids[i]].object];
-        uint32_t start = nodes[to.ids[i]].offset;
-        for (uint32_t k = 0; k < o->n_nodes; k++) {
-            uint32_t at = nodes[o->first_node + k].offset;
-            uint32_t end = (k + 1 < o->n_nodes
-                            ? nodes[o->first_node + k + 1].offset
-                            : UINT32_MAX);
-            if (at >= start && at < start + SOCKADDR_SIZE) {
-                sa_packet_add_node(
-                    pk, o->first_node + k, SA_PACKET_DATA
-                    | address_fields(at - start, end - start, local));
-            }
-        }
-    }
-}
-
 void
 sa_packet_add_sources(struct sa_packet *pk)
 {
@@ -292,8 +290,12 @@ sa_packet_add_sources(struct sa_packet *pk)
         const char *name = callee_name(pk, i);
         for (size_t j = 0; name && j < G_N_ELEMENTS(address_calls); j++) {
             if (!strcmp(name, address_calls[j].name)) {
-                add_address(pk, argument_id(pk, i, address_calls[j].address),
-                            address_calls[j].local);
+                uint32_t address = argument_id(pk, i,
+                                               address_calls[j].address);
+                if (address != SA_NONE) {
+                    add_address(pk, sa_pta_value(pk->a->pta, address),
+                                address_calls[j].local);
+                }
                 if (address_calls[j].descriptor) {
                     sa_packet_add_bits(pk, p->insns[i].result,
                                        SA_PACKET_CONNECTION,

@@ -207,8 +207,9 @@ find_in_callers(const struct sa_analysis *a, const struct sa_packet *packet,
 }
 
 /* How many operands of a "getelementptr" choose the entry: all of them in what
- * is declared and where an entry's pointer is loaded from; if it is used itself,
- * not those that choose an element of an array within an entry on the heap. */
+ * is declared and where an entry's pointer is loaded from; if it is used
+ * itself, not those that choose an element of an array within an entry on the
+ * heap. */
 static unsigned int
 n_entry_indexes(LLVMValueRef gep)
 {
