@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "dpif-provider.h"
 #include "test-steer-fake.h"
 
 /* Lets 'packet' come in, as a datapath flow of its own.  Returns the port that
@@ -598,6 +599,56 @@ test_stress(void **state OVS_UNUSED)
     ovs_mutex_unlock(&device_mutex);
 }
 
+/* Other datapaths. */
+
+static unsigned int n_operated;
+
+static void
+count_operate(struct dpif *dpif OVS_UNUSED, struct dpif_op **ops OVS_UNUSED,
+              size_t n_ops, enum dpif_offload_type type OVS_UNUSED)
+{
+    n_operated += n_ops;
+}
+
+/* Only the userspace datapath gets our action: to the kernel's its number is
+ * another one's.  Whatever asks for it in spite of that is told so, and nothing
+ * goes to the datapath. */
+static void
+test_other_datapaths(void **state OVS_UNUSED)
+{
+    const struct ovs_action_mbox untag = { .type = MBOX_ODP_UNTAG };
+    struct dpif_class kernel = { .type = "system", .operate = count_operate };
+    struct dp_packet *packet = dp_packet_new(64);
+    struct dpif_execute execute = { .packet = packet, .needs_help = true };
+    struct ofpbuf actions;
+    struct flow flow;
+    struct dpif dpif;
+
+    dpif_init(&dpif, &dpif_netdev_class, "netdev@test", 0, 0);
+    assert_true(dpif_supports_mbox_action(&dpif));
+    dpif_uninit(&dpif, false);
+
+#ifdef __linux__
+    dpif_init(&dpif, &dpif_netlink_class, "system@test", 0, 0);
+    assert_false(dpif_supports_mbox_action(&dpif));
+    dpif_uninit(&dpif, false);
+#endif
+
+    dp_packet_put_zeros(packet, 60);
+    flow_extract(packet, &flow);
+    ofpbuf_init(&actions, 0);
+    mbox_odp_put(&actions, &untag);
+    execute.flow = &flow;
+    execute.actions = actions.data;
+    execute.actions_len = actions.size;
+    dpif_init(&dpif, &kernel, "system@test", 0, 0);
+    assert_int_equal(dpif_execute(&dpif, &execute), EOPNOTSUPP);
+    assert_int_equal(n_operated, 0);
+    dpif_uninit(&dpif, false);
+    ofpbuf_uninit(&actions);
+    dp_packet_delete(packet);
+}
+
 int
 main(int argc OVS_UNUSED, char *argv[])
 {
@@ -610,6 +661,7 @@ main(int argc OVS_UNUSED, char *argv[])
         cmocka_unit_test_setup_teardown(test_close_race, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arming, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stress, setup, teardown),
+        cmocka_unit_test(test_other_datapaths),
     };
 
     ovs_set_program_name(argv[0], "1.0");
