@@ -23,6 +23,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/json.h"
+#include "random.h"
 #include "util.h"
 
 struct json *
@@ -157,25 +158,29 @@ struct entry {
 
 struct assignment_set {
     struct hmap map;
+    uint32_t basis;             /* Of hashes: hosts choose addresses. */
     struct entry *entries;
 };
 
 static uint32_t
-hash_assignment(const struct mbox_assignment *a)
+hash_assignment(const struct assignment_set *set,
+                const struct mbox_assignment *a)
 {
-    return hash_bytes(&a->space, sizeof a->space, hash_string(a->instance, 0));
+    return hash_bytes(&a->space, sizeof a->space,
+                      hash_string(a->instance, set->basis));
 }
 
 static void
 set_init(struct assignment_set *set, const struct mbox_assignments *list)
 {
     hmap_init(&set->map);
+    set->basis = random_uint32();
     hmap_reserve(&set->map, list->n);
     set->entries = xcalloc(list->n, sizeof *set->entries);
     for (size_t i = 0; i < list->n; i++) {
         set->entries[i].assignment = &list->array[i];
         hmap_insert(&set->map, &set->entries[i].node,
-                    hash_assignment(&list->array[i]));
+                    hash_assignment(set, &list->array[i]));
     }
 }
 
@@ -191,7 +196,7 @@ set_has(const struct assignment_set *set, const struct mbox_assignment *a)
 {
     const struct entry *entry;
 
-    HMAP_FOR_EACH_WITH_HASH (entry, node, hash_assignment(a), &set->map) {
+    HMAP_FOR_EACH_WITH_HASH (entry, node, hash_assignment(set, a), &set->map) {
         if (!memcmp(&entry->assignment->space, &a->space, sizeof a->space)
             && !strcmp(entry->assignment->instance, a->instance)) {
             return true;
