@@ -59,7 +59,7 @@ static volatile sig_atomic_t stopped;
 static void
 stop(int signum __attribute__((unused)))
 {
-    stopped = 1;
+    stopped = stopped ? 2 : 1;
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2)))
@@ -536,8 +536,9 @@ do_send(const struct send_options *o)
 
     double seconds = (now_ns(CLOCK_MONOTONIC) - start) / 1e9;
 
-    /* The last echoes are on the way until nothing comes any more. */
-    while (o->echo && !stopped && echoes.n_received < n_sent
+    /* The last echoes are on the way until nothing comes any more, or a second
+     * signal does. */
+    while (o->echo && stopped < 2 && echoes.n_received < n_sent
            && poll(pfds, o->n_flows, 1000) > 0) {
         for (i = 0; i < o->n_flows; i++) {
             while (receive_batch(pfds[i].fd, &echoes, NULL, false,
