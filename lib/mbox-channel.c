@@ -637,6 +637,15 @@ mbox_channel_recv(struct mbox_channel *ch, struct mbox_msg *msg, int *fdp,
     }
 }
 
+const void *
+mbox_channel_peek(const struct mbox_channel *ch, size_t *len)
+{
+    int length = head_length(ch);
+
+    *len = length > 0 ? length : 0;
+    return length > 0 ? ch->in_buf + ch->in_ofs : NULL;
+}
+
 /* The rest. */
 
 void

@@ -23,6 +23,7 @@
  * what is between the last key and the data: seq, crc, length. */
 #define HEAD_LEN (MBOX_MSG_HEADER_LEN + 1 + 4)
 #define N_KEYS_OFS (HEAD_LEN - 4)
+#define TYPE_OFS 4
 #define TAIL_LEN (4 + 4 + 4)
 
 /* The optional field "merge". */
@@ -102,4 +103,22 @@ mbox_chunk_end(const struct mbox_chunk_writer *cw, struct mbox_writer *w,
     mbox_poke_u32(w, data - 8, mbox_msg_crc(w->data + data, len));
     mbox_poke_u32(w, data - 4, len);
     return 0;
+}
+
+bool
+mbox_chunk_peek_flow(const void *data, size_t len, struct mbox_key *key)
+{
+    static const uint8_t type[2] = { MBOX_MSG_CHUNK >> 8,
+                                     MBOX_MSG_CHUNK & 0xff };
+    const uint8_t *frame = data;
+    struct mbox_reader r;
+
+    if (len < HEAD_LEN + MBOX_KEY_WIRE_LEN
+        || memcmp(frame + TYPE_OFS, type, sizeof type)
+        || frame[MBOX_MSG_HEADER_LEN] != MBOX_SCOPE_PER_FLOW) {
+        return false;
+    }
+    mbox_reader_init(&r, frame + HEAD_LEN, MBOX_KEY_WIRE_LEN);
+    mbox_key_decode(key, &r);
+    return !r.error;
 }

@@ -19,12 +19,17 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mbox-chunk.h"
+
 /* Keys per RELEASE. */
 #define RELEASE_BATCH 512
 
 /* The clock is looked at after as many messages, or bytes of state. */
 #define CLOCK_STATES 8
 #define CLOCK_BYTES (16 * 1024)
+
+/* Most flows that a source is believed to have before it has sent them. */
+#define MAX_RESERVED (1024 * 1024)
 
 /* Calls of state functions in the worker that owns the state. */
 
@@ -235,6 +240,8 @@ recv_stream(struct mb_destination *d, const struct mbox_msg *msg)
                          t->peer);
     } else {
         d->streaming = true;
+        mb_table_reserve(&d->states, (msg->n_flows < MAX_RESERVED
+                                      ? msg->n_flows : MAX_RESERVED));
     }
 }
 
@@ -307,6 +314,34 @@ must_merge(const struct mb_destination *d, const struct mbox_msg *msg,
             && d->states.entries[index].flags & STATE_PUT);
 }
 
+/* A message was received.  Looks at the chunk behind it, so that when its turn
+ * comes its entry in 'states' is in the cache. */
+static void
+look_ahead(struct mb_destination *d)
+{
+    struct mbox_key key;
+    size_t len;
+    const void *frame = mbox_channel_peek(d->t->state, &len);
+
+    d->now = d->next;
+    if (frame && mbox_chunk_peek_flow(frame, len, &key)) {
+        mbox_key_canonical(&key, &d->next.key);
+        d->next.hash = mb_table_prefetch(&d->states, MBOX_STATE_PER_FLOW,
+                                         &d->next.key);
+    }
+}
+
+/* The hash of a chunk's main key in 'states'. */
+static uint32_t
+state_hash(const struct mb_destination *d, const struct mbox_msg *msg,
+           const struct mbox_key *key)
+{
+    return (msg->scope == MBOX_SCOPE_PER_FLOW
+            && mbox_key_equal(key, &d->now.key)
+            ? d->now.hash
+            : mb_table_prefetch(&d->states, msg->scope, key));
+}
+
 static void
 recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
 {
@@ -317,7 +352,7 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
     }
 
     struct mbox_key key = main_key(msg, 0);
-    uint32_t hash = mb_table_prefetch(&d->states, msg->scope, &key);
+    uint32_t hash = state_hash(d, msg, &key);
     bool other = (msg->scope == MBOX_SCOPE_PER_FLOW
                   && !mb_flow_is_in_space(&t->space, &key));
     if (other && !is_in_space_by_other(d, msg)) {
@@ -588,6 +623,7 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
         }
         d->more = true;
         received = true;
+        look_ahead(d);
         recv_state(d, &msg);
         n_bytes += msg.data_len;
         if (++n >= CLOCK_STATES || n_bytes >= CLOCK_BYTES) {

@@ -113,6 +113,7 @@ begin_stream(struct mb_source *s)
     memcpy(msg.class_name, s->t->env->class_name, sizeof msg.class_name);
     msg.schema = s->t->env->schema;
     msg.epoch = s->t->epoch;
+    msg.n_flows = s->t->n_flows;
     send_state(s, &msg, NULL);
 }
 

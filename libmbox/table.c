@@ -18,6 +18,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define LARGE_PAGE (2 * 1024 * 1024)
 
 void
 mb_table_init(struct mb_table *table)
@@ -109,11 +112,50 @@ grow(struct mb_table *table)
         return false;
     }
     table->entries = entries;
-    if (!grow_slots(table, 2 * allocated)) {
+    if (!grow_slots(table, table->slots ? 2 * (table->mask + 1) : 128)) {
         return false;
     }
     table->allocated = allocated;
     return true;
+}
+
+/* Allocates 'n' bytes, in large pages if they are many: the system provides those
+ * much faster than as many small ones, and looks them up faster, too. */
+static void *
+allocate_large(size_t n)
+{
+    void *p;
+
+    if (n < LARGE_PAGE) {
+        return malloc(n);
+    }
+    if (posix_memalign(&p, LARGE_PAGE, n)) {
+        return NULL;
+    }
+    madvise(p, n, MADV_HUGEPAGE);
+    return p;
+}
+
+void
+mb_table_reserve(struct mb_table *table, uint32_t n)
+{
+    uint32_t n_slots = 128;
+
+    if (table->allocated || !n || n > UINT32_MAX / 8) {
+        return;
+    }
+    while (n_slots < 2 * n) {
+        n_slots *= 2;
+    }
+    table->entries = allocate_large(n * sizeof *table->entries);
+    table->slots = allocate_large(n_slots * sizeof *table->slots);
+    if (!table->entries || !table->slots) {
+        mb_table_uninit(table);
+        return;
+    }
+    memset(table->slots, 0, n_slots * sizeof *table->slots);
+    table->allocated = n;
+    table->mask = n_slots - 1;
 }
 
 uint32_t

@@ -55,6 +55,10 @@ struct mb_table {
 void mb_table_init(struct mb_table *);
 void mb_table_uninit(struct mb_table *);
 
+/* Makes room for 'n' entries in an empty table, or if memory is short for fewer,
+ * so that it need not grow while they come. */
+void mb_table_reserve(struct mb_table *, uint32_t n);
+
 /* Returns the index of the entry, or MB_NO_ENTRY. */
 uint32_t mb_table_find(const struct mb_table *, uint8_t scope,
                        const struct mbox_key *key);

@@ -37,6 +37,12 @@
 #define STATE_RELEASED 0x02     /* RELEASE named it. */
 #define STATE_MERGED 0x04       /* Cannot be taken back. */
 
+/* A canonical key of per-flow state, and what mb_table_prefetch() says of it. */
+struct mb_hashed_key {
+    struct mbox_key key;
+    uint32_t hash;
+};
+
 enum mb_sweep {
     SWEEP_NONE,
     SWEEP_ALL,                  /* Delete everything that was put. */
@@ -59,6 +65,8 @@ struct mb_destination {
     uint64_t n_chunks, n_bytes, n_gone;
     uint64_t n_ended;           /* States that were here and are gone. */
     struct mb_table states;     /* Main keys of chunks, canonical. */
+    struct mb_hashed_key now, next;     /* Main key of this chunk, and of the
+                                         * one behind it, as far as known. */
     uint64_t n_flows;           /* Per-flow entries with STATE_PUT. */
 
     /* Release. */

@@ -104,15 +104,22 @@ test_raw_frames(void **state)
         assert_true(mbox_channel_backlog(a) > 0);
         while (n < w.len * (1 + round)) {
             struct mbox_msg msg;
-            const void *frame;
-            size_t len;
+            const void *frame, *peeked;
+            size_t len, peeked_len;
 
             assert_int_equal(mbox_channel_run(a), 0);
             assert_int_equal(mbox_channel_run(b), 0);
+            peeked = mbox_channel_peek(b, &peeked_len);
             while (!mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
                 assert_memory_equal(frame, w.data + n % w.len, len);
                 n += len;
+                if (peeked) {
+                    assert_ptr_equal(frame, peeked);
+                    assert_int_equal(len, peeked_len);
+                }
+                peeked = mbox_channel_peek(b, &peeked_len);
             }
+            assert_null(peeked);
         }
         assert_int_equal(n, w.len * (1 + round));
         assert_int_equal(mbox_channel_backlog(a), 0);

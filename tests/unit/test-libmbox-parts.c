@@ -21,13 +21,14 @@
 #include "libmbox-world.h"
 #include "offload.h"
 
+/* A table that has room for 'n' entries from the start. */
 static void
-test_table(void **state)
+check_table(uint32_t n)
 {
     struct mb_table table;
 
-    (void) state;
     mb_table_init(&table);
+    mb_table_reserve(&table, n);
     struct mbox_key key = checker_key(1);
     assert_int_equal(mb_table_find(&table, 1, &key), MB_NO_ENTRY);
     for (uint32_t i = 0; i < 5000; i++) {
@@ -40,6 +41,32 @@ test_table(void **state)
         assert_int_equal(mb_table_find(&table, 1, &key), i);
         assert_int_equal(mb_table_find(&table, 2, &key), MB_NO_ENTRY);
     }
+    mb_table_uninit(&table);
+}
+
+static void
+test_table(void **state)
+{
+    static const uint32_t n[] = { 0, 1, 100, 3000, 5000, 100000, UINT32_MAX };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof n / sizeof n[0]; i++) {
+        check_table(n[i]);
+    }
+
+    /* Nothing is allocated while reserved entries come. */
+    struct mb_table table;
+    mb_table_init(&table);
+    mb_table_reserve(&table, 1000);
+    struct mb_entry *entries = table.entries;
+    struct mb_slot *slots = table.slots;
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct mbox_key key = checker_key(i);
+
+        assert_int_equal(mb_table_insert(&table, 1, &key), i);
+    }
+    assert_ptr_equal(table.entries, entries);
+    assert_ptr_equal(table.slots, slots);
     mb_table_uninit(&table);
 }
 

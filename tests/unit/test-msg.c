@@ -489,6 +489,18 @@ test_chunk_in_place(void **state)
         assert_int_equal(w2.len, 4 + w.len);
         assert_memory_equal(w2.data + 4, w.data, w.len);
 
+        struct mbox_key key;
+        assert_int_equal(mbox_chunk_peek_flow(w.data, w.len, &key),
+                         msg->scope == MBOX_SCOPE_PER_FLOW);
+        if (msg->scope == MBOX_SCOPE_PER_FLOW) {
+            assert_memory_equal(&key, &rm->keys[0], sizeof key);
+            w.data[MBOX_MSG_HEADER_LEN + 1 + 4 + 38] = 5;   /* Family. */
+            assert_false(mbox_chunk_peek_flow(w.data, w.len, &key));
+        }
+        w.data[5]++;            /* Type. */
+        assert_false(mbox_chunk_peek_flow(w.data, w.len, &key));
+        assert_false(mbox_chunk_peek_flow(w.data, MBOX_MSG_HEADER_LEN, &key));
+
         mbox_chunk_begin(&cw, &w2, msg->id, msg->scope, &rm->keys[0]);
         mbox_chunk_cancel(&cw, &w2);
         assert_int_equal(w2.len, 4 + w.len);
