@@ -13,7 +13,7 @@
 # limitations under the License.
 
 # What moves the state of unmodified programs: the runtime that is linked with
-# them.
+# them, and the generator of its tables.
 
 noinst_LTLIBRARIES += state-enable/libstateruntime.la
 state_enable_libstateruntime_la_SOURCES = \
@@ -43,6 +43,21 @@ state_enable_libstateruntime_la_SOURCES = \
 state_enable_libstateruntime_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
 
+# What a program is linked with: an archive of that and all of libmbox.  libtool
+# merges archives of libraries that are not installed; so that is what is
+# installed, as a file.
+noinst_LTLIBRARIES += state-enable/libmbox-state.la
+state_enable_libmbox_state_la_SOURCES = \
+	state-enable/runtime/instance.c \
+	state-enable/runtime/instance.h
+if HAVE_PCAP
+state_enable_libmbox_state_la_SOURCES += state-enable/runtime/pcap.c
+endif
+state_enable_libmbox_state_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
+state_enable_libmbox_state_la_LIBADD = \
+	state-enable/libstateruntime.la libmbox/libmboxcore.la
+
 # Unit tests.
 check_PROGRAMS += tests/unit/test-state-runtime
 tests_unit_test_state_runtime_SOURCES = \
@@ -54,3 +69,46 @@ tests_unit_test_state_runtime_CPPFLAGS = \
 	-I $(top_srcdir)/tests/unit
 tests_unit_test_state_runtime_LDADD = \
 	state-enable/libstateruntime.la lib/libmboxbase.la $(CMOCKA_LIBS)
+
+if BUILD_STATEALYZR
+statelibdir = $(pkglibdir)
+statelib_DATA = state-enable/.libs/libmbox-state.a
+state-enable/.libs/libmbox-state.a: state-enable/libmbox-state.la
+pkginclude_HEADERS = state-enable/runtime/program-tables.h
+
+STATE_LIBS = $(OPENSSL_LIBS) $(DEFLATE_LIBS) $(PTHREAD_LIBS) -ldl
+pkglibexec_SCRIPTS = state-enable/mbox-state-link
+state-enable/mbox-state-link: state-enable/mbox-state-link.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) state-enable && \
+	sed -e 's|[@]bindir[@]|$(bindir)|g' -e 's|[@]clang[@]|$(CLANG)|g' \
+	    -e 's|[@]includedir[@]|$(pkgincludedir)|g' \
+	    -e 's|[@]libdir[@]|$(pkglibdir)|g' \
+	    -e 's|[@]libs[@]|$(STATE_LIBS)|g' \
+	    '$(srcdir)'/state-enable/mbox-state-link.in > $@.tmp && \
+	chmod +x $@.tmp && mv $@.tmp $@
+CLEANFILES += state-enable/mbox-state-link
+EXTRA_DIST += state-enable/mbox-state-link.in
+
+bin_PROGRAMS += state-enable/mbox-state-gen
+state_enable_mbox_state_gen_SOURCES = \
+	state-enable/gen/evidence-private.h \
+	state-enable/gen/evidence.c \
+	state-enable/gen/evidence.h \
+	state-enable/gen/json.c \
+	state-enable/gen/main.c \
+	state-enable/gen/place.c \
+	state-enable/gen/place.h \
+	state-enable/gen/plan-types.c \
+	state-enable/gen/plan.c \
+	state-enable/gen/plan.h \
+	state-enable/gen/rewrite.c \
+	state-enable/gen/rewrite.h \
+	state-enable/gen/trace.c \
+	state-enable/gen/write-tables.c \
+	state-enable/gen/write-tables.h
+state_enable_mbox_state_gen_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime \
+	$(GLIB_CFLAGS) $(JSONC_CFLAGS) $(LLVM_CFLAGS)
+state_enable_mbox_state_gen_LDADD = \
+	$(JSONC_LIBS) $(GLIB_LIBS) $(LLVM_LIBS)
+endif

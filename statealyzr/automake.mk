@@ -182,7 +182,8 @@ statealyzr_mbox_cc_SOURCES = \
 	statealyzr/cc.c
 statealyzr_mbox_cc_CPPFLAGS = \
 	$(AM_CPPFLAGS) $(GLIB_CFLAGS) \
-	-DMBOX_CLANG='"$(CLANG)"' -DMBOX_LLVM_LINK='"$(LLVM_LINK)"'
+	-DMBOX_CLANG='"$(CLANG)"' -DMBOX_LLVM_LINK='"$(LLVM_LINK)"' \
+	-DMBOX_STATE_LINK='"$(pkglibexecdir)/mbox-state-link"'
 statealyzr_mbox_cc_LDADD = $(GLIB_LIBS)
 
 # Unit tests.

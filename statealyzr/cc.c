@@ -24,7 +24,8 @@
  * name of a file.
  *
  * Whether capturing succeeds has no influence on the exit status, so that a
- * build goes as with clang. */
+ * build goes as with clang; but a program that was to be state-enabled
+ * (MBOX_CC_STATE) and cannot be, is not linked. */
 
 #include <config.h>
 
@@ -441,6 +442,75 @@ bitcode_name(const char *output)
     return name;
 }
 
+/* State-enabling. */
+
+/* Whether the program is one that MBOX_CC_STATE names. */
+static bool
+moves_state(const char *output)
+{
+    const char *value = getenv("MBOX_CC_STATE");
+    char **names = g_strsplit_set(value ? value : "", " ,", 0);
+    char *base = g_path_get_basename(output);
+    bool is = g_strv_contains((const char *const *) names, base);
+
+    g_free(base);
+    g_strfreev(names);
+    return is;
+}
+
+static bool
+contains(const GPtrArray *strings, const char *s)
+{
+    for (guint i = 0; i < strings->len; i++) {
+        if (!strcmp(g_ptr_array_index(strings, i), s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a file that is linked is in the program's bitcode. */
+static bool
+has_record(const char *file)
+{
+    char *error = NULL;
+    GPtrArray *records = (g_str_has_suffix(file, ".o") && is_regular(file)
+                          ? cc_records_read(file, &error) : NULL);
+    bool has = records && records->len;
+
+    if (records) {
+        g_ptr_array_free(records, TRUE);
+    }
+    g_free(error);
+    return has;
+}
+
+/* Links 'output' again, so that it moves its state. */
+static int
+enable_state(const struct cc_args *a, const char *output, const char *bitcode)
+{
+    GPtrArray *argv = command(program("MBOX_STATE_LINK", MBOX_STATE_LINK));
+
+    add(argv, output);
+    add(argv, bitcode);
+    for (guint i = 0; i < a->native->len; i++) {
+        const char *arg = g_ptr_array_index(a->native, i);
+
+        if (!strcmp(arg, "-o")) {
+            i++;
+        } else if (strcmp(arg, "-c") && !contains(a->sources, arg)
+                   && !has_record(arg)) {
+            add(argv, arg);
+        }
+    }
+    int status = run(argv, NULL);
+    g_ptr_array_free(argv, TRUE);
+    if (status) {               /* Not one that does not move its state. */
+        unlink(output);
+    }
+    return status;
+}
+
 static int
 compile_and_link(const struct cc_args *a, char *argv[],
                  struct scratch *scratch)
@@ -462,6 +532,8 @@ compile_and_link(const struct cc_args *a, char *argv[],
         guint n;
         if (!extract(output, bitcode, scratch, &n) || !n) {
             unlink(bitcode);
+        } else if (moves_state(output)) {
+            status = enable_state(a, output, bitcode);
         }
         g_free(bitcode);
     }
@@ -507,7 +579,8 @@ help_command(void)
          "       mbox-cc --mbox-extract FILE [-o FILE.bc]\n"
          "       mbox-cc --mbox-help | --mbox-version\n"
          "environment: MBOX_CC_DIR, MBOX_CC_CLANG, MBOX_CC_LLVM_LINK,\n"
-         "  MBOX_CC_OBJCOPY, MBOX_CC_VERBOSE; see mbox-cc(1)");
+         "  MBOX_CC_OBJCOPY, MBOX_CC_STATE, MBOX_CC_VERBOSE; see "
+         "mbox-cc(1)");
     return 0;
 }
 

@@ -90,6 +90,17 @@ put_reference(struct st *st, const struct st_objects *o, struct mbox_writer *w,
     return w->error;
 }
 
+static bool
+is_left_out(const struct st_type *t, uint32_t offset)
+{
+    for (uint32_t i = 0; i < t->n_left_out; i++) {
+        if (offset - t->left_out[i].offset < t->left_out[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The pointers of the object at 'object', of which the copy in the image is at
  * 'copy' in the writer: references are appended, the copy is cleared. */
 static int
@@ -108,12 +119,17 @@ put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
             if (p->target == ST_LINK) {
                 continue;
             }
-            int error = put_reference(st, o, w, j < live ? value : NULL,
+            bool moves = j < live && !is_left_out(t, at);
+            int error = put_reference(st, o, w, moves ? value : NULL,
                                       p->target);
             if (error) {
                 return error;
             }
         }
+    }
+    for (uint32_t i = 0; i < t->n_left_out; i++) {
+        memset(w->data + copy + t->left_out[i].offset, 0,
+               t->left_out[i].size);
     }
     return 0;
 }

@@ -74,6 +74,11 @@ struct st_member {
     enum st_merge merge;
 };
 
+/* A member that is zero in what is exported. */
+struct st_left_out {
+    uint32_t offset, size;
+};
+
 struct st_type {
     const char *name;           /* "struct flow" */
     uint32_t size;
@@ -83,6 +88,8 @@ struct st_type {
     const struct st_member *members;    /* Integers with a rule other than
                                          * ST_KEEP. */
     uint32_t n_members;
+    const struct st_left_out *left_out;     /* By the user's wish. */
+    uint32_t n_left_out;
 };
 
 /* What has an address: a variable, a constant, a function.  Its index means
@@ -99,7 +106,6 @@ enum st_role {
                                  * the same in every instance. */
     ST_PLACEMENT,               /* Set at start; where nodes are placed depends
                                  * on it. */
-    ST_STATE,                   /* Of no flow; merged as 'merge' says. */
 };
 
 struct st_variable {
@@ -107,8 +113,6 @@ struct st_variable {
     void *address;
     uint32_t size;              /* Of all elements. */
     enum st_role role;
-    enum st_merge merge;        /* ST_STATE */
-    bool is_signed;
     enum st_target target;      /* ST_STATIC: its elements are pointers to
                                  * ST_TO_TYPE or ST_TO_BYTES, or objects of a
                                  * type if 'is_object'. */

@@ -1,0 +1,650 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Statements that are remembered ("S N" is a member: struct and offset):
+ *
+ *   pair S X Y          x->X->Y = x->Y: unlinks, so X and Y are inverse
+ *   anchor S B V        V = x->B, V a variable or its element: V is where the
+ *                       list through B begins
+ *   push S B V          x->B = V: nodes are added before V
+ *   free S N            what the member leads to is freed
+ *   store V F, inc V F, dec V F     in function F
+ *   add S L T N, sub S L T N        x->L->N += 1, -= 1
+ *   bucket S N V        the member is also an index of variable V
+ *   live S A N          the member N is the index of, or bounds, array A
+ *   length S P N        memory for member P is allocated by a size that member
+ *                       N is in
+ *   compared S N W      compared for equality with W */
+
+#include "evidence-private.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "place.h"
+
+char *
+evidence_struct_name(const char *name)
+{
+    for (const char *const *p
+         = (const char *const[]) { "struct.", "union.", NULL }; *p; p++) {
+        if (g_str_has_prefix(name, *p)) {
+            name += strlen(*p);
+        }
+    }
+    char *copy = g_strdup(name);
+    char *dot = strrchr(copy, '.');
+    if (dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1)) {
+        *dot = '\0';
+    }
+    return copy;
+}
+
+static void G_GNUC_PRINTF(2, 3)
+say(struct evidence *e, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_hash_table_add(e->said, g_strdup_vprintf(format, args));
+    va_end(args);
+}
+
+bool
+evidence_has(const struct evidence *e, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *s = g_strdup_vprintf(format, args);
+    va_end(args);
+    bool has = g_hash_table_contains(e->said, s);
+    g_free(s);
+    return has;
+}
+
+static gint
+compare_strings(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+GPtrArray *
+evidence_after(const struct evidence *e, const char *format, ...)
+{
+    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    gpointer key;
+    va_list args;
+
+    va_start(args, format);
+    char *s = g_strdup_vprintf(format, args);
+    va_end(args);
+    char *prefix = g_strconcat(s, " ", NULL);
+    g_hash_table_iter_init(&iter, e->said);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        if (g_str_has_prefix(key, prefix)) {
+            g_ptr_array_add(found, g_strdup((char *) key + strlen(prefix)));
+        }
+    }
+    g_ptr_array_sort(found, compare_strings);
+    g_free(prefix);
+    g_free(s);
+    return found;
+}
+
+/* "STRUCT OFFSET" of each level of a member; none if it is no member. */
+static GPtrArray *
+members(const struct place *p)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned int i = 0; i < p->n_levels; i++) {
+        char *name = evidence_struct_name(p->levels[i].name);
+
+        g_ptr_array_add(names, g_strdup_printf(
+                            "%s %"G_GUINT64_FORMAT, name,
+                            p->levels[i].offset));
+        g_free(name);
+    }
+    return names;
+}
+
+static struct place
+place(const struct evidence *e, LLVMValueRef pointer)
+{
+    struct place p;
+
+    place_of(e->td, pointer, &p);
+    return p;
+}
+
+static const char *
+name_of(LLVMValueRef v)
+{
+    size_t n;
+
+    return LLVMGetValueName2(v, &n);
+}
+
+static GPtrArray *
+loads_of(LLVMValueRef v)
+{
+    GPtrArray *loads = g_ptr_array_new();
+
+    place_loads(v, loads);
+    return loads;
+}
+
+static struct place
+load_place(const struct evidence *e, const GPtrArray *loads, guint i)
+{
+    return place(e, LLVMGetOperand(loads->pdata[i], 0));
+}
+
+static const char *
+function_name(LLVMValueRef insn)
+{
+    return name_of(LLVMGetBasicBlockParent(LLVMGetInstructionParent(insn)));
+}
+
+/* The function that a call calls, or NULL. */
+static LLVMValueRef
+callee(LLVMValueRef call)
+{
+    LLVMValueRef f = LLVMGetCalledValue(call);
+
+    return f && LLVMIsAFunction(f) ? f : NULL;
+}
+
+static void
+add_to(GHashTable *table, gpointer key, gpointer value)
+{
+    GPtrArray *array = g_hash_table_lookup(table, key);
+
+    if (!array) {
+        array = g_ptr_array_new();
+        g_hash_table_insert(table, key, array);
+    }
+    g_ptr_array_add(array, value);
+}
+
+/* Says "WHAT MEMBER [MORE]" of each level of a member. */
+static void
+say_members(struct evidence *e, const char *what, const struct place *p,
+            const char *more)
+{
+    GPtrArray *names = members(p);
+
+    for (guint i = 0; i < names->len; i++) {
+        say(e, "%s %s%s%s", what, (char *) names->pdata[i], more ? " " : "",
+            more ? more : "");
+    }
+    g_ptr_array_unref(names);
+}
+
+/* Stores. */
+
+/* A store to x->X->Y or to x->Y: what it shows of links. */
+static void
+see_link(struct evidence *e, const struct place *to, const GPtrArray *loads)
+{
+    if (!to->n_levels || !to->base) {
+        return;
+    }
+    const char *type = to->levels[0].name;
+    uint64_t y = to->levels[0].offset;
+    GPtrArray *bases = loads_of(to->base);
+    char *name = evidence_struct_name(type);
+
+    for (guint i = 0; i < loads->len; i++) {
+        struct place from = load_place(e, loads, i);
+
+        if (from.global) {
+            say(e, "push %s %"G_GUINT64_FORMAT" %s", name, y,
+                name_of(from.global));
+        }
+        for (guint j = 0; from.n_levels && j < bases->len; j++) {
+            struct place base = load_place(e, bases, j);
+
+            if (base.n_levels && base.levels[0].name == type
+                && from.levels[0].name == type && from.levels[0].offset == y
+                && base.levels[0].offset != y) {
+                say(e, "pair %s %"G_GUINT64_FORMAT" %"G_GUINT64_FORMAT, name,
+                    base.levels[0].offset, y);
+            }
+        }
+    }
+    g_free(name);
+    g_ptr_array_free(bases, TRUE);
+}
+
+/* Whether 'value' is a load of the same place, plus or minus one. */
+static int
+step_of(const struct evidence *e, LLVMValueRef value, const struct place *to)
+{
+    LLVMValueRef v = place_strip(value);
+
+    if (!LLVMIsAInstruction(v)
+        || (LLVMGetInstructionOpcode(v) != LLVMAdd
+            && LLVMGetInstructionOpcode(v) != LLVMSub)
+        || !LLVMIsAConstantInt(LLVMGetOperand(v, 1))) {
+        return 0;
+    }
+    LLVMValueRef load = place_strip(LLVMGetOperand(v, 0));
+    if (!LLVMIsALoadInst(load)) {
+        return 0;
+    }
+    struct place from = place(e, LLVMGetOperand(load, 0));
+    if (from.global != to->global || from.n_levels != to->n_levels
+        || (from.n_levels
+            && (from.levels[0].name != to->levels[0].name
+                || from.levels[0].offset != to->levels[0].offset))) {
+        return 0;
+    }
+    long long n = LLVMConstIntGetSExtValue(LLVMGetOperand(v, 1));
+    if (LLVMGetInstructionOpcode(v) == LLVMSub) {
+        n = -n;
+    }
+    return n == 1 ? 1 : n == -1 ? -1 : 0;
+}
+
+static void
+see_count(struct evidence *e, LLVMValueRef store, const struct place *to)
+{
+    int step = step_of(e, LLVMGetOperand(store, 0), to);
+
+    if (!step) {
+        return;
+    }
+    if (to->global && !to->index) {
+        say(e, "%s %s %s", step > 0 ? "inc" : "dec", name_of(to->global),
+            function_name(store));
+    } else if (to->base && to->n_levels) {
+        GPtrArray *bases = loads_of(to->base);
+        GPtrArray *names = members(to);
+
+        for (guint i = 0; i < bases->len; i++) {
+            struct place base = load_place(e, bases, i);
+
+            for (guint j = 0; j < names->len; j++) {
+                say_members(e, step > 0 ? "add" : "sub", &base,
+                            names->pdata[j]);
+            }
+        }
+        g_ptr_array_unref(names);
+        g_ptr_array_free(bases, TRUE);
+    }
+}
+
+/* Adds to 'loads' what the arguments of a call are computed from. */
+static void
+argument_loads(LLVMValueRef call, GPtrArray *loads)
+{
+    GPtrArray *work = g_ptr_array_new();
+    unsigned int n = LLVMGetNumArgOperands(call);
+
+    for (unsigned int i = 0; i < n; i++) {
+        g_ptr_array_add(work, LLVMGetOperand(call, i));
+    }
+    for (guint i = 0; i < work->len && i < 64; i++) {
+        LLVMValueRef v = place_strip(work->pdata[i]);
+
+        if (LLVMIsALoadInst(v)) {
+            g_ptr_array_add(loads, v);
+        } else if (LLVMIsABinaryOperator(v)) {
+            g_ptr_array_add(work, LLVMGetOperand(v, 0));
+            g_ptr_array_add(work, LLVMGetOperand(v, 1));
+        }
+    }
+    g_ptr_array_free(work, TRUE);
+}
+
+static bool
+is_integer(LLVMValueRef v)
+{
+    return LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMIntegerTypeKind;
+}
+
+/* x->P = allocate(... x->N ...) */
+static void
+see_length(struct evidence *e, LLVMValueRef value, const struct place *to)
+{
+    LLVMValueRef call = place_strip(value);
+    GPtrArray *loads = g_ptr_array_new();
+
+    if (LLVMIsACallInst(call) && to->n_levels) {
+        argument_loads(call, loads);
+    }
+    for (guint i = 0; i < loads->len; i++) {
+        struct place from = load_place(e, loads, i);
+
+        if (is_integer(loads->pdata[i]) && from.n_levels == to->n_levels
+            && from.levels[0].name == to->levels[0].name) {
+            unsigned int last = from.n_levels - 1;
+            char *more = g_strdup_printf("%"G_GUINT64_FORMAT,
+                                         from.levels[last].offset);
+
+            struct place inner = *to;
+            inner.levels[0] = to->levels[last];
+            inner.n_levels = 1;
+            say_members(e, "length", &inner, more);
+            g_free(more);
+        }
+    }
+    g_ptr_array_free(loads, TRUE);
+}
+
+static void
+add_stored(struct evidence *e, const char *member, LLVMValueRef value)
+{
+    GPtrArray *values = g_hash_table_lookup(e->stores, member);
+
+    if (!values) {
+        values = g_ptr_array_new();
+        g_hash_table_insert(e->stores, g_strdup(member), values);
+    }
+    g_ptr_array_add(values, value);
+}
+
+static void
+see_store(struct evidence *e, LLVMValueRef store)
+{
+    LLVMValueRef value = LLVMGetOperand(store, 0);
+    struct place to = place(e, LLVMGetOperand(store, 1));
+    GPtrArray *names = members(&to);
+
+    for (guint i = 0; i < names->len; i++) {
+        add_stored(e, names->pdata[i], value);
+    }
+    g_ptr_array_unref(names);
+    see_count(e, store, &to);
+    if (to.global) {
+        say(e, "store %s %s", name_of(to.global), function_name(store));
+    }
+    if (LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMPointerTypeKind) {
+        return;
+    }
+
+    GPtrArray *loads = loads_of(value);
+    if (to.global) {
+        for (guint i = 0; i < loads->len; i++) {
+            struct place from = load_place(e, loads, i);
+
+            if (from.n_levels) {
+                from.n_levels = 1;
+                say_members(e, "anchor", &from, name_of(to.global));
+            }
+        }
+    } else {
+        see_link(e, &to, loads);
+        see_length(e, value, &to);
+    }
+    g_ptr_array_free(loads, TRUE);
+}
+
+/* Indexes. */
+
+static void
+say_live(struct evidence *e, const struct place *p, const GPtrArray *loads)
+{
+    for (guint i = 0; i < loads->len; i++) {
+        struct place from = load_place(e, loads, i);
+
+        for (unsigned int a = 0; a < p->n_levels; a++) {
+            for (unsigned int b = 0; b < from.n_levels; b++) {
+                if (p->levels[a].indexed
+                    && p->levels[a].name == from.levels[b].name) {
+                    char *name = evidence_struct_name(p->levels[a].name);
+
+                    say(e, "live %s %"G_GUINT64_FORMAT" %"G_GUINT64_FORMAT,
+                        name, p->levels[a].array, from.levels[b].offset);
+                    g_free(name);
+                }
+            }
+        }
+    }
+}
+
+/* What the index is compared with, as in "i < x->n". */
+static void
+see_bounds(struct evidence *e, const struct place *p, LLVMValueRef index)
+{
+    for (LLVMUseRef use = LLVMGetFirstUse(index); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (LLVMIsAICmpInst(user)) {
+            bool first = LLVMGetOperand(user, 0) == index;
+            GPtrArray *loads = loads_of(LLVMGetOperand(user, first));
+
+            say_live(e, p, loads);
+            g_ptr_array_free(loads, TRUE);
+        }
+    }
+}
+
+static void
+see_index(struct evidence *e, LLVMValueRef gep)
+{
+    struct place p = place(e, gep);
+
+    if (!p.index) {
+        return;
+    }
+    LLVMValueRef index = place_strip(p.index);
+    if (p.global) {
+        add_to(e->indexes, (gpointer) p.global, index);
+    } else if (p.n_levels) {
+        GPtrArray *loads = loads_of(index);
+
+        say_live(e, &p, loads);
+        see_bounds(e, &p, index);
+        g_ptr_array_free(loads, TRUE);
+    }
+}
+
+/* x->N = i, where i is also the index of a variable. */
+static void
+see_buckets(struct evidence *e)
+{
+    GHashTableIter iter;
+    gpointer global, values_;
+
+    g_hash_table_iter_init(&iter, e->indexes);
+    while (g_hash_table_iter_next(&iter, &global, &values_)) {
+        GPtrArray *values = values_;
+
+        for (guint i = 0; i < values->len; i++) {
+            for (LLVMUseRef use = LLVMGetFirstUse(values->pdata[i]); use;
+                 use = LLVMGetNextUse(use)) {
+                LLVMValueRef user = LLVMGetUser(use);
+
+                if (LLVMIsAStoreInst(user)
+                    && LLVMGetOperand(user, 0) == values->pdata[i]) {
+                    struct place to = place(e, LLVMGetOperand(user, 1));
+
+                    to.n_levels = to.n_levels ? 1 : 0;
+                    say_members(e, "bucket", &to, name_of(global));
+                }
+            }
+        }
+    }
+}
+
+static void
+see_comparison(struct evidence *e, LLVMValueRef compare)
+{
+    for (int i = 0; i < 2; i++) {
+        GPtrArray *a = loads_of(LLVMGetOperand(compare, i));
+        GPtrArray *b = loads_of(LLVMGetOperand(compare, !i));
+
+        for (guint j = 0; j < a->len; j++) {
+            struct place to = load_place(e, a, j);
+
+            for (guint k = 0; k < b->len; k++) {
+                struct place other = load_place(e, b, k);
+                GPtrArray *names = members(&other);
+
+                if (names->len) {
+                    say_members(e, "compared", &to,
+                                names->pdata[names->len - 1]);
+                }
+                g_ptr_array_unref(names);
+            }
+        }
+        g_ptr_array_free(a, TRUE);
+        g_ptr_array_free(b, TRUE);
+    }
+}
+
+/* Frees. */
+
+/* Follows what is freed back to members and parameters.  Returns whether a
+ * parameter is new. */
+static bool
+see_free(struct evidence *e, LLVMValueRef value)
+{
+    GPtrArray *work = g_ptr_array_new();
+    bool changed = false;
+
+    g_ptr_array_add(work, value);
+    for (guint i = 0; i < work->len && i < 32; i++) {
+        LLVMValueRef v = place_strip(work->pdata[i]);
+
+        if (LLVMIsAArgument(v)) {
+            LLVMValueRef f = LLVMGetParamParent(v);
+
+            for (unsigned int j = 0; j < LLVMCountParams(f); j++) {
+                if (LLVMGetParam(f, j) == v) {
+                    changed |= g_hash_table_add(
+                        e->frees, g_strdup_printf("%s %u", name_of(f), j));
+                }
+            }
+        } else if (LLVMIsALoadInst(v)) {
+            struct place from = place(e, LLVMGetOperand(v, 0));
+
+            say_members(e, "free", &from, NULL);
+        } else if (LLVMIsAGetElementPtrInst(v)) {
+            g_ptr_array_add(work, LLVMGetOperand(v, 0));
+        } else if (LLVMIsAPHINode(v)) {
+            for (unsigned int j = 0; j < LLVMCountIncoming(v); j++) {
+                g_ptr_array_add(work, LLVMGetIncomingValue(v, j));
+            }
+        }
+    }
+    g_ptr_array_free(work, TRUE);
+    return changed;
+}
+
+static bool
+see_frees(struct evidence *e, GPtrArray *calls)
+{
+    bool changed = false;
+
+    for (guint i = 0; i < calls->len; i++) {
+        LLVMValueRef call = calls->pdata[i], f = callee(call);
+        unsigned int n = f ? LLVMGetNumArgOperands(call) : 0;
+
+        for (unsigned int j = 0; j < n; j++) {
+            char *key = g_strdup_printf("%s %u", name_of(f), j);
+
+            if (g_hash_table_contains(e->frees, key)) {
+                changed |= see_free(e, LLVMGetOperand(call, j));
+            }
+            g_free(key);
+        }
+    }
+    return changed;
+}
+
+/* All. */
+
+static void
+see_instruction(struct evidence *e, LLVMValueRef insn, GPtrArray *calls)
+{
+    switch ((int) LLVMGetInstructionOpcode(insn)) {
+    case LLVMStore:
+        see_store(e, insn);
+        break;
+    case LLVMGetElementPtr:
+        see_index(e, insn);
+        break;
+    case LLVMICmp:
+        see_comparison(e, insn);
+        break;
+    case LLVMCall:
+        g_ptr_array_add(calls, insn);
+        if (callee(insn)) {
+            add_to(e->callers, callee(insn), insn);
+        }
+        break;
+    }
+}
+
+static void
+free_array(gpointer array)
+{
+    g_ptr_array_free(array, TRUE);
+}
+
+struct evidence *
+evidence_collect(LLVMModuleRef module)
+{
+    struct evidence *e = g_new0(struct evidence, 1);
+    GPtrArray *calls = g_ptr_array_new();
+
+    e->module = module;
+    e->td = LLVMCreateTargetData(LLVMGetDataLayoutStr(module));
+    e->said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    e->stores = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                      free_array);
+    e->frees = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    e->callers = g_hash_table_new_full(NULL, NULL, NULL, free_array);
+    e->indexes = g_hash_table_new_full(NULL, NULL, NULL, free_array);
+    g_hash_table_add(e->frees, g_strdup("free 0"));
+    g_hash_table_add(e->frees, g_strdup("realloc 0"));
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
+         f = LLVMGetNextFunction(f)) {
+        for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+             b = LLVMGetNextBasicBlock(b)) {
+            for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
+                 i = LLVMGetNextInstruction(i)) {
+                see_instruction(e, i, calls);
+            }
+        }
+    }
+    see_buckets(e);
+    while (see_frees(e, calls)) {
+        continue;
+    }
+    g_ptr_array_free(calls, TRUE);
+    return e;
+}
+
+void
+evidence_destroy(struct evidence *e)
+{
+    if (e) {
+        LLVMDisposeTargetData(e->td);
+        g_hash_table_destroy(e->said);
+        g_hash_table_destroy(e->stores);
+        g_hash_table_destroy(e->frees);
+        g_hash_table_destroy(e->callers);
+        g_hash_table_destroy(e->indexes);
+        g_free(e);
+    }
+}

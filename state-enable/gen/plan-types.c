@@ -1,0 +1,358 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The pointers in types. */
+
+#include <string.h>
+#include "plan.h"
+
+#define LEVELS_MAX 6
+
+/* Where one is in a type: the structs around, and the array that one is in. */
+struct at {
+    struct {
+        const char *tag;        /* "flow" */
+        uint64_t base;          /* Of the struct in the type. */
+    } levels[LEVELS_MAX];
+    unsigned int n_levels;
+    uint64_t offset, count, stride;
+    uint32_t live, live_size;
+    const char *name;
+};
+
+uint32_t
+plan_structure_of(const struct plan *plan, int type)
+{
+    type = plan_canonical(plan, type);
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *s = plan->structures->pdata[i];
+
+        if (type >= 0 && s->type_json == type) {
+            return i;
+        }
+    }
+    return ST_NONE;
+}
+
+static const char *
+tag_of(const char *name)
+{
+    const char *space = strchr(name, ' ');
+
+    return space ? space + 1 : name;
+}
+
+static uint64_t
+mix(uint64_t hash, const void *data, size_t n)
+{
+    const uint8_t *p = data;
+
+    for (size_t i = 0; i < n; i++) {
+        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+/* Names, places and types of members, as deep as structs are nested. */
+static uint64_t
+layout_of(const struct plan *plan, int type, uint64_t hash, int depth)
+{
+    struct json_object *t = plan_json_type(plan, type);
+
+    if (!t || depth > 16) {
+        return hash;
+    }
+    const char *kind = json_text(t, "kind");
+    int64_t size = json_number(t, "size");
+    hash = mix(hash, kind, strlen(kind) + 1);
+    hash = mix(hash, &size, sizeof size);
+    if (!strcmp(kind, "array")) {
+        return layout_of(plan, json_number(t, "target"), hash, depth + 1);
+    }
+
+    struct json_object *members = json_list(t, "members");
+    size_t n = members ? json_object_array_length(members) : 0;
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        const char *name = json_text(m, "name");
+        int64_t place[2] = { json_number(m, "bit_offset"),
+                             json_number(m, "bit_size") };
+
+        hash = mix(hash, name, strlen(name) + 1);
+        hash = mix(hash, place, sizeof place);
+        hash = layout_of(plan, json_number(m, "type"), hash, depth + 1);
+    }
+    return hash;
+}
+
+uint32_t
+plan_type_get(struct plan *plan, int json)
+{
+    json = plan_canonical(plan, json);
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        const struct plan_type *t = plan->plan_types->pdata[i];
+
+        if (t->json == json) {
+            return i;
+        }
+    }
+
+    struct json_object *o = plan_json_type(plan, json);
+    struct plan_type *t = g_new0(struct plan_type, 1);
+    const char *name = json_text(o, "name");
+    t->json = json;
+    t->name = (*name ? g_strdup(name)
+               : g_strdup_printf("%s type %d", json_text(o, "kind"), json));
+    t->size = json_number(o, "size");
+    t->layout = layout_of(plan, json, UINT64_C(0xcbf29ce484222325), 0);
+    t->pointers = g_array_new(FALSE, FALSE, sizeof(struct plan_pointer));
+    t->left_out = g_array_new(FALSE, FALSE, sizeof(struct plan_range));
+    g_ptr_array_add(plan->plan_types, t);
+    return plan->plan_types->len - 1;
+}
+
+static bool
+is_link(const struct plan *plan, uint32_t structure, uint64_t offset)
+{
+    const struct plan_structure *s = plan->structures->pdata[structure];
+
+    for (guint i = 0; i < s->lists->len; i++) {
+        const struct plan_list *l = &g_array_index(s->lists, struct plan_list,
+                                                   i);
+        if (l->next == offset || l->prev == offset) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether evidence of a kind names the member at any level. */
+static bool
+level_has(const struct plan *plan, const struct at *at, const char *kind)
+{
+    for (unsigned int i = 0; i < at->n_levels; i++) {
+        if (evidence_has(plan->evidence, "%s %s %"G_GUINT64_FORMAT, kind,
+                         at->levels[i].tag,
+                         at->offset - at->levels[i].base)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Size of the integer at 'offset' of the innermost struct of that tag; 0 if
+ * there is none. */
+static uint64_t
+integer_at(const struct plan *plan, int type, uint64_t offset)
+{
+    struct json_object *t = plan_json_type(plan, type);
+    struct json_object *members = t ? json_list(t, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        struct json_object *mt = plan_json_type(plan, json_number(m, "type"));
+        uint64_t start = json_number(m, "bit_offset") / 8;
+        uint64_t size = mt ? json_number(mt, "size") : 0;
+
+        if (!mt || json_true(m, "bit_field") || offset < start
+            || offset >= start + size) {
+            continue;
+        }
+        if (!strcmp(json_text(mt, "kind"), "int")) {
+            return offset == start ? size : 0;
+        }
+        return integer_at(plan, json_number(m, "type"), offset - start);
+    }
+    return 0;
+}
+
+static void
+set_target(struct plan *plan, const struct plan_type *type,
+           struct plan_pointer *p, int target)
+{
+    struct json_object *t = plan_json_type(plan, target);
+    const char *kind = t ? json_text(t, "kind") : "void";
+    uint32_t structure = plan_structure_of(plan, target);
+
+    p->target = ST_TO_OPAQUE;
+    if (structure != ST_NONE) {
+        const struct plan_structure *s = plan->structures->pdata[structure];
+        bool self = s->type_json == type->json;
+
+        p->target = (self ? (is_link(plan, structure, p->offset) ? ST_LINK
+                             : ST_TO_OPAQUE) : ST_TO_NODE);
+        p->structure = structure;
+    } else if (!strcmp(kind, "function")) {
+        p->target = ST_TO_FUNCTION;
+    } else if (!strcmp(kind, "int") || !strcmp(kind, "float")) {
+        p->target = ST_TO_BYTES;
+    } else if ((!strcmp(kind, "struct") || !strcmp(kind, "pointer"))
+               && json_number(t, "size") > 0) {
+        p->target = ST_TO_TYPE;
+        p->type = plan_type_get(plan, target);
+    }
+}
+
+static void
+add_pointer(struct plan *plan, struct plan_type *type, const struct at *at,
+            int target, bool in_union)
+{
+    struct plan_pointer p = {
+        .name = g_strdup(at->name), .offset = at->offset, .count = at->count,
+        .stride = at->stride, .live = at->live, .live_size = at->live_size,
+        .length = ST_NONE,
+    };
+
+    if (in_union) {
+        p.target = ST_TO_OPAQUE;
+    } else {
+        set_target(plan, type, &p, target);
+    }
+    p.owned = level_has(plan, at, "free");
+    if (at->count == 1 && at->n_levels) {
+        unsigned int last = at->n_levels - 1;
+        uint64_t base = at->levels[last].base;
+        GPtrArray *lengths = evidence_after(
+            plan->evidence, "length %s %"G_GUINT64_FORMAT,
+            at->levels[last].tag, at->offset - base);
+
+        if (lengths->len == 1) {
+            uint64_t offset = base + g_ascii_strtoull(lengths->pdata[0],
+                                                      NULL, 10);
+            uint64_t size = integer_at(plan, type->json, offset);
+
+            if (size) {
+                p.length = offset;
+                p.length_size = size;
+            }
+        }
+        g_ptr_array_unref(lengths);
+    }
+    g_array_append_val(type->pointers, p);
+}
+
+/* How many elements of an array member are in use, if one integer beside it
+ * always says. */
+static void
+set_live(const struct plan *plan, const struct plan_type *type, struct at *at)
+{
+    if (!at->n_levels) {
+        return;
+    }
+    unsigned int last = at->n_levels - 1;
+    uint64_t base = at->levels[last].base;
+    GPtrArray *found = evidence_after(plan->evidence,
+                                      "live %s %"G_GUINT64_FORMAT,
+                                      at->levels[last].tag,
+                                      at->offset - base);
+    unsigned int n = 0;
+
+    for (guint i = 0; i < found->len; i++) {
+        uint64_t offset = base + g_ascii_strtoull(found->pdata[i], NULL, 10);
+        uint64_t size = integer_at(plan, type->json, offset);
+
+        if (size && (offset < at->offset
+                     || offset >= at->offset + at->count * at->stride)) {
+            at->live = offset;
+            at->live_size = size;
+            n++;
+        }
+    }
+    if (n != 1) {
+        at->live = ST_NONE;
+    }
+    g_ptr_array_unref(found);
+}
+
+static void
+walk(struct plan *plan, struct plan_type *type, int json, struct at at,
+     bool in_union, int depth)
+{
+    struct json_object *t = plan_json_type(plan, json);
+
+    if (!t || depth > 16) {
+        return;
+    }
+    const char *kind = json_text(t, "kind");
+    if (!strcmp(kind, "pointer")) {
+        add_pointer(plan, type, &at, json_number(t, "target"), in_union);
+    } else if (!strcmp(kind, "array")) {
+        struct json_object *element
+            = plan_json_type(plan, json_number(t, "target"));
+        int64_t n = json_number(t, "elements");
+
+        if (n > 1 && at.count == 1 && element) {
+            at.count = n;
+            at.stride = json_number(element, "size");
+            set_live(plan, type, &at);
+        } else if (n > 1) {
+            in_union = true;    /* An array of arrays: not understood. */
+        }
+        walk(plan, type, json_number(t, "target"), at, in_union, depth + 1);
+    } else if (!strcmp(kind, "struct") || !strcmp(kind, "union")) {
+        struct json_object *members = json_list(t, "members");
+        size_t n = json_object_array_length(members);
+
+        if (at.n_levels < LEVELS_MAX) {
+            at.levels[at.n_levels].tag = tag_of(json_text(t, "name"));
+            at.levels[at.n_levels++].base = at.offset;
+        }
+        for (size_t i = 0; i < n; i++) {
+            struct json_object *m = json_object_array_get_idx(members, i);
+            struct at inner = at;
+            char *name = g_strconcat(at.name, *at.name ? "." : "",
+                                     json_text(m, "name"), NULL);
+
+            inner.name = name;
+            inner.offset += json_number(m, "bit_offset") / 8;
+            walk(plan, type, json_number(m, "type"), inner,
+                 in_union || !strcmp(kind, "union"), depth + 1);
+            g_free(name);
+        }
+    }
+}
+
+static void
+leave_out(struct plan *plan, struct plan_type *type)
+{
+    for (char *const *p = plan->leave_out; *p; p++) {
+        size_t n = strlen(type->name);
+        struct plan_range range;
+
+        if (strncmp(*p, type->name, n) || (*p)[n] != '.') {
+            continue;
+        }
+        int member = plan_member(plan, type->json, *p + n + 1, &range.offset);
+        if (member >= 0) {
+            range.size = json_number(plan_json_type(plan, member), "size");
+            g_array_append_val(type->left_out, range);
+            plan_say(plan, "left out: %s", *p);
+        }
+    }
+}
+
+void
+plan_types_complete(struct plan *plan)
+{
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        struct plan_type *t = plan->plan_types->pdata[i];
+        struct at at = { .count = 1, .live = ST_NONE, .name = "" };
+
+        walk(plan, t, t->json, at, false, 0);
+        leave_out(plan, t);
+    }
+}

@@ -1,0 +1,666 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Refuses a structure, with a reason. */
+static bool
+refuse(struct plan *plan, const struct plan_structure *s, const char *why)
+{
+    plan_say(plan, "not moved: %s: %s", s->name, why);
+    return false;
+}
+
+/* Offsets of the members that point to the structure itself. */
+static GArray *
+self_pointers(const struct plan *plan, int type)
+{
+    GArray *offsets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    struct json_object *members = json_list(plan_json_type(plan, type),
+                                            "members");
+    size_t n = json_object_array_length(members);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        struct json_object *t = plan_json_type(plan, json_number(m, "type"));
+
+        if (t && !strcmp(json_text(t, "kind"), "pointer")
+            && plan_canonical(plan, json_number(t, "target"))
+               == plan_canonical(plan, type)) {
+            uint32_t offset = json_number(m, "bit_offset") / 8;
+
+            g_array_append_val(offsets, offset);
+        }
+    }
+    return offsets;
+}
+
+/* Whether a variable is a pointer to the type, or an array of such. */
+static bool
+is_anchor(const struct plan *plan, const char *symbol, int type)
+{
+    struct json_object *v = plan_variable_json(plan, symbol);
+    struct json_object *t = v ? plan_json_type(plan, json_number(v, "type"))
+                            : NULL;
+
+    return (t && !strcmp(json_text(t, "kind"), "pointer")
+            && plan_canonical(plan, json_number(t, "target"))
+               == plan_canonical(plan, type));
+}
+
+/* The variables from which lists through the member at 'next' begin. */
+static GPtrArray *
+anchors(const struct plan *plan, const struct plan_structure *s, uint32_t next)
+{
+    GPtrArray *names = evidence_after(plan->evidence, "anchor %s %u", s->tag,
+                                      next);
+
+    for (guint i = names->len; i-- > 0;) {
+        if (!is_anchor(plan, names->pdata[i], s->type_json)) {
+            g_ptr_array_remove_index(names, i);
+        }
+    }
+    return names;
+}
+
+static uint32_t
+inverse(const struct plan *plan, const struct plan_structure *s,
+        const GArray *offsets, uint32_t offset)
+{
+    for (guint i = 0; i < offsets->len; i++) {
+        uint32_t other = g_array_index(offsets, uint32_t, i);
+
+        if (evidence_has(plan->evidence, "pair %s %u %u", s->tag, offset,
+                         other)
+            || evidence_has(plan->evidence, "pair %s %u %u", s->tag, other,
+                            offset)) {
+            return other;
+        }
+    }
+    return ST_NONE;
+}
+
+static const char *
+own_name(const struct plan *plan, const char *symbol)
+{
+    return json_text(plan_variable_json(plan, symbol), "symbol");
+}
+
+static uint64_t
+n_elements(const struct plan *plan, const char *symbol)
+{
+    return json_number(plan_variable_json(plan, symbol), "elements");
+}
+
+/* Makes a list of the anchors at both its ends. */
+static bool
+add_list(struct plan *plan, struct plan_structure *s, uint32_t next,
+         uint32_t prev)
+{
+    GPtrArray *at_next = anchors(plan, s, next);
+    GPtrArray *at_prev = (prev == ST_NONE ? g_ptr_array_new()
+                          : anchors(plan, s, prev));
+    struct plan_list l = { .next = next, .prev = prev };
+    bool ok = at_next->len <= 1 && at_prev->len <= 1
+              && at_next->len + at_prev->len;
+
+    /* The end that the program adds to comes first. */
+    if (ok && at_prev->len
+        && (!at_next->len
+            || evidence_has(plan->evidence, "push %s %u %s", s->tag, prev,
+                            (char *) at_prev->pdata[0]))) {
+        GPtrArray *t = at_next;
+
+        at_next = at_prev;
+        at_prev = t;
+        l.next = prev;
+        l.prev = next;
+    }
+    if (ok) {
+        l.first = own_name(plan, at_next->pdata[0]);
+        l.last = at_prev->len ? own_name(plan, at_prev->pdata[0]) : NULL;
+        l.n_buckets = n_elements(plan, l.first);
+        ok = !l.last || (l.n_buckets == 1 && n_elements(plan, l.last) == 1);
+    }
+    if (ok) {
+        /* The list that finds entries comes first of all. */
+        if (l.n_buckets > 1) {
+            g_array_prepend_val(s->lists, l);
+        } else {
+            g_array_append_val(s->lists, l);
+        }
+    }
+    g_ptr_array_unref(at_next);
+    g_ptr_array_unref(at_prev);
+    return ok;
+}
+
+static bool
+plan_lists(struct plan *plan, struct plan_structure *s)
+{
+    GArray *offsets = self_pointers(plan, s->type_json);
+    bool ok = offsets->len > 0;
+
+    for (guint i = 0; ok && i < offsets->len; i++) {
+        uint32_t offset = g_array_index(offsets, uint32_t, i);
+        uint32_t other = inverse(plan, s, offsets, offset);
+
+        if (other == ST_NONE || offset < other) {
+            ok = add_list(plan, s, offset, other);
+        }
+    }
+    g_array_free(offsets, TRUE);
+    if (!ok || !s->lists->len || s->lists->len > 8) {
+        return refuse(plan, s, "where its links begin is not understood");
+    }
+    return true;
+}
+
+static bool
+plan_placement(struct plan *plan, struct plan_structure *s)
+{
+    const struct plan_list *l = &g_array_index(s->lists, struct plan_list, 0);
+    GPtrArray *names = evidence_placement(plan->evidence, l->first);
+    bool ok = true;
+
+    for (guint i = 0; ok && l->n_buckets > 1 && i < names->len; i++) {
+        struct json_object *v = plan_variable_json(plan, names->pdata[i]);
+
+        if (!strcmp(names->pdata[i], l->first)) {
+            continue;
+        }
+        if (!v || json_true(v, "updateable")) {
+            ok = refuse(plan, s, "where an entry is kept depends on variables "
+                                 "that change");
+        } else {
+            g_ptr_array_add(s->placement, (gpointer) json_text(v, "symbol"));
+        }
+    }
+    g_ptr_array_unref(names);
+    return ok;
+}
+
+static void
+plan_counts(struct plan *plan, struct plan_structure *s)
+{
+    size_t n = json_object_array_length(plan->variables);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *v = json_object_array_get_idx(plan->variables, i);
+        const char *symbol = json_text(v, "symbol");
+        bool up = false, down = false;
+
+        if (!*symbol || json_number(v, "elements") != 1
+            || json_number(v, "size") > 8) {
+            continue;
+        }
+        GPtrArray *inc = evidence_after(plan->evidence, "inc %s", symbol);
+        GPtrArray *dec = evidence_after(plan->evidence, "dec %s", symbol);
+        const char *first = g_array_index(s->lists, struct plan_list, 0).first;
+        for (guint j = 0; j < inc->len; j++) {
+            up |= evidence_has(plan->evidence, "store %s %s", first,
+                               (char *) inc->pdata[j]);
+        }
+        for (guint j = 0; j < dec->len; j++) {
+            down |= evidence_has(plan->evidence, "store %s %s", first,
+                                 (char *) dec->pdata[j]);
+        }
+        g_ptr_array_unref(inc);
+        g_ptr_array_unref(dec);
+        if (up && down) {
+            struct plan_count c = { symbol, json_number(v, "size") };
+
+            g_array_append_val(s->counts, c);
+        }
+    }
+}
+
+/* Calls for each integer member: offset and size. */
+static void
+plan_bucket(struct plan *plan, struct plan_structure *s)
+{
+    const struct plan_list *l = &g_array_index(s->lists, struct plan_list, 0);
+    struct json_object *members = json_list(plan_json_type(plan, s->type_json),
+                                            "members");
+    size_t n = json_object_array_length(members);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        uint32_t offset = json_number(m, "bit_offset") / 8;
+
+        if (evidence_has(plan->evidence, "bucket %s %u %s", s->tag, offset,
+                         l->first)) {
+            s->bucket_offset = offset;
+            s->bucket_size = json_number(plan_json_type(
+                plan, json_number(m, "type")), "size");
+        }
+    }
+}
+
+/* Keys. */
+
+static uint32_t
+find_version(const struct plan *plan, int type, uint32_t *size)
+{
+    struct json_object *members = json_list(plan_json_type(plan, type),
+                                            "members");
+    size_t n = json_object_array_length(members);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        struct json_object *t = plan_json_type(plan, json_number(m, "type"));
+        const char *name = json_text(m, "name");
+
+        if (t && !strcmp(json_text(t, "kind"), "int")
+            && (strstr(name, "ver") || strstr(name, "family")
+                || g_str_has_suffix(name, "af"))
+            && !json_true(m, "bit_field")) {
+            *size = json_number(t, "size");
+            return json_number(m, "bit_offset") / 8;
+        }
+    }
+    return ST_NONE;
+}
+
+/* Sets the place of a key's member; 'tag' is that of its struct. */
+static bool
+place_key(const struct plan *plan, const struct plan_structure *s,
+          struct json_object *json, struct st_key *key, int *type,
+          const char **tag)
+{
+    const char *path = json_text(json, "path");
+    char **halves = g_strsplit(path, "->", 2);
+    uint64_t offset;
+    int member = plan_member(plan, s->type_json, halves[0], &offset);
+
+    key->via = ST_NONE;
+    *type = s->type_json;
+    *tag = s->tag;
+    if (halves[1] && member >= 0) {
+        key->via = offset;
+        *type = json_number(plan_json_type(plan, member), "target");
+        const char *name = json_text(plan_json_type(plan, *type), "name");
+        *tag = strchr(name, ' ') ? strchr(name, ' ') + 1 : name;
+        member = plan_member(plan, *type, halves[1], &offset);
+    }
+    g_strfreev(halves);
+    if (member < 0) {
+        return false;
+    }
+    key->offset = offset;
+    key->size = json_number(plan_json_type(plan, member), "size");
+    return true;
+}
+
+static bool
+plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
+         int *n_addresses, int *n_ports)
+{
+    const char *field = json_text(json, "field");
+    struct st_key key = { .version = ST_NONE };
+    const char *tag;
+    int type;
+
+    if (!place_key(plan, s, json, &key, &type, &tag)) {
+        return refuse(plan, s, "a member of its key is not found");
+    }
+    if (g_str_has_prefix(field, "ip_src") || g_str_has_prefix(field,
+                                                              "ip_dst")) {
+        key.part = (*n_addresses)++ ? ST_ADDRESS_B : ST_ADDRESS_A;
+        if (key.size == 16) {
+            key.version = find_version(plan, type, &key.version_size);
+        } else if (key.size != 4) {
+            return refuse(plan, s, "an address has neither 4 nor 16 bytes");
+        }
+        key.host_order = (key.size == 4
+                          && evidence_host_order(plan->evidence, tag,
+                                                 key.offset) == 1);
+    } else if (g_str_has_prefix(field, "port_")) {
+        int order = evidence_host_order(plan->evidence, tag, key.offset);
+
+        if (order < 0 || (key.size != 2 && key.size != 4)) {
+            return refuse(plan, s, "the byte order of a port is not known");
+        }
+        key.part = (*n_ports)++ ? ST_PORT_B : ST_PORT_A;
+        key.host_order = order;
+        if (key.via == ST_NONE && key.part == ST_PORT_A) {
+            GPtrArray *with = evidence_after(plan->evidence, "compared %s %u",
+                                             tag, key.offset);
+
+            s->both_ways = with->len > 1;
+            g_ptr_array_unref(with);
+        }
+    } else if (!strcmp(field, "ip_proto")) {
+        key.part = ST_PROTO;
+    } else {
+        plan_say(plan, "note: %s: %s is not part of a flow space", s->name,
+                 field);
+        return true;
+    }
+    g_array_append_val(s->keys, key);
+    return true;
+}
+
+static bool
+plan_keys(struct plan *plan, struct plan_structure *s)
+{
+    struct json_object *keys = json_list(s->json, "keys");
+    size_t n = json_object_array_length(keys);
+    int n_addresses = 0, n_ports = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!plan_key(plan, s, json_object_array_get_idx(keys, i),
+                      &n_addresses, &n_ports)) {
+            return false;
+        }
+    }
+    if (s->per_flow ? n_addresses != 2 || n_ports != 2
+                    : n_addresses != 1 || n_ports != 0) {
+        return refuse(plan, s, s->per_flow
+                      ? "its key is not two addresses and two ports"
+                      : "its key is not one address");
+    }
+    return true;
+}
+
+static struct plan_structure *
+structure_new(const struct plan *plan, struct json_object *json)
+{
+    struct plan_structure *s = g_new0(struct plan_structure, 1);
+    const char *name = json_text(json, "name");
+
+    s->json = json;
+    s->name = name;
+    s->tag = g_strdup(strchr(name, ' ') ? strchr(name, ' ') + 1 : name);
+    s->type_json = plan_canonical(plan, json_number(json, "type"));
+    s->per_flow = !strcmp(json_text(json, "class"), "per-flow");
+    s->lists = g_array_new(FALSE, FALSE, sizeof(struct plan_list));
+    s->keys = g_array_new(FALSE, FALSE, sizeof(struct st_key));
+    s->references = g_array_new(FALSE, FALSE, sizeof(struct plan_reference));
+    s->counts = g_array_new(FALSE, FALSE, sizeof(struct plan_count));
+    s->bucket_offset = s->count_offset = ST_NONE;
+    s->placement = g_ptr_array_new();
+    return s;
+}
+
+static void
+structure_free(struct plan_structure *s)
+{
+    g_free(s->tag);
+    g_array_free(s->lists, TRUE);
+    g_array_free(s->keys, TRUE);
+    g_array_free(s->references, TRUE);
+    g_array_free(s->counts, TRUE);
+    g_ptr_array_unref(s->placement);
+    g_free(s);
+}
+
+/* Why a structure's members cannot be moved as bytes, or NULL. */
+static const char *
+unmovable(const struct plan *plan, struct json_object *structure)
+{
+    int64_t id = json_number(structure, "id");
+    size_t n = json_object_array_length(plan->variables);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *v = json_object_array_get_idx(plan->variables, i);
+
+        if (json_number(v, "structure") == id && json_text(v, "unmovable")) {
+            return json_text(v, "unmovable");
+        }
+    }
+    return NULL;
+}
+
+static void
+plan_class(struct plan *plan, struct json_object *structures,
+           const char *wanted)
+{
+    size_t n = json_object_array_length(structures);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *json = json_object_array_get_idx(structures, i);
+
+        if (json_number(json, "type") < 0
+            || strcmp(json_text(json, "class"), wanted)) {
+            continue;
+        }
+        struct plan_structure *s = structure_new(plan, json);
+        const char *why = unmovable(plan, json);
+        if (why) {
+            plan_say(plan, "not moved: %s: has a %s", s->name, why);
+        }
+        if (!why && plan_keys(plan, s) && plan_lists(plan, s)
+            && plan_placement(plan, s)) {
+            plan_counts(plan, s);
+            plan_bucket(plan, s);
+            g_ptr_array_add(plan->structures, s);
+        } else {
+            structure_free(s);
+        }
+    }
+}
+
+/* References among nodes. */
+
+static void
+plan_reference(struct plan *plan, struct plan_structure *s,
+               const struct plan_pointer *p)
+{
+    struct plan_structure *to = plan->structures->pdata[p->structure];
+    struct json_object *members = json_list(plan_json_type(plan,
+                                                           to->type_json),
+                                            "members");
+    size_t n = json_object_array_length(members);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        uint32_t offset = json_number(m, "bit_offset") / 8;
+        struct plan_reference r = {
+            p->offset, p->structure, offset,
+            json_number(plan_json_type(plan, json_number(m, "type")), "size"),
+        };
+
+        if (evidence_has(plan->evidence, "add %s %u %s %u", s->tag, r.pointer,
+                         to->tag, offset)
+            && evidence_has(plan->evidence, "sub %s %u %s %u", s->tag,
+                            r.pointer, to->tag, offset)) {
+            g_array_append_val(s->references, r);
+            to->count_offset = r.offset;
+            to->count_size = r.size;
+            return;
+        }
+    }
+    plan_say(plan, "note: %s.%s: references are not counted: %s is not "
+             "deleted with its flows", s->name, p->name, to->name);
+}
+
+static void
+plan_references(struct plan *plan)
+{
+    for (guint i = 0; i < plan->structures->len; i++) {
+        struct plan_structure *s = plan->structures->pdata[i];
+        const struct plan_type *t = plan->plan_types->pdata[s->type];
+
+        for (guint j = 0; j < t->pointers->len; j++) {
+            const struct plan_pointer *p
+                = &g_array_index(t->pointers, struct plan_pointer, j);
+
+            if (p->target == ST_TO_NODE) {
+                plan_reference(plan, s, p);
+            }
+        }
+    }
+}
+
+/* Nodes may refer to nodes of structures before theirs only, so that no chain of
+ * references has a cycle; what does not, cannot be moved. */
+static void
+break_cycles(struct plan *plan)
+{
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        struct plan_type *t = plan->plan_types->pdata[i];
+        uint32_t own = plan_structure_of(plan, t->json);
+
+        for (guint j = 0; j < t->pointers->len; j++) {
+            struct plan_pointer *p = &g_array_index(t->pointers,
+                                                    struct plan_pointer, j);
+
+            if (p->target == ST_TO_NODE && p->structure >= own) {
+                plan_say(plan, "note: %s.%s: refers to an entry of %s: only "
+                         "NULL can be moved", t->name, p->name,
+                         ((struct plan_structure *)
+                          plan->structures->pdata[p->structure])->name);
+                p->target = ST_TO_OPAQUE;
+            }
+        }
+    }
+}
+
+/* Variables. */
+
+static void
+plan_static(struct plan *plan, struct json_object *json)
+{
+    const char *storage = json_text(json, "storage");
+    int type = json_number(json, "type");
+    struct json_object *t = plan_json_type(plan, type);
+    struct plan_variable v = {
+        .symbol = json_text(json, "symbol"), .role = ST_STATIC,
+        .size = json_number(json, "size") * json_number(json, "elements"),
+    };
+
+    if (!*v.symbol || !strcmp(storage, "heap") || !t
+        || json_true(json, "updateable") || json_text(json, "unmovable")) {
+        return;
+    }
+    const char *kind = json_text(t, "kind");
+    if (!strcmp(kind, "struct")) {
+        v.is_object = true;
+        v.type = plan_type_get(plan, type);
+    } else if (!strcmp(kind, "pointer")) {
+        int target = json_number(t, "target");
+        struct json_object *tt = plan_json_type(plan, target);
+        const char *target_kind = tt ? json_text(tt, "kind") : "void";
+
+        if (plan_structure_of(plan, target) != ST_NONE) {
+            return;
+        } else if (!strcmp(target_kind, "int")) {
+            v.target = ST_TO_BYTES;
+        } else if ((!strcmp(target_kind, "struct")
+                    || !strcmp(target_kind, "pointer"))
+                   && json_number(tt, "size") > 0) {
+            v.target = ST_TO_TYPE;
+            v.type = plan_type_get(plan, target);
+        } else {
+            return;
+        }
+    } else {
+        return;
+    }
+    g_array_append_val(plan->plan_variables, v);
+}
+
+static void
+plan_variables(struct plan *plan)
+{
+    size_t n = json_object_array_length(plan->variables);
+
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *s = plan->structures->pdata[i];
+
+        for (guint j = 0; j < s->placement->len; j++) {
+            struct json_object *json
+                = plan_variable_json(plan, s->placement->pdata[j]);
+            struct plan_variable v = {
+                .symbol = s->placement->pdata[j], .role = ST_PLACEMENT,
+                .size = (json_number(json, "size")
+                         * json_number(json, "elements")),
+            };
+            bool known = false;
+
+            for (guint k = 0; k < plan->plan_variables->len; k++) {
+                known |= g_array_index(plan->plan_variables,
+                                       struct plan_variable, k).symbol
+                         == v.symbol;
+            }
+            if (!known) {
+                g_array_append_val(plan->plan_variables, v);
+            }
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        plan_static(plan, json_object_array_get_idx(plan->variables, i));
+    }
+}
+
+struct plan *
+plan_create(struct json_object *result, const struct evidence *evidence,
+            char *const *leave_out)
+{
+    struct plan *plan = g_new0(struct plan, 1);
+
+    plan->types = json_list(result, "types");
+    plan->variables = json_list(result, "variables");
+    plan->evidence = evidence;
+    plan->leave_out = leave_out;
+    plan->plan_types = g_ptr_array_new();
+    plan->structures = g_ptr_array_new();
+    plan->plan_variables = g_array_new(FALSE, FALSE,
+                                       sizeof(struct plan_variable));
+    plan->report = g_string_new(NULL);
+
+    /* Flows refer to hosts, not the other way around. */
+    plan_class(plan, json_list(result, "structures"), "multi-flow");
+    plan_class(plan, json_list(result, "structures"), "per-flow");
+    for (guint i = 0; i < plan->structures->len; i++) {
+        struct plan_structure *s = plan->structures->pdata[i];
+
+        s->type = plan_type_get(plan, s->type_json);
+    }
+    plan_variables(plan);
+    plan_types_complete(plan);
+    break_cycles(plan);
+    plan_references(plan);
+    return plan;
+}
+
+void
+plan_destroy(struct plan *plan)
+{
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        struct plan_type *t = plan->plan_types->pdata[i];
+
+        for (guint j = 0; j < t->pointers->len; j++) {
+            g_free(g_array_index(t->pointers, struct plan_pointer, j).name);
+        }
+        g_array_free(t->pointers, TRUE);
+        g_array_free(t->left_out, TRUE);
+        g_free(t->name);
+        g_free(t);
+    }
+    for (guint i = 0; i < plan->structures->len; i++) {
+        structure_free(plan->structures->pdata[i]);
+    }
+    g_ptr_array_unref(plan->plan_types);
+    g_ptr_array_unref(plan->structures);
+    g_array_free(plan->plan_variables, TRUE);
+    g_string_free(plan->report, TRUE);
+    g_free(plan);
+}

@@ -1,0 +1,143 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef GEN_PLAN_H
+#define GEN_PLAN_H 1
+
+/* What the tables of a program will say
+ * =====================================
+ *
+ * Made from the analyser's result (Documentation/statealyzr-json.md) and the
+ * evidence in the program's code.  What cannot be moved is left out with a line
+ * in the report that says why: nothing is moved on a guess. */
+
+#include <glib.h>
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "evidence.h"
+#include "program-tables.h"
+
+/* A pointer in a type. */
+struct plan_pointer {
+    char *name;
+    uint64_t offset, count, stride;
+    enum st_target target;
+    uint32_t type, structure;
+    bool owned;
+    uint32_t live, live_size;   /* Or ST_NONE. */
+    uint32_t length, length_size;
+};
+
+struct plan_type {
+    int json;                   /* Index in the analyser's types. */
+    char *name;
+    uint64_t size;
+    uint64_t layout;
+    GArray *pointers;           /* struct plan_pointer. */
+    GArray *left_out;           /* struct plan_range. */
+};
+
+struct plan_range {
+    uint64_t offset, size;
+};
+
+struct plan_list {
+    const char *first, *last;   /* Symbols; 'last' may be NULL. */
+    uint64_t n_buckets;
+    uint32_t next, prev;
+    bool append;
+};
+
+struct plan_reference {
+    uint32_t pointer, structure, offset, size;
+};
+
+struct plan_count {
+    const char *symbol;
+    uint64_t size;
+};
+
+struct plan_structure {
+    struct json_object *json;
+    const char *name;           /* "struct flow" */
+    char *tag;                  /* "flow", as in the evidence. */
+    int type_json;
+    uint32_t type;
+    bool per_flow, both_ways;
+    GArray *lists;              /* struct plan_list. */
+    GArray *keys;               /* struct st_key. */
+    GArray *references;         /* struct plan_reference. */
+    GArray *counts;             /* struct plan_count. */
+    uint32_t bucket_offset, bucket_size;
+    uint32_t count_offset, count_size;
+    GPtrArray *placement;       /* Symbols. */
+};
+
+struct plan_variable {
+    const char *symbol;
+    uint64_t size;
+    enum st_role role;
+    enum st_target target;
+    uint32_t type;
+    bool is_object;
+};
+
+struct plan {
+    struct json_object *types, *variables;
+    const struct evidence *evidence;
+    char *const *leave_out;     /* "struct flow.bytes"... */
+    GPtrArray *plan_types;      /* struct plan_type. */
+    GPtrArray *structures;      /* struct plan_structure. */
+    GArray *plan_variables;     /* struct plan_variable. */
+    GString *report;
+};
+
+struct plan *plan_create(struct json_object *result, const struct evidence *,
+                         char *const *leave_out);
+void plan_destroy(struct plan *);
+
+/* plan-types.c */
+
+/* The index in plan_types of a type of the analyser. */
+uint32_t plan_type_get(struct plan *, int json);
+
+/* Finds the pointers in all types, and the types these lead to. */
+void plan_types_complete(struct plan *);
+
+/* json.c */
+const char *json_text(struct json_object *, const char *member);
+int64_t json_number(struct json_object *, const char *member);  /* -1: null. */
+bool json_true(struct json_object *, const char *member);
+struct json_object *json_list(struct json_object *, const char *member);
+
+/* The type itself behind typedefs. */
+int plan_canonical(const struct plan *, int type);
+struct json_object *plan_json_type(const struct plan *, int type);
+
+/* The member at 'path' ("key.port") of a struct.  Returns its type, -1 if there
+ * is none. */
+int plan_member(const struct plan *, int type, const char *path,
+                uint64_t *offset);
+struct json_object *plan_variable_json(const struct plan *,
+                                       const char *symbol);
+
+/* The structure whose nodes are of this type, or ST_NONE. */
+uint32_t plan_structure_of(const struct plan *, int type);
+
+void plan_say(struct plan *, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+#endif /* plan.h */

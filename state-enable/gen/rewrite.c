@@ -1,0 +1,165 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "rewrite.h"
+
+#include <string.h>
+#include <llvm-c/Target.h>
+
+static const char *const replaced[] = {
+    "malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup", "free",
+    "pcap_open_live", "pcap_create", "pcap_close", "pcap_dispatch",
+    "pcap_loop", "pcap_breakloop", "pcap_setfilter", "pcap_setdirection",
+    "pcap_setnonblock", "pcap_getnonblock", "pcap_fileno",
+    "pcap_get_selectable_fd", "pcap_stats", "pcap_inject", "pcap_sendpacket",
+    NULL
+};
+
+/* Reads that the runtime does not have. */
+static const char *const unsupported[] = {
+    "pcap_next", "pcap_next_ex", "recvfrom", "recvmsg", "recvmmsg",
+    "rte_eth_rx_burst", NULL
+};
+
+static LLVMValueRef
+declared(LLVMModuleRef module, const char *name)
+{
+    LLVMValueRef f = LLVMGetNamedFunction(module, name);
+
+    return f && LLVMIsDeclaration(f) && LLVMGetFirstUse(f) ? f : NULL;
+}
+
+bool
+rewrite_sends(LLVMModuleRef module)
+{
+    return (declared(module, "pcap_inject")
+            || declared(module, "pcap_sendpacket"));
+}
+
+bool
+rewrite_calls(LLVMModuleRef module, struct plan *plan)
+{
+    bool reads = (declared(module, "pcap_dispatch")
+                  || declared(module, "pcap_loop"));
+    bool covered = true;
+
+    for (const char *const *name = unsupported; *name; name++) {
+        if (declared(module, *name)) {
+            plan_say(plan, "%s: %s() is not replaced: packets that it reads "
+                     "do not come through libmbox",
+                     reads ? "note" : "not supported", *name);
+        }
+    }
+    if (!reads) {
+        plan_say(plan, "not supported: the program reads packets neither by "
+                 "pcap_dispatch() nor by pcap_loop()");
+        covered = false;
+    }
+    for (const char *const *name = replaced; *name; name++) {
+        LLVMValueRef f = declared(module, *name);
+
+        if (f) {
+            char *ours = g_strconcat("st_", *name, NULL);
+            LLVMSetValueName2(f, ours, strlen(ours));
+            g_free(ours);
+        }
+    }
+    return covered;
+}
+
+static void
+add_symbol(GArray *symbols, LLVMModuleRef module, LLVMValueRef v,
+           LLVMTypeRef type, uint64_t size, bool is_function)
+{
+    size_t n;
+    struct rewrite_symbol s = {
+        .name = g_strdup(LLVMGetValueName2(v, &n)),
+        .alias = g_strdup_printf("st_symbol_%u", symbols->len),
+        .size = size,
+        .is_function = is_function,
+    };
+    LLVMValueRef alias = LLVMAddAlias2(module, type, 0, v, s.alias);
+
+    LLVMSetLinkage(alias, LLVMExternalLinkage);
+    LLVMSetVisibility(alias, LLVMHiddenVisibility);
+    g_array_append_val(symbols, s);
+}
+
+static bool
+address_is_taken(LLVMValueRef f)
+{
+    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (!LLVMIsACallInst(user) || LLVMGetCalledValue(user) != f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+free_symbol(gpointer s_)
+{
+    struct rewrite_symbol *s = s_;
+
+    g_free(s->name);
+    g_free(s->alias);
+}
+
+GArray *
+rewrite_symbols(LLVMModuleRef module)
+{
+    GArray *symbols = g_array_new(FALSE, FALSE, sizeof(struct rewrite_symbol));
+    LLVMTargetDataRef td = LLVMCreateTargetData(LLVMGetDataLayoutStr(module));
+
+    g_array_set_clear_func(symbols, free_symbol);
+    for (LLVMValueRef v = LLVMGetFirstGlobal(module); v;
+         v = LLVMGetNextGlobal(v)) {
+        LLVMTypeRef type = LLVMGlobalGetValueType(v);
+        size_t n;
+
+        if (!LLVMIsDeclaration(v) && !LLVMIsThreadLocal(v)
+            && LLVMTypeIsSized(type)
+            && strncmp(LLVMGetValueName2(v, &n), "llvm.", 5)) {
+            add_symbol(symbols, module, v, type,
+                       LLVMABISizeOfType(td, type), false);
+        }
+    }
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
+         f = LLVMGetNextFunction(f)) {
+        if (!LLVMIsDeclaration(f) && address_is_taken(f)) {
+            add_symbol(symbols, module, f, LLVMGlobalGetValueType(f), 1, true);
+        }
+    }
+    LLVMDisposeTargetData(td);
+    return symbols;
+}
+
+const char *
+rewrite_alias(const GArray *symbols, const char *name)
+{
+    for (guint i = 0; i < symbols->len; i++) {
+        const struct rewrite_symbol *s
+            = &g_array_index(symbols, struct rewrite_symbol, i);
+
+        if (!s->is_function && !strcmp(s->name, name)) {
+            return s->alias;
+        }
+    }
+    return NULL;
+}

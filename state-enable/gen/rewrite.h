@@ -1,0 +1,48 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef GEN_REWRITE_H
+#define GEN_REWRITE_H 1
+
+/* Changes to the program itself: calls of libpcap and of the heap go to the
+ * runtime, and what the tables name gets a name that they can use. */
+
+#include <glib.h>
+#include <llvm-c/Core.h>
+#include "plan.h"
+
+/* Redirects the calls.  Says in the report what packet reads are not covered;
+ * returns whether there is none. */
+bool rewrite_calls(LLVMModuleRef, struct plan *);
+
+/* Whether the program sends packets by libpcap.  To be asked before. */
+bool rewrite_sends(LLVMModuleRef);
+
+struct rewrite_symbol {
+    char *name;                 /* In the program. */
+    char *alias;
+    uint64_t size;
+    bool is_function;
+};
+
+/* Names all variables and constants of the program and all functions whose
+ * address is taken. */
+GArray *rewrite_symbols(LLVMModuleRef);
+
+/* The alias of a variable, of its name. */
+const char *rewrite_alias(const GArray *symbols, const char *name);
+
+#endif /* rewrite.h */

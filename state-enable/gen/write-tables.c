@@ -1,0 +1,355 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "write-tables.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static const char *const targets[] = {
+    [ST_TO_TYPE] = "ST_TO_TYPE", [ST_TO_BYTES] = "ST_TO_BYTES",
+    [ST_TO_FUNCTION] = "ST_TO_FUNCTION", [ST_TO_OPAQUE] = "ST_TO_OPAQUE",
+    [ST_TO_NODE] = "ST_TO_NODE", [ST_LINK] = "ST_LINK",
+};
+
+static const char *const parts[] = {
+    [ST_ADDRESS_A] = "ST_ADDRESS_A", [ST_ADDRESS_B] = "ST_ADDRESS_B",
+    [ST_PORT_A] = "ST_PORT_A", [ST_PORT_B] = "ST_PORT_B",
+    [ST_PROTO] = "ST_PROTO",
+};
+
+static void G_GNUC_PRINTF(2, 3)
+put(GString *s, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_string_append_vprintf(s, format, args);
+    va_end(args);
+}
+
+/* A string as C has it: names come from the program's debug information. */
+static char *
+quoted(const char *text)
+{
+    char *escaped = g_strescape(text, NULL);
+    char *s = g_strdup_printf("\"%s\"", escaped);
+
+    g_free(escaped);
+    return s;
+}
+
+static char *
+number(uint32_t n)
+{
+    return n == ST_NONE ? g_strdup("ST_NONE") : g_strdup_printf("%u", n);
+}
+
+static void
+put_number(GString *s, const char *member, uint32_t n)
+{
+    char *text = number(n);
+
+    put(s, " .%s = %s,", member, text);
+    g_free(text);
+}
+
+static void
+put_pointers(GString *s, const struct plan_type *t, guint index)
+{
+    put(s, "static const struct st_pointer pointers_%u[] = {\n", index);
+    for (guint i = 0; i < t->pointers->len; i++) {
+        const struct plan_pointer *p
+            = &g_array_index(t->pointers, struct plan_pointer, i);
+        char *name = quoted(p->name);
+
+        put(s, "    { .name = %s, .offset = %u, .count = %u, .stride = %u,",
+            name, (unsigned int) p->offset, (unsigned int) p->count,
+            (unsigned int) p->stride);
+        put(s, " .target = %s, .type = %u, .structure = %u, .owned = %d,",
+            targets[p->target], p->type, p->structure, p->owned);
+        put_number(s, "live", p->live);
+        put(s, " .live_size = %u,", p->live_size);
+        put_number(s, "length", p->length);
+        put(s, " .length_size = %u },\n", p->length_size);
+        g_free(name);
+    }
+    put(s, "};\n");
+}
+
+static void
+put_types(GString *s, const struct plan *plan)
+{
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        const struct plan_type *t = plan->plan_types->pdata[i];
+
+        if (t->pointers->len) {
+            put_pointers(s, t, i);
+        }
+        if (t->left_out->len) {
+            put(s, "static const struct st_left_out left_out_%u[] = {\n", i);
+            for (guint j = 0; j < t->left_out->len; j++) {
+                const struct plan_range *r
+                    = &g_array_index(t->left_out, struct plan_range, j);
+
+                put(s, "    { %u, %u },\n", (unsigned int) r->offset,
+                    (unsigned int) r->size);
+            }
+            put(s, "};\n");
+        }
+    }
+    put(s, "static const struct st_type types[] = {\n");
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        const struct plan_type *t = plan->plan_types->pdata[i];
+        char *name = quoted(t->name);
+
+        put(s, "    { .name = %s, .size = %u,\n"
+            "      .layout = UINT64_C(%"G_GUINT64_FORMAT"),", name,
+            (unsigned int) t->size, t->layout);
+        if (t->pointers->len) {
+            put(s, " .pointers = pointers_%u, .n_pointers = %u,", i,
+                t->pointers->len);
+        }
+        if (t->left_out->len) {
+            put(s, " .left_out = left_out_%u, .n_left_out = %u,", i,
+                t->left_out->len);
+        }
+        put(s, " },\n");
+        g_free(name);
+    }
+    put(s, "    { .name = \"\" }\n};\n");
+}
+
+static void
+put_lists(GString *s, const struct plan_structure *st, const GArray *symbols,
+          guint index)
+{
+    put(s, "static const struct st_list lists_%u[] = {\n", index);
+    for (guint i = 0; i < st->lists->len; i++) {
+        const struct plan_list *l = &g_array_index(st->lists, struct plan_list,
+                                                   i);
+
+        put(s, "    { .first = (void **) %s, .n_buckets = %u,",
+            rewrite_alias(symbols, l->first), (unsigned int) l->n_buckets);
+        if (l->last) {
+            put(s, " .last = (void **) %s,", rewrite_alias(symbols, l->last));
+        }
+        put_number(s, "next", l->next);
+        put_number(s, "prev", l->prev);
+        put(s, " },\n");
+    }
+    put(s, "};\n");
+}
+
+static void
+put_structure_parts(GString *s, const struct plan_structure *st,
+                    const GArray *symbols, guint index)
+{
+    put_lists(s, st, symbols, index);
+    put(s, "static const struct st_key keys_%u[] = {\n", index);
+    for (guint i = 0; i < st->keys->len; i++) {
+        const struct st_key *k = &g_array_index(st->keys, struct st_key, i);
+
+        put(s, "    { .part = %s,", parts[k->part]);
+        put_number(s, "via", k->via);
+        put(s, " .offset = %u, .size = %u, .host_order = %d,", k->offset,
+            k->size, k->host_order);
+        put_number(s, "version", k->version);
+        put(s, " .version_size = %u },\n", k->version_size);
+    }
+    put(s, "};\n");
+    if (st->references->len) {
+        put(s, "static const struct st_reference_count references_%u[] = {\n",
+            index);
+        for (guint i = 0; i < st->references->len; i++) {
+            const struct plan_reference *r
+                = &g_array_index(st->references, struct plan_reference, i);
+
+            put(s, "    { %u, %u, %u, %u },\n", r->pointer, r->structure,
+                r->offset, r->size);
+        }
+        put(s, "};\n");
+    }
+    if (st->counts->len) {
+        put(s, "static const struct st_count counts_%u[] = {\n", index);
+        for (guint i = 0; i < st->counts->len; i++) {
+            const struct plan_count *c
+                = &g_array_index(st->counts, struct plan_count, i);
+
+            put(s, "    { %s, %u },\n", rewrite_alias(symbols, c->symbol),
+                (unsigned int) c->size);
+        }
+        put(s, "};\n");
+    }
+}
+
+static void
+put_structures(GString *s, const struct plan *plan, const GArray *symbols)
+{
+    for (guint i = 0; i < plan->structures->len; i++) {
+        put_structure_parts(s, plan->structures->pdata[i], symbols, i);
+    }
+    put(s, "static const struct st_structure structures[] = {\n");
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *st = plan->structures->pdata[i];
+        char *name = quoted(st->name);
+
+        put(s, "    { .name = %s, .type = %u, .per_flow = %d,"
+            " .both_ways = %d, .proto = %d,\n      .lists = lists_%u,"
+            " .n_lists = %u, .keys = keys_%u, .n_keys = %u,", name, st->type,
+            st->per_flow, st->both_ways, st->per_flow ? 6 : 0, i,
+            st->lists->len, i, st->keys->len);
+        if (st->references->len) {
+            put(s, " .references = references_%u, .n_references = %u,", i,
+                st->references->len);
+        }
+        if (st->counts->len) {
+            put(s, " .counts = counts_%u, .n_counts = %u,", i,
+                st->counts->len);
+        }
+        put_number(s, "bucket_offset", st->bucket_offset);
+        put(s, " .bucket_size = %u,", st->bucket_size);
+        put_number(s, "count_offset", st->count_offset);
+        put(s, " .count_size = %u },\n", st->count_size);
+        g_free(name);
+    }
+    put(s, "    { .name = \"\" }\n};\n");
+}
+
+static void
+put_variables(GString *s, const struct plan *plan, const GArray *symbols)
+{
+    put(s, "static const struct st_variable variables[] = {\n");
+    for (guint i = 0; i < plan->plan_variables->len; i++) {
+        const struct plan_variable *v
+            = &g_array_index(plan->plan_variables, struct plan_variable, i);
+        const char *alias = rewrite_alias(symbols, v->symbol);
+        char *name = quoted(v->symbol);
+
+        /* A constant is no variable, but leads to static objects as well. */
+        if (alias) {
+            put(s, "    { .name = %s, .address = (void *) %s, .size = %u,"
+                " .role = %s, .target = %s, .type = %u, .is_object = %d },\n",
+                name, alias, (unsigned int) v->size,
+                v->role == ST_STATIC ? "ST_STATIC" : "ST_PLACEMENT",
+                targets[v->target], v->type, v->is_object);
+        }
+        g_free(name);
+    }
+    put(s, "};\n");
+}
+
+static void
+put_symbols(GString *s, const GArray *symbols)
+{
+    put(s, "static const struct st_symbol symbols[] = {\n");
+    for (guint i = 0; i < symbols->len; i++) {
+        const struct rewrite_symbol *y
+            = &g_array_index(symbols, struct rewrite_symbol, i);
+        char *name = quoted(y->name);
+
+        put(s, "    { %s, %s, %u, %d },\n", name, y->alias,
+            (unsigned int) y->size, y->is_function);
+        g_free(name);
+    }
+    put(s, "    { \"\", \"\", 0, 0 }\n};\n");
+}
+
+GString *
+write_tables(const struct plan *plan, const GArray *symbols,
+             const char *program, uint64_t build, bool sends)
+{
+    GString *s = g_string_new("/* Written by mbox-state-gen. */\n"
+                              "#include \"program-tables.h\"\n");
+    char *name = quoted(program);
+
+    for (guint i = 0; i < symbols->len; i++) {
+        put(s, "extern char %s[];\n",
+            g_array_index(symbols, struct rewrite_symbol, i).alias);
+    }
+    put_types(s, plan);
+    put_structures(s, plan, symbols);
+    put_variables(s, plan, symbols);
+    put_symbols(s, symbols);
+    put(s, "extern const struct st_program st_program;\n"
+        "const struct st_program st_program = {\n"
+        "    .name = %s, .build = UINT64_C(%"G_GUINT64_FORMAT"),"
+        " .sends = %d,\n"
+        "    .types = types, .n_types = %u,\n"
+        "    .structures = structures, .n_structures = %u,\n"
+        "    .variables = variables,\n"
+        "    .n_variables = sizeof variables / sizeof *variables,\n"
+        "    .symbols = symbols, .n_symbols = %u,\n};\n", name, build, sends,
+        plan->plan_types->len, plan->structures->len, symbols->len);
+    g_free(name);
+    return s;
+}
+
+/* For people. */
+
+static void
+report_structure(struct plan *plan, const struct plan_structure *s)
+{
+    plan_say(plan, "moved: %s, %s", s->name, s->per_flow ? "of a flow"
+             : "of an address");
+    for (guint i = 0; i < s->lists->len; i++) {
+        const struct plan_list *l = &g_array_index(s->lists, struct plan_list,
+                                                   i);
+
+        plan_say(plan, "  linked into %s %s%s%s%s",
+                 l->n_buckets > 1 ? "hash table" : "list", l->first,
+                 l->last ? " to " : "", l->last ? l->last : "",
+                 l->prev == ST_NONE ? "" : ", in both directions");
+    }
+    for (guint i = 0; i < s->placement->len; i++) {
+        plan_say(plan, "  bucket depends on %s: taken over by an instance "
+                 "without entries", (char *) s->placement->pdata[i]);
+    }
+    for (guint i = 0; i < s->counts->len; i++) {
+        plan_say(plan, "  counted by %s",
+                 g_array_index(s->counts, struct plan_count, i).symbol);
+    }
+    for (guint i = 0; i < s->references->len; i++) {
+        const struct plan_reference *r
+            = &g_array_index(s->references, struct plan_reference, i);
+        const struct plan_structure *to
+            = plan->structures->pdata[r->structure];
+
+        plan_say(plan, "  refers to %s, which counts it", to->name);
+    }
+    if (s->per_flow) {
+        plan_say(plan, "  taken for TCP");
+    }
+}
+
+void
+write_report(struct plan *plan)
+{
+    size_t n = json_object_array_length(plan->variables);
+
+    for (guint i = 0; i < plan->structures->len; i++) {
+        report_structure(plan, plan->structures->pdata[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *v = json_object_array_get_idx(plan->variables, i);
+
+        if (*json_text(v, "symbol") && json_true(v, "updateable")
+            && !strcmp(json_text(v, "class"), "all-flows")) {
+            plan_say(plan, "stays with the instance: %s, of no flow",
+                     json_text(v, "name"));
+        }
+    }
+}

@@ -1,0 +1,410 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "instance.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "heap.h"
+#include "mbox.h"
+#include "program-state.h"
+#include "step.h"
+
+/* The form of what st_get() writes.  Whether the programs are alike, each chunk
+ * tells, so that the one that refuses can name what differs. */
+#define SCHEMA UINT64_C(0x7374617465000001)
+
+#define IDLE_NS UINT64_C(1000000000)
+
+struct st_instance {
+    struct mbox *mbox;
+    struct st *st;
+    st_packet_fn *packet;
+    void *aux;
+    int epoll_fd, timer_fd;
+    int polled[MB_STEP_FDS];    /* In the epoll set. */
+    unsigned int n_polled;
+};
+
+static const char *
+setting(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+bool
+st_instance_is_wanted(void)
+{
+    return setting("MBOX_NAME") != NULL;
+}
+
+static void __attribute__((constructor))
+start_tracking(void)
+{
+    if (st_instance_is_wanted()) {
+        st_heap_track();
+    }
+}
+
+static void
+log_message(void *aux, const char *message)
+{
+    (void) aux;
+    fprintf(stderr, "%s: state: %s\n", st_program.name, message);
+}
+
+/* What libmbox asks. */
+
+struct listing {
+    const struct mbox_space *space;
+    mbox_list_cb *cb;
+    void *aux;
+};
+
+static int
+list_flow(const struct mbox_key *key, void *l_)
+{
+    const struct listing *l = l_;
+
+    return mbox_space_match(l->space, key) ? l->cb(key, l->aux) : 0;
+}
+
+static int
+list_host(const struct mbox_key *key, void *l_)
+{
+    const struct listing *l = l_;
+
+    return (mbox_space_match_host(l->space, key->family, key->src)
+            != MBOX_MATCH_NONE ? l->cb(key, l->aux) : 0);
+}
+
+static int
+get(struct st_instance *in, bool per_flow, const struct mbox_key *key,
+    struct mbox_chunk *chunk)
+{
+    struct mbox_writer w;
+
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    int error = st_get(in->st, per_flow, key, &w);
+    if (!error) {
+        mbox_chunk_append(chunk, w.data, w.len);
+    }
+    mbox_writer_uninit(&w);
+    return error;
+}
+
+static int
+flow_list(void *in_, unsigned int worker, const struct mbox_space *space,
+          mbox_list_cb *cb, void *aux)
+{
+    struct st_instance *in = in_;
+    struct listing l = { space, cb, aux };
+
+    (void) worker;
+    return st_list(in->st, true, list_flow, &l);
+}
+
+static int
+flow_get(void *in, unsigned int worker, const struct mbox_key *key,
+         struct mbox_chunk *chunk)
+{
+    (void) worker;
+    return get(in, true, key, chunk);
+}
+
+static int
+flow_put(void *in_, unsigned int worker, const struct mbox_key *key,
+         const void *data, size_t len, enum mbox_put_mode mode)
+{
+    struct st_instance *in = in_;
+
+    (void) worker;
+    return st_put(in->st, true, key, data, len, mode == MBOX_PUT_MERGE);
+}
+
+static int
+flow_del(void *in_, unsigned int worker, const struct mbox_key *key)
+{
+    struct st_instance *in = in_;
+
+    (void) worker;
+    return st_del(in->st, true, key);
+}
+
+static int
+host_list(void *in_, unsigned int worker, const struct mbox_space *space,
+          mbox_list_cb *cb, void *aux)
+{
+    struct st_instance *in = in_;
+    struct listing l = { space, cb, aux };
+
+    (void) worker;
+    return st_list(in->st, false, list_host, &l);
+}
+
+static int
+host_get(void *in, unsigned int worker, const struct mbox_key *key,
+         struct mbox_chunk *chunk)
+{
+    (void) worker;
+    return get(in, false, key, chunk);
+}
+
+static int
+host_put(void *in_, unsigned int worker, const struct mbox_key *key,
+         const void *data, size_t len, enum mbox_put_mode mode)
+{
+    struct st_instance *in = in_;
+
+    (void) worker;
+    return st_put(in->st, false, key, data, len, mode == MBOX_PUT_MERGE);
+}
+
+static int
+host_del(void *in_, unsigned int worker, const struct mbox_key *key)
+{
+    struct st_instance *in = in_;
+
+    (void) worker;
+    return st_del(in->st, false, key);
+}
+
+static const struct mbox_state_ops flow_ops = {
+    .list = flow_list, .get = flow_get, .put = flow_put, .del = flow_del,
+};
+static const struct mbox_state_ops host_ops = {
+    .list = host_list, .get = host_get, .put = host_put, .del = host_del,
+};
+
+/* The library knows which flow a packet is of, but not what the program keeps
+ * of its addresses. */
+static void
+dirty_hosts(struct st_instance *in, const struct mbox_key *key)
+{
+    struct mbox_key host = { .family = key->family };
+
+    if (key->family) {
+        memcpy(host.src, key->src, sizeof host.src);
+        mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
+        memcpy(host.src, key->dst, sizeof host.src);
+        mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
+    }
+}
+
+static enum mbox_verdict
+packet(void *in_, unsigned int worker, struct mbox_packet *p)
+{
+    struct st_instance *in = in_;
+
+    (void) worker;
+    in->packet(in->aux, p->data, p->len, p->timestamp);
+    dirty_hosts(in, &p->key);
+    return st_program.sends ? MBOX_DROP : MBOX_FORWARD;
+}
+
+/* The program ended a flow or forgot a host, by a packet of another one. */
+static void
+on_end(bool per_flow, const struct mbox_key *key, void *in_)
+{
+    struct st_instance *in = in_;
+
+    mbox_dirty(in->mbox, 0, per_flow ? MBOX_STATE_PER_FLOW
+               : MBOX_STATE_MULTI_FLOW, key);
+}
+
+static uint64_t
+n_flows(void *in_, unsigned int worker)
+{
+    struct st_instance *in = in_;
+
+    (void) worker;
+    return st_count(in->st, true);
+}
+
+/* Polling. */
+
+static void
+poll_for(struct st_instance *in, const struct pollfd *pfd)
+{
+    struct epoll_event event = { .events = pfd->events,
+                                 .data.fd = pfd->fd };
+
+    if (epoll_ctl(in->epoll_fd, EPOLL_CTL_MOD, pfd->fd, &event)) {
+        epoll_ctl(in->epoll_fd, EPOLL_CTL_ADD, pfd->fd, &event);
+    }
+}
+
+/* Brings the epoll set up to date with what the library waits for. */
+static void
+update_polled(struct st_instance *in)
+{
+    struct pollfd pfds[MB_STEP_FDS];
+    uint64_t ns;
+    unsigned int n = mb_step_wait(in->mbox, pfds, &ns);
+    unsigned int n_polled = 0;
+
+    for (unsigned int i = 0; i < in->n_polled; i++) {
+        bool still = false;
+
+        for (unsigned int j = 0; j < n; j++) {
+            still |= pfds[j].fd == in->polled[i];
+        }
+        if (!still) {           /* Fails if it was closed: no matter. */
+            epoll_ctl(in->epoll_fd, EPOLL_CTL_DEL, in->polled[i], NULL);
+        }
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (pfds[i].fd >= 0) {
+            poll_for(in, &pfds[i]);
+            in->polled[n_polled++] = pfds[i].fd;
+        }
+    }
+    in->n_polled = n_polled;
+
+    ns = ns > IDLE_NS ? IDLE_NS : ns ? ns : 1;
+    const struct itimerspec timer = {
+        .it_value = { .tv_sec = ns / IDLE_NS, .tv_nsec = ns % IDLE_NS },
+    };
+    timerfd_settime(in->timer_fd, 0, &timer, NULL);
+}
+
+int
+st_instance_step(struct st_instance *in, uint64_t ns)
+{
+    int error = mb_step(in->mbox, ns);
+
+    update_polled(in);
+    return error;
+}
+
+int
+st_instance_fd(const struct st_instance *in)
+{
+    return in->epoll_fd;
+}
+
+/* Opening. */
+
+static bool
+open_poll(struct st_instance *in)
+{
+    in->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    in->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (in->epoll_fd < 0 || in->timer_fd < 0) {
+        return false;
+    }
+    const struct pollfd timer = { .fd = in->timer_fd, .events = POLLIN };
+    poll_for(in, &timer);
+    return true;
+}
+
+static int
+open_mbox(struct st_instance *in, const char *interface, char **error)
+{
+    const struct mbox_ops ops = {
+        .packet = packet, .n_flows = n_flows,
+        .per_flow = &flow_ops, .multi_flow = &host_ops,
+    };
+    const char *class_name = setting("MBOX_CLASS");
+    const char *ports[2] = { setting("MBOX_PORT"), NULL };
+    char port[256];
+
+    if (!ports[0]) {
+        snprintf(port, sizeof port, "afpacket:%s", interface);
+        ports[0] = port;
+    }
+    const struct mbox_options options = {
+        .size = sizeof options,
+        .name = setting("MBOX_NAME"),
+        .class_name = class_name ? class_name : st_program.name,
+        .product = st_program.name,
+        .schema = SCHEMA,
+        .coordinator = setting("MBOX_COORDINATOR"),
+        .private_key = setting("MBOX_PRIVATE_KEY"),
+        .certificate = setting("MBOX_CERTIFICATE"),
+        .ca_cert = setting("MBOX_CA_CERT"),
+        .dpdk_args = setting("MBOX_DPDK_ARGS"),
+        .ports = { ports[0], ports[1] },
+        .n_ports = 1,
+    };
+    return mbox_create(&options, &ops, in, &in->mbox, error);
+}
+
+struct st_instance *
+st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
+                 char **error)
+{
+    struct st_instance *in = calloc(1, sizeof *in);
+
+    *error = NULL;
+    if (in) {
+        in->packet = packet_fn;
+        in->aux = aux;
+        in->epoll_fd = in->timer_fd = -1;
+        in->st = st_create(&st_program, log_message, NULL);
+    }
+    if (!in || !in->st || !open_poll(in) || open_mbox(in, interface, error)) {
+        if (!*error) {
+            *error = strdup("out of memory or descriptors");
+        }
+        st_instance_close(in);
+        return NULL;
+    }
+    st_on_end(in->st, on_end, in);
+    update_polled(in);
+    return in;
+}
+
+void
+st_instance_close(struct st_instance *in)
+{
+    if (in) {
+        mbox_destroy(in->mbox);
+        st_destroy(in->st);
+        if (in->epoll_fd >= 0) {
+            close(in->epoll_fd);
+        }
+        if (in->timer_fd >= 0) {
+            close(in->timer_fd);
+        }
+        free(in);
+    }
+}
+
+int
+st_instance_send(struct st_instance *in, const void *frame, size_t len)
+{
+    return mbox_send(in->mbox, 0, 0, frame, len);
+}
+
+void
+st_instance_stats(const struct st_instance *in, uint64_t *received,
+                  uint64_t *dropped)
+{
+    struct mbox_stats stats;
+
+    mbox_get_stats(in->mbox, &stats);
+    *received = stats.rx_packets;
+    *dropped = stats.rx_dropped;
+}
