@@ -42,6 +42,7 @@ import tempfile
 import time
 
 CLONE_NEWNET = 0x40000000
+ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 _libc = ctypes.CDLL(None, use_errno=True)
 
 # Buffers of packet sockets.  The defaults hold about 90 packets, which the
@@ -325,16 +326,24 @@ class Lab:
         """Starts a process in namespace 'ns'."""
         kwargs.setdefault('env', self.env)
         kwargs.setdefault('stdin', subprocess.DEVNULL)
-        if ns:
-            fd = os.open('/run/netns/' + ns, os.O_RDONLY | os.O_CLOEXEC)
-            kwargs['preexec_fn'] = lambda: _libc.setns(fd, CLONE_NEWNET)
-            try:
-                p = subprocess.Popen(argv, **kwargs)
-            finally:
+        fd = os.open('/run/netns/' + ns, os.O_RDONLY | os.O_CLOEXEC) \
+            if ns else None
+
+        def prepare():
+            if ns:
+                _libc.setns(fd, CLONE_NEWNET)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+        # A signal that ends this program waits until down() would find the
+        # new one.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+        try:
+            p = subprocess.Popen(argv, preexec_fn=prepare, **kwargs)
+            self.children.append(p)
+        finally:
+            if ns:
                 os.close(fd)
-        else:
-            p = subprocess.Popen(argv, **kwargs)
-        self.children.append(p)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return p
 
     def pid(self, name):
