@@ -30,47 +30,55 @@ prefix_contains(const struct ids_prefix *prefix, const uint8_t addr[16])
                             >> (8 - n_bits)));
 }
 
+/* Whether something is in a set: in one of the elements, if there are any but
+ * negated ones, and in none of the negated ones. */
+struct membership {
+    bool some;                  /* An element is not negated. */
+    bool in;
+    bool out;
+};
+
+static void
+add_element(struct membership *m, bool match, bool negated)
+{
+    if (negated) {
+        m->out |= match;
+    } else {
+        m->some = true;
+        m->in |= match;
+    }
+}
+
+static bool
+is_member(const struct membership *m)
+{
+    return !m->out && (m->in || !m->some);
+}
+
 static bool
 addr_set_contains(const struct ids_addr_set *set, const uint8_t addr[16])
 {
-    bool some = false;
-    bool in = false;
+    struct membership m = { false, false, false };
 
     for (size_t i = 0; i < set->n; i++) {
-        bool match = prefix_contains(&set->prefixes[i], addr);
+        const struct ids_prefix *prefix = &set->prefixes[i];
 
-        if (set->prefixes[i].negated) {
-            if (match) {
-                return false;
-            }
-        } else {
-            some = true;
-            in |= match;
-        }
+        add_element(&m, prefix_contains(prefix, addr), prefix->negated);
     }
-    return in || !some;
+    return is_member(&m);
 }
 
 static bool
 port_set_contains(const struct ids_port_set *set, uint16_t port)
 {
-    bool some = false;
-    bool in = false;
+    struct membership m = { false, false, false };
 
     for (size_t i = 0; i < set->n; i++) {
         const struct ids_port_range *r = &set->ranges[i];
-        bool match = port >= r->first && port <= r->last;
 
-        if (r->negated) {
-            if (match) {
-                return false;
-            }
-        } else {
-            some = true;
-            in |= match;
-        }
+        add_element(&m, port >= r->first && port <= r->last, r->negated);
     }
-    return in || !some;
+    return is_member(&m);
 }
 
 static bool
