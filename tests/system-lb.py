@@ -346,11 +346,18 @@ async def appctl(lab, *args):
 
 
 async def moves(lab, args):
-    """Moves the first client's flows back and forth; returns the answers."""
+    """Moves flows back and forth; returns the answers."""
+    spaces = {
+        # Those of a client, both ways.
+        'client': ('ip,nw_src=10.0.1.1', 'ipv6,ipv6_src=fd00::1:1'),
+        # What goes to a service: what comes back has another key.
+        'service': ('tcp,nw_dst=10.0.255.1,tp_dst=80',
+                    'tcp6,ipv6_dst=fd00::ff:1,tp_dst=80'),
+    }
     answers = []
     for i in range(args.moves):
         src, dst = INSTANCES[i % 2], INSTANCES[1 - i % 2]
-        for space in ('ip,nw_src=10.0.1.1', 'ipv6,ipv6_src=fd00::1:1'):
+        for space in spaces[args.space]:
             answers.append(json.loads(await appctl(
                 lab, 'mbox/move', '--format=json', '--method=' + args.method,
                 *args.option, src, dst, space)))
@@ -364,8 +371,9 @@ async def run_moves(lab, args):
                                                       0.1))
              for mode, family in SERVICES for client in (1, 1, 1, 2)
              for _ in range(4)]
-    tasks += [asyncio.ensure_future(traffic.new_connections(client, 0.05))
-              for client in (1, 2)]
+    if args.space == 'client':
+        tasks += [asyncio.ensure_future(traffic.new_connections(client, 0.05))
+                  for client in (1, 2)]
     start_probes(lab)
     await asyncio.sleep(1)
     answers = await moves(lab, args)
@@ -449,6 +457,7 @@ def main():
     parser.add_argument('directory')
     parser.add_argument('--method', default='hold')
     parser.add_argument('--moves', type=int, default=20)
+    parser.add_argument('--space', default='client')
     parser.add_argument('--option', action='append', default=[])
     parser.add_argument('--failure', action='store_true')
     parser.add_argument('--verbose', action='store_true')
