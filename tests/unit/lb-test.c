@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lb-bytes.h"
+#include "lb-rewrite.h"
 
 const char test_config_text[] = "\
 mac 02:00:5e:00:01:01\n\
@@ -44,6 +45,7 @@ backend b2 10.0.254.2:53\n\
 backend b3 10.0.254.3:53\n";
 
 const uint8_t test_mac[6] = { 2, 0, 0x5e, 0, 1, 1 };
+static const uint8_t client_mac[6] = { 2, 0xaa, 0, 0, 0, 1 };
 
 void
 backend_mac(int number, uint8_t mac[6])
@@ -156,8 +158,7 @@ put_headers(struct packet *p, uint8_t family, const uint8_t src[16],
 
     memset(p, 0, sizeof *p);
     assert_true(14 + header_len + len <= sizeof p->data);
-    memcpy(p->data, test_mac, 6);
-    memcpy(p->data + 6, "\x02\xaa\0\0\0\1", 6);
+    lb_set_macs(p->data, test_mac, client_mac);
     if (family == 4) {
         put_be16(p->data + 12, 0x0800);
         put_be16(ip, 0x4500);
