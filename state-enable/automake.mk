@@ -49,7 +49,8 @@ state_enable_libstateruntime_la_CPPFLAGS = \
 noinst_LTLIBRARIES += state-enable/libmbox-state.la
 state_enable_libmbox_state_la_SOURCES = \
 	state-enable/runtime/instance.c \
-	state-enable/runtime/instance.h
+	state-enable/runtime/instance.h \
+	state-enable/runtime/start.c
 if HAVE_PCAP
 state_enable_libmbox_state_la_SOURCES += state-enable/runtime/pcap.c
 endif

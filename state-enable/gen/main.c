@@ -194,6 +194,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
         ok = false;
     }
     if (ok) {
+        rewrite_placement(module, plan);
         GArray *symbols = rewrite_symbols(module);
         GString *tables = write_tables(plan, symbols, o->program,
                                        build_of(file), sends);

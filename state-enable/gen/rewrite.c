@@ -17,6 +17,7 @@
 #include "rewrite.h"
 
 #include <string.h>
+#include <llvm-c/DebugInfo.h>
 #include <llvm-c/Target.h>
 
 static const char *const replaced[] = {
@@ -78,6 +79,65 @@ rewrite_calls(LLVMModuleRef module, struct plan *plan)
         }
     }
     return covered;
+}
+
+/* Inserts st_start_value(name, address, size) behind an instruction. */
+static void
+insert_start_value(LLVMModuleRef module, LLVMBuilderRef builder,
+                   LLVMValueRef insn, LLVMValueRef variable, uint64_t size)
+{
+    LLVMContextRef context = LLVMGetModuleContext(module);
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
+    LLVMTypeRef types[] = { pointer, pointer, LLVMInt64TypeInContext(context) };
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(context), types,
+                                        3, false);
+    LLVMValueRef f = LLVMGetNamedFunction(module, "st_start_value");
+    size_t n;
+
+    if (!f) {
+        f = LLVMAddFunction(module, "st_start_value", type);
+    }
+    LLVMPositionBuilderBefore(builder, LLVMGetNextInstruction(insn));
+    LLVMSetCurrentDebugLocation2(builder, LLVMInstructionGetDebugLoc(insn));
+    LLVMValueRef arguments[] = {
+        LLVMBuildGlobalStringPtr(builder, LLVMGetValueName2(variable, &n),
+                                 "st_start_name"),
+        variable,
+        LLVMConstInt(types[2], size, false),
+    };
+    LLVMBuildCall2(builder, type, f, arguments, 3, "");
+}
+
+void
+rewrite_placement(LLVMModuleRef module, const struct plan *plan)
+{
+    LLVMBuilderRef builder
+        = LLVMCreateBuilderInContext(LLVMGetModuleContext(module));
+
+    for (guint i = 0; i < plan->plan_variables->len; i++) {
+        const struct plan_variable *v
+            = &g_array_index(plan->plan_variables, struct plan_variable, i);
+        LLVMValueRef variable = LLVMGetNamedGlobal(module, v->symbol);
+        GPtrArray *setters = g_ptr_array_new();
+
+        for (LLVMUseRef use = (v->role == ST_PLACEMENT && variable
+                               ? LLVMGetFirstUse(variable) : NULL);
+             use; use = LLVMGetNextUse(use)) {
+            LLVMValueRef user = LLVMGetUser(use);
+
+            if ((LLVMIsAStoreInst(user)
+                 && LLVMGetOperand(user, 1) == variable)
+                || LLVMIsACallInst(user)) {
+                g_ptr_array_add(setters, user);
+            }
+        }
+        for (guint j = 0; j < setters->len; j++) {
+            insert_start_value(module, builder, setters->pdata[j], variable,
+                               v->size);
+        }
+        g_ptr_array_free(setters, TRUE);
+    }
+    LLVMDisposeBuilder(builder);
 }
 
 static void

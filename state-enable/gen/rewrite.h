@@ -31,6 +31,10 @@ bool rewrite_calls(LLVMModuleRef, struct plan *);
 /* Whether the program sends packets by libpcap.  To be asked before. */
 bool rewrite_sends(LLVMModuleRef);
 
+/* After each statement that sets a placement variable, has the runtime replace
+ * the value by that of the class. */
+void rewrite_placement(LLVMModuleRef, const struct plan *);
+
 struct rewrite_symbol {
     char *name;                 /* In the program. */
     char *alias;

@@ -315,8 +315,8 @@ report_structure(struct plan *plan, const struct plan_structure *s)
                  l->prev == ST_NONE ? "" : ", in both directions");
     }
     for (guint i = 0; i < s->placement->len; i++) {
-        plan_say(plan, "  bucket depends on %s: taken over by an instance "
-                 "without entries", (char *) s->placement->pdata[i]);
+        plan_say(plan, "  bucket depends on %s: the same in all instances "
+                 "by MBOX_STATE_START", (char *) s->placement->pdata[i]);
     }
     for (guint i = 0; i < s->counts->len; i++) {
         plan_say(plan, "  counted by %s",

@@ -256,7 +256,6 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
         }
     }
     if (!error) {
-        st_placement_take(st, image->placement);
         for (uint32_t i = 0; i < image->n_objects; i++) {
             if (image->objects[i].structure != ST_NONE) {
                 install(st, plan, i);

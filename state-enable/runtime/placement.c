@@ -70,42 +70,13 @@ differs(const struct st *st, const uint8_t *values)
     return NULL;
 }
 
-static bool
-is_empty(const struct st *st)
-{
-    for (uint32_t i = 0; i < st->program->n_structures; i++) {
-        const struct st_list *list = &st->program->structures[i].lists[0];
-
-        for (uint32_t j = 0; j < list->n_buckets; j++) {
-            if (list->first[j]) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 int
 st_placement_check(struct st *st, const uint8_t *values)
 {
     const struct st_variable *v = differs(st, values);
 
-    return (!v || is_empty(st) ? 0
-            : st_error(st, -EBUSY, "%s differs from the source's, and decides "
-                       "where entries are kept; an instance takes it over only "
-                       "while it has no entries: start it anew, or start both "
-                       "with the same MBOX_STATE_PLACEMENT file", v->name));
-}
-
-void
-st_placement_take(struct st *st, const uint8_t *values)
-{
-    for (uint32_t i = 0; i < st->program->n_variables; i++) {
-        const struct st_variable *v = &st->program->variables[i];
-
-        if (v->role == ST_PLACEMENT) {
-            memcpy(v->address, values, v->size);
-            values += v->size;
-        }
-    }
+    return (!v ? 0
+            : st_error(st, -EXDEV, "%s differs from the source's, and decides "
+                       "where entries are kept: start both instances with the "
+                       "same file in MBOX_STATE_START", v->name));
 }

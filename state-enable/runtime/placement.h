@@ -18,10 +18,10 @@
 #define STATE_PLACEMENT_H 1
 
 /* Placement: the variables that decide in which bucket a node belongs, such as
- * the random start of a hash.  They are set once, at the program's start.  A
- * bucket of another instance is right here if they have the same values.  An
- * instance whose containers are all empty takes those of the other; one whose
- * are not refuses. */
+ * the random start of a hash.  They are set once, at the program's start, and
+ * what else depends on them (signatures that are hashed as well, hashes in a
+ * flow's state) is not known: so they must be the same in both instances from
+ * the start; see start.c. */
 
 #include "private.h"
 
@@ -32,10 +32,8 @@ void st_placement_put(struct st *, struct mbox_writer *);
  * malformed. */
 const uint8_t *st_placement_get(struct st *, struct mbox_reader *);
 
-/* Whether those at 'values' can be had here: 0, -EBUSY after a message. */
+/* Whether those at 'values' are this instance's: 0, or -EXDEV after a message
+ * that names the variable. */
 int st_placement_check(struct st *, const uint8_t *values);
-
-/* Takes them, after st_placement_check(). */
-void st_placement_take(struct st *, const uint8_t *values);
 
 #endif /* placement.h */

@@ -30,8 +30,7 @@
  *   -ENOTSUP  it cannot be moved, for a reason that the message names
  *   -EPROTO   bytes to import are not valid; nothing was changed
  *   -EXDEV    they come from another build, or from an instance that is
- *             configured otherwise; nothing was changed
- *   -EBUSY    the key of this instance's tables differs and they are in use */
+ *             configured or was started otherwise; nothing was changed */
 
 #include "mbox-key.h"
 #include "mbox-wire.h"
