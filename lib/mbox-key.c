@@ -18,6 +18,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -415,4 +416,113 @@ mbox_key_format(const struct mbox_key *key, char *buf, size_t size)
     format_endpoint(key, key->dst, key->dst_port, with_ports, dst, sizeof dst);
     snprintf(buf, size, "%s,%s>%s%s", proto, src, dst, vlan);
     return buf;
+}
+
+/* Reads a number of at most 'max' at '*sp', which it advances. */
+static bool
+parse_number(const char **sp, unsigned long max, unsigned long *n)
+{
+    char *end;
+
+    if (**sp < '0' || **sp > '9') {
+        return false;
+    }
+    *n = strtoul(*sp, &end, 10);
+    *sp = end;
+    return *n <= max;
+}
+
+/* Advances '*sp' if 'prefix' is there. */
+static bool
+skip(const char **sp, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    if (strncmp(*sp, prefix, len)) {
+        return false;
+    }
+    *sp += len;
+    return true;
+}
+
+static bool
+parse_proto(const char **sp, uint8_t *proto)
+{
+    static const struct {
+        const char *name;
+        uint8_t proto;
+    } protos[] = {
+        { "tcp,", IPPROTO_TCP }, { "udp,", IPPROTO_UDP },
+        { "sctp,", IPPROTO_SCTP }, { "icmp,", IPPROTO_ICMP },
+        { "icmp6,", IPPROTO_ICMPV6 },
+    };
+    unsigned long n;
+
+    for (size_t i = 0; i < sizeof protos / sizeof protos[0]; i++) {
+        if (skip(sp, protos[i].name)) {
+            *proto = protos[i].proto;
+            return true;
+        }
+    }
+    if (!skip(sp, "proto=") || !parse_number(sp, UINT8_MAX, &n)
+        || !skip(sp, ",")) {
+        return false;
+    }
+    *proto = n;
+    return true;
+}
+
+static bool
+parse_endpoint(const char **sp, uint8_t *family, uint8_t addr[16],
+               uint16_t *port)
+{
+    bool v6 = skip(sp, "[");
+    size_t len = strcspn(*sp, v6 ? "]" : ":>,");
+    char ip[INET6_ADDRSTRLEN];
+    unsigned long n = 0;
+
+    if (len >= sizeof ip) {
+        return false;
+    }
+    memcpy(ip, *sp, len);
+    ip[len] = '\0';
+    *sp += len;
+    *family = v6 ? 6 : 4;
+    if (!v6) {
+        memcpy(addr, v4_prefix, sizeof v4_prefix);
+    }
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, ip,
+                  v6 ? addr : addr + sizeof v4_prefix) != 1
+        || (v6 && !skip(sp, "]"))
+        || (skip(sp, ":") && !parse_number(sp, UINT16_MAX, &n))) {
+        return false;
+    }
+    *port = n;
+    return true;
+}
+
+bool
+mbox_key_parse(const char *s, size_t len, struct mbox_key *key)
+{
+    char buf[MBOX_KEY_STRLEN];
+    unsigned long vlan = MBOX_VLAN_NONE;
+    uint8_t dst_family;
+
+    memset(key, 0, sizeof *key);
+    if (len >= sizeof buf) {
+        return false;
+    }
+    memcpy(buf, s, len);
+    buf[len] = '\0';
+    s = buf;
+    if (!parse_proto(&s, &key->proto)
+        || !parse_endpoint(&s, &key->family, key->src, &key->src_port)
+        || !skip(&s, ">")
+        || !parse_endpoint(&s, &dst_family, key->dst, &key->dst_port)
+        || dst_family != key->family
+        || (skip(&s, ",vlan=") && !parse_number(&s, UINT16_MAX, &vlan))) {
+        return false;
+    }
+    key->vlan = vlan;
+    return s == buf + len;
 }

@@ -591,6 +591,56 @@ test_hash(void **state)
     assert_in_range(flips / (N / 100), 1580, 1620);
 }
 
+/* What is written is read; what is damaged is refused, or something else. */
+static void
+test_parse(void **state)
+{
+    static const uint8_t protos[] = {
+        IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMP, IPPROTO_ICMPV6,
+        0, 47, 255,
+    };
+
+    (void) state;
+    for (int i = test_rounds(20000); i > 0; i--) {
+        struct mbox_key key, parsed;
+        char s[MBOX_KEY_STRLEN];
+
+        memset(&key, 0, sizeof key);
+        key.family = test_random_range(2) ? 4 : 6;
+        for (int j = key.family == 4 ? 12 : 0; j < 16; j++) {
+            key.src[j] = test_random_range(256);
+            key.dst[j] = test_random_range(4) ? 0 : test_random_range(256);
+        }
+        if (key.family == 4) {
+            memset(key.src + 10, 0xff, 2);
+            memset(key.dst + 10, 0xff, 2);
+        }
+        key.proto = protos[test_random_range(sizeof protos)];
+        key.src_port = test_random_range(3) ? test_random_range(65536) : 0;
+        key.dst_port = test_random_range(3) ? test_random_range(65536) : 0;
+        key.vlan = (test_random_range(2)
+                    ? MBOX_VLAN_NONE : test_random_range(4096));
+        mbox_key_format(&key, s, sizeof s);
+        assert_true(mbox_key_parse(s, strlen(s), &parsed));
+        assert_memory_equal(&key, &parsed, sizeof key);
+
+        size_t len = strlen(s);
+        s[test_random_range(len)] = test_random_range(256);
+        mbox_key_parse(s, test_random_range(len + 1), &parsed);
+    }
+    static const char *const bad[] = {
+        "", "tcp", "tcp,", "tcp,1.2.3.4:5", "tcp,1.2.3.4:5>", "non-ip",
+        "tcp,1.2.3.4:5>[::1]:6", "tcp,1.2.3.4:65536>1.2.3.4:5",
+        "proto=256,1.2.3.4>1.2.3.5", "tcp,1.2.3.4:5>1.2.3.4:6,vlan=",
+        "tcp,1.2.3.4:5>1.2.3.4:6x", "tcp,[::1:5>[::1]:6", "tcp,1.2.3.4: 5>1",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct mbox_key key;
+
+        assert_false(mbox_key_parse(bad[i], strlen(bad[i]), &key));
+    }
+}
+
 static int
 compare_hashes(const void *a_, const void *b_)
 {
@@ -692,6 +742,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(test_hash_of_chosen_keys),
         cmocka_unit_test(test_hash_is_salted),
         cmocka_unit_test(test_format_is_bounded),
+        cmocka_unit_test(test_parse),
     };
 
     if (argc > 1 && !strcmp(argv[1], "hash")) {

@@ -57,34 +57,148 @@ mbox_assignments_to_json(const struct mbox_registry *registry)
     return classes;
 }
 
-/* Reads one assignment.  Returns NULL or an error that the caller frees. */
-static char *
-parse_assignment(const struct json *json, struct mbox_assignment *assignment)
+/* True if 'a' is one flow in both directions that mbox_key_parse() can read. */
+static bool
+is_flow(const struct mbox_assignment *a)
 {
-    const struct json *match, *instance;
+    return (is_all_ones(&a->space.mask, sizeof a->space.mask)
+            && !a->space.one_way && a->space.value.family);
+}
+
+/* Appends the 'n' assignments to 's'.  Two flows or more of an instance that
+ * follow each other are one entry: there may be very many of them. */
+static void
+put_class(const struct mbox_assignment *assignments, size_t n, struct ds *s)
+{
+    for (size_t i = 0, end; i < n; i = end) {
+        const struct mbox_assignment *a = &assignments[i];
+
+        for (end = i + 1; end < n && is_flow(a) && is_flow(&assignments[end])
+             && !strcmp(a->instance, assignments[end].instance); end++) {
+            continue;
+        }
+        ds_put_format(s, "%s{", i ? "," : "");
+        if (end - i > 1) {
+            ds_put_cstr(s, "\"flows\":\"");
+            for (size_t j = i; j < end; j++) {
+                char key[MBOX_KEY_STRLEN];
+
+                ds_put_cstr(s, j > i ? " " : "");
+                ds_put_cstr(s, mbox_key_format(&assignments[j].space.value,
+                                               key, sizeof key));
+            }
+            ds_put_format(s, "\",\"instance\":\"%s\"}", a->instance);
+        } else {
+            char match[MBOX_SPACE_STRLEN];
+
+            mbox_space_format(&a->space, match, sizeof match);
+            ds_put_format(s, "\"instance\":\"%s\",\"match\":\"%s\"}",
+                          a->instance, match);
+        }
+    }
+}
+
+char *
+mbox_assignments_to_string(const struct mbox_registry *registry)
+{
+    const char **classes = sset_sort(&registry->classes);
+    struct ds s = DS_EMPTY_INITIALIZER;
+    const char *separator = "";
+
+    ds_put_char(&s, '{');
+    for (size_t i = 0; i < sset_count(&registry->classes); i++) {
+        struct mbox_assignment *assignments;
+        size_t n = mbox_class_get_assignments(classes[i], &assignments);
+
+        if (n) {
+            ds_put_format(&s, "%s\"%s\":[", separator, classes[i]);
+            put_class(assignments, n, &s);
+            ds_put_char(&s, ']');
+            separator = ",";
+        }
+        free(assignments);
+    }
+    ds_put_char(&s, '}');
+    free(classes);
+    return ds_steal_cstr(&s);
+}
+
+/* Assignments that are being read. */
+struct parsed {
+    struct mbox_assignment *array;
+    size_t n, allocated;
+};
+
+static void
+add_parsed(struct parsed *parsed, const struct mbox_space *space,
+           const char *instance)
+{
+    struct mbox_assignment *a;
+
+    if (parsed->n >= parsed->allocated) {
+        parsed->array = x2nrealloc(parsed->array, &parsed->allocated,
+                                   sizeof *parsed->array);
+    }
+    a = &parsed->array[parsed->n++];
+    a->space = *space;
+    ovs_strlcpy(a->instance, instance, sizeof a->instance);
+}
+
+/* Reads "flows".  Returns NULL or an error that the caller frees. */
+static char *
+parse_flows(const char *s, const char *instance, struct parsed *parsed)
+{
+    while (*s) {
+        size_t len = strcspn(s, " ");
+        struct mbox_space space;
+        struct mbox_key key;
+
+        if (!mbox_key_parse(s, len, &key)) {
+            return xasprintf("flow \"%.*s\": not a flow", (int) len, s);
+        }
+        mbox_space_init_key(&space, &key);
+        add_parsed(parsed, &space, instance);
+        s += len + (s[len] == ' ');
+    }
+    return NULL;
+}
+
+/* Reads one entry.  Returns NULL or an error that the caller frees. */
+static char *
+parse_entry(const struct json *json, struct parsed *parsed)
+{
+    const struct json *match, *flows, *instance;
+    struct mbox_space space;
 
     if (json->type != JSON_OBJECT) {
         return xstrdup("not an object");
     }
+    flows = shash_find_data(json_object(json), "flows");
     match = shash_find_data(json_object(json), "match");
     instance = shash_find_data(json_object(json), "instance");
+    if (flows) {
+        match = flows;
+    }
     if (!match || match->type != JSON_STRING
         || !instance || instance->type != JSON_STRING) {
-        return xstrdup("\"match\" and \"instance\" must be strings");
+        return xstrdup("\"match\" or \"flows\", and \"instance\", must be "
+                       "strings");
     } else if (!mbox_name_is_valid(json_string(instance))) {
         return xasprintf("\"%s\" is not a valid name of an instance",
                          json_string(instance));
     }
-    ovs_strlcpy(assignment->instance, json_string(instance),
-                sizeof assignment->instance);
+    if (flows) {
+        return parse_flows(json_string(flows), json_string(instance), parsed);
+    }
 
-    char *error = mbox_match_parse(json_string(match), &assignment->space);
+    char *error = mbox_match_parse(json_string(match), &space);
     if (error) {
         char *s = xasprintf("match \"%s\": %s", json_string(match), error);
 
         free(error);
         return s;
     }
+    add_parsed(parsed, &space, json_string(instance));
     return NULL;
 }
 
@@ -99,24 +213,20 @@ restore_class(struct mbox_registry *registry, const char *class_name,
     }
 
     size_t n_json = json_array(json)->n;
-    struct mbox_assignment *assignments = xcalloc(n_json, sizeof *assignments);
-    size_t n = 0;
+    struct parsed parsed = { .n = 0 };
 
     for (size_t i = 0; i < n_json; i++) {
-        char *error = parse_assignment(json_array(json)->elems[i],
-                                       &assignments[n]);
+        char *error = parse_entry(json_array(json)->elems[i], &parsed);
 
-        if (!error) {
-            n++;
-        } else {
+        if (error) {
             ds_put_format(errors, "; class %s, assignment %"PRIuSIZE": %s",
                           class_name, i + 1, error);
             free(error);
         }
     }
     mbox_registry_note_class(registry, class_name);
-    mbox_class_set_assignments(class_name, assignments, n);
-    free(assignments);
+    mbox_class_set_assignments(class_name, parsed.array, parsed.n);
+    free(parsed.array);
 }
 
 char *

@@ -64,7 +64,12 @@ void mbox_command_execute(struct mbox_coordinator *, uint64_t request,
  * in order of decreasing precedence. */
 struct json *mbox_assignments_to_json(const struct mbox_registry *);
 
-/* Assigns what 's' says. Returns NULL, or a message for the caller to free
+/* The same for the database.  There, several flows of one instance may be one
+ * entry: {"flows": "tcp,10.0.0.1:5>10.0.0.2:80 ...", "instance": "ids2"}, as
+ * mbox_key_format() writes them.  The caller frees it. */
+char *mbox_assignments_to_string(const struct mbox_registry *);
+
+/* Assigns what 's' says, in either form. Returns NULL, or a message for the caller to free
  * that says what could not be restored. */
 char *mbox_assignments_restore(struct mbox_registry *, const char *s);
 

@@ -18,7 +18,6 @@
 #include "mbox-coordinator-private.h"
 
 #include "mbox-steer.h"
-#include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "random.h"
@@ -56,10 +55,7 @@ mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
         struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_ASSIGNMENTS);
 
         if (c->assignments_changed) {
-            struct json *json = mbox_assignments_to_json(&c->registry);
-
-            mail->text = json_to_string(json, JSSF_SORT);
-            json_destroy(json);
+            mail->text = mbox_assignments_to_string(&c->registry);
         }
         mail->open = mbox_records_format_open(&c->records);
         mail->commits = mbox_records_format_ended(&c->records);
