@@ -67,8 +67,8 @@ struct window {
     const struct search *s;
     const struct sa_node *nodes;
     struct sa_nodes starts;     /* Of the pointer. */
-    uint32_t may;               /* What is possible, as the pointer points
-                                 * into a header. */
+    uint32_t placed;            /* If it points into a header: what is
+                                 * there, 0 if not. */
     GHashTable *fields;         /* Distance -> bit set. */
     uint32_t all;
 };
@@ -77,7 +77,11 @@ static void
 gather_window(uint32_t node, void *w_)
 {
     struct window *w = w_;
-    uint32_t fields = sa_packet_node(w->s->packet, node) & w->may;
+    uint32_t bits = sa_packet_node(w->s->packet, node);
+    uint32_t fields = bits & (w->placed ? w->placed : SA_PACKET_FIELDS);
+    if (!fields && (bits & SA_PACKET_DATA)) {
+        fields = w->placed;     /* In the packet itself. */
+    }
     if (fields) {
         gpointer distance = GUINT_TO_POINTER(
             w->nodes[node].offset - start_in(w->starts, w->nodes, node));
@@ -99,8 +103,7 @@ gather_fields(struct window *w, const struct search *s, LLVMValueRef pointer,
         .fields = g_hash_table_new(NULL, NULL)
     };
     if (id != SA_NONE) {
-        uint32_t fields = sa_packet_pointed(s->packet, id, MAX(size, 1));
-        w->may = fields ? fields : SA_PACKET_FIELDS;
+        w->placed = sa_packet_pointed(s->packet, id, MAX(size, 1));
         w->starts = sa_pta_value(s->a->pta, id);
         sa_pta_access(s->a->pta, id, MAX(size, 1), gather_window, w);
     }

@@ -196,6 +196,65 @@ sa_packet_gather(struct sa_packet *pk, uint32_t id)
     return set;
 }
 
+/* An address of a size that only one kind has: "src" may be either. */
+static int
+field_of_size(int field, uint64_t size)
+{
+    bool ethernet = size == ETHERNET_ADDRESS_SIZE;
+    return (field == SA_FIELD_IP_SRC && ethernet ? SA_FIELD_ETH_SRC
+            : field == SA_FIELD_IP_DST && ethernet ? SA_FIELD_ETH_DST
+            : field);
+}
+
+/* The last name in an access path: "src" of "key.addr[].src[]". */
+static int
+field_of_path(const struct sa_tables *tables, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    char *name = g_strdup(dot ? dot + 1 : path);
+    char *bracket = strchr(name, '[');
+    if (bracket) {
+        *bracket = '\0';
+    }
+    int field = sa_tables_field_by_name(tables, name);
+    g_free(name);
+    return field;
+}
+
+/* The field that the name of the member says through which a pointer was
+ * computed, as a bit, or 0. */
+static uint32_t
+field_of_member(const struct sa_packet *pk, LLVMValueRef pointer)
+{
+    if (!LLVMIsAGetElementPtrInst(pointer)
+        || LLVMGetNumOperands(pointer) != 3
+        || !LLVMIsAConstantInt(LLVMGetOperand(pointer, 2))) {
+        return 0;
+    }
+    LLVMTypeRef type = LLVMGetGEPSourceElementType(pointer);
+    uint64_t member = LLVMConstIntGetZExtValue(LLVMGetOperand(pointer, 2));
+    if (LLVMGetTypeKind(type) != LLVMStructTypeKind
+        || member >= LLVMCountStructElementTypes(type)) {
+        return 0;
+    }
+    char *name = sa_headers_struct_name(type), *path = NULL;
+    const struct sa_type *t = name ? sa_type_by_name(pk->a->types, name)
+                                   : NULL;
+    int field = -1;
+    if (t) {
+        const struct sa_type *inner = sa_type_path(
+            t, LLVMOffsetOfElement(pk->a->program->layout, type, member),
+            &path);
+        if (inner) {
+            field = field_of_size(field_of_path(pk->a->tables, path),
+                                  inner->size);
+        }
+    }
+    g_free(path);
+    g_free(name);
+    return field < 0 ? 0 : SA_PACKET_DATA | 1u << field;
+}
+
 /* Fields of a struct sockaddr, which tells the peer unless the memory is known
  * to have the address of our end. */
 static uint32_t
@@ -226,6 +285,9 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     uint32_t fields = sa_place_fields(pk->headers, from.place, size);
     bool is_header = (from.place.kind == SA_PLACE_HEADER
                       || from.place.kind == SA_PLACE_FRAME);
+    if (from.place.kind == SA_PLACE_FRAME && !fields) {
+        fields = field_of_member(pk, pointer);      /* Behind a VLAN tag... */
+    }
     if ((set->bits & SA_PACKET_DATA) && is_header) {
         uint32_t bits = SA_PACKET_DATA | of_our_end(fields, set->bits);
         if (sa_place_is_length(pk->headers, from.place) && size == 1) {
@@ -235,7 +297,12 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
         return;
     }
     uint64_t params = from.from_params | from.from_targets;
-    sa_packet_add_bits(pk, insn->result, set->bits, params ? 0 : set->bits);
+    uint32_t bits = set->bits;
+    if ((bits & SA_PACKET_DATA) && !(bits & SA_PACKET_FIELDS)) {
+        uint32_t named = field_of_member(pk, pointer);
+        sa_packet_add_bits(pk, insn->result, named, named);
+    }
+    sa_packet_add_bits(pk, insn->result, bits, params ? 0 : bits);
     add_dependence(pk, insn->result, 0, params);
 }
 
@@ -537,31 +604,6 @@ flow_insn(struct sa_packet *pk, uint32_t id)
     if (insn->result != SA_NONE) {
         flow_name(pk, insn->result);
     }
-}
-
-/* An address of a size that only one kind has: "src" may be either. */
-static int
-field_of_size(int field, uint64_t size)
-{
-    bool ethernet = size == ETHERNET_ADDRESS_SIZE;
-    return (field == SA_FIELD_IP_SRC && ethernet ? SA_FIELD_ETH_SRC
-            : field == SA_FIELD_IP_DST && ethernet ? SA_FIELD_ETH_DST
-            : field);
-}
-
-/* The last name in an access path: "src" of "key.addr[].src[]". */
-static int
-field_of_path(const struct sa_tables *tables, const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    char *name = g_strdup(dot ? dot + 1 : path);
-    char *bracket = strchr(name, '[');
-    if (bracket) {
-        *bracket = '\0';
-    }
-    int field = sa_tables_field_by_name(tables, name);
-    g_free(name);
-    return field;
 }
 
 static void
