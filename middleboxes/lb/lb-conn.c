@@ -208,8 +208,7 @@ lb_table_for_each(struct lb_table *table,
 }
 
 void
-lb_conn_track(struct lb_conn *conn, enum lb_dir dir, uint8_t flags,
-              bool one_way)
+lb_conn_track(struct lb_conn *conn, enum lb_dir dir, uint8_t flags)
 {
     if (flags & TH_RST) {
         conn->state = LB_CLOSED;
@@ -217,7 +216,7 @@ lb_conn_track(struct lb_conn *conn, enum lb_dir dir, uint8_t flags,
         conn->fin[dir] = true;
         if (conn->state != LB_CLOSED) {
             conn->state = (conn->fin[LB_TO_BACKEND] && conn->fin[LB_TO_CLIENT]
-                           && !one_way ? LB_CLOSED : LB_FIN);
+                           ? LB_CLOSED : LB_FIN);
         }
     } else if (conn->state == LB_SYN && dir == LB_TO_BACKEND
                && !(flags & TH_SYN)) {

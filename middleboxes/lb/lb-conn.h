@@ -101,8 +101,7 @@ lb_conn_from_timer(struct wheel_timer *timer)
 }
 
 /* Changes the state as a TCP packet in direction 'dir' with 'flags' (TH_*)
- * demands.  'one_way': packets to the client do not come this way. */
-void lb_conn_track(struct lb_conn *, enum lb_dir dir, uint8_t flags,
-                   bool one_way);
+ * demands. */
+void lb_conn_track(struct lb_conn *, enum lb_dir dir, uint8_t flags);
 
 #endif /* lb-conn.h */

@@ -472,8 +472,7 @@ process_l4(struct lb *lb, uint8_t *frame, size_t len,
     if (tcp) {
         uint8_t state = conn->state;
 
-        lb_conn_track(conn, dir, tcp[13],
-                      conn->backend->service->config->mode == LB_DSR);
+        lb_conn_track(conn, dir, tcp[13]);
         if (conn->state != state) {
             wheel_wake(&lb->table.wheel, &conn->timer,
                        lb_wake_time(lb, conn));
@@ -577,6 +576,10 @@ lb_packet(struct lb *lb, uint64_t now, unsigned int port, uint8_t *frame,
     lb_set_time(lb, now);
     lb->stats.packets++;
     lb->stats.bytes += len;
+    if (len < 14 || frame[6] & 1) {
+        lb->stats.malformed++;          /* Nobody has such an address. */
+        return LB_DROP;
+    }
     if (key->vlan != MBOX_VLAN_NONE) {
         lb->stats.passed++;
         return LB_FORWARD;

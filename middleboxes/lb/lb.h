@@ -77,7 +77,8 @@ struct lb_stats {
     uint64_t no_backend;        /* None is up. */
     uint64_t no_service;        /* For a VIP, but no service of it. */
     uint64_t no_connection;     /* Of none. */
-    uint64_t fragments, malformed, table_full;
+    uint64_t fragments, table_full;
+    uint64_t malformed;         /* Also: from a multicast MAC address. */
 };
 
 /* A connection that may not end yet is looked at again after as long. */

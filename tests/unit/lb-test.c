@@ -392,7 +392,7 @@ answer(struct world *world, const struct lb_frame *f)
     if (p.key.proto == IPPROTO_TCP && l4[13] == TH_SYN) {
         struct lb_tcp tcp = {
             .src_port = p.key.dst_port, .dst_port = p.key.src_port,
-            .seq = 5, .ack = get_be32(l4 + 4) + 1,
+            .seq = 5, .ack = get_be32(l4 + 4) + 1 + world->forged[number],
             .flags = world->refuses[number] ? TH_RST | TH_ACK
                                             : TH_SYN | TH_ACK,
         };

@@ -591,6 +591,35 @@ test_backend_down(void **state)
     assert_in_range(n_of_two + N_CONNS, N_CONNS * 2 / 3, N_CONNS * 4 / 3);
 }
 
+/* Who does not know a probe cannot answer it. */
+static void
+test_forged_answers(void **state)
+{
+    (void) state;
+    world.forged[2] = world.refuses[2] = true;
+    world_run(&world, 2.5);
+    world.refuses[2] = false;
+    world_run(&world, 2);
+    assert_int_equal(count_events(&world, "\"service\":\"web\",\"backend\":"
+                                  "\"b2\",\"health\":\"down\""), 1);
+}
+
+/* Who has a multicast address does not begin a connection. */
+static void
+test_multicast_source(void **state)
+{
+    struct mbox_key key = make_key(IPPROTO_TCP,
+                                   "10.0.1.1 1000 10.0.255.1 80");
+    struct packet p;
+
+    (void) state;
+    make_packet(&p, &key, TH_SYN, 0);
+    p.data[6] |= 1;
+    assert_int_equal(world_packet(&world, &p), LB_DROP);
+    assert_int_equal(stats()->malformed, 1);
+    assert_int_equal(lb_n_conns(world.lb), 0);
+}
+
 /* What has lost nothing yet is given to another backend. */
 static void
 test_reassigned(void **state)
@@ -724,6 +753,8 @@ main(void)
         TEST(test_timer_pending),
         TEST(test_port_reuse),
         TEST(test_backend_down),
+        TEST(test_forged_answers),
+        TEST(test_multicast_source),
         TEST(test_reassigned),
         TEST(test_pause),
         TEST(test_adopted),
