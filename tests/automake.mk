@@ -48,14 +48,15 @@ endif
 if BUILD_STATEALYZR
 # What the analyser finds in real programs, compared with lists made by hand:
 # see tests/statealyzr/corpus/README.md.  The first time it needs the network.
+CORPUS = p0f pen tinyproxy dnsmasq openvpn mbox-ids
 MBOX_CORPUS_ENV = \
 	MBOX_CORPUS_DIR='$(abs_builddir)/_corpus' \
 	MBOX_CC='$(abs_builddir)/statealyzr/mbox-cc' \
 	MBOX_STATEALYZR='$(abs_builddir)/statealyzr/mbox-statealyzr' \
 	MBOX_STATEALYZR_TABLES='$(abs_srcdir)/statealyzr/share'
 check-statealyzr: all
-	$(MBOX_CORPUS_ENV) $(srcdir)/tests/statealyzr/corpus/capture
-	$(MBOX_CORPUS_ENV) $(PYTHON3) $(srcdir)/tests/statealyzr/corpus/score
+	$(MBOX_CORPUS_ENV) PYTHON3='$(PYTHON3)' \
+	    $(srcdir)/tests/statealyzr/corpus/check $(CORPUS)
 endif
 
 .PHONY: check-mbox check-statealyzr check-system check-valgrind
