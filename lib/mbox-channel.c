@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "mbox-channel-private.h"
+#include "mbox-serial.h"
 #include "mbox-tls.h"
 
 /* Output goes out when this much waits, without mbox_channel_run(). */
@@ -711,6 +712,12 @@ bool
 mbox_channel_can_pass_fd(const struct mbox_channel *ch)
 {
     return ch->stream.passes_fds;
+}
+
+bool
+mbox_channel_has_peer(const struct mbox_channel *ch)
+{
+    return !ch->stream.serial || mbox_serial_has_started(ch->stream.serial);
 }
 
 const char *

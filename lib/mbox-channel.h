@@ -127,6 +127,10 @@ void mbox_channel_set_out_limit(struct mbox_channel *, size_t);
 bool mbox_channel_is_connected(const struct mbox_channel *);
 bool mbox_channel_can_pass_fd(const struct mbox_channel *);
 
+/* False as long as there is nobody at the other end who could speak: a serial
+ * line whose guest has not opened its port. */
+bool mbox_channel_has_peer(const struct mbox_channel *);
+
 /* "unix", or the peer's address and certificate subject: for messages. */
 const char *mbox_channel_peer(const struct mbox_channel *);
 

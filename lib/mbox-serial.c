@@ -119,6 +119,12 @@ mbox_serial_destroy(struct mbox_serial *s)
     free(s);
 }
 
+bool
+mbox_serial_has_started(const struct mbox_serial *s)
+{
+    return !s->host || s->in_state != IN_BEFORE;
+}
+
 /* Input. */
 
 static void

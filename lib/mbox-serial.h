@@ -56,6 +56,10 @@ struct mbox_serial;
 struct mbox_serial *mbox_serial_create(int fd, bool host);
 void mbox_serial_destroy(struct mbox_serial *);
 
+/* True once the session is known to have started: at the host's end, when the
+ * guest has opened its port. */
+bool mbox_serial_has_started(const struct mbox_serial *);
+
 /* Same as mbox_stream_read() and mbox_stream_write(), without descriptors.
  * -ECONNRESET is also the end of the session, -EPROTO what is not one; input
  * ends for good with the first error.  After -EAGAIN from a write, the next

@@ -307,7 +307,8 @@ conn_accept(struct mbox_coordinator *c, struct mbox_channel *channel)
     size_t n_strangers = 0;
 
     LIST_FOR_EACH (conn, node, &c->conns.list) {
-        if (!conn->ready && !conn->why_dead) {
+        if (!conn->ready && !conn->why_dead
+            && conn->connected_at != LLONG_MAX) {
             oldest = oldest ? oldest : conn;
             n_strangers++;
         }
@@ -322,7 +323,8 @@ conn_accept(struct mbox_coordinator *c, struct mbox_channel *channel)
     conn = xzalloc(sizeof *conn);
     conn->channel = channel;
     conn->peer = xstrdup(mbox_channel_peer(channel));
-    conn->connected_at = conn->last_rx = time_msec();
+    conn->connected_at = LLONG_MAX;
+    conn->last_rx = time_msec();
     conn->more = true;
     mbox_channel_set_out_limit(channel, STRANGER_OUT_LIMIT);
     ovs_list_push_back(&c->conns.list, &conn->node);
@@ -540,6 +542,10 @@ conn_run(struct mbox_coordinator *c, struct mbox_conn *conn)
     }
 
     mbox_channel_run(conn->channel);
+    if (conn->connected_at == LLONG_MAX
+        && mbox_channel_has_peer(conn->channel)) {
+        conn->connected_at = time_msec();
+    }
     conn->more = false;
     for (int i = 0; !conn->why_dead; i++) {
         struct mbox_msg msg;
@@ -577,9 +583,10 @@ conn_deadline(const struct mbox_conns *conns,
     int probe_ms = conns->probe_ms;
 
     if (!conn->ready) {
-        return conn->connected_at + (probe_ms
-                                     ? MIN(2 * probe_ms, HANDSHAKE_MS)
-                                     : HANDSHAKE_MS);
+        return (conn->connected_at == LLONG_MAX ? LLONG_MAX
+                : conn->connected_at + (probe_ms
+                                        ? MIN(2 * probe_ms, HANDSHAKE_MS)
+                                        : HANDSHAKE_MS));
     } else if (!probe_ms) {
         return LLONG_MAX;
     }

@@ -65,7 +65,8 @@ struct mbox_conn {
     unsigned int n_unasked;     /* OPEN messages that are to come. */
     unsigned int n_unresolved;  /* Its transfers in doubt. */
 
-    long long connected_at;     /* ms, time_msec(). */
+    long long connected_at;     /* When its peer was first there, in ms,
+                                 * time_msec(); LLONG_MAX: not yet. */
     long long last_rx;
     bool probing;               /* ECHO_REQUEST sent since 'last_rx'. */
     bool more;                  /* There may be input left to process. */
