@@ -47,9 +47,10 @@
  *     close
  */
 
+#include "test-agent.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,37 +59,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mbox-channel.h"
-#include "mbox-msg.h"
 #include "mbox-tag.h"
 
 static struct mbox_channel *control;
 static struct mbox_channel *state;      /* If it is a socket. */
 static bool relayed;                    /* State goes in RELAY messages. */
-static uint32_t last_id;
-static uint64_t last_epoch;             /* Of the last PREPARE. */
-static struct mbox_space last_space;
-static uint32_t chunk_seq;
+struct last_transfer last;
 static bool got_last;                   /* The "last" of sent back packets. */
 static bool answer_echo = true;
 static int line_number;
 
-/* The network device. */
-static char port_name[64];
-static int port_fd = -1;                /* Of the pcap file. */
-static uint8_t port_buf[65536 + 64];
-static size_t port_len;
-static uint8_t tracer[2048];
-static size_t tracer_len;
-static bool have_tracer;                /* One that is not returned yet. */
-
-#define PCAP_HEADER_LEN 24
-#define PCAP_RECORD_LEN 16
-
-static void fail(const char *, ...)
-    __attribute__((format(printf, 1, 2), noreturn));
-
-static void
+void
 fail(const char *format, ...)
 {
     va_list args;
@@ -100,317 +81,6 @@ fail(const char *format, ...)
     va_end(args);
     putc('\n', stderr);
     exit(1);
-}
-
-/* Fields of messages. */
-
-enum field_type { U16, U32, U64, X64, KIND, BOOL, STRING };
-
-static const struct field {
-    const char *name;
-    enum field_type type;
-    size_t offset, size;
-} fields[] = {
-#define FIELD(NAME, TYPE, MEMBER)                                       \
-    { NAME, TYPE, offsetof(struct mbox_msg, MEMBER),                    \
-      sizeof(((struct mbox_msg *) 0)->MEMBER) }
-    FIELD("id", U32, id),
-    FIELD("version", U16, version),
-    FIELD("code", U16, code),
-    FIELD("seq", U32, seq),
-    FIELD("round", U32, round),
-    FIELD("scopes", U32, scopes),
-    FIELD("options", U32, options),
-    FIELD("epoch", U64, epoch),
-    FIELD("run", U64, run),
-    FIELD("n_open", U32, n_open),
-    FIELD("schema", X64, schema),
-    FIELD("role", U32, role),
-    FIELD("method", U32, method),
-    FIELD("guarantee", U32, guarantee),
-    FIELD("scope", U32, scope),
-    FIELD("select", U32, select),
-    FIELD("kind", KIND, kind),
-    FIELD("n_flows", U64, n_flows),
-    FIELD("n_chunks", U64, n_chunks),
-    FIELD("n_bytes", U64, n_bytes),
-    FIELD("n_dirty", U64, n_dirty),
-    FIELD("n_gone", U64, n_gone),
-    FIELD("n_packets", U64, n_packets),
-    FIELD("n_buffered", U64, n_buffered),
-    FIELD("n_discarded", U64, n_discarded),
-    FIELD("n_keys", U32, n_keys),
-    FIELD("name", STRING, name),
-    FIELD("class", STRING, class_name),
-    FIELD("text", STRING, text),
-};
-#define N_FIELDS (sizeof fields / sizeof fields[0])
-
-static uint64_t
-get_number(const struct mbox_msg *msg, const struct field *f)
-{
-    const void *p = (const char *) msg + f->offset;
-
-    switch (f->size) {
-    case 1: return *(const uint8_t *) p;
-    case 2: return *(const uint16_t *) p;
-    case 4: return *(const uint32_t *) p;
-    default: return *(const uint64_t *) p;
-    }
-}
-
-static void
-set_field(struct mbox_msg *msg, const char *name, const char *value)
-{
-    for (size_t i = 0; i < N_FIELDS; i++) {
-        const struct field *f = &fields[i];
-        void *p = (char *) msg + f->offset;
-
-        if (strcmp(f->name, name)) {
-            continue;
-        }
-        uint64_t n = strtoull(value, NULL, f->type == X64 ? 16 : 0);
-        if (f->type == STRING) {
-            snprintf(p, f->size, "%s", value);
-        } else if (f->size == 1) {
-            *(uint8_t *) p = n;
-        } else if (f->size == 2) {
-            *(uint16_t *) p = n;
-        } else if (f->size == 4) {
-            *(uint32_t *) p = n;
-        } else {
-            *(uint64_t *) p = n;
-        }
-        return;
-    }
-    fail("no field \"%s\"", name);
-}
-
-static void
-print_msg(const char *direction, const struct mbox_msg *msg)
-{
-    printf("%s %s", direction, mbox_msg_type_to_string(msg->type));
-    for (size_t i = 0; i < N_FIELDS; i++) {
-        const struct field *f = &fields[i];
-
-        if (f->type == STRING) {
-            const char *s = (const char *) msg + f->offset;
-
-            if (s[0]) {
-                printf(" %s=\"%s\"", f->name, s);
-            }
-        } else if (get_number(msg, f) && strcmp(f->name, "epoch")) {
-            printf(f->type == X64 ? " %s=%llx" : " %s=%llu", f->name,
-                   (unsigned long long) get_number(msg, f));
-        }
-    }
-    if (msg->type == MBOX_MSG_PREPARE) {
-        char space[MBOX_SPACE_STRLEN];
-
-        printf(" space=%s", mbox_space_format(&msg->space, space,
-                                              sizeof space));
-    }
-    if (msg->data_len && msg->type != MBOX_MSG_RELAY) {
-        printf(" data=%.*s", (int) msg->data_len, (const char *) msg->data);
-    }
-    putchar('\n');
-    fflush(stdout);
-}
-
-static enum mbox_msg_type
-parse_type(const char *s)
-{
-    for (unsigned int i = 1; i < 256; i++) {
-        const char *name = mbox_msg_type_to_string((enum mbox_msg_type) i);
-
-        if (name && !strcmp(name, s)) {
-            return (enum mbox_msg_type) i;
-        }
-    }
-    fail("no message type \"%s\"", s);
-}
-
-static void
-make_key(unsigned int port, struct mbox_key *key)
-{
-    static const uint8_t src[16] = { [10] = 0xff, 0xff, 10, 0, 0, 1 };
-    static const uint8_t dst[16] = { [10] = 0xff, 0xff, 10, 0, 1, 1 };
-
-    memset(key, 0, sizeof *key);
-    memcpy(key->src, src, 16);
-    memcpy(key->dst, dst, 16);
-    key->src_port = port;
-    key->dst_port = 80;
-    key->vlan = MBOX_VLAN_NONE;
-    key->family = 4;
-    key->proto = IPPROTO_TCP;
-}
-
-/* Makes a message of the words of a statement from 'words' on.  '*keys' is
- * malloc()ed or null. */
-static void
-make_msg(char *words[], int n_words, struct mbox_msg *msg,
-         struct mbox_key **keys)
-{
-    *keys = NULL;
-    if (!n_words) {
-        fail("message type is missing");
-    }
-    mbox_msg_init(msg, parse_type(words[0]), last_id);
-    msg->epoch = last_epoch;
-    msg->space = last_space;
-    for (int i = 1; i < n_words; i++) {
-        char *value = strchr(words[i], '=');
-
-        if (!value) {
-            fail("\"%s\" is not FIELD=VALUE", words[i]);
-        }
-        *value++ = '\0';
-        if (!strcmp(words[i], "keys")) {
-            unsigned int first, last;
-
-            if (sscanf(value, "%u-%u", &first, &last) != 2) {
-                fail("\"%s\" is not A-B", value);
-            }
-            msg->n_keys = last - first + 1;
-            *keys = calloc(msg->n_keys, sizeof **keys);
-            for (unsigned int j = 0; j < msg->n_keys; j++) {
-                make_key(first + j, &(*keys)[j]);
-            }
-        } else if (!strcmp(words[i], "data")) {
-            msg->data = value;
-            msg->data_len = strlen(value);
-        } else if (!strcmp(words[i], "hex")) {
-            static unsigned char bytes[2048];
-
-            msg->data = bytes;
-            msg->data_len = strlen(value) / 2;
-            for (size_t j = 0; j < msg->data_len; j++) {
-                if (j >= sizeof bytes
-                    || sscanf(value + 2 * j, "%2hhx", &bytes[j]) != 1) {
-                    fail("\"hex\" is not hexadecimal or too long");
-                }
-            }
-        } else if (!strcmp(words[i], "fill")) {
-            static const char zeros[4 * 1024 * 1024];
-
-            msg->data_len = strtoul(value, NULL, 0);
-            msg->data = zeros;
-            if (msg->data_len > sizeof zeros) {
-                fail("\"fill\" is too large");
-            }
-        } else {
-            set_field(msg, words[i], value);
-        }
-    }
-    if (msg->type == MBOX_MSG_CHUNK) {
-        msg->seq = ++chunk_seq;
-        msg->crc = mbox_msg_crc(msg->data, msg->data_len);
-    }
-}
-
-/* Checks 'msg' against the words of a statement. */
-static void
-check_msg(const struct mbox_msg *msg, char *words[], int n_words)
-{
-    if (msg->type != parse_type(words[0])) {
-        fail("expected %s, got %s", words[0],
-             mbox_msg_type_to_string(msg->type));
-    }
-    for (int i = 1; i < n_words; i++) {
-        char *value = strchr(words[i], '=');
-        struct mbox_msg wanted = *msg;
-
-        if (!value) {
-            fail("\"%s\" is not FIELD=VALUE", words[i]);
-        }
-        *value++ = '\0';
-        set_field(&wanted, words[i], value);
-        for (size_t j = 0; j < N_FIELDS; j++) {
-            const struct field *f = &fields[j];
-            const char *got = (const char *) msg + f->offset;
-
-            if (!strcmp(f->name, words[i])
-                && (f->type == STRING ? strcmp(got, value) != 0
-                    : get_number(&wanted, f) != get_number(msg, f))) {
-                fail("expected %s=%s", words[i], value);
-            }
-        }
-    }
-}
-
-/* The network device: what it sent is in a pcap file, and ovs-appctl makes it
- * receive.  (The device's own sockets are served by the main loop only when it
- * has something else to do.) */
-
-static void
-port_open(const char *name, const char *pcap_file)
-{
-    snprintf(port_name, sizeof port_name, "%s", name);
-    port_fd = open(pcap_file, O_RDONLY | O_CLOEXEC);
-    if (port_fd < 0) {
-        fail("%s: %s", pcap_file, strerror(errno));
-    }
-    lseek(port_fd, PCAP_HEADER_LEN, SEEK_SET);
-    port_len = 0;
-}
-
-static void
-port_send(const uint8_t *frame, size_t len)
-{
-    char command[4096];
-    int n;
-
-    n = snprintf(command, sizeof command,
-                 "ovs-appctl netdev-dummy/receive %s ", port_name);
-    for (size_t i = 0; i < len; i++) {
-        n += snprintf(command + n, sizeof command - n, "%02x", frame[i]);
-    }
-    fflush(stdout);
-    if (system(command)) {
-        fail("ovs-appctl failed");
-    }
-}
-
-static void
-port_recv(const uint8_t *frame, size_t len)
-{
-    struct mbox_tag tag;
-
-    if (mbox_tag_peek(frame, len, &tag) && tag.kind == MBOX_TAG_TRACER
-        && tag.id == last_id && len <= sizeof tracer) {
-        if (!tracer_len) {
-            printf("port tracer id=%u seq=%u\n", tag.id, tag.seq);
-            have_tracer = true;
-        }
-        memcpy(tracer, frame, len);
-        tracer_len = len;
-    }
-}
-
-static void
-port_run(void)
-{
-    ssize_t n;
-
-    if (port_fd < 0) {
-        return;
-    }
-    while ((n = read(port_fd, port_buf + port_len,
-                     sizeof port_buf - port_len)) > 0) {
-        port_len += n;
-        while (port_len >= PCAP_RECORD_LEN) {
-            uint32_t len;
-
-            memcpy(&len, port_buf + 8, sizeof len);
-            if (port_len < PCAP_RECORD_LEN + len) {
-                break;
-            }
-            port_recv(port_buf + PCAP_RECORD_LEN, len);
-            port_len -= PCAP_RECORD_LEN + len;
-            memmove(port_buf, port_buf + PCAP_RECORD_LEN + len, port_len);
-        }
-    }
 }
 
 /* Waiting. */
@@ -427,7 +97,7 @@ wait_for_input(void)
     if (state) {
         mbox_channel_wait(state, &pfds[1]);
     }
-    poll(pfds, 2, port_fd >= 0 ? 1 : -1);
+    poll(pfds, 2, port_is_open() ? 1 : -1);
 }
 
 /* Takes the next message of the control channel that is not a probe.  Returns
@@ -456,10 +126,10 @@ control_recv(struct mbox_msg *msg, int *error)
             continue;
         }
         if (msg->type == MBOX_MSG_PREPARE) {
-            last_id = msg->id;
-            last_epoch = msg->epoch;
-            last_space = msg->space;
-            chunk_seq = 0;
+            last.id = msg->id;
+            last.epoch = msg->epoch;
+            last.space = msg->space;
+            last.chunk_seq = 0;
             got_last = false;
             relayed = (msg->options & MBOX_OPT_RELAY) != 0;
             if (relayed == (fd >= 0)) {
@@ -473,8 +143,7 @@ control_recv(struct mbox_msg *msg, int *error)
                 state = mbox_channel_from_fd(fd);
                 fd = -1;
             }
-            tracer_len = 0;
-            have_tracer = false;
+            port_forget_tracer();
         }
         if (fd >= 0) {
             close(fd);
@@ -562,7 +231,7 @@ do_send(char *words[], int n, bool on_state)
 
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
         mbox_msg_encode(&msg, keys, &w);
-        mbox_msg_init(&relay, MBOX_MSG_RELAY, last_id);
+        mbox_msg_init(&relay, MBOX_MSG_RELAY, last.id);
         relay.data = w.data;
         relay.data_len = w.len;
         mbox_channel_send(control, &relay, NULL, -1);
@@ -761,14 +430,13 @@ do_statement(char *words[], int n)
     } else if (!strcmp(verb, "port")) {
         port_open(arg, n > 2 ? words[2] : "");
     } else if (!strcmp(verb, "expect-tracer")) {
-        while (!have_tracer) {
+        while (!port_has_tracer()) {
             port_run();
             fflush(stdout);
             poll(NULL, 0, 1);
         }
     } else if (!strcmp(verb, "return-tracer")) {
-        port_send(tracer, tracer_len);
-        have_tracer = false;
+        port_return_tracer();
     } else if (!strcmp(verb, "echo")) {
         answer_echo = !strcmp(arg, "on");
     } else if (!strcmp(verb, "touch")) {

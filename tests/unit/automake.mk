@@ -82,7 +82,11 @@ tests_unit_fuzz_tag_SOURCES = tests/fuzz/fuzz-tag.c $(fuzz_common)
 tests_unit_fuzz_tag_LDADD = lib/libmboxbase.la
 
 check_PROGRAMS += tests/unit/mbox-test-agent
-tests_unit_mbox_test_agent_SOURCES = tests/test-agent.c
+tests_unit_mbox_test_agent_SOURCES = \
+	tests/test-agent-port.c \
+	tests/test-agent-text.c \
+	tests/test-agent.c \
+	tests/test-agent.h
 tests_unit_mbox_test_agent_LDADD = lib/libmboxbase.la
 
 # The intrusion detection middlebox.
