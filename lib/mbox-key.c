@@ -326,10 +326,11 @@ init_salt(void)
     }
 }
 
-/* The sum is NH of UMAC (RFC 4418): whatever two keys are, it is the same with a
- * probability of 2**-32 of the salt.  (A sum of words that are mixed one by one
- * would not do, however they are salted: words that differ in their highest
- * bits only have few different summands.)  The end is that of MurmurHash3. */
+/* The sum is NH of UMAC (RFC 4418): whatever two keys are, it is the same with
+ * a probability of 2**-32 of the salt.  (A sum of words that are mixed one by
+ * one would not do, however they are salted: words that differ in their
+ * highest bits only have few different summands.)  The end is that of
+ * MurmurHash3. */
 uint32_t
 mbox_key_hash(const struct mbox_key *key, uint32_t basis)
 {

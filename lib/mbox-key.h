@@ -99,8 +99,8 @@ uint32_t mbox_key_hash(const struct mbox_key *, uint32_t basis);
 #define MBOX_KEY_STRLEN 160
 char *mbox_key_format(const struct mbox_key *key, char *buf, size_t size);
 
-/* Reads the 'len' bytes at 's', which must be all of what mbox_key_format() has
- * written of an IPv4 or IPv6 key.  Returns false if they are not. */
+/* Reads the 'len' bytes at 's', which must be all of what mbox_key_format()
+ * has written of an IPv4 or IPv6 key.  Returns false if they are not. */
 bool mbox_key_parse(const char *s, size_t len, struct mbox_key *key);
 
 #ifdef __cplusplus

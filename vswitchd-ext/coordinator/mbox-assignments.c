@@ -57,7 +57,7 @@ mbox_assignments_to_json(const struct mbox_registry *registry)
     return classes;
 }
 
-/* True if 'a' is one flow in both directions that mbox_key_parse() can read. */
+/* True if 'a' is one flow, in both directions, that mbox_key_parse() reads. */
 static bool
 is_flow(const struct mbox_assignment *a)
 {

@@ -69,8 +69,8 @@ struct json *mbox_assignments_to_json(const struct mbox_registry *);
  * mbox_key_format() writes them.  The caller frees it. */
 char *mbox_assignments_to_string(const struct mbox_registry *);
 
-/* Assigns what 's' says, in either form. Returns NULL, or a message for the caller to free
- * that says what could not be restored. */
+/* Assigns what 's' says, in either form.  Returns NULL, or a message for the
+ * caller to free that says what could not be restored. */
 char *mbox_assignments_restore(struct mbox_registry *, const char *s);
 
 /* Stores the assignments of a class in '*list', which is initially empty. */

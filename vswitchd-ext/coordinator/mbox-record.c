@@ -172,8 +172,8 @@ mbox_records_format_ended(const struct mbox_records *records)
     return format(&records->ended);
 }
 
-/* Takes the name that 's' begins with and the slash behind it, if any.  Returns
- * what follows, or NULL. */
+/* Takes the name that 's' begins with and the slash behind it, if any.
+ * Returns what follows, or NULL. */
 static const char *
 parse_name(const char *s, char name[MBOX_NAME_MAX + 1])
 {

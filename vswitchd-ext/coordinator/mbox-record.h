@@ -81,9 +81,9 @@ void mbox_records_destroy(struct mbox_records *);
 struct mbox_record *mbox_records_find(const struct mbox_records *,
                                       uint64_t epoch, uint32_t id);
 
-/* Adds a copy of 'record' as the newest of its state, in place of what there is
- * of the same transfer.  If then there are more than MBOX_N_RECORDS, the oldest
- * goes, of the open ones the oldest of another run. */
+/* Adds a copy of a record as the newest of its state, in place of what there
+ * is of the same transfer.  If then there are more than MBOX_N_RECORDS, the
+ * oldest goes, of the open ones the oldest of another run. */
 void mbox_records_add(struct mbox_records *, const struct mbox_record *);
 
 /* An open transfer has ended.  'record' is freed. */

@@ -455,8 +455,8 @@ doubt_create(struct mbox_resolver *resolver, uint64_t epoch, uint32_t id,
     return doubt;
 }
 
-/* True if a transfer of 'class_name' from 'src' to 'dst' is the one that 'conn'
- * asks about. */
+/* True if a transfer of 'class_name' from 'src' to 'dst' is the one that
+ * 'conn' asks about. */
 static bool
 takes_part(const struct mbox_conn *conn, const struct mbox_msg *open,
            const char *class_name, const char *src, const char *dst)

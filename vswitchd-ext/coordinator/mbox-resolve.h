@@ -38,8 +38,8 @@
  *     6. D asks, and S is connected and does not: if it is the same process as
  *        was recorded, it was told to abort, so nothing has moved; otherwise
  *        its state is lost, and D keeps everything.
- *     7. One asks, and the other does not connect for MBOX_RESOLVE_MS: it keeps
- *        everything.  The other is told so when it comes.
+ *     7. One asks, and the other does not connect for MBOX_RESOLVE_MS: it
+ *        keeps everything.  The other is told so when it comes.
  *
  * If what 4, 6 or 7 assign to D cannot be told from the flows of a third
  * instance (see mbox_class_move()), nothing has moved.

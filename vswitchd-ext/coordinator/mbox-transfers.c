@@ -301,8 +301,8 @@ relay(struct mbox_open_transfer *ot, struct mbox_conn *src,
     }
 }
 
-/* True if an instance may give the frame to the transfer as a packet of its: it
- * is in the flow space, or an alias, and carries no tag (any more). */
+/* True if an instance may give the frame to the transfer as a packet of its:
+ * it is in the flow space, or an alias, and carries no tag (any more). */
 static bool
 is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
                size_t len)

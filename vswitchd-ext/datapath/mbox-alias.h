@@ -50,7 +50,8 @@ mbox_aliases_count(const struct mbox_aliases *aliases)
 
 /* Keys are canonical.  mbox_aliases_add() returns false if the key is there
  * already. */
-bool mbox_aliases_contain(const struct mbox_aliases *, const struct mbox_key *);
+bool mbox_aliases_contain(const struct mbox_aliases *,
+                          const struct mbox_key *);
 bool mbox_aliases_add(struct mbox_aliases *, const struct mbox_key *);
 
 /* Returns the keys that are not among the 'n' keys 'except', which it sorts.

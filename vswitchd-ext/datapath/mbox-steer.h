@@ -184,12 +184,12 @@ int mbox_steer_open(const char *class_name, uint32_t id,
                     const struct mbox_space *space,
                     const char *src, const char *dst, struct mbox_steer **);
 
-/* Packets of the 'n' flows 'keys' match, too, if they belong to 'src', although
- * they are outside of the flow space (inside, keys are left out).  In mode PASS
- * the object is armed again if one is new: then this is as exact as the rest.
- * In other modes a thread may still send the source a packet or two of a new
- * one, which it returns.  Returns 0, or -E2BIG if there are too many: then the
- * rest is left out. */
+/* Packets of the 'n' flows 'keys' match, too, if they belong to 'src',
+ * although they are outside of the flow space (inside, keys are left out).  In
+ * mode PASS the object is armed again if one is new: then this is as exact as
+ * the rest.  In other modes a thread may still send the source a packet or two
+ * of a new one, which it returns.  Returns 0, or -E2BIG if there are too many:
+ * then the rest is left out. */
 int mbox_steer_add_aliases(struct mbox_steer *, const struct mbox_key *keys,
                            size_t n);
 bool mbox_steer_has_alias(const struct mbox_steer *, const struct mbox_key *);
