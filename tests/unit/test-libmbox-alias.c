@@ -273,25 +273,31 @@ test_made(void **state)
     assert_true(feed_alias(&w, &w.s, 7));
     assert_true(feed_alias(&w, &w.s, 8));
     assert_int_equal(mb_tracker_n_dirty(w.s.trackers[0]), 2);
-
-    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
     expect_aliases(&w, 8, 9);
     struct mbox_msg msg;
-    do {
-        assert_true(next_msg(&w.s, &msg));
-    } while (msg.type == MBOX_MSG_PRECOPY);
-    assert_int_equal(msg.type, MBOX_MSG_TRACER_SEEN);
+    while (next_msg(&w.s, &msg)) {
+        assert_int_equal(msg.type, MBOX_MSG_PRECOPY);
+    }
+
+    /* And one that is made last of all. */
+    feed(&w, &w.s, 9, NULL);
+    key = checker_key(9);
+    alias = alias_key(&key);
+    mb_tracker_alias(w.s.trackers[0], &key, &alias);
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+    expect_aliases(&w, 9, 10);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
     expect_tracer(&w.s, 1);
-    assert_false(feed_alias(&w, &w.s, 7));
-    assert_false(feed_alias(&w, &w.s, 8));
-    assert_int_equal(w.s.out.n, 2);         /* Returned. */
-    w.next[7]--;
-    w.next[8]--;
+    for (uint32_t i = 7; i < 10; i++) {
+        assert_false(feed_alias(&w, &w.s, i));
+        w.next[i]--;
+    }
+    assert_int_equal(w.s.out.n, 3);         /* Returned. */
     settle(&w);
     expect(&w.d, MBOX_MSG_RELEASE, NULL);
     expect(&w.d, MBOX_MSG_INSTALLED, NULL);
-    commit(&w, 2);
-    for (uint32_t i = 7; i < 9; i++) {
+    commit(&w, 3);
+    for (uint32_t i = 7; i < 10; i++) {
         key = checker_key(i);
         assert_int_equal(checker_flow(&w.d.checker.w[0], &key, false)->last,
                          w.next[i]);
