@@ -60,6 +60,7 @@ static const struct field {
     FIELD("n_buffered", U64, n_buffered),
     FIELD("n_discarded", U64, n_discarded),
     FIELD("n_keys", U32, n_keys),
+    FIELD("more", BOOL, more),
     FIELD("name", STRING, name),
     FIELD("class", STRING, class_name),
     FIELD("text", STRING, text),
@@ -151,15 +152,16 @@ parse_type(const char *s)
 }
 
 static void
-make_key(unsigned int port, struct mbox_key *key)
+make_key(unsigned int i, struct mbox_key *key)
 {
     static const uint8_t src[16] = { [10] = 0xff, 0xff, 10, 0, 0, 1 };
     static const uint8_t dst[16] = { [10] = 0xff, 0xff, 10, 0, 1, 1 };
 
     memset(key, 0, sizeof *key);
     memcpy(key->src, src, 16);
+    key->src[15] += i >> 16;
     memcpy(key->dst, dst, 16);
-    key->src_port = port;
+    key->src_port = i;
     key->dst_port = 80;
     key->vlan = MBOX_VLAN_NONE;
     key->family = 4;
@@ -185,15 +187,15 @@ make_msg(char *words[], int n_words, struct mbox_msg *msg,
         }
         *value++ = '\0';
         if (!strcmp(words[i], "keys")) {
-            unsigned int first, last;
+            unsigned int from, to;
 
-            if (sscanf(value, "%u-%u", &first, &last) != 2) {
+            if (sscanf(value, "%u-%u", &from, &to) != 2) {
                 fail("\"%s\" is not A-B", value);
             }
-            msg->n_keys = last - first + 1;
+            msg->n_keys = to - from + 1;
             *keys = calloc(msg->n_keys, sizeof **keys);
             for (unsigned int j = 0; j < msg->n_keys; j++) {
-                make_key(first + j, &(*keys)[j]);
+                make_key(from + j, &(*keys)[j]);
             }
         } else if (!strcmp(words[i], "data")) {
             msg->data = value;

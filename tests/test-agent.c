@@ -34,7 +34,7 @@
  *     state-send, state-expect        same, on the state channel, whether a
  *                                     socket or relayed; "keys=A-B" are the
  *                                     flows 10.0.0.1:A to 10.0.0.1:B with
- *                                     10.0.1.1:80; a chunk's CRC is filled in;
+ *                                     10.0.1.1:80 (65536 is 10.0.0.2:0); a chunk's CRC is filled in;
  *                                     "data=TEXT" or "fill=N", N zeros
  *     state-expect-closed
  *     port NAME FILE                  a dummy network device and its tx_pcap
