@@ -62,47 +62,61 @@ copy_places(struct sa_packet *pk, struct sa_nodes from, struct sa_nodes to)
     }
 }
 
-/* Distances of nodes from where a pointer points to in their objects. */
-static uint32_t *
-distances(const struct sa_packet *pk, struct sa_nodes starts,
-          struct sa_nodes of)
+/* Calls 'cb' with the distances at which a node is from where a pointer points
+ * to in its object: there may be several such places in one object. */
+static void
+for_each_distance(const struct sa_packet *pk, struct sa_nodes starts,
+                  uint32_t node, void (*cb)(uint32_t distance, void *aux),
+                  void *aux)
 {
     uint32_t n;
     const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &n);
-    GHashTable *first = g_hash_table_new(NULL, NULL);
-    for (uint32_t i = 0; i < starts.n; i++) {
-        gpointer object = GUINT_TO_POINTER(nodes[starts.ids[i]].object);
-        if (!g_hash_table_contains(first, object)) {
-            g_hash_table_insert(
-                first, object,
-                GUINT_TO_POINTER(nodes[starts.ids[i]].offset));
+    uint32_t low = 0, high = starts.n;
+    while (low < high) {        /* To the first of this object or behind. */
+        uint32_t middle = low + (high - low) / 2;
+        if (nodes[starts.ids[middle]].object < nodes[node].object) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    uint32_t *found = g_new(uint32_t, of.n + 1);
-    for (uint32_t i = 0; i < of.n; i++) {
-        const struct sa_node *node = &nodes[of.ids[i]];
-        found[i] = node->offset - GPOINTER_TO_UINT(
-            g_hash_table_lookup(first, GUINT_TO_POINTER(node->object)));
+    for (; low < starts.n
+         && nodes[starts.ids[low]].object == nodes[node].object
+         && starts.ids[low] <= node; low++) {
+        cb(nodes[node].offset - nodes[starts.ids[low]].offset, aux);
     }
-    g_hash_table_destroy(first);
-    return found;
 }
 
-/* What nodes that are read have, by distance. */
-static GHashTable *
-bits_by_distance(const struct sa_packet *pk, struct sa_nodes starts,
-                 struct sa_nodes reads)
+/* What is known of memory by its distance from where a pointer points to. */
+struct by_distance {
+    GHashTable *bits;           /* Distance -> bit set. */
+    uint32_t node_bits;         /* To be added, or those that were found. */
+    uint32_t all;               /* If there is nothing at a distance. */
+    bool known;                 /* How many bytes are copied. */
+};
+
+static void
+add_bits_at(uint32_t distance, void *at_)
 {
-    uint32_t *from = distances(pk, starts, reads);
-    GHashTable *at = g_hash_table_new(NULL, NULL);
-    for (uint32_t i = 0; i < reads.n; i++) {
-        gpointer distance = GUINT_TO_POINTER(from[i]);
-        uint32_t bits = GPOINTER_TO_UINT(g_hash_table_lookup(at, distance))
-                        | pk->nodes[reads.ids[i]];
-        g_hash_table_insert(at, distance, GUINT_TO_POINTER(bits));
+    struct by_distance *at = at_;
+    gpointer key = GUINT_TO_POINTER(distance);
+    uint32_t bits = at->node_bits
+                    | GPOINTER_TO_UINT(g_hash_table_lookup(at->bits, key));
+    g_hash_table_insert(at->bits, key, GUINT_TO_POINTER(bits));
+}
+
+static void
+find_bits_at(uint32_t distance, void *at_)
+{
+    struct by_distance *at = at_;
+    gpointer bits;
+    if ((at->known || !distance)
+        && g_hash_table_lookup_extended(at->bits, GUINT_TO_POINTER(distance),
+                                        NULL, &bits)) {
+        at->node_bits |= GPOINTER_TO_UINT(bits);
+    } else {
+        at->node_bits |= at->known ? at->all : at->all & SA_PACKET_DATA;
     }
-    g_free(from);
-    return at;
 }
 
 /* A copy between objects of different layouts: what is at a distance from the
@@ -115,21 +129,21 @@ copy_by_distance(struct sa_packet *pk, struct sa_nodes from_starts,
                  struct sa_nodes reads, struct sa_nodes to_starts,
                  struct sa_nodes writes, bool known)
 {
-    GHashTable *at = bits_by_distance(pk, from_starts, reads);
-    uint32_t *to = distances(pk, to_starts, writes);
-    uint32_t all = bits_of_nodes(pk, reads);
-    for (uint32_t i = 0; i < writes.n; i++) {
-        gpointer bits = NULL;
-        if ((!known && to[i])
-            || !g_hash_table_lookup_extended(at, GUINT_TO_POINTER(to[i]), NULL,
-                                             &bits)) {
-            bits = GUINT_TO_POINTER(known ? all : all & SA_PACKET_DATA);
-        }
-        sa_packet_write_nodes(pk, (struct sa_nodes) { &writes.ids[i], 1 },
-                              GPOINTER_TO_UINT(bits));
+    struct by_distance at = {
+        .bits = g_hash_table_new(NULL, NULL), .known = known,
+        .all = bits_of_nodes(pk, reads)
+    };
+    for (uint32_t i = 0; i < reads.n; i++) {
+        at.node_bits = pk->nodes[reads.ids[i]];
+        for_each_distance(pk, from_starts, reads.ids[i], add_bits_at, &at);
     }
-    g_hash_table_destroy(at);
-    g_free(to);
+    for (uint32_t i = 0; i < writes.n; i++) {
+        at.node_bits = 0;
+        for_each_distance(pk, to_starts, writes.ids[i], find_bits_at, &at);
+        sa_packet_write_nodes(pk, (struct sa_nodes) { &writes.ids[i], 1 },
+                              at.node_bits);
+    }
+    g_hash_table_destroy(at.bits);
 }
 
 static void
