@@ -84,13 +84,14 @@ state-enable/mbox-state-link: state-enable/mbox-state-link.in Makefile
 	sed -e 's|[@]bindir[@]|$(bindir)|g' -e 's|[@]clang[@]|$(CLANG)|g' \
 	    -e 's|[@]includedir[@]|$(pkgincludedir)|g' \
 	    -e 's|[@]libdir[@]|$(pkglibdir)|g' \
+	    -e 's|[@]libexecdir[@]|$(pkglibexecdir)|g' \
 	    -e 's|[@]libs[@]|$(STATE_LIBS)|g' \
 	    '$(srcdir)'/state-enable/mbox-state-link.in > $@.tmp && \
 	chmod +x $@.tmp && mv $@.tmp $@
 CLEANFILES += state-enable/mbox-state-link
 EXTRA_DIST += state-enable/mbox-state-link.in
 
-bin_PROGRAMS += state-enable/mbox-state-gen
+pkglibexec_PROGRAMS += state-enable/mbox-state-gen
 state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/evidence-private.h \
 	state-enable/gen/evidence.c \

@@ -35,7 +35,8 @@
 
 struct options {
     const char *result, *program, *bitcode, *tables, *report;
-    GPtrArray *leave_out, *attributes;
+    const char *leave_out;
+    GPtrArray *attributes;
 };
 
 static void
@@ -45,7 +46,7 @@ usage(FILE *f)
           "usage: mbox-state-gen --result=FILE.json --bitcode=OUT.bc "
           "--tables=OUT.c\n"
           "           [--program=NAME] [--report=FILE] "
-          "[--leave-out=VARIABLE]...\n"
+          "[--leave-out=VARIABLE,...]\n"
           "           [--attribute=NAME]... FILE.bc\n"
           "\n"
           "FILE.json is what \"mbox-statealyzr --format=json FILE.bc\" "
@@ -76,7 +77,7 @@ parse(int argc, char *argv[], struct options *o)
         case 't': o->tables = optarg; break;
         case 'p': o->program = optarg; break;
         case 'R': o->report = optarg; break;
-        case 'l': g_ptr_array_add(o->leave_out, optarg); break;
+        case 'l': o->leave_out = optarg; break;
         case 'a': g_ptr_array_add(o->attributes, optarg); break;
         case 'h': usage(stdout); exit(0);
         case 'V': puts("mbox-state-gen (ovs-mbox) " PACKAGE_VERSION); exit(0);
@@ -180,15 +181,20 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
          struct json_object *result)
 {
     struct evidence *evidence = evidence_collect(module);
-    struct plan *plan = plan_create(result, evidence,
-                                    (char *const *) o->leave_out->pdata);
+    char **leave_out = g_strsplit(o->leave_out, ",", 0);
+    struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
-    bool ok = rewrite_calls(module, plan);
+    bool ok = (rewrite_calls(module, plan)
+               && plan->n_left_out == g_strv_length(leave_out));
 
     for (guint i = 0; ok && i < o->attributes->len; i++) {
         ok = add_attribute(module, o->attributes->pdata[i]);
     }
     write_report(plan);
+    if (plan->n_left_out != g_strv_length(leave_out)) {
+        plan_say(plan, "not supported: what is to be left out is no member of "
+                 "what is moved");
+    }
     if (ok && !plan->structures->len) {
         plan_say(plan, "not supported: no state that can be moved was found");
         ok = false;
@@ -210,6 +216,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
         fputs(plan->report->str, stderr);
     }
     plan_destroy(plan);
+    g_strfreev(leave_out);
     evidence_destroy(evidence);
     return ok;
 }
@@ -218,14 +225,13 @@ int
 main(int argc, char *argv[])
 {
     struct options o = { .program = "program",
-                         .leave_out = g_ptr_array_new(),
+                         .leave_out = "",
                          .attributes = g_ptr_array_new() };
 
     if (!parse(argc, argv, &o)) {
         usage(stderr);
         return 2;
     }
-    g_ptr_array_add(o.leave_out, NULL);
 
     const char *file = argv[optind];
     struct json_object *result = json_object_from_file(o.result);
@@ -240,7 +246,6 @@ main(int argc, char *argv[])
         LLVMDisposeModule(module);
     }
     json_object_put(result);
-    g_ptr_array_free(o.leave_out, TRUE);
     g_ptr_array_free(o.attributes, TRUE);
     return ok ? 0 : 1;
 }

@@ -340,6 +340,7 @@ leave_out(struct plan *plan, struct plan_type *type)
         if (member >= 0) {
             range.size = json_number(plan_json_type(plan, member), "size");
             g_array_append_val(type->left_out, range);
+            plan->n_left_out++;
             plan_say(plan, "left out: %s", *p);
         }
     }

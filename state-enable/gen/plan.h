@@ -100,6 +100,7 @@ struct plan {
     struct json_object *types, *variables;
     const struct evidence *evidence;
     char *const *leave_out;     /* "struct flow.bytes"... */
+    guint n_left_out;           /* Of these, found. */
     GPtrArray *plan_types;      /* struct plan_type. */
     GPtrArray *structures;      /* struct plan_structure. */
     GArray *plan_variables;     /* struct plan_variable. */
