@@ -22,7 +22,10 @@ dist_man_MANS += utilities/mbox-demo.1 utilities/mbox-bench.1
 dist_pkgdata_DATA += utilities/mbox_lab.py
 EXTRA_DIST += utilities/mbox-lab
 pkglibexec_PROGRAMS += utilities/mbox-bench-mb
-utilities_mbox_bench_mb_SOURCES = utilities/mbox-bench-mb.c
+utilities_mbox_bench_mb_SOURCES = \
+	utilities/mbox-bench-forward.c \
+	utilities/mbox-bench-forward.h \
+	utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
 # Middleboxes in virtual machines.

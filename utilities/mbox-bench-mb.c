@@ -44,6 +44,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "mbox-bench-forward.h"
 #include "mbox.h"
 
 /* A flow and its state, 'size' bytes. */
@@ -352,6 +353,7 @@ usage(void)
 mbox-bench-mb: a middlebox with much state, for mbox-bench\n\
 usage: mbox-bench-mb --name=NAME --port=PORT --coordinator=ADDRESS [OPTION...]\n\
        mbox-bench-mb --plain-copy=BYTES\n\
+       mbox-bench-mb --plain-forward=INTERFACE\n\
   --class=CLASS     class of the instance (default: bench)\n\
   --flows=N         number of flows that exist (default: 0)\n\
   --max-flows=N     number of flows there is room for (default: 200000)\n\
@@ -362,7 +364,8 @@ usage: mbox-bench-mb --name=NAME --port=PORT --coordinator=ADDRESS [OPTION...]\n
 int
 main(int argc, char *argv[])
 {
-    enum { NAME = 1, CLASS, PORT, COORDINATOR, FLOWS, MAX, SIZE, COPY, HELP };
+    enum { NAME = 1, CLASS, PORT, COORDINATOR, FLOWS, MAX, SIZE, COPY,
+           FORWARD, HELP };
     static const struct option long_options[] = {
         {"name", required_argument, NULL, NAME},
         {"class", required_argument, NULL, CLASS},
@@ -372,6 +375,7 @@ main(int argc, char *argv[])
         {"max-flows", required_argument, NULL, MAX},
         {"size", required_argument, NULL, SIZE},
         {"plain-copy", required_argument, NULL, COPY},
+        {"plain-forward", required_argument, NULL, FORWARD},
         {"help", no_argument, NULL, HELP},
         {NULL, 0, NULL, 0},
     };
@@ -398,6 +402,7 @@ main(int argc, char *argv[])
         case MAX: max = strtoull(optarg, NULL, 10); break;
         case SIZE: b.size = strtoull(optarg, NULL, 10); break;
         case COPY: return plain_copy(strtoull(optarg, NULL, 10));
+        case FORWARD: return plain_forward(optarg);
         case HELP: usage();
         default: return 2;
         }
