@@ -233,7 +233,7 @@ static void
 recv_commit(struct mb_destination *d, const struct mbox_msg *msg)
 {
     if (!mb_transfer_add_keys(&d->commit_keys, msg)) {
-        mb_table_uninit(&d->commit_keys);
+        mb_destination_forget_commit(d);
         mb_transfer_ask_again(d->t);
         return;
     }
@@ -294,6 +294,12 @@ mb_destination_recv(struct mb_destination *d, const struct mbox_msg *msg)
     }
 }
 
+void
+mb_destination_forget_commit(struct mb_destination *d)
+{
+    mb_table_uninit(&d->commit_keys);
+}
+
 /* Once S may have frozen and this end may have released flows, only the
  * coordinator knows how it ends. */
 bool
@@ -309,7 +315,7 @@ mb_destination_disconnected(struct mb_destination *d)
     if (d->ending) {
         return false;
     }
-    mb_table_uninit(&d->commit_keys);   /* Of a COMMIT that goes on no more. */
+    mb_destination_forget_commit(d);
     if (t->method == MBOX_METHOD_HOLD ? !d->frozen
         : t->method == MBOX_METHOD_EVENTS ? !d->installed
         : true) {

@@ -50,6 +50,11 @@ void
 mb_transfer_disconnected(struct mb_transfer *t)
 {
     t->must_ask = false;
+    if (t->in_doubt && t->source) {
+        mb_source_forget_commit(t->source);
+    } else if (t->in_doubt) {
+        mb_destination_forget_commit(t->destination);
+    }
     if (t->orphan) {
         return;
     }

@@ -381,7 +381,7 @@ recv_commit(struct mb_source *s, const struct mbox_msg *msg)
     }
 
     if (!mb_transfer_add_keys(&s->commit_keys, msg)) {
-        mb_table_uninit(&s->commit_keys);
+        mb_source_forget_commit(s);
         mb_transfer_ask_again(t);
         return;
     }
@@ -502,6 +502,12 @@ mb_source_filter(struct mb_source *s, struct mb_packet *packet)
     return true;
 }
 
+void
+mb_source_forget_commit(struct mb_source *s)
+{
+    mb_table_uninit(&s->commit_keys);
+}
+
 /* Once the source has frozen, flows may have been released to D, and it must
  * not go on with them. */
 bool
@@ -512,7 +518,7 @@ mb_source_disconnected(struct mb_source *s)
     if (s->phase == PHASE_DELETING) {
         return false;
     }
-    mb_table_uninit(&s->commit_keys);   /* Of a COMMIT that goes on no more. */
+    mb_source_forget_commit(s);
     if (!s->frozen || t->method == MBOX_METHOD_COPY) {
         set_frozen(s, false);
         t->finished = true;

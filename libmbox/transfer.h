@@ -262,6 +262,9 @@ uint64_t mb_source_wake(const struct mb_source *);
  * it ends by itself. */
 bool mb_source_disconnected(struct mb_source *);
 
+/* Forgets the keys of a COMMIT or RESOLVE of which not all have come. */
+void mb_source_forget_commit(struct mb_source *);
+
 /* transfer-destination.c */
 struct mb_destination *mb_destination_create(struct mb_transfer *,
                                              uint64_t *n_flows);
@@ -273,6 +276,7 @@ bool mb_destination_filter(struct mb_destination *, struct mb_packet *);
 void mb_destination_run(struct mb_destination *, uint64_t deadline);
 uint64_t mb_destination_wake(const struct mb_destination *);
 bool mb_destination_disconnected(struct mb_destination *);
+void mb_destination_forget_commit(struct mb_destination *);
 
 /* Stores which flows may have been processed here.  False: memory is short. */
 bool mb_destination_get_owned(const struct mb_destination *,

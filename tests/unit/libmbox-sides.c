@@ -487,8 +487,8 @@ give_last(struct world *w, bool via_channel, uint32_t seq)
 }
 
 void
-resolve(struct side *side, bool commit, enum mbox_select select,
-        const struct mbox_key *keys, uint32_t n)
+resolve_part(struct side *side, bool commit, enum mbox_select select,
+             const struct mbox_key *keys, uint32_t n, bool more)
 {
     struct mbox_writer frame;
     struct mbox_msg msg;
@@ -498,8 +498,16 @@ resolve(struct side *side, bool commit, enum mbox_select select,
     msg.code = commit ? 0 : ECANCELED;
     msg.select = select;
     msg.n_keys = n;
+    msg.more = more;
     mbox_msg_encode(&msg, keys, &frame);
     assert_int_equal(mbox_msg_decode(frame.data, frame.len, &msg), 0);
     mb_transfer_resolve(side->t, &msg);
     mbox_writer_uninit(&frame);
+}
+
+void
+resolve(struct side *side, bool commit, enum mbox_select select,
+        const struct mbox_key *keys, uint32_t n)
+{
+    resolve_part(side, commit, select, keys, n, false);
 }

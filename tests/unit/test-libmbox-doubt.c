@@ -200,6 +200,41 @@ test_doubt_silent_source(void **state)
     world_uninit(&w);
 }
 
+/* The connection ends in the middle of an answer: only the next one counts. */
+static void
+test_doubt_interrupted_answer(void **state)
+{
+    struct mbox_key keys[50];
+
+    (void) state;
+    for (uint32_t i = 0; i < 50; i++) {
+        keys[i] = checker_key(i);
+    }
+
+    struct world w;
+    struct side *sides[] = { &w.s, &w.d };
+    begin(&w);
+    settle(&w);
+    for (int i = 0; i < 2; i++) {
+        mb_transfer_disconnected(sides[i]->t);
+        resolve_part(sides[i], true, MBOX_SELECT_KEYS, keys, 10, true);
+        assert_true(sides[i]->t->in_doubt);
+        mb_transfer_disconnected(sides[i]->t);
+        resolve_part(sides[i], true, MBOX_SELECT_KEYS, keys + 20, 10, true);
+        resolve(sides[i], true, MBOX_SELECT_KEYS, keys + 30, 5);
+    }
+    settle(&w);
+    for (uint32_t i = 0; i < 50; i++) {
+        bool moved = i >= 20 && i < 35;
+
+        assert_int_equal(checker_flow(&w.s.checker.w[0], &keys[i], false)
+                         != NULL, !moved);
+        assert_int_equal(checker_flow(&w.d.checker.w[0], &keys[i], false)
+                         != NULL, moved);
+    }
+    world_uninit(&w);
+}
+
 int
 main(void)
 {
@@ -207,6 +242,7 @@ main(void)
         cmocka_unit_test(test_doubt),
         cmocka_unit_test(test_doubt_without_source),
         cmocka_unit_test(test_doubt_silent_source),
+        cmocka_unit_test(test_doubt_interrupted_answer),
     };
 
     return cmocka_run_group_tests_name("libmbox transfers in doubt", tests, NULL,
