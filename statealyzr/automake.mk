@@ -214,6 +214,14 @@ tests_unit_test_statealyzr_solver_SOURCES = \
 tests_unit_test_statealyzr_solver_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
 tests_unit_test_statealyzr_solver_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test-statealyzr-flow-space
+tests_unit_test_statealyzr_flow_space_SOURCES = \
+	tests/unit/statealyzr-world.c \
+	tests/unit/statealyzr-world.h \
+	tests/unit/test-statealyzr-flow-space.c
+tests_unit_test_statealyzr_flow_space_CPPFLAGS = $(STATEALYZR_TEST_CPPFLAGS)
+tests_unit_test_statealyzr_flow_space_LDADD = $(statealyzr_libs) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test-statealyzr-loop
 tests_unit_test_statealyzr_loop_SOURCES = \
 	tests/unit/statealyzr-world.c \
