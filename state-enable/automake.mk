@@ -15,6 +15,8 @@
 # What moves the state of unmodified programs: the runtime that is linked with
 # them, and the generator of its tables.
 
+EXTRA_DIST += state-enable tests/state-enable
+
 noinst_LTLIBRARIES += state-enable/libstateruntime.la
 state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/delete.c \
@@ -43,9 +45,9 @@ state_enable_libstateruntime_la_SOURCES = \
 state_enable_libstateruntime_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
 
-# What a program is linked with: an archive of that and all of libmbox.  libtool
-# merges archives of libraries that are not installed; so that is what is
-# installed, as a file.
+# What a program is linked with: an archive of that and all of libmbox, as
+# libtool makes for libraries that are not installed; it is installed as a
+# file.
 noinst_LTLIBRARIES += state-enable/libmbox-state.la
 state_enable_libmbox_state_la_SOURCES = \
 	state-enable/runtime/instance.c \
@@ -89,7 +91,6 @@ state-enable/mbox-state-link: state-enable/mbox-state-link.in Makefile
 	    '$(srcdir)'/state-enable/mbox-state-link.in > $@.tmp && \
 	chmod +x $@.tmp && mv $@.tmp $@
 CLEANFILES += state-enable/mbox-state-link
-EXTRA_DIST += state-enable/mbox-state-link.in
 
 pkglibexec_PROGRAMS += state-enable/mbox-state-gen
 state_enable_mbox_state_gen_SOURCES = \

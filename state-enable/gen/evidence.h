@@ -20,14 +20,14 @@
 /* What a program's code shows of its structures
  * =============================================
  *
- * The analyser says what is state and what keys it.  To rebuild a structure one
- * has to know more of how the program keeps it: which links are each other's
- * inverse, which variables they start from, what is freed through a member, what
- * counts what.  All of it is found in single statements of the program, after
- * mem2reg, such as "h->next->prev = h->prev".
+ * The analyser says what is state and what keys it.  To rebuild a structure
+ * one has to know more of how the program keeps it: which links are each
+ * other's inverse, which variables they start from, what is freed through a
+ * member, what counts what.  All of it is found in single statements of the
+ * program, after mem2reg, such as "h->next->prev = h->prev".
  *
- * A member is named "STRUCT OFFSET" with the struct that has it and all structs
- * around that one in the same expression. */
+ * A member is named "STRUCT OFFSET" with the struct that has it and all
+ * structs around that one in the same expression. */
 
 #include <glib.h>
 #include <llvm-c/Core.h>

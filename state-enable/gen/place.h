@@ -47,8 +47,8 @@ struct place {
 
 void place_of(LLVMTargetDataRef, LLVMValueRef pointer, struct place *);
 
-/* The loads that a value comes from, through conversions, phis and selects; each
- * once. */
+/* The loads that a value comes from, through conversions, phis and selects;
+ * each once. */
 void place_loads(LLVMValueRef, GPtrArray *loads);
 
 /* Through conversions. */

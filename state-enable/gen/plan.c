@@ -509,8 +509,8 @@ plan_references(struct plan *plan)
     }
 }
 
-/* Nodes may refer to nodes of structures before theirs only, so that no chain of
- * references has a cycle; what does not, cannot be moved. */
+/* Nodes may refer to nodes of structures before theirs only, so that no chain
+ * of references has a cycle; what does not, cannot be moved. */
 static void
 break_cycles(struct plan *plan)
 {

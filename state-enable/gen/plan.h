@@ -21,8 +21,8 @@
  * =====================================
  *
  * Made from the analyser's result (Documentation/statealyzr-json.md) and the
- * evidence in the program's code.  What cannot be moved is left out with a line
- * in the report that says why: nothing is moved on a guess. */
+ * evidence in the program's code.  What cannot be moved is left out with a
+ * line in the report that says why: nothing is moved on a guess. */
 
 #include <glib.h>
 #include <json-c/json.h>
@@ -129,8 +129,8 @@ struct json_object *json_list(struct json_object *, const char *member);
 int plan_canonical(const struct plan *, int type);
 struct json_object *plan_json_type(const struct plan *, int type);
 
-/* The member at 'path' ("key.port") of a struct.  Returns its type, -1 if there
- * is none. */
+/* The member at 'path' ("key.port") of a struct.  Returns its type, -1 if
+ * there is none. */
 int plan_member(const struct plan *, int type, const char *path,
                 uint64_t *offset);
 struct json_object *plan_variable_json(const struct plan *,

@@ -88,7 +88,9 @@ insert_start_value(LLVMModuleRef module, LLVMBuilderRef builder,
 {
     LLVMContextRef context = LLVMGetModuleContext(module);
     LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
-    LLVMTypeRef types[] = { pointer, pointer, LLVMInt64TypeInContext(context) };
+    LLVMTypeRef types[] = {
+        pointer, pointer, LLVMInt64TypeInContext(context),
+    };
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(context), types,
                                         3, false);
     LLVMValueRef f = LLVMGetNamedFunction(module, "st_start_value");

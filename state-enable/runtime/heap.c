@@ -14,9 +14,10 @@
  * limitations under the License.
  */
 
-/* Blocks are kept in regions of 64 KiB of the address space, found by hash, each
- * with the sizes of the blocks that start in it by 16 bytes, which is how the C
- * library aligns them, and a bit map to find the nearest start below a byte. */
+/* Blocks are kept in regions of 64 KiB of the address space, found by hash,
+ * each with the sizes of the blocks that start in it by 16 bytes, which is how
+ * the C library aligns them, and a bit map to find the nearest start below a
+ * byte. */
 
 #include "heap.h"
 

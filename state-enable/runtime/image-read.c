@@ -28,7 +28,8 @@
 
 #define TYPE_NAME_MAX 256
 
-/* More than any flow has, in nodes: a bound for what hostile bytes can cost. */
+/* More than any flow has, in nodes: a bound for what hostile bytes can
+ * cost. */
 #define IMAGE_NODES_MAX 256
 
 struct reading {
@@ -320,8 +321,8 @@ resolve(struct reading *in, const struct st_image_object *from,
     return 0;
 }
 
-/* Numbers that the program trusts: how many elements of an array are in use, and
- * how long a buffer is. */
+/* Numbers that the program trusts: how many elements of an array are in use,
+ * and how long a buffer is. */
 static int
 check_numbers(struct reading *in, const struct st_pointer *p,
               const uint8_t *object, const void *value)

@@ -37,9 +37,9 @@
  *       IMAGE_STATIC  u32 variable, u64 fingerprint, u32 number, u64 offset
  *       IMAGE_SYMBOL  u32 index, u64 offset
  *
- * Numbers are big-endian, except in the bytes of blocks, which are as in memory:
- * both instances are the same build.  Nodes come behind those that they refer
- * to, and directly before the other objects that they own. */
+ * Numbers are big-endian, except in the bytes of blocks, which are as in
+ * memory: both instances are the same build.  Nodes come behind those that
+ * they refer to, and directly before the other objects that they own. */
 
 #define IMAGE_MAGIC 0x4d535431  /* "MST1" */
 #define IMAGE_BYTES 0xffff

@@ -14,8 +14,8 @@
  * limitations under the License.
  */
 
-/* An image is read and checked whole before the program can see any of it; what
- * is left then cannot fail. */
+/* An image is read and checked whole before the program can see any of it;
+ * what is left then cannot fail. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -141,7 +141,8 @@ merge_members(const struct st_type *t, uint8_t *there, const uint8_t *from)
     }
 }
 
-/* Exchanges the contents of two nodes, except what ties them to their place. */
+/* Exchanges the contents of two nodes, except what ties them to their
+ * place. */
 static void
 exchange(struct st *st, uint32_t structure, uint8_t *there, uint8_t *from)
 {

@@ -45,8 +45,8 @@ struct st_instance *st_instance_open(const char *interface, st_packet_fn *,
                                      void *aux, char **error);
 void st_instance_close(struct st_instance *);
 
-/* Waits for at most 'ns' for packets or what the coordinator asks, and does what
- * there is.  Returns 0 or a negative errno value. */
+/* Waits for at most 'ns' for packets or what the coordinator asks, and does
+ * what there is.  Returns 0 or a negative errno value. */
 int st_instance_step(struct st_instance *, uint64_t ns);
 
 /* A descriptor that is readable when there is something to do. */

@@ -17,8 +17,8 @@
 /* libpcap for a state-enabled program: calls of pcap_X() are calls of
  * st_pcap_X().  If the program is an instance, a live capture is a port of
  * libmbox; the handle is then libpcap's "dead" one, which compiles filters and
- * knows the link type.  Everything else, and all if it is no instance, is up to
- * libpcap. */
+ * knows the link type.  Everything else, and all if it is no instance, is up
+ * to libpcap. */
 
 #include <errno.h>
 #include <pcap/pcap.h>

@@ -28,8 +28,8 @@
 /* Writes the values of all of them. */
 void st_placement_put(struct st *, struct mbox_writer *);
 
-/* Reads them.  Returns a pointer to them in the reader's data, NULL if they are
- * malformed. */
+/* Reads them.  Returns a pointer to them in the reader's data, NULL if they
+ * are malformed. */
 const uint8_t *st_placement_get(struct st *, struct mbox_reader *);
 
 /* Whether those at 'values' are this instance's: 0, or -EXDEV after a message

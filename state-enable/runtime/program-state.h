@@ -20,9 +20,9 @@
 /* The state of a running program
  * ==============================
  *
- * Lists, exports, imports and deletes what a program (program-tables.h) holds for a flow
- * or for an address.  All of it is to be called between two packets, in the
- * program's thread.
+ * Lists, exports, imports and deletes what a program (program-tables.h) holds
+ * for a flow or for an address.  All of it is to be called between two
+ * packets, in the program's thread.
  *
  * All return 0 or a negative errno value, and say by 'log' what is wrong:
  *

@@ -20,9 +20,9 @@
 /* What the runtime knows of a program
  * ===================================
  *
- * Tables that mbox-state-gen writes for one program, from the analyser's result
- * and the program's bitcode.  The runtime interprets them; nothing else in it
- * knows of the program.  Offsets and sizes are in bytes. */
+ * Tables that mbox-state-gen writes for one program, from the analyser's
+ * result and the program's bitcode.  The runtime interprets them; nothing else
+ * in it knows of the program.  Offsets and sizes are in bytes. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -82,7 +82,7 @@ struct st_left_out {
 struct st_type {
     const char *name;           /* "struct flow" */
     uint32_t size;
-    uint64_t layout;            /* Hash of its members' names, places, types. */
+    uint64_t layout;            /* Hash of its members. */
     const struct st_pointer *pointers;
     uint32_t n_pointers;
     const struct st_member *members;    /* Integers with a rule other than

@@ -14,11 +14,11 @@
  * limitations under the License.
  */
 
-/* Values that a program draws at its start, such as the random start of a hash,
- * and that have to be the same in all instances of a class.  The first instance
- * writes them to the file that MBOX_STATE_START names, the others take them from
- * there.  It is readable for its owner only: who knows the values can make
- * packets that all fall into one bucket.
+/* Values that a program draws at its start, such as the random start of a
+ * hash, and that have to be the same in all instances of a class.  The first
+ * instance writes them to the file that MBOX_STATE_START names, the others
+ * take them from there.  It is readable for its owner only: who knows the
+ * values can make packets that all fall into one bucket.
  *
  * A line is a name and the bytes in hexadecimal digits. */
 
