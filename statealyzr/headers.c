@@ -82,7 +82,8 @@ sa_headers_destroy(struct sa_headers *h)
 char *
 sa_headers_struct_name(LLVMTypeRef type)
 {
-    const char *name = LLVMGetStructName(type);
+    const char *name = (LLVMGetTypeKind(type) == LLVMStructTypeKind
+                        ? LLVMGetStructName(type) : NULL);
     if (!name || !g_str_has_prefix(name, "struct.")) {
         return NULL;
     }

@@ -47,8 +47,8 @@ struct sa_place {
     int64_t offset;
 };
 
-/* A struct's name in the source: LLVM's "struct.ip.12" is "ip".  NULL if it has
- * none; g_free(). */
+/* A struct's name in the source: LLVM's "struct.ip.12" is "ip".  NULL if it
+ * has none, or is no struct; g_free(). */
 char *sa_headers_struct_name(LLVMTypeRef);
 
 /* The header that a struct is, or NULL. */
