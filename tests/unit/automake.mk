@@ -233,3 +233,8 @@ tests_unit_test_lb_state_SOURCES = \
 	tests/unit/test-lb-state.c $(lb_test_sources)
 tests_unit_test_lb_state_CPPFLAGS = $(lb_test_cppflags)
 tests_unit_test_lb_state_LDADD = $(lb_test_libs)
+
+check_PROGRAMS += tests/unit/fuzz-lb
+tests_unit_fuzz_lb_SOURCES = tests/fuzz/fuzz-lb.c $(fuzz_common)
+tests_unit_fuzz_lb_CPPFLAGS = $(lb_test_cppflags)
+tests_unit_fuzz_lb_LDADD = middleboxes/lb/liblb.la $(JSONC_LIBS)
