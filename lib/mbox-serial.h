@@ -23,26 +23,26 @@
  * A virtio-serial port of a virtual machine is a socket on the host, but not a
  * connection in the guest: QEMU's socket stays connected while a program in
  * the guest opens and closes the port, while it is killed with half a frame
- * written, and while the guest boots again.  Then one end goes on in the middle
- * of what the other one began, and both take old bytes for new ones.
+ * written, and while the guest boots again.  Then one end goes on in the
+ * middle of what the other one began, and both take old bytes for new ones.
  *
  * So each opening of the port is a session, and its bytes are
  *
  *     0x7e, 8 bytes, at random, that identify the session, anything
  *
  * in either direction, where each 0x7e and 0x7d behind the first byte is
- * written as 0x7d and the byte exclusive-or 0x20.  0x7e is thus at the start of
- * a session and nowhere else.
+ * written as 0x7d and the byte exclusive-or 0x20.  0x7e is thus at the start
+ * of a session and nowhere else.
  *
  *   - The guest, which begins the session, ignores what comes until its own
  *     session starts: the rest was meant for an earlier one.
- *   - The host ends the connection if the first byte is not 0x7e (it would have
- *     to begin in the middle), or when another session starts.  QEMU connects
- *     again and tells the guest of both, whose next session is then the first
- *     one of its connection.
+ *   - The host ends the connection if the first byte is not 0x7e (it would
+ *     have to begin in the middle), or when another session starts.  QEMU
+ *     connects again and tells the guest of both, whose next session is then
+ *     the first one of its connection.
  *
- * A session thus gets all bytes of the other end's same session, from the first
- * one on, and no other byte.  Internal to lib/. */
+ * A session thus gets all bytes of the other end's same session, from the
+ * first one on, and no other byte.  Internal to lib/. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -21,8 +21,8 @@
  * ============================
  *
  * A non-blocking connection over a unix socket, TLS on TCP, or a serial line
- * (mbox-serial.h), without frames or buffers, which mbox-channel.c adds.  Internal to
- * lib/.
+ * (mbox-serial.h), without frames or buffers, which mbox-channel.c adds.
+ * Internal to lib/.
  *
  * No function here raises SIGPIPE.  Those that fail leave the cause in words in
  * the stream's 'error'. */
@@ -77,9 +77,9 @@ void mbox_stream_close(struct mbox_stream *);
 int mbox_stream_connect(struct mbox_stream *);
 
 /* Reads up to 'n' > 0 bytes.  Returns their number, -EAGAIN, -ECONNRESET at the
- * end, or another negative errno value.  There may be more although poll() says
- * otherwise, unless the stream is a plain socket.  '*fdp' receives a descriptor that
- * came with the bytes (the caller owns it), or -1. */
+ * end, or another negative errno value.  There may be more although poll()
+ * says otherwise, unless the stream is a plain socket.  '*fdp' receives a
+ * descriptor that came with the bytes (the caller owns it), or -1. */
 ssize_t mbox_stream_read(struct mbox_stream *, void *, size_t n, int *fdp);
 
 /* Writes up to 'n' > 0 bytes, with descriptor 'fd' (still the caller's) or -1.

@@ -169,7 +169,7 @@ struct mbox_options {
     const char *product;        /* Name and version, for mbox/show. */
     uint64_t schema;            /* Change it when the layout of chunks does. */
 
-    /* "unix:PATH" or "ssl:HOST:PORT" or "serial:PATH"; null: no coordinator. */
+    /* "unix:PATH", "ssl:HOST:PORT" or "serial:PATH"; null: no coordinator. */
     const char *coordinator;
     const char *private_key, *certificate, *ca_cert;    /* For ssl:. */
 

@@ -175,8 +175,8 @@ test_unix_errors(void **state)
     mbox_channel_close(ch);
 }
 
-/* A guest's serial line: a character device, for which a pseudoterminal stands,
- * and the socket that QEMU connects to the coordinator's. */
+/* A guest's serial line: a character device, for which a pseudoterminal
+ * stands, and the socket that QEMU connects to the coordinator's. */
 struct serial_line {
     int master;                 /* Of the pseudoterminal. */
     int qemu;

@@ -21,8 +21,8 @@ the kernel modules for QEMU's devices ('initramfs'), and what they were made of
 ('image.json').  Nothing is installed: the kernel's package is only unpacked,
 and root is not needed.
 
-Only the standard library is used; programs: cpio, dpkg-deb, ldd and, to get the
-kernel's package, apt.
+Only the standard library is used; programs: cpio, dpkg-deb, ldd and, to get
+the kernel's package, apt.
 """
 
 import contextlib
@@ -235,6 +235,10 @@ def add_modules(tree, folder):
     tree.write('/etc/modules', ''.join(names).encode())
 
 
+def is_image(path):
+    return os.path.exists(path + '/image.json')
+
+
 def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
     """Makes the image directory 'image', which is replaced as a whole, of a
     program, with more files: pairs of the path here and in the guest.  Returns
@@ -243,8 +247,10 @@ def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
         if not shutil.which(tool):
             raise VmError('%s is not installed' % tool)
     begin = time.monotonic()
-    deb = fetch_kernel(package, cache)
     image = os.path.abspath(image)
+    if os.path.exists(image) and not is_image(image):
+        raise VmError('%s is there and is no image' % image)
+    deb = fetch_kernel(package, cache)
     os.makedirs(os.path.dirname(image), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.mbox-vm-',
                                      dir=os.path.dirname(image)) as tmp:
@@ -273,9 +279,7 @@ def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
         with open(tmp + '/image/image.json', 'w') as f:
             json.dump(about, f, indent=4)
             f.write('\n')
-        if os.path.isdir(image):
-            if not os.path.exists(image + '/image.json'):
-                raise VmError('%s is there and is no image' % image)
+        if is_image(image):
             shutil.rmtree(image)
         os.rename(tmp + '/image', image)
     return about

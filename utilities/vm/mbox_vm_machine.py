@@ -16,8 +16,8 @@
 """Virtual machines of QEMU that run an image of mbox_vm_image.
 
 A guest has one processor, one network device, which is a vhost-user port of
-Open vSwitch, and virtio-serial ports: one for the coordinator's socket, and any
-number that write to files.
+Open vSwitch, and virtio-serial ports: one for the coordinator's socket, and
+any number that write to files.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ import socket
 import subprocess
 import time
 
-from mbox_vm_image import VmError
+from mbox_vm_image import VmError, is_image
 
 QEMU = 'qemu-system-x86_64'
 
@@ -39,6 +39,8 @@ CONTROL = 'org.openvswitch.mbox'
 # hosts have a /dev/kvm that takes guests but does not run them.
 KVM_PATIENCE = 5
 
+NO_QEMU = VmError('%s is not installed (qemu-system-x86)' % QEMU)
+
 COMMAND_LINE = 'console=ttyS0 panic=-1 ipv6.disable=1 quiet'
 
 
@@ -47,19 +49,23 @@ def qemu_option(value):
     return str(value).replace(',', ',,')
 
 
+def check_image(image):
+    if not is_image(image):
+        raise VmError('%s is no image' % image)
+
+
 def machine_options(image, accel, memory):
     """What each start of an image has in common.  'max' is the host's CPU with
     KVM, and all that can be emulated without."""
     return [QEMU, '-nodefaults', '-no-user-config', '-display', 'none',
             '-no-reboot', '-machine', 'q35,accel=%s,memory-backend=memory'
-            % accel, '-cpu', 'max,arch-capabilities=off'
-            if accel == 'kvm' else 'max', '-smp', '1',
-            '-m', '%dM' % memory, '-object',
-            'memory-backend-memfd,id=memory,size=%dM,share=on' % memory,
+            % accel, '-cpu', 'max', '-smp', '1', '-m', '%dM' % memory,
+            '-object', 'memory-backend-memfd,id=memory,size=%dM,share=on'
+            % memory,
             '-kernel', image + '/vmlinuz', '-initrd', image + '/initramfs']
 
 
-def kvm_works(image):
+def why_not_kvm(image):
     """Why KVM cannot be used, or None if it runs the image's kernel."""
     try:
         os.close(os.open('/dev/kvm', os.O_RDWR | os.O_CLOEXEC))
@@ -68,8 +74,11 @@ def kvm_works(image):
     argv = machine_options(image, 'kvm', 128) + [
         '-append', 'console=ttyS0 earlyprintk=serial panic=-1',
         '-chardev', 'stdio,id=console', '-serial', 'chardev:console']
-    p = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except FileNotFoundError:
+        raise NO_QEMU from None
     seen = b''
     deadline = time.monotonic() + KVM_PATIENCE
     try:
@@ -79,7 +88,7 @@ def kvm_works(image):
                 return 'a guest does not run with it'
             data = os.read(p.stdout.fileno(), 65536)
             if not data:
-                return seen.decode(errors='replace').strip()
+                return seen.decode(errors='replace').partition('\n')[0]
             seen += data
         return None
     finally:
@@ -90,7 +99,8 @@ def kvm_works(image):
 
 def choose_accel(image):
     """Returns 'kvm' or 'tcg', and why not 'kvm'."""
-    why = kvm_works(image)
+    check_image(image)
+    why = why_not_kvm(image)
     return ('tcg' if why else 'kvm'), why
 
 
@@ -100,8 +110,7 @@ def command(image, directory, name, vhost, coordinator, args, accel='auto',
     'directory', listens at the socket 'vhost' for the switch, and connects to
     the socket 'coordinator'; 'args' are those of the middlebox, and 'outputs'
     pairs of the name of a virtio-serial port and a file."""
-    if not os.path.exists(image + '/image.json'):
-        raise VmError('%s is no image' % image)
+    check_image(image)
     if accel == 'auto':
         accel = choose_accel(image)[0]
     if any('\n' in arg for arg in args):
