@@ -23,6 +23,7 @@
 #include "delete.h"
 #include "heap.h"
 #include "image-read.h"
+#include "index.h"
 #include "names.h"
 #include "nodes.h"
 #include "objects.h"
@@ -47,6 +48,21 @@ static void *
 node_of(const struct st_image_object *o)
 {
     return o->start + o->offset;
+}
+
+/* A host that is left over from flows that have gone, or that no packet has
+ * come to since it came itself: the source knows better. */
+static bool
+is_unused(struct st *st, uint32_t structure, const void *node,
+          const struct mbox_key *public)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    void *unused;
+
+    return (!s->per_flow
+            && ((s->count_offset != ST_NONE && !st_references(s, node))
+                || st_index_find(st->untouched, structure, public, &unused,
+                                 1)));
 }
 
 static int
@@ -78,6 +94,8 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
 
     plan->there[i] = st_find_exact(st, o->structure, &exact, o->buckets[0]);
     plan->fates[i] = (!plan->there[i] ? FATE_NEW
+                      : is_unused(st, o->structure, plan->there[i], &public)
+                      ? FATE_REPLACE
                       : !o->wanted ? FATE_DROP
                       : merge ? FATE_MERGE : FATE_REPLACE);
     return (plan->fates[i] == FATE_REPLACE
@@ -180,6 +198,21 @@ give(struct st_image *image, uint32_t node, bool with_node)
     }
 }
 
+/* Remembers a host that was imported.  If memory is short it counts as one of
+ * this instance. */
+static void
+remember(struct st *st, uint32_t structure, void *node)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    struct mbox_key exact, public;
+
+    if (!s->per_flow && st_node_key(s, node, &exact)) {
+        st_public_key(s, &exact, &public);
+        st_index_forget(st->untouched, &public);
+        st_index_add(st->untouched, false, structure, node, &public);
+    }
+}
+
 static void
 install(struct st *st, struct plan *plan, uint32_t i)
 {
@@ -217,6 +250,9 @@ install(struct st *st, struct plan *plan, uint32_t i)
 
     case FATE_DROP:
         break;
+    }
+    if (plan->fates[i] == FATE_NEW || plan->fates[i] == FATE_REPLACE) {
+        remember(st, o->structure, plan->there[i]);
     }
 }
 

@@ -179,6 +179,22 @@ st_index_find(const struct st_index *index, uint32_t structure,
     return n;
 }
 
+void
+st_index_forget(struct st_index *index, const struct mbox_key *key)
+{
+    if (!index->n_buckets) {
+        return;
+    }
+    for (uint32_t i = index->by_key[key_bucket(index, key)]; i;
+         i = index->entries[i - 1].next_key) {
+        struct entry *e = &index->entries[i - 1];
+
+        if (mbox_key_equal(&e->key, key)) {
+            e->node = NULL;
+        }
+    }
+}
+
 static void
 remove_node(struct st_index *index, uintptr_t node, struct st *st)
 {

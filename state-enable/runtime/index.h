@@ -31,6 +31,9 @@ int st_index_add(struct st_index *, bool per_flow, uint32_t structure,
 size_t st_index_find(const struct st_index *, uint32_t structure,
                      const struct mbox_key *public, void *nodes[], size_t max);
 
+/* Takes out what has the key. */
+void st_index_forget(struct st_index *, const struct mbox_key *public);
+
 /* Takes out nodes in the block at 'start', which is being freed, and tells
  * st->on_end of each. */
 void st_index_remove(struct st_index *, const void *start, struct st *);

@@ -200,16 +200,13 @@ static const struct mbox_state_ops host_ops = {
 /* The library knows which flow a packet is of, but not what the program keeps
  * of its addresses. */
 static void
-dirty_hosts(struct st_instance *in, const struct mbox_key *key)
+dirty_host(struct st_instance *in, uint8_t family, const uint8_t address[16])
 {
-    struct mbox_key host = { .family = key->family };
+    struct mbox_key host = { .family = family };
 
-    if (key->family) {
-        memcpy(host.src, key->src, sizeof host.src);
-        mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
-        memcpy(host.src, key->dst, sizeof host.src);
-        mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
-    }
+    memcpy(host.src, address, sizeof host.src);
+    st_touch(in->st, &host);
+    mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
 }
 
 static enum mbox_verdict
@@ -219,7 +216,10 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
 
     (void) worker;
     in->packet(in->aux, p->data, p->len, p->timestamp);
-    dirty_hosts(in, &p->key);
+    if (p->key.family) {
+        dirty_host(in, p->key.family, p->key.src);
+        dirty_host(in, p->key.family, p->key.dst);
+    }
     return st_program.sends ? MBOX_DROP : MBOX_FORWARD;
 }
 

@@ -34,6 +34,8 @@ struct st {
     void *log_aux;
     struct st_names *names;     /* names.c */
     struct st_index *index;     /* index.c */
+    struct st_index *untouched; /* Hosts that were imported, until a packet of
+                                 * them comes. */
     void (*on_end)(bool, const struct mbox_key *, void *);
     void *on_end_aux;
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */

@@ -46,7 +46,8 @@ st_create(const struct st_program *program, st_log_fn *log, void *aux)
     st->log_aux = aux;
     st->names = st_names_create();
     st->index = st_index_create();
-    if (!st->names || !st->index) {
+    st->untouched = st_index_create();
+    if (!st->names || !st->index || !st->untouched) {
         st_destroy(st);
         return NULL;
     }
@@ -61,6 +62,7 @@ st_destroy(struct st *st)
         st_heap_on_free(NULL, NULL);
         st_names_destroy(st->names);
         st_index_destroy(st->index);
+        st_index_destroy(st->untouched);
         free(st->doomed);
         free(st);
     }
@@ -87,6 +89,12 @@ st_on_end(struct st *st, void (*cb)(bool, const struct mbox_key *, void *),
 {
     st->on_end = cb;
     st->on_end_aux = aux;
+}
+
+void
+st_touch(struct st *st, const struct mbox_key *host)
+{
+    st_index_forget(st->untouched, host);
 }
 
 struct listing {

@@ -55,9 +55,15 @@ int st_get(struct st *, bool per_flow, const struct mbox_key *,
            struct mbox_writer *);
 
 /* Installs what st_get() of another instance wrote.  What is there already is
- * replaced, or with 'merge' combined. */
+ * replaced, or with 'merge' combined.  Hosts that come along with a flow are
+ * installed if they are not there.  A host that is there is replaced in any
+ * case if nothing here uses it: no flow refers to it, or no packet of it has
+ * come since it was imported. */
 int st_put(struct st *, bool per_flow, const struct mbox_key *,
            const void *data, size_t, bool merge);
+
+/* Says that a packet of a host was processed. */
+void st_touch(struct st *, const struct mbox_key *host);
 
 /* Forgets it.  Hosts that flows refer to are forgotten with the last of
  * these. */

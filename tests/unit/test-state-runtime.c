@@ -189,6 +189,7 @@ test_hosts(void **state)
     free(b);
 
     fill(&p.b, 9, 1);           /* Of the same server. */
+    st_touch(p.sb, &key);
     assert_int_equal(copy(p.sa, p.sb, false, key, true), 0);
     b = world_dump_host(&p.b, server);
     assert_string_equal(b, "seen 0 flags 222 ttl 1 rule 1");
@@ -205,6 +206,42 @@ test_hosts(void **state)
     b = world_dump_host(&p.b, server);
     assert_string_equal(b, "none");
     free(b);
+    finish(&p);
+}
+
+/* A host that is there, but that nothing uses, is replaced. */
+static void
+test_unused_hosts(void **state)
+{
+    struct pair p;
+    struct mbox_key key = world_key(1), host = world_host_key(world_client(1));
+
+    (void) state;
+    start(&p);
+    fill(&p.a, 0, 4);
+    move(&p, 1);                /* The host stays behind, without flows. */
+    world_packet(&p.b, 1, "more");
+    st_touch(p.sb, &host);
+    assert_int_equal(copy(p.sb, p.sa, true, key, false), 0);
+    char *a = world_dump_host(&p.a, world_client(1));
+    char *b = world_dump_host(&p.b, world_client(1));
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+
+    /* What comes later is newer, as long as there was no packet of it. */
+    world_find(&p.a, 1)->client->signature->ttl = 99;
+    assert_int_equal(copy(p.sa, p.sb, false, host, true), 0);
+    assert_int_not_equal(world_find(&p.b, 1)->client->signature->ttl, 99);
+    assert_int_equal(copy(p.sa, p.sb, true, world_key(2), false), 0);
+    world_find(&p.a, 2)->client->signature->ttl = 98;
+    host = world_host_key(world_client(2));
+    assert_int_equal(copy(p.sa, p.sb, false, host, true), 0);
+    assert_int_equal(world_find(&p.b, 2)->client->signature->ttl, 98);
+    st_touch(p.sb, &host);
+    world_find(&p.a, 2)->client->signature->ttl = 97;
+    assert_int_equal(copy(p.sa, p.sb, false, host, true), 0);
+    assert_int_equal(world_find(&p.b, 2)->client->signature->ttl, 98);
     finish(&p);
 }
 
@@ -428,6 +465,7 @@ main(void)
         cmocka_unit_test(test_back),
         cmocka_unit_test(test_replace),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_unused_hosts),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_hostile),
