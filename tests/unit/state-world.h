@@ -18,8 +18,8 @@
 #define STATE_WORLD_H 1
 
 /* A program that knows nothing of being moved, several times in one process:
- * connections in a chained hash of random start and in a list by age, hosts that
- * they refer to and count, and rules that are read at start. */
+ * connections in a chained hash of random start and in a list by age, hosts
+ * that they refer to and count, and rules that are read at start. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,8 +82,8 @@ struct world {
     struct st_variable variables[2];
 };
 
-/* Whether what the program puts before an object, which is its own affair, is as
- * it was put. */
+/* Whether what the program puts before an object, which is its own affair, is
+ * as it was put. */
 extern bool world_checks_headers;
 
 void world_init(struct world *, uint32_t seed);
