@@ -19,7 +19,9 @@
 #include <string.h>
 
 #include "buffers.h"
+#include "headers.h"
 #include "links.h"
+#include "members.h"
 #include "modref.h"
 #include "procedures.h"
 #include "pta.h"
@@ -161,14 +163,44 @@ fields_of_index(const struct sa_containers *cs, LLVMValueRef index)
     return fields & SA_PACKET_FIELDS;
 }
 
-/* Whether the type that an index counts is as large as an entry. */
+/* Whether what an index counts, a struct of the program perhaps, can be of the
+ * type that is declared. */
+static bool
+is_compatible(const struct sa_containers *cs, LLVMTypeRef counted,
+              const struct sa_type *declared)
+{
+    char *name = sa_headers_struct_name(counted);
+    const struct sa_type *type = name ? sa_type_by_name(cs->a->types, name)
+                                      : NULL;
+    g_free(name);
+    if (!type || !declared) {
+        return true;
+    }
+    declared = sa_element_struct(declared);
+    return (declared && (sa_type_holds(declared, type)
+                         || sa_type_holds(type, declared)));
+}
+
+/* Whether the type that an index counts is that of an entry. */
 static bool
 counts_entries(const struct sa_containers *cs, LLVMTypeRef type,
                uint32_t structure)
 {
+    const struct sa_structure *s = sa_state_structure(cs->state, structure);
     return (LLVMTypeIsSized(type)
-            && LLVMABISizeOfType(cs->a->program->layout, type)
-               == sa_state_structure(cs->state, structure)->size);
+            && LLVMABISizeOfType(cs->a->program->layout, type) == s->size
+            && is_compatible(cs, type, s->type));
+}
+
+/* Whether memory of a variable can be what an index counts.  A table that a
+ * pointer leads to is of another type than the pointer. */
+static bool
+counts_elements(const struct sa_containers *cs, LLVMTypeRef type,
+                const struct sa_state_variable *v)
+{
+    bool pointer = (v->type && v->n_elements <= 1
+                    && v->type->canonical->kind == SA_TYPE_POINTER);
+    return pointer || is_compatible(cs, type, v->type);
 }
 
 static void
@@ -206,10 +238,13 @@ note_gep(struct sa_containers *cs, uint32_t insn)
             if (s != SA_NONE && counts_entries(cs, type, s)) {
                 note_index(&cs->structures[s], insn, fields, advanced,
                            written);
-            } else if (v != SA_NONE) {
+            } else if (v != SA_NONE
+                       && counts_elements(cs, type,
+                                          sa_state_variable(cs->state, v))) {
                 note_index(&cs->variables[v], insn, fields, advanced, written);
             }
             if (v != SA_NONE
+                && counts_elements(cs, type, sa_state_variable(cs->state, v))
                 && sa_state_variable(cs->state, v)->storage
                    != SA_STORAGE_HEAP) {
                 note_index(&cs->variables[v], insn, fields, advanced, written);
@@ -255,8 +290,8 @@ find_heads(struct sa_containers *cs, uint32_t structure)
     }
 }
 
-/* The head to name: one that is indexed, else one that is declared, else the
- * first. */
+/* The head to name: one that changes, and of these one that is indexed, else
+ * one that is declared, else the first. */
 static uint32_t
 best_head(const struct sa_containers *cs, const struct sa_container *c)
 {
@@ -265,7 +300,8 @@ best_head(const struct sa_containers *cs, const struct sa_container *c)
     for (guint i = 0; i < c->variables->len; i++) {
         uint32_t id = g_array_index(c->variables, uint32_t, i);
         const struct sa_state_variable *v = sa_state_variable(cs->state, id);
-        int rank = (cs->variables[id].fields ? 4 : 0)
+        int rank = (v->updateable ? 8 : 0)
+                   + (cs->variables[id].fields ? 4 : 0)
                    + (cs->variables[id].computed ? 2 : 0)
                    + (v->storage != SA_STORAGE_HEAP ? 1 : 0);
         if (rank > best_rank) {
