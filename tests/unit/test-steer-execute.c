@@ -441,6 +441,68 @@ test_arming(void **state OVS_UNUSED)
     xpthread_cond_destroy(&stepper.cond);
 }
 
+/* One packet comes in, with the action of its own flow. */
+static void
+come_translated(uint32_t flow_index, uint32_t seq)
+{
+    struct dp_packet *packet = make_packet(flow_index, seq, false);
+    struct flow_wildcards wc;
+    struct ovs_action_mbox action;
+    struct flow flow;
+
+    flow_extract(packet, &flow);
+    flow_wildcards_init_catchall(&wc);
+    assert_int_equal(mbox_class_translate(CLASS, DP, &flow, &wc, &action,
+                                          NULL), MBOX_CLASS_STEER);
+    execute_one(packet, &action);
+}
+
+/* Keys outside of the flow space that the source has announced are held,
+ * released and assigned like those inside, if they are the source's: flow 3 is
+ * the destination's already.  A new one arms the object again. */
+static void
+test_aliases(void **state OVS_UNUSED)
+{
+    const struct mbox_key keys[] = { flow_key(1), flow_key(2), flow_key(3) };
+    struct mbox_space space;
+    struct mbox_steer *steer;
+
+    mbox_space_init_key(&space, &keys[2]);
+    test_assign(CLASS, &space, "b");
+    mbox_space_init_key(&space, &keys[0]);
+    assert_int_equal(mbox_steer_open(CLASS, 1, &space, "a", "b", &steer), 0);
+    wait_armed(steer);
+    assert_int_equal(mbox_steer_add_aliases(steer, keys, 3), 0);
+    assert_false(mbox_steer_has_alias(steer, &keys[0]));
+    assert_true(mbox_steer_has_alias(steer, &keys[1]));
+    assert_false(mbox_steer_is_armed(steer));
+    wait_armed(steer);
+    assert_int_equal(mbox_steer_add_aliases(steer, keys, 3), 0);
+    assert_true(mbox_steer_is_armed(steer));
+
+    mbox_steer_set_mode(steer, MBOX_STEER_HOLD);
+    come_translated(1, 0);
+    come_translated(2, 0);
+    check_nothing_arrived();
+    come_translated(3, 0);
+    CHECK_ARRIVED(PORT_B, 3, 0);
+    come_translated(4, 0);
+    CHECK_ARRIVED(PORT_A, 4, 0);
+
+    mbox_steer_release(steer, MBOX_SELECT_KEYS, &keys[1], 1, false);
+    drain(steer);
+    CHECK_ARRIVED(PORT_B, 2, 0);
+    mbox_steer_release(steer, MBOX_SELECT_ALL_EXCEPT, NULL, 0, false);
+    drain(steer);
+    CHECK_ARRIVED(PORT_B, 1, 0);
+    mbox_steer_assign(steer, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    mbox_steer_close(steer);
+    come_translated(2, 1);
+    CHECK_ARRIVED(PORT_B, 2, 1);
+    come_translated(4, 1);
+    CHECK_ARRIVED(PORT_A, 4, 1);
+}
+
 enum { N_THREADS = 3, FLOWS_PER_THREAD = 16 };
 
 struct sender {
@@ -660,6 +722,7 @@ main(int argc OVS_UNUSED, char *argv[])
         cmocka_unit_test_setup_teardown(test_upcall_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_race, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arming, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stress, setup, teardown),
         cmocka_unit_test(test_other_datapaths),
     };
