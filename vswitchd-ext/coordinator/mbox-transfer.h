@@ -31,7 +31,9 @@
  *                 opened and arms itself meanwhile.
  *     PRECOPY     EXPORT to S, which streams chunks to D and reports rounds;
  *                 ends when few flows are dirty, or rounds do not help.
- *     ARMING      waits for the steering object.
+ *     ARMING      waits for the steering object, and until the database has a
+ *                 record of the transfer (mbox-record.h), which is made at the
+ *                 beginning.
  *     HOLDING     mode HOLD; tracer to S, sent again up to a fixed number of
  *                 times.  S freezes when it dequeues it, reports TRACER_SEEN,
  *                 sends it back out of its port, and streams the rest.
@@ -45,7 +47,7 @@
  *
  * Method events (US 9,705,785, columns 5-8):
  *
- *     PREPARING   as above.
+ *     PREPARING   as above, and until there is a record.
  *     STOPPING    RETURN to S: it stops processing and returns (or, guarantee
  *                 none, discards) what it dequeues.  Order-preserving: BUFFER
  *                 to D.
