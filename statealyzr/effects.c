@@ -102,12 +102,13 @@ parse_call_argument(struct sa_tables *tables, const char *word,
                     struct sa_effect_arg *arg)
 {
     *arg = (struct sa_effect_arg) { .arg = SA_NO_ARG };
+    arg->deref = *word == '*';
+    word += arg->deref;
     if (*word == '@' && word[1]) {
         arg->name = g_string_chunk_insert_const(tables->strings, word + 1);
         return true;
     }
-    arg->deref = *word == '*';
-    return sa_parse_argument(word + arg->deref, &arg->arg);
+    return sa_parse_argument(word, &arg->arg);
 }
 
 /* "call F ARG... [> NAME]", without the verb. */

@@ -49,21 +49,71 @@ variable_type(struct sa_pta *pta, LLVMValueRef value)
     return v && v->type ? sa_type_of(pta->types, v->type) : NULL;
 }
 
+/* The deepest chain of addresses that types are looked for along. */
+#define MAX_TYPE_DEPTH 8
+
+static const struct sa_type *type_at(struct sa_pta *, LLVMValueRef address,
+                                     int depth);
+
+/* What 'value', a pointer that an address is computed from, is declared to
+ * point to, or NULL. */
+static const struct sa_type *
+target_type(struct sa_pta *pta, LLVMValueRef value, int depth)
+{
+    const struct sa_type *t;
+
+    if (LLVMIsAAllocaInst(value) || LLVMIsAGlobalVariable(value)
+        || LLVMIsAGetElementPtrInst(value)) {
+        return type_at(pta, value, depth);
+    } else if (LLVMIsALoadInst(value)) {
+        t = type_at(pta, LLVMGetOperand(value, 0), depth);
+    } else {
+        t = variable_type(pta, value);
+        if (t && (t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION)) {
+            return t;           /* Its address: a struct by value. */
+        }
+    }
+    return t && t->kind == SA_TYPE_POINTER ? t->target : NULL;
+}
+
+/* pta_type_at(); the recursion is bounded by 'depth'. */
+static const struct sa_type *
+type_at(struct sa_pta *pta, LLVMValueRef address, int depth)
+{
+    /* "p[i]" is what "*p" is. */
+    while (LLVMIsAGetElementPtrInst(address)
+           && LLVMGetNumOperands(address) == 2
+           && (LLVMGetTypeKind(LLVMGetGEPSourceElementType(address))
+               == LLVMPointerTypeKind)) {
+        address = LLVMGetOperand(address, 0);
+    }
+    if (LLVMIsAAllocaInst(address) || LLVMIsAGlobalVariable(address)) {
+        return variable_type(pta, address);
+    } else if (depth == MAX_TYPE_DEPTH) {
+        return NULL;
+    } else if (!LLVMIsAGetElementPtrInst(address)) {
+        return target_type(pta, address, depth + 1);
+    }
+
+    struct gep gep = { .dst = SA_NONE };
+    pta_describe_gep(pta, address, &gep);
+    const struct sa_type *s = target_type(pta, LLVMGetOperand(address, 0),
+                                          depth + 1);
+    if (!gep.layout || gep.path < 0) {
+        return NULL;
+    } else if (!s || s->size != gep.layout->size) {
+        s = gep.unambiguous ? gep.type : NULL;
+    }
+    char *path = NULL;
+    const struct sa_type *t = s ? sa_type_path(s, gep.path, &path) : NULL;
+    g_free(path);
+    return t;
+}
+
 const struct sa_type *
 pta_type_at(struct sa_pta *pta, LLVMValueRef address)
 {
-    if (LLVMIsAGetElementPtrInst(address)) {
-        struct gep gep = { .dst = SA_NONE };
-        char *path = NULL;
-
-        pta_describe_gep(pta, address, &gep);
-        const struct sa_type *t = (gep.type && gep.path >= 0
-                                   ? sa_type_path(gep.type, gep.path, &path)
-                                   : NULL);
-        g_free(path);
-        return t;
-    }
-    return variable_type(pta, address);
+    return type_at(pta, address, 0);
 }
 
 /* What the result of 'function' is declared to point to. */
@@ -247,63 +297,114 @@ point_to(struct sa_pta *pta, uint32_t insn, struct result r)
                       pta_node(pta, r.object, r.offset));
 }
 
-/* The distance from the start of the memory to what 'wrapper' returns, so that
- * a layout begins there. */
-static int64_t
-first_offset(struct sa_pta *pta, uint32_t function)
-{
-    int64_t offset = 0;
-
-    while (function != SA_NONE) {
-        const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
-        uint32_t next = SA_NONE;
-
-        for (uint32_t i = 0; w && i < w->n_sources; i++) {
-            if (w->sources[i].insn != SA_NONE) {
-                offset += w->sources[i].offset;
-                next = sa_direct_callee(
-                    pta->program,
-                    pta->program->insns[w->sources[i].insn].value);
-                break;
-            }
-        }
-        function = next;
-    }
-    return offset;
-}
-
 /* The calls that lead from a caller of a wrapper to the allocation. */
 struct chain {
     LLVMValueRef calls[8];
     int n;
 };
 
-/* The value that 'value', an argument in the last call of a chain, has in
- * the caller if wrappers just hand it on: then the objects of that caller
- * are copied from what the caller gives only. */
+/* The one operand of a phi or select that is not null; NULL if there are
+ * several. */
 static LLVMValueRef
-trace_argument(const struct chain *chain, LLVMValueRef value)
+only_operand(LLVMValueRef value)
 {
-    for (int i = chain->n - 1; i >= 0 && LLVMIsAArgument(value); i--) {
-        LLVMValueRef f = LLVMGetParamParent(value);
+    bool phi = LLVMIsAPHINode(value);
+    unsigned int n = phi ? LLVMCountIncoming(value) : 2;
+    LLVMValueRef only = NULL;
+
+    for (unsigned int i = 0; i < n; i++) {
+        LLVMValueRef v = (phi ? LLVMGetIncomingValue(value, i)
+                          : LLVMGetOperand(value, i + 1));
+        if (v == only
+            || (phi ? pta_is_null_incoming(value, i)
+                : LLVMIsAConstantPointerNull(v) != NULL)) {
+            continue;
+        } else if (only) {
+            return NULL;
+        }
+        only = v;
+    }
+    return only;
+}
+
+/* The value that 'value' is within one function, but for some bytes, which are
+ * added to '*offset'. */
+static LLVMValueRef
+trace_local(struct sa_pta *pta, LLVMValueRef value, int64_t *offset)
+{
+    for (int depth = 0; depth < 16; depth++) {
+        LLVMValueRef next = NULL;
+
+        if (LLVMIsAPHINode(value) || LLVMIsASelectInst(value)) {
+            next = only_operand(value);
+        } else if (LLVMIsAGetElementPtrInst(value)) {
+            struct gep gep = { .dst = SA_NONE };
+
+            pta_describe_gep(pta, value, &gep);
+            if (!gep.stride) {
+                *offset += gep.arithmetic + gep.path;
+                next = LLVMGetOperand(value, 0);
+            }
+        }
+        if (!next) {
+            break;
+        }
+        value = next;
+    }
+    return value;
+}
+
+/* The value that 'value' in the last call of a chain is in the caller, but for
+ * '*offset' bytes, if wrappers just hand it on: then the objects of that
+ * caller are copied from what the caller gives only. */
+static LLVMValueRef
+trace_argument(struct sa_pta *pta, const struct chain *chain,
+               LLVMValueRef value, int64_t *offset)
+{
+    *offset = 0;
+    for (int i = chain->n - 1; i >= 0; i--) {
+        int64_t moved = *offset;
+        LLVMValueRef argument = trace_local(pta, value, &moved);
+
+        if (!LLVMIsAArgument(argument)) {
+            break;
+        }
+        LLVMValueRef f = LLVMGetParamParent(argument);
         unsigned int n = MIN(LLVMCountParams(f),
                              LLVMGetNumArgOperands(chain->calls[i]));
         unsigned int j = 0;
 
-        while (j < n && LLVMGetParam(f, j) != value) {
+        while (j < n && LLVMGetParam(f, j) != argument) {
             j++;
         }
         if (j == n) {
             break;
         }
         value = LLVMGetOperand(chain->calls[i], j);
+        *offset = moved;
     }
     return value;
 }
 
+/* What realloc() in the last call of a chain moves to 'object'. */
+static void
+copy_reallocated(struct sa_pta *pta, const struct chain *chain,
+                 LLVMValueRef from, uint32_t object)
+{
+    struct gep gep = { .dst = pta_new_variable(pta) };
+    uint32_t to = pta_new_variable(pta);
+
+    from = trace_argument(pta, chain, from, &gep.path);
+    pta_add_gep(pta, pta_value_vertex(pta, from, 0), &gep);
+    pta_add_points_to(pta, to, pta_node(pta, object, 0));
+    pta_add_copy(pta, to, gep.dst, 0);
+}
+
 /* Makes the objects that a call of 'function' by 'caller' allocates, known to
  * the wrappers in between, and adds to 'results' where the result points to.
- * The recursion is as deep as wrappers call each other, which is bounded. */
+ * 'base' is the distance from there to what 'caller' gets, where the layout of
+ * an object begins.  The recursion is as deep as wrappers call each other,
+ * which is bounded. */
 static void
 instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
             int64_t base, struct chain *chain, GArray *results)
@@ -322,20 +423,19 @@ instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
 
         if (effect) {
             struct result r = {
-                .object = pta_heap_object(pta, s->insn, caller, base, effect)
+                .object = pta_heap_object(pta, s->insn, caller,
+                                          base + s->offset, effect)
             };
             g_array_append_val(inner, r);
             if (effect->kind == SA_EFFECT_REALLOC && effect->from >= 0) {
-                LLVMValueRef from = trace_argument(
-                    chain, LLVMGetOperand(call, effect->from));
-                uint32_t to = pta_new_variable(pta);
-                pta_add_points_to(pta, to, pta_node(pta, r.object, base));
-                pta_add_copy(pta, to, pta_value_vertex(pta, from, 0), 0);
+                copy_reallocated(pta, chain,
+                                 LLVMGetOperand(call, effect->from),
+                                 r.object);
             }
         } else if (chain->n < (int) G_N_ELEMENTS(chain->calls)) {
             chain->calls[chain->n++] = call;
             instantiate(pta, sa_direct_callee(pta->program, call), caller,
-                        base, chain, inner);
+                        base + s->offset, chain, inner);
             chain->n--;
         }
         for (guint j = 0; j < inner->len; j++) {
@@ -358,8 +458,7 @@ pta_call_wrapper(struct sa_pta *pta, uint32_t insn, uint32_t function)
 
     struct chain chain = { .calls = { pta->program->insns[insn].value },
                            .n = 1 };
-    instantiate(pta, function, insn, first_offset(pta, function), &chain,
-                results);
+    instantiate(pta, function, insn, 0, &chain, results);
     for (guint i = 0; i < results->len; i++) {
         point_to(pta, insn, g_array_index(results, struct result, i));
     }

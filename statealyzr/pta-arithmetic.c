@@ -29,7 +29,34 @@
 struct used_layout {
     const struct sa_layout *layout;
     const struct sa_type *type;
+    bool unambiguous;           /* No other struct looks the same: the linker
+                                 * gives those one name. */
 };
+
+static bool
+looks_like(const struct sa_layout *a, const struct sa_layout *b)
+{
+    return (a->size == b->size && a->n_leaves == b->n_leaves
+            && !memcmp(a->offsets, b->offsets,
+                       a->n_leaves * sizeof *a->offsets));
+}
+
+static bool
+is_unambiguous(struct sa_pta *pta, const struct sa_type *type)
+{
+    const struct sa_layout *l = sa_layout_of_type(pta->layouts, type);
+    size_t n;
+    const struct sa_type *const *structs = sa_types_structs(pta->types, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (structs[i]->canonical != type->canonical
+            && structs[i]->size == type->size
+            && looks_like(l, sa_layout_of_type(pta->layouts, structs[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
 
 static const struct used_layout *
 used_layout(struct sa_pta *pta, LLVMTypeRef type)
@@ -54,6 +81,7 @@ used_layout(struct sa_pta *pta, LLVMTypeRef type)
             if (t && t->size == used->layout->size) {
                 used->type = t;
                 used->layout = sa_layout_of_type(pta->layouts, t);
+                used->unambiguous = is_unambiguous(pta, t);
             }
             g_free(bare);
         }
@@ -97,6 +125,7 @@ pta_describe_gep(struct sa_pta *pta, LLVMValueRef value, struct gep *gep)
         const struct used_layout *used = used_layout(pta, type);
         gep->layout = used->layout;
         gep->type = used->type;
+        gep->unambiguous = used->unambiguous;
     }
     for (unsigned int i = 1; i < n; i++) {
         LLVMValueRef index = LLVMGetOperand(value, i);
@@ -145,9 +174,16 @@ pta_describe_gep(struct sa_pta *pta, LLVMValueRef value, struct gep *gep)
 const struct sa_type *
 pta_used_as(struct sa_pta *pta, LLVMValueRef pointer)
 {
+    uint32_t id = sa_value_id(pta->program, pointer);
+    const struct sa_variable *variable = sa_value_variable(pta->program, id);
     const struct sa_type *type = NULL;
 
-    for (LLVMUseRef use = LLVMGetFirstUse(pointer); use;
+    if (variable && variable->type) {
+        type = sa_type_of(pta->types, variable->type);
+        type = type->kind == SA_TYPE_POINTER ? type->target : NULL;
+    }
+    bool declared = type != NULL;
+    for (LLVMUseRef use = LLVMGetFirstUse(pointer); use && !declared;
          use = LLVMGetNextUse(use)) {
         LLVMValueRef user = LLVMGetUser(use);
         struct gep gep = { .dst = SA_NONE };
@@ -155,18 +191,12 @@ pta_used_as(struct sa_pta *pta, LLVMValueRef pointer)
         if (LLVMIsAGetElementPtrInst(user)
             && LLVMGetOperand(user, 0) == pointer) {
             pta_describe_gep(pta, user, &gep);
-            if (!gep.type || (type && type->canonical
-                                      != gep.type->canonical)) {
+            if (!gep.unambiguous
+                || (type && type->canonical != gep.type->canonical)) {
                 return NULL;
             }
             type = gep.type;
         }
-    }
-    uint32_t id = sa_value_id(pta->program, pointer);
-    const struct sa_variable *variable = sa_value_variable(pta->program, id);
-    if (!type && variable && variable->type) {
-        type = sa_type_of(pta->types, variable->type);
-        type = type->kind == SA_TYPE_POINTER ? type->target : NULL;
     }
     return type && type->kind == SA_TYPE_STRUCT ? type : NULL;
 }

@@ -72,7 +72,8 @@ pass_argument(struct sa_pta *pta, uint32_t insn, uint32_t function,
 
         if (pta->value_objects[param_id] != SA_NONE) {
             pta_add_copy(pta, pta_value_vertex(pta, param, 0),
-                         pta_value_vertex(pta, arg, 0), 0);
+                         pta_value_vertex(pta, arg, 0),
+                         pta_object(pta, pta->value_objects[param_id])->size);
             return;
         }
         n = MIN(n, pta_value_leaves(pta, LLVMTypeOf(param)));
@@ -177,7 +178,8 @@ callback_argument(struct sa_pta *pta, uint32_t insn,
     uint32_t vertex;
 
     if (arg->name) {
-        return pointer_to(pta, pta_library_node(pta, arg->name));
+        return (arg->deref ? library_node(pta, arg->name)
+                : pointer_to(pta, pta_library_node(pta, arg->name)));
     }
     vertex = argument(pta, insn, arg->arg);
     if (arg->deref && vertex != SA_NONE) {

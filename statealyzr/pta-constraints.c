@@ -225,7 +225,9 @@ generate_phi(struct sa_pta *pta, LLVMValueRef v)
     unsigned int n = LLVMCountIncoming(v);
 
     for (unsigned int i = 0; i < n; i++) {
-        copy_leaves(pta, LLVMGetIncomingValue(v, i), v);
+        if (!pta_is_null_incoming(v, i)) {
+            copy_leaves(pta, LLVMGetIncomingValue(v, i), v);
+        }
     }
 }
 

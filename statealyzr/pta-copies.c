@@ -51,12 +51,17 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
 {
     const struct vertex *v = pta_vertex(pta, pta_same(pta, to));
     uint32_t object = v->object;
+    uint64_t end = (size ? v->offset + size
+                    : pta_part_end(pta_object(pta, object), v->offset));
 
     if (v->stored != SA_NONE) {
         pta_add_edge(pta, part->vertex, v->stored);
         return;
     }
     uint64_t offset = v->offset + part->distance;
+    if (offset >= end) {
+        return;
+    }
 
     uint32_t node = pta_node(pta, object, offset);
     if (node != SA_NONE && pta_holds_pointers(pta, node)) {
@@ -69,8 +74,7 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
         if (!pta_object(pta, object)->layout) {
             pta_set_modulus(pta, object, part->modulus);
         }
-        pta_object_range(pta, object, offset,
-                         size ? size - part->distance : 0, true, add_target,
+        pta_object_range(pta, object, offset, end - offset, true, add_target,
                          &t);
     }
 }
@@ -82,17 +86,20 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
     const struct vertex *v = pta_vertex(pta, node);
     const struct object *o = pta_object(pta, v->object);
     struct copy *copy = get_copy(pta, from->copy);
-    struct copy_part part = { .modulus = o->layout ? 0 : o->modulus };
     bool cursor = v->stored != SA_NONE;
+    struct copy_part part = { .modulus = (o->layout || v->offset < o->base
+                                          ? 0 : o->modulus) };
 
     if (!cursor && !pta_holds_pointers(pta, node)) {
         return;
     } else if (cursor) {
         part.modulus = 1;
-    } else if (part.modulus) {
-        part.distance = (v->offset + part.modulus
-                         - from->offset % part.modulus) % part.modulus;
-    } else if (v->offset >= from->offset) {
+    } else if (part.modulus && from->offset >= o->base) {
+        uint64_t start = (from->offset - o->base) % part.modulus;
+        part.distance = ((v->offset - o->base + part.modulus - start)
+                         % part.modulus);
+    } else if (v->offset >= from->offset
+               && (copy->size || v->offset < pta_part_end(o, from->offset))) {
         part.distance = v->offset - from->offset;
     } else {
         return;

@@ -85,24 +85,38 @@ is_tail(const struct object *o, uint64_t offset)
     return o->tail && offset >= o->base + o->layout->size;
 }
 
+/* Where the part of an object ends that an access of unknown length through a
+ * pointer to 'offset' is taken to stay in, PTA_UNBOUNDED if that is all of
+ * it. */
+uint64_t
+pta_part_end(const struct object *o, uint64_t offset)
+{
+    if (!o->layout || !o->declared || offset < o->base
+        || is_tail(o, offset)) {
+        return PTA_UNBOUNDED;
+    }
+    uint64_t end = sa_layout_part_end(o->layout, offset - o->base);
+    return end < o->layout->size ? o->base + end : PTA_UNBOUNDED;
+}
+
 /* The offset that stands for 'offset'; returns false if it is outside. */
 static bool
 canonicalize(const struct object *o, int64_t offset, uint64_t *canonical)
 {
-    if (!o->layout) {
-        if (o->modulus) {
-            int64_t rest = offset % (int64_t) o->modulus;
-            *canonical = rest < 0 ? rest + (int64_t) o->modulus : rest;
-            return true;
-        }
+    if (!o->layout && !o->modulus) {
         *canonical = offset;
         return offset >= 0 && (!o->size || (uint64_t) offset < o->size);
+    } else if (o->base && offset < (int64_t) o->base) {
+        *canonical = 0;
+        return offset >= 0 || !o->layout;
+    } else if (!o->layout) {
+        int64_t rest = (offset - (int64_t) o->base) % (int64_t) o->modulus;
+        *canonical = o->base + (rest < 0 ? rest + (int64_t) o->modulus : rest);
+        return true;
+    } else if (offset < 0) {
+        return false;
     }
 
-    if (offset < (int64_t) o->base) {
-        *canonical = 0;
-        return offset >= 0;
-    }
     uint64_t rest = offset - o->base;
     if (o->tail && rest >= o->layout->size) {
         *canonical = o->base + o->layout->size;
@@ -274,7 +288,7 @@ pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
     if (!o->layout && (o->nodes->len >= MAX_FREE_NODES
                        || canonical > MAX_FREE_OFFSET)) {
         pta_set_modulus(pta, object, 1);
-        return pta_node(pta, object, 0);
+        return pta_node(pta, object, canonical);
     }
 
     struct object_node n = { .offset = canonical,
@@ -338,6 +352,23 @@ emit(const struct emit *e, int64_t offset)
     if (node != SA_NONE) {
         e->cb(e->pta, node, e->aux);
     }
+}
+
+/* Moves by 'distance' in an object without a layout. */
+static void
+emit_free(const struct emit *e, int64_t offset, int64_t distance)
+{
+    const struct object *o = pta_object(e->pta, e->object);
+    int64_t base = o->base, modulus = o->modulus;
+
+    if (modulus && offset >= base && offset + distance < base) {
+        /* To what is before the first element, or from a later one. */
+        if (base) {
+            emit(e, 0);
+        }
+        distance = distance % modulus + modulus;
+    }
+    emit(e, offset + distance);
 }
 
 /* As sa_layout_array(), in an object. */
@@ -473,7 +504,7 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
             pta_set_modulus(pta, e.object, gep->stride);
             offset = pta_vertex(pta, pta_same(pta, node))->offset;
         }
-        emit(&e, offset + gep->arithmetic + gep->path);
+        emit_free(&e, offset, gep->arithmetic + gep->path);
         return;
     }
 
@@ -551,12 +582,15 @@ pta_object_range(struct sa_pta *pta, uint32_t object, uint64_t offset,
 
     if (!o->layout) {
         bool all = !size || o->modulus;
-        existing_range(pta, object, o->modulus ? 0 : offset,
+        if (o->modulus) {
+            offset = offset < o->base ? 0 : o->base;
+        }
+        existing_range(pta, object, offset,
                        all ? UINT64_MAX : offset + size, cb, aux);
         return;
     }
 
-    uint64_t end = size ? offset + size : UINT64_MAX;
+    uint64_t end = size ? offset + size : pta_part_end(o, offset);
     uint64_t limit = o->base + o->layout->size;
     bool tail = o->tail && end > limit;
     if (sa_layout_is_flexible(o->layout)) {

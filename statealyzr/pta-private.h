@@ -76,6 +76,7 @@ struct gep {
     const struct sa_layout *layout; /* Of the struct that the pointer is used
                                      * as a pointer to, or NULL. */
     const struct sa_type *type;     /* The same, if known. */
+    bool unambiguous;               /* No other struct looks like 'type'. */
     const struct sa_type *container;    /* The struct that arithmetic from a
                                          * member leads to, if known. */
 };
@@ -132,11 +133,12 @@ struct object {
     const struct sa_type *type;
     uint64_t size;              /* Bytes in all; 0 if unknown. */
     /* An object with a layout has nodes for its leaves.  One without has
-     * nodes for the offsets that are used, modulo 'modulus' unless that is
-     * 0; with 1 it is collapsed. */
+     * nodes for the offsets that are used, from 'base' on modulo 'modulus'
+     * unless that is 0; with 1 it is collapsed. */
     const struct sa_layout *layout;
-    uint64_t base;              /* Where the layout begins: before it there is
-                                 * what an allocation wrapper keeps. */
+    uint64_t base;              /* Where the layout or the first element
+                                 * begins: before it there is what an
+                                 * allocation wrapper keeps, one node. */
     uint64_t modulus;
     bool repeats;               /* The layout is of one element of several. */
     bool tail;                  /* Bytes follow the layout: one node. */
@@ -287,8 +289,12 @@ void pta_apply_gep(struct sa_pta *, const struct gep *, uint32_t node,
                    void (*cb)(struct sa_pta *, uint32_t node, void *aux),
                    void *aux);
 
-/* Nodes that exist of 'object' from 'offset' on, of 'size' bytes (0: to the
- * end), all there can be if its layout is known: calls 'cb'. */
+/* The end of an access of unknown length. */
+#define PTA_UNBOUNDED (UINT64_C(1) << 62)
+uint64_t pta_part_end(const struct object *, uint64_t offset);
+
+/* Nodes that exist of 'object' from 'offset' on, of 'size' bytes (0: up to
+ * pta_part_end()), all there can be if its layout is known: calls 'cb'. */
 void pta_object_range(struct sa_pta *, uint32_t object, uint64_t offset,
                       uint64_t size, bool create,
                       void (*cb)(struct sa_pta *, uint32_t node, void *aux),
@@ -336,6 +342,9 @@ void pta_declare_object(struct sa_pta *, struct object *, LLVMTypeRef type,
 
 /* The constant integer that a value is; returns false if it is none. */
 bool pta_constant_int(LLVMValueRef, int64_t *result);
+/* Whether what a phi gets from block 'i' is null: a constant, or what the
+ * branch to there has found to be. */
+bool pta_is_null_incoming(LLVMValueRef phi, unsigned int i);
 /* The object and offset that a constant is the address of; returns false if it
  * is none. */
 bool pta_constant_address(struct sa_pta *, LLVMValueRef, uint32_t *object,

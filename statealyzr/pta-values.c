@@ -65,6 +65,35 @@ pta_constant_int(LLVMValueRef value, int64_t *result)
     return true;
 }
 
+bool
+pta_is_null_incoming(LLVMValueRef phi, unsigned int i)
+{
+    LLVMValueRef value = LLVMGetIncomingValue(phi, i);
+    LLVMBasicBlockRef to = LLVMGetInstructionParent(phi);
+    LLVMValueRef branch = LLVMGetBasicBlockTerminator(
+        LLVMGetIncomingBlock(phi, i));
+
+    if (LLVMIsAConstantPointerNull(value)) {
+        return true;
+    } else if (!branch || !LLVMIsABranchInst(branch)
+               || !LLVMIsConditional(branch)) {
+        return false;
+    }
+    LLVMValueRef condition = LLVMGetCondition(branch);
+    if (!LLVMIsAICmpInst(condition)
+        || LLVMGetOperand(condition, 0) != value
+        || !LLVMIsAConstantPointerNull(LLVMGetOperand(condition, 1))) {
+        return false;
+    }
+    LLVMIntPredicate p = LLVMGetICmpPredicate(condition);
+    if (p != LLVMIntEQ && p != LLVMIntNE) {
+        return false;
+    }
+    unsigned int if_null = p == LLVMIntEQ ? 0 : 1;
+    return (LLVMGetSuccessor(branch, if_null) == to
+            && LLVMGetSuccessor(branch, !if_null) != to);
+}
+
 static bool
 is_gep(LLVMValueRef value)
 {

@@ -112,7 +112,7 @@ describe_object(const struct object *o)
         .caller = o->caller, .type = o->type,
         .size = o->layout ? o->layout->size : o->modulus > 1 ? o->modulus
                 : o->size,
-        .base = o->layout ? o->base : 0,
+        .base = o->base,
         .collapsed = !o->layout && o->modulus == 1
     };
 

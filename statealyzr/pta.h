@@ -107,7 +107,10 @@ struct sa_nodes sa_pta_value(const struct sa_pta *, uint32_t value);
 struct sa_nodes sa_pta_content(const struct sa_pta *, uint32_t node);
 
 /* Nodes that an access of 'size' bytes through pointer 'value' touches (a
- * load, a store, memcpy...); 0 bytes means up to the end of the object. */
+ * load, a store, memcpy...).  0 bytes is an unknown number: up to the end of
+ * the array or struct that begins where the pointer points to, or else of the
+ * innermost struct around that; to the end of the object if its type is
+ * unknown. */
 void sa_pta_access(const struct sa_pta *, uint32_t value, uint64_t size,
                    void (*cb)(uint32_t node, void *aux), void *aux);
 

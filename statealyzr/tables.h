@@ -81,12 +81,12 @@
  *   noreturn, terminates     does not return; ends the program
  *
  * ARG is an argument, "-" for what has no pointers, "@NAME" for a pointer
- * to the library's object NAME, or "*N" for a pointer that argument N
- * points to. F is an argument, or "*N+OFFSET": the function pointer OFFSET
- * bytes into what argument N points to.  "call F ARG... > NAME": what the
- * function returns is stored in the library's object NAME.  "..." as TO or
- * FROM stands for each variable argument, "@NAME" for a pointer to the
- * library's object NAME. */
+ * to the library's object NAME, "*@NAME" for what that object holds, or "*N"
+ * for a pointer that argument N points to.  F is an argument, or "*N+OFFSET":
+ * the function pointer OFFSET bytes into what argument N points to.  "call F
+ * ARG... > NAME": what the function returns is stored in the library's object
+ * NAME.  "..." as TO or FROM stands for each variable argument, "@NAME" for a
+ * pointer to the library's object NAME. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -160,7 +160,7 @@ enum { SA_MAX_EFFECT_ARGS = 6 };
 struct sa_effect_arg {
     int arg;                    /* Handed on; SA_NO_ARG: nothing that points,
                                  * or 'name'. */
-    bool deref;                 /* What the argument points to is handed on. */
+    bool deref;                 /* What it points to is handed on instead. */
     const char *name;           /* Address of this object of the library. */
 };
 

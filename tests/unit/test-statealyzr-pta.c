@@ -289,6 +289,50 @@ test_wrapper_header(void **state)
 }
 
 static void
+test_scalars_behind_header(void **state)
+{
+    (void) state;
+    /* The same for an array of pointers: its elements are told from what the
+     * header holds, which is reached again by arithmetic. */
+    check("#include <stdlib.h>\nstruct h { struct h *next; } *all;\n"
+          "int a, **p, *q; struct h *r;\n"
+          "void *w(size_t n) { struct h *x = malloc(n + 8);\n"
+          "x->next = all; all = x; return (char *) x + 8; }\n"
+          "void f(int i) {\np = w(80); p[i] = &a; q = p[i];\n"
+          "r = ((struct h *) ((char *) p - 8))->next; }\n",
+          "q", "a", "all", "heap@4<7", "heap@4<7", "heap@4<7",
+          "heap@4<7+8", "a", NULL);
+}
+
+static void
+test_reallocated_header(void **state)
+{
+    (void) state;
+    /* realloc() is given the header: members stay where they are. */
+    check("#include <stdlib.h>\nint a, b, *p, *q;\n"
+          "void *w(void *o, size_t n) { if (o) o = (char *) o - 8;\n"
+          "long *x = realloc(o, n + 8); return (char *) x + 8; }\n"
+          "struct s { int *x, *y; } *s, *t;\n"
+          "void f(void) { s = w(0, 16); s->x = &a; s->y = &b;\n"
+          "t = w(s, 16); p = t->x; q = t->y; }\n",
+          "p", "a", "q", "b", NULL);
+}
+
+static void
+test_copied_string(void **state)
+{
+    (void) state;
+    /* A copy of unknown length to an array stays in the array, one to the
+     * start of a struct goes up to its end. */
+    check("#include <string.h>\nint a, b;\n"
+          "struct s { int *x; char name[16]; int *y; } s, t;\n"
+          "int *from[9], **p;\n"
+          "void f(size_t n) { for (p = from; p < from + 9; p++) *p = &a;\n"
+          "s.y = &b; memcpy(s.name, from, n); memcpy(&t, &s, n); }\n",
+          "s+24", "b", "t", "", "t+24", "b", NULL);
+}
+
+static void
 test_reallocated(void **state)
 {
     (void) state;
@@ -466,6 +510,9 @@ main(void)
         cmocka_unit_test(test_by_value),
         cmocka_unit_test(test_wrapper),
         cmocka_unit_test(test_wrapper_header),
+        cmocka_unit_test(test_scalars_behind_header),
+        cmocka_unit_test(test_reallocated_header),
+        cmocka_unit_test(test_copied_string),
         cmocka_unit_test(test_reallocated),
         cmocka_unit_test(test_tail),
         cmocka_unit_test(test_untyped_heap),
