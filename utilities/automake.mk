@@ -36,6 +36,11 @@ dist_pkgdata_DATA += \
 	utilities/vm/mbox_vm_image.py \
 	utilities/vm/mbox_vm_machine.py
 
+CLEAN_LOCAL += clean-vm-cache
+clean-vm-cache:
+	rm -rf _vm-cache
+.PHONY: clean-vm-cache
+
 # Reader of the traces of middleboxes.
 bin_PROGRAMS += utilities/mbox-trace-check
 utilities_mbox_trace_check_SOURCES = \
