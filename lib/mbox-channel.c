@@ -46,8 +46,8 @@
  *
  * A receiver learns only with which read a descriptor came.  The sender
  * therefore writes it with the first byte of its frame, and nothing else than
- * that frame in the same call: then the last byte that was read with it belongs
- * to its frame. */
+ * that frame in the same call: then the last byte that was read with it
+ * belongs to its frame. */
 struct placed_fd {
     uint64_t pos;               /* In: last byte read with it.  Out: first byte
                                  * of the frame. */

@@ -67,8 +67,8 @@ struct mbox_tls_config {
 int mbox_channel_connect(const char *address, const struct mbox_tls_config *,
                          struct mbox_channel **chp, char **errp);
 
-/* Same, to an address "ssl:HOST:PORT", with what the TLS channel 'other' has: key,
- * certificates, CA.  No file is read. */
+/* Same, to an address "ssl:HOST:PORT", with what the TLS channel 'other' has:
+ * key, certificates, CA.  No file is read. */
 int mbox_channel_connect_like(const struct mbox_channel *other,
                               const char *address, struct mbox_channel **chp,
                               char **errp);
@@ -82,13 +82,14 @@ void mbox_channel_close(struct mbox_channel *);
 
 /* Does pending I/O: TLS handshake, flush of output, read of input. Returns 0
  * if the channel is usable (or still connecting), a negative errno value once
- * it is not: -ECONNRESET for an orderly or disorderly end by the peer, -EPROTO, -ENOBUFS, -EACCES (certificate refused).
- * The error latches.  Input that came before the end can still be received. */
+ * it is not: -ECONNRESET for an orderly or disorderly end by the peer,
+ * -EPROTO, -ENOBUFS, -EACCES (certificate refused).  The error latches.  Input
+ * that came before the end can still be received. */
 int mbox_channel_run(struct mbox_channel *);
 
 /* What to poll: fills in 'pfd' (fd -1 if nothing).  Do so only after
- * mbox_channel_recv() has returned -EAGAIN: poll() knows nothing of frames that
- * are already buffered here. */
+ * mbox_channel_recv() has returned -EAGAIN: poll() knows nothing of frames
+ * that are already buffered here. */
 void mbox_channel_wait(const struct mbox_channel *, struct pollfd *pfd);
 
 /* Next whole frame, decoded into 'msg', whose pointers stay valid until the
@@ -99,9 +100,9 @@ void mbox_channel_wait(const struct mbox_channel *, struct pollfd *pfd);
 int mbox_channel_recv(struct mbox_channel *, struct mbox_msg *msg, int *fdp,
                       const void **frame, size_t *frame_len);
 
-/* The raw frame that mbox_channel_recv() will return next, if all of it is here
- * already, otherwise null; for looking ahead.  Valid until the next call on the
- * channel.  Nothing but its length has been checked. */
+/* The raw frame that mbox_channel_recv() will return next, if all of it is
+ * here already, otherwise null; for looking ahead.  Valid until the next call
+ * on the channel.  Nothing but its length has been checked. */
 const void *mbox_channel_peek(const struct mbox_channel *, size_t *len);
 
 /* Queues a message, and the descriptor 'fd' (-1 for none; taken over, also on
@@ -158,20 +159,22 @@ const char *mbox_channel_error(const struct mbox_channel *);
 int mbox_listener_open(const char *address, const struct mbox_tls_config *,
                        struct mbox_listener **, char **errp);
 
-/* Same, at an address "pssl:...", with what the TLS channel 'other' has, which is
- * not read again. */
+/* Same, at an address "pssl:...", with what the TLS channel 'other' has, which
+ * is not read again. */
 int mbox_listener_open_like(const struct mbox_channel *other,
                             const char *address, struct mbox_listener **,
                             char **errp);
 void mbox_listener_close(struct mbox_listener *);
 void mbox_listener_wait(const struct mbox_listener *, struct pollfd *);
 
-/* Returns a new channel, or NULL if nobody waits.  TLS files that were replaced
- * are read again; as long as they cannot be, what they were is used. */
+/* Returns a new channel, or NULL if nobody waits.  TLS files that were
+ * replaced are read again; as long as they cannot be, what they were is
+ * used. */
 struct mbox_channel *mbox_listener_accept(struct mbox_listener *);
 
-/* Why TLS files that were replaced could not be read when the last connection was
- * accepted (names the file and the cause); NULL if there is no such file. */
+/* Why TLS files that were replaced could not be read when the last connection
+ * was accepted (names the file and the cause); NULL if there is no such
+ * file. */
 const char *mbox_listener_tls_error(const struct mbox_listener *);
 
 /* The port number of a pssl: listener (opened with port 0, the one that the

@@ -54,14 +54,14 @@ mbox_chunk_data_len(const struct mbox_chunk_writer *cw,
     return w->len - cw->data;
 }
 
-/* Completes the frame.  Returns 0, or -EMSGSIZE or the latched error of 'w', and
- * then the frame is taken back. */
+/* Completes the frame.  Returns 0, or -EMSGSIZE or the latched error of 'w',
+ * and then the frame is taken back. */
 int mbox_chunk_end(const struct mbox_chunk_writer *, struct mbox_writer *w,
                    uint32_t seq, bool merge,
                    const struct mbox_key *more_keys, size_t n_more);
 
-/* Gets the first key of the raw frame of 'len' bytes at 'data'.  Returns false if
- * it is no chunk of per-flow state. */
+/* Gets the first key of the raw frame of 'len' bytes at 'data'.  Returns false
+ * if it is no chunk of per-flow state. */
 bool mbox_chunk_peek_flow(const void *data, size_t len, struct mbox_key *key);
 
 /* Takes the frame back. */

@@ -123,8 +123,8 @@ is_same_file(const struct stat *a, const struct stat *b)
 }
 
 /* Reads the files again if they were replaced.  What cannot be used is passed
- * over, and remembered: with a key that does not belong to the certificate, for
- * instance, the other one may be on its way. */
+ * over, and remembered: with a key that does not belong to the certificate,
+ * for instance, the other one may be on its way. */
 static void
 reload_tls(struct mbox_listener *l)
 {

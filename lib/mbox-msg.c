@@ -118,8 +118,8 @@ static const struct msg_info msg_infos[] = {
 };
 #define N_MSG_INFOS (sizeof msg_infos / sizeof msg_infos[0])
 
-/* Optional fields, each sent if it is not zero.  'number' is unique among those
- * of a type, and never used again. */
+/* Optional fields, each sent if it is not zero.  'number' is unique among
+ * those of a type, and never used again. */
 static const struct optional_field {
     uint8_t type;               /* enum mbox_msg_type. */
     uint8_t number;

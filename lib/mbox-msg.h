@@ -286,8 +286,8 @@ int mbox_msg_decode(const void *data, size_t len, struct mbox_msg *msg);
 /* Gets key 'i' (< msg->n_keys) of a decoded message. */
 void mbox_msg_get_key(const struct mbox_msg *, uint32_t i, struct mbox_key *);
 
-/* CRC-32 (that of zlib) of a chunk's payload, to be stored in 'crc' and checked by D
- * before anything is imported. */
+/* CRC-32 (that of zlib) of a chunk's payload, to be stored in 'crc' and
+ * checked by D before anything is imported. */
 uint32_t mbox_msg_crc(const void *data, size_t len);
 
 /* True if 's' is a valid name of an instance or class. */

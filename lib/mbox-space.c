@@ -80,8 +80,8 @@ cube_contains(const struct mbox_key *value, const struct mbox_key *mask,
     return !diff;
 }
 
-/* True if the words of a key are 'v' where 'm' says.  Given one by one, so that
- * those of the reverse key need not be stored. */
+/* True if the words of a key are 'v' where 'm' says.  Given one by one, so
+ * that those of the reverse key need not be stored. */
 static inline bool
 words_match(const uint64_t v[5], const uint64_t m[5], uint64_t src0,
             uint64_t src1, uint64_t dst0, uint64_t dst1, uint64_t rest)
@@ -149,8 +149,9 @@ cube_covers(const struct mbox_space *outer, const struct mbox_space *inner)
            && cube_contains(&outer->mask, &outer->mask, &inner->mask);
 }
 
-/* Fixes in 'cube' the bits of 'n' bytes at 'value' and 'mask', which point into
- * it, as 'fixed' says. Returns false if they are fixed to something else. */
+/* Fixes in 'cube' the bits of 'n' bytes at 'value' and 'mask', which point
+ * into it, as 'fixed' says. Returns false if they are fixed to something
+ * else. */
 static bool
 fix_bytes(uint8_t *value, uint8_t *mask, const uint8_t *fixed, size_t n)
 {

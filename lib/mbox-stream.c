@@ -171,8 +171,8 @@ connect_tls(struct mbox_stream *s, const struct mbox_sockaddr *sa,
     return s->tls ? 0 : -ENOMEM;
 }
 
-/* Connects to 'host_port' with the context 'ctx' or, if it is null, one made of
- * the files of 'config'. */
+/* Connects to 'host_port' with the context 'ctx' or, if it is null, one made
+ * of the files of 'config'. */
 static int
 open_tls(struct mbox_stream *s, const char *host_port,
          const struct mbox_tls_config *config, struct mbox_tls_ctx *ctx,

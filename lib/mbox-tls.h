@@ -32,8 +32,8 @@ struct mbox_tls_ctx;
 struct mbox_tls_config;
 
 /* Reads the files of 'config'.  On success stores a context in '*ctxp' and
- * returns 0, otherwise returns a negative errno value and stores in '*errp' (if
- * nonnull) a malloc()ed message that names the file and the cause. */
+ * returns 0, otherwise returns a negative errno value and stores in '*errp'
+ * (if nonnull) a malloc()ed message that names the file and the cause. */
 int mbox_tls_ctx_create(const struct mbox_tls_config *config,
                         struct mbox_tls_ctx **ctxp, char **errp);
 struct mbox_tls_ctx *mbox_tls_ctx_ref(struct mbox_tls_ctx *);

@@ -581,8 +581,9 @@ mb_destination_recv_relay(struct mb_destination *d,
     }
 }
 
-/* In doubt, the question waits for the end of the state channel.  A source that
- * says nothing for long, though its host is there, does not put it off. */
+/* In doubt, the question waits for the end of the state channel.  A source
+ * that says nothing for long, though its host is there, does not put it
+ * off. */
 static void
 check_silence(struct mb_destination *d, bool received)
 {

@@ -88,7 +88,8 @@ struct mb_slice {
     struct mbox_writer frames;  /* In, out: CHUNK and GONE are appended. */
     uint32_t seq;               /* In, out: of the last CHUNK. */
     uint64_t n_chunks, n_bytes, n_gone;     /* In, out: totals. */
-    bool aliases;               /* Output: mb_export_take_aliases() has some. */
+    bool aliases;               /* Output: mb_export_take_aliases() has
+                                 * some. */
     bool exhausted;             /* Output: nothing of 'part' is left. */
     int error;                  /* Output: 0 or negative errno value. */
     const char *what;           /* Output: what failed. */
@@ -96,8 +97,8 @@ struct mb_slice {
 };
 void mb_export_slice(void *slice);
 
-/* Moves keys of flows that have several, which the tracker has come to know, to
- * 'keys'. */
+/* Moves keys of flows that have several, which the tracker has come to know,
+ * to 'keys'. */
 struct mb_export_aliases {
     struct mb_export *export;
     struct mb_keys keys;        /* In, out. */

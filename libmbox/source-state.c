@@ -127,8 +127,8 @@ mb_source_enter(struct mb_source *s, enum mb_source_phase phase)
     s->worker = 0;
 }
 
-/* Adds those of 'keys' that are new, and not in the space anyhow, to 'aliases',
- * and tells the coordinator.  Returns false if memory is short. */
+/* Adds those of 'keys' that are new, and not in the space anyhow, to
+ * 'aliases', and tells the coordinator.  Returns false if memory is short. */
 static bool
 add_aliases(struct mb_source *s, struct mb_keys *keys)
 {

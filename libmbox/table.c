@@ -119,8 +119,8 @@ grow(struct mb_table *table)
     return true;
 }
 
-/* Allocates 'n' bytes, in large pages if they are many: the system provides those
- * much faster than as many small ones, and looks them up faster, too. */
+/* Allocates 'n' bytes, in large pages if they are many: the system provides
+ * those much faster than as many small ones, and looks them up faster, too. */
 static void *
 allocate_large(size_t n)
 {

@@ -55,8 +55,8 @@ struct mb_table {
 void mb_table_init(struct mb_table *);
 void mb_table_uninit(struct mb_table *);
 
-/* Makes room for 'n' entries in an empty table, or if memory is short for fewer,
- * so that it need not grow while they come. */
+/* Makes room for 'n' entries in an empty table, or if memory is short for
+ * fewer, so that it need not grow while they come. */
 void mb_table_reserve(struct mb_table *, uint32_t n);
 
 /* Returns the index of the entry, or MB_NO_ENTRY. */

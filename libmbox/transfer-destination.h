@@ -37,7 +37,8 @@
 #define STATE_RELEASED 0x02     /* RELEASE named it. */
 #define STATE_MERGED 0x04       /* Cannot be taken back. */
 
-/* A canonical key of per-flow state, and what mb_table_prefetch() says of it. */
+/* A canonical key of per-flow state, and what mb_table_prefetch() says of
+ * it. */
 struct mb_hashed_key {
     struct mbox_key key;
     uint32_t hash;

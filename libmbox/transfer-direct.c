@@ -29,8 +29,8 @@
  * Between instances that cannot be passed a socket, the coordinator has D
  * listen, for this one transfer, at the address of its control connection, and
  * tells S where.  Both show the certificates that they show the coordinator,
- * which tells each the fingerprint of the other's: a certificate by the same CA
- * is not enough.  And S proves with the transfer's token, which nobody else
+ * which tells each the fingerprint of the other's: a certificate by the same
+ * CA is not enough.  And S proves with the transfer's token, which nobody else
  * knows, that it is about this transfer: it sends STREAM with the token before
  * everything else.
  *
@@ -79,8 +79,8 @@ now(const struct mb_direct *direct)
     return direct->env->ops->now(direct->env->aux);
 }
 
-/* Checks that the peer of 'channel', which is connected, is the other instance.
- * Returns 0, or -EACCES and the cause in 'why'. */
+/* Checks that the peer of 'channel', which is connected, is the other
+ * instance.  Returns 0, or -EACCES and the cause in 'why'. */
 static int
 check_peer(const struct mb_direct *direct, const struct mbox_channel *channel,
            char *why)

@@ -21,9 +21,9 @@
  * ===============
  *
  * The I/O thread hands packets to workers through one ring each, and gets them
- * back, processed, through another: it alone reads, sends and frees packets, so
- * ports and transfers need no locks.  A worker's packets stay in order.  With
- * one worker none of this exists. */
+ * back, processed, through another: it alone reads, sends and frees packets,
+ * so ports and transfers need no locks.  A worker's packets stay in order.
+ * With one worker none of this exists. */
 
 #include "dirty.h"
 #include "mbox.h"
@@ -73,8 +73,8 @@ bool mb_workers_is_called(const struct mb_workers *, unsigned int worker);
 bool mb_workers_give(struct mb_workers *, unsigned int worker,
                      struct mb_packet *packet);
 
-/* The I/O thread is about to sleep, or awake again.  Returns false, and it must
- * not sleep, if something waits to be collected. */
+/* The I/O thread is about to sleep, or awake again.  Returns false, and it
+ * must not sleep, if something waits to be collected. */
 bool mb_workers_prepare_sleep(struct mb_workers *);
 void mb_workers_awake(struct mb_workers *);
 

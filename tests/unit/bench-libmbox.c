@@ -16,8 +16,8 @@
 
 /* What libmbox adds to a packet: an instance reads bursts of 32 from a port in
  * memory, the middlebox does nothing, and the port takes them back.  Prints ns
- * of CPU time per packet alone, while the flows are tracked in a transfer that was
- * prepared, and while they are being copied. */
+ * of CPU time per packet alone, while the flows are tracked in a transfer that
+ * was prepared, and while they are being copied. */
 
 #include <errno.h>
 #include <poll.h>

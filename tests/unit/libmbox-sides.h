@@ -98,8 +98,8 @@ void send_stream(struct world *w);
 void give_dnb(struct world *w, bool via_channel, uint32_t flow, uint32_t seq);
 void give_last(struct world *w, bool via_channel, uint32_t seq);
 
-/* Gives 'side' the coordinator's answer about a transfer in doubt, or a part of
- * it. */
+/* Gives 'side' the coordinator's answer about a transfer in doubt, or a part
+ * of it. */
 void resolve_part(struct side *side, bool commit, enum mbox_select select,
                   const struct mbox_key *keys, uint32_t n, bool more);
 void resolve(struct side *side, bool commit, enum mbox_select select,

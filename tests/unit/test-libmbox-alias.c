@@ -16,7 +16,8 @@
 
 /* Flows whose packets arrive under two keys.
  *
- * The middlebox translates addresses: packets from 11.X are those from 10.X. */
+ * The middlebox translates addresses: packets from 11.X are those from
+ * 10.X. */
 
 #include "libmbox-sides.h"
 

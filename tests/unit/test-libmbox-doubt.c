@@ -245,6 +245,6 @@ main(void)
         cmocka_unit_test(test_doubt_interrupted_answer),
     };
 
-    return cmocka_run_group_tests_name("libmbox transfers in doubt", tests, NULL,
-                                       NULL);
+    return cmocka_run_group_tests_name("libmbox transfers in doubt", tests,
+                                       NULL, NULL);
 }

@@ -64,7 +64,8 @@ test_bad_files(void **state)
 
     for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
         const struct mbox_tls_config config = {
-            tls_files[tests[i].key], tls_files[tests[i].cert], tls_files[tests[i].ca],
+            tls_files[tests[i].key], tls_files[tests[i].cert],
+            tls_files[tests[i].ca],
         };
         struct mbox_listener *l;
         struct mbox_channel *ch;
@@ -124,8 +125,8 @@ test_bad_addresses(void **state)
         struct mbox_channel *ch;
         char *error;
 
-        assert_int_equal(mbox_channel_connect(connect[i], &tls_good, &ch, &error),
-                         -EINVAL);
+        assert_int_equal(mbox_channel_connect(connect[i], &tls_good, &ch,
+                                              &error), -EINVAL);
         assert_non_null(strstr(error, connect[i]));
         free(error);
     }
@@ -227,7 +228,8 @@ test_wrong_ca(void **state)
     /* The client refuses the server. */
     snprintf(text, sizeof text, "the peer's certificate was refused against "
              "the CA in %s: ", tls_files[OTHER_CA]);
-    check_refusal(&other, &tls_good, text, "it is not signed by the peer's CA");
+    check_refusal(&other, &tls_good, text,
+                  "it is not signed by the peer's CA");
 
     /* The server refuses the client. */
     snprintf(text, sizeof text, "the peer refused our certificate %s: ",

@@ -281,7 +281,8 @@ test_replaced_files(void **state)
     mbox_channel_close(b);
 
     /* A side that connects reads its tls_files each time. */
-    test_make_pair(&ca, "five", -3600, 3600, tls_files[KEY2], tls_files[CERT2]);
+    test_make_pair(&ca, "five", -3600, 3600, tls_files[KEY2],
+                   tls_files[CERT2]);
     assert_int_equal(rename(path, tls_files[CA]), 0);
     get_name(l, name, sizeof name);
     assert_string_equal(name, "four");

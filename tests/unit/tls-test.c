@@ -54,7 +54,8 @@ tls_make_files(void **state)
     test_make_pair(&ca, "two", -3600, 3600, tls_files[KEY2], tls_files[CERT2]);
     test_make_pair(&other, "three", -3600, 3600, tls_files[OTHER_KEY],
                    tls_files[OTHER_CERT]);
-    test_make_pair(&ca, "old", -7200, -3600, tls_files[OLD_KEY], tls_files[OLD_CERT]);
+    test_make_pair(&ca, "old", -7200, -3600, tls_files[OLD_KEY],
+                   tls_files[OLD_CERT]);
     test_make_pair(&ca, "early", 3600, 7200, tls_files[EARLY_KEY],
                    tls_files[EARLY_CERT]);
     test_free_ca(&ca);

@@ -25,7 +25,8 @@
 
 /* The files, in 'tls_dir'. */
 enum { CA, KEY, CERT, KEY2, CERT2, OTHER_CA, OTHER_KEY, OTHER_CERT, OLD_KEY,
-       OLD_CERT, EARLY_KEY, EARLY_CERT, GARBAGE, LOCKED_KEY, MISSING, N_FILES };
+       OLD_CERT, EARLY_KEY, EARLY_CERT, GARBAGE, LOCKED_KEY, MISSING,
+       N_FILES };
 extern char tls_dir[64];
 extern char tls_files[N_FILES][100];
 
