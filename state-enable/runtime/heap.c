@@ -26,6 +26,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 #define REGION_SHIFT 16
 #define GRAIN_SHIFT 4
@@ -35,7 +36,7 @@
 struct region {
     uintptr_t number;           /* Address >> REGION_SHIFT. */
     uint64_t starts[N_WORDS];
-    uint64_t sizes[N_GRAINS];
+    uint32_t sizes[N_GRAINS];
 };
 
 static struct {
@@ -110,17 +111,39 @@ get_region(uintptr_t number)
     return r;
 }
 
-/* A block that cannot be remembered for want of memory is like one of a
- * library: what points to it cannot be moved, and is not. */
+/* A program of one thread needs no lock.  Returns whether it was locked. */
+static bool
+lock(void)
+{
+    bool needed = !__libc_single_threaded;
+
+    if (needed) {
+        pthread_mutex_lock(&heap.mutex);
+    }
+    return needed;
+}
+
+static void
+unlock(bool locked)
+{
+    if (locked) {
+        pthread_mutex_unlock(&heap.mutex);
+    }
+}
+
+/* A block that cannot be remembered, for want of memory or because of its
+ * size, is like one of a library: what points to it cannot be moved, and is
+ * not. */
 static void
 add(void *p, size_t size)
 {
     uintptr_t address = (uintptr_t) p;
 
-    if (!p || !heap.tracking || address & ((1u << GRAIN_SHIFT) - 1)) {
+    if (!p || !heap.tracking || size > UINT32_MAX
+        || address & ((1u << GRAIN_SHIFT) - 1)) {
         return;
     }
-    pthread_mutex_lock(&heap.mutex);
+    bool locked = lock();
     struct region *r = get_region(address >> REGION_SHIFT);
     if (r) {
         size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
@@ -131,7 +154,7 @@ add(void *p, size_t size)
             heap.largest = size;
         }
     }
-    pthread_mutex_unlock(&heap.mutex);
+    unlock(locked);
 }
 
 /* Returns whether it was known, and its size. */
@@ -144,7 +167,7 @@ forget(void *p, size_t *size)
     if (!p || !heap.tracking) {
         return false;
     }
-    pthread_mutex_lock(&heap.mutex);
+    bool locked = lock();
     struct region *r = find_region(address >> REGION_SHIFT);
     if (r) {
         size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
@@ -154,7 +177,7 @@ forget(void *p, size_t *size)
         *size = r->sizes[grain];
         r->starts[grain / 64] &= ~bit;
     }
-    pthread_mutex_unlock(&heap.mutex);
+    unlock(locked);
     return known;
 }
 
@@ -182,7 +205,7 @@ st_heap_find(const void *p, void **start, size_t *size)
     size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
     bool found = false;
 
-    pthread_mutex_lock(&heap.mutex);
+    bool locked = lock();
     for (size_t n = (heap.largest >> REGION_SHIFT) + 2; n; n--) {
         struct region *r = find_region(number);
         size_t first = r ? last_start(r, grain) : N_GRAINS;
@@ -198,7 +221,7 @@ st_heap_find(const void *p, void **start, size_t *size)
         number--;
         grain = N_GRAINS - 1;
     }
-    pthread_mutex_unlock(&heap.mutex);
+    unlock(locked);
     return found;
 }
 
