@@ -243,13 +243,13 @@ def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
     """Makes the image directory 'image', which is replaced as a whole, of a
     program, with more files: pairs of the path here and in the guest.  Returns
     what is in its image.json."""
+    image = os.path.abspath(image)
+    if os.path.exists(image) and not is_image(image):
+        raise VmError('%s is there and is no image' % image)
     for tool in 'cpio', 'ldd', 'dpkg-deb':
         if not shutil.which(tool):
             raise VmError('%s is not installed' % tool)
     begin = time.monotonic()
-    image = os.path.abspath(image)
-    if os.path.exists(image) and not is_image(image):
-        raise VmError('%s is there and is no image' % image)
     deb = fetch_kernel(package, cache)
     os.makedirs(os.path.dirname(image), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.mbox-vm-',
