@@ -22,6 +22,7 @@
 #include "members.h"
 #include "modref.h"
 #include "procedures.h"
+#include "pta.h"
 
 struct sa_state_variable *
 sa_state_add_variable(struct sa_state *state, char *name,
@@ -306,6 +307,49 @@ add_once(GArray *ids, uint32_t id)
     }
 }
 
+/* Whether a call of 'function' in the loop may give it an object. */
+static bool
+is_given(const struct sa_analysis *a, uint32_t function, uint32_t object)
+{
+    uint32_t n_calls, n;
+    const uint32_t *calls = sa_pta_callers(a->pta, function, &n_calls);
+    const struct sa_node *nodes = sa_pta_nodes(a->pta, &n);
+    for (uint32_t i = 0; i < n_calls; i++) {
+        LLVMValueRef call = a->program->insns[calls[i]].value;
+        if (!sa_procedures_has_insn(a->procedures, calls[i])) {
+            continue;
+        }
+        for (unsigned int j = 0; j < LLVMGetNumArgOperands(call); j++) {
+            uint32_t id = sa_value_id(a->program, LLVMGetOperand(call, j));
+            struct sa_nodes to = { .n = 0 };
+            if (id != SA_NONE) {
+                to = sa_pta_value(a->pta, id);
+            }
+            for (uint32_t k = 0; k < to.n; k++) {
+                if (nodes[to.ids[k]].object == object) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether an allocation wrapper accesses, at 'insn', what it allocates for a
+ * caller that runs before the loop: those in the loop get other objects. */
+static bool
+is_of_other_caller(const struct sa_analysis *a, uint32_t node, uint32_t insn)
+{
+    uint32_t n;
+    uint32_t object = sa_pta_nodes(a->pta, &n)[node].object;
+    const struct sa_object *o = &sa_pta_objects(a->pta, &n)[object];
+    uint32_t function = a->program->insns[insn].function;
+    return (o->kind == SA_OBJECT_HEAP && o->caller != SA_NONE
+            && a->program->insns[o->insn].function == function
+            && !sa_procedures_has_insn(a->procedures, o->caller)
+            && !is_given(a, function, object));
+}
+
 /* Adds an instruction to the uses (and writes) of what it accesses, if it is
  * in a state procedure.  A memset() of all of an object is not what makes a
  * member a variable that is used: there must be something else. */
@@ -326,7 +370,7 @@ add_accesses(struct accesses *acc, uint32_t insn, bool writes)
             continue;
         }
         acc->other_than_bulk[pair.to] |= !is_bulk_set(acc->a, v, insn);
-        if (in_loop) {
+        if (in_loop && !is_of_other_caller(acc->a, pair.from, insn)) {
             add_once(v->uses, insn);
             if (writes) {
                 add_once(v->writes, insn);
