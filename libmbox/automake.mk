@@ -31,6 +31,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/dirty.h \
 	libmbox/export.c \
 	libmbox/export.h \
+	libmbox/mbox-private.h \
 	libmbox/mbox.c \
 	libmbox/mbox.h \
 	libmbox/offload.c \
@@ -43,6 +44,7 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/port.c \
 	libmbox/port.h \
 	libmbox/process.h \
+	libmbox/run.c \
 	libmbox/source-state.c \
 	libmbox/space-match.c \
 	libmbox/state.c \

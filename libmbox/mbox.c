@@ -17,74 +17,21 @@
 #include "mbox.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "port.h"
-#include "process.h"
-#include "step.h"
-#include "workers.h"
+#include "mbox-private.h"
 
 #ifndef MBOX_VERSION
 #define MBOX_VERSION "unknown"
 #endif
 
-#define MAX_PORTS 2
-#define MAX_WORKERS 64
 #define BUFFER_LIMIT (64 * 1024 * 1024)
-#define TICK_NS (50 * 1000 * 1000)
-
-/* A port without a descriptor is read again and again; after this long without
- * a packet the thread sleeps between reads, a little longer each time. */
-#define BUSY_NS (50 * 1000)
-#define SLEEP_MIN_NS (5 * 1000)
-#define SLEEP_MAX_NS (100 * 1000)
-
-/* While such a port has packets, descriptors are polled as often. */
-#define POLL_INTERVAL_NS (10 * 1000)
-
-struct mbox {
-    struct mb_env env;
-    struct mbox_ops ops;
-    void *aux;
-
-    struct mb_port *ports[MAX_PORTS];
-    unsigned int n_ports;
-    bool busy_poll;             /* A port has no descriptor. */
-
-    unsigned int n_workers;
-    struct mb_workers *workers; /* Null with one worker. */
-    struct mb_tracker *trackers[MAX_WORKERS];
-    struct mb_pending *pending[MAX_WORKERS];
-    struct mb_agent *agent;     /* Null without a coordinator. */
-
-    int wake_fd;                /* eventfd: mbox_stop(), workers. */
-    int stop;                   /* Atomic. */
-    int error;                  /* Of a port, for good. */
-    uint64_t bad_tags;
-    uint64_t next_tick;
-    uint64_t last_packet;       /* Time; for busy_poll. */
-    uint64_t max_sleep_ns;
-    uint64_t sleep_ns;
-    uint64_t last_poll;
-};
-
-static uint64_t
-monotonic(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
-}
 
 const char *
 mbox_version(void)
@@ -102,168 +49,13 @@ mbox_log(struct mbox *m, int level, const char *message)
     }
 }
 
-/* Packets. */
-
-/* Sends 'packet' out of packet->port; takes it over. */
-static void
-transmit(struct mbox *m, struct mb_packet *packet)
-{
-    struct mb_port *port = m->ports[packet->port];
-
-    if (!port->ops->tx(port, packet)) {
-        mb_count(&port->stats.tx_dropped, 1);
-        mb_packet_free(packet);
-    }
-}
-
-static void
-flush_ports(struct mbox *m)
-{
-    for (unsigned int i = 0; i < m->n_ports; i++) {
-        m->ports[i]->ops->flush(m->ports[i]);
-    }
-}
-
-/* Sends, or frees, what workers are through with. */
-static void
-collect(struct mbox *m)
-{
-    struct mb_packet *packet;
-
-    while ((packet = mb_workers_collect(m->workers))) {
-        if (packet->transmit) {
-            transmit(m, packet);
-        } else {
-            mb_packet_free(packet);
-        }
-    }
-}
-
-/* Has the middlebox process 'packet', now or in a worker. */
-static void
-deliver(struct mbox *m, struct mb_packet *packet)
-{
-    if (!m->workers) {
-        mb_process(&m->ops, m->aux, 0, m->n_ports, m->trackers[0], packet);
-        if (packet->transmit) {
-            transmit(m, packet);
-        } else {
-            mb_packet_free(packet);
-        }
-        return;
-    }
-
-    unsigned int worker = mb_worker_of(&packet->key, m->n_workers);
-    while (!mb_workers_push(m->workers, worker, packet)) {
-        mb_workers_kick(m->workers);
-        collect(m);
-        sched_yield();
-    }
-}
-
-static void
-env_barrier(void *m_)
-{
-    struct mbox *m = m_;
-
-    if (m->workers) {
-        mb_workers_kick(m->workers);
-        while (!mb_workers_are_idle(m->workers)) {
-            collect(m);
-            sched_yield();
-        }
-        collect(m);
-    }
-    flush_ports(m);
-}
-
-static void
-input_tagged(struct mbox *m, struct mb_packet *packet)
-{
-    struct mbox_tag tag;
-
-    if (mbox_tag_peek(packet->data, packet->len, &tag)) {
-        for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
-             t = t->next) {
-            if (t->id == tag.id && !t->finished && !t->orphan
-                && mb_transfer_recv_tagged(t, &tag, packet)) {
-                return;
-            }
-        }
-        if (tag.kind == MBOX_TAG_TRACER) {
-            env_barrier(m);
-            if (mb_agent_late_tracer(m->agent, &tag)) {
-                mb_packet_free(packet);
-                return;
-            }
-        }
-    }
-    mb_count(&m->bad_tags, 1);
-    mb_packet_free(packet);
-}
-
-static void
-input(struct mbox *m, struct mb_packet *packet)
-{
-    if (mbox_tag_is_tagged(packet->data, packet->len)) {
-        input_tagged(m, packet);
-        return;
-    }
-    mb_packet_parse(packet);
-    for (struct mb_transfer *t = mb_agent_transfers(m->agent);
-         __builtin_expect(t != NULL, 0); t = t->next) {
-        if (mb_transfer_filter(t, packet)) {
-            return;
-        }
-    }
-    deliver(m, packet);
-}
-
-/* Reads one burst from each port that may have one.  Returns how many packets
- * came. */
-static unsigned int
-run_ports(struct mbox *m, const struct pollfd *pfds)
-{
-    unsigned int total = 0;
-
-    for (unsigned int i = 0; i < m->n_ports; i++) {
-        struct mb_packet *packets[MB_BURST];
-
-        if (pfds[i].fd >= 0 && !pfds[i].revents) {
-            continue;
-        }
-        int n = m->ports[i]->ops->rx(m->ports[i], packets, MB_BURST);
-        if (n < 0) {
-            m->error = n;
-            return total;
-        }
-        if (n) {
-            uint64_t now = monotonic();
-
-            for (int j = 0; j < n; j++) {
-                packets[j]->timestamp = now;
-                packets[j]->port = i;
-                input(m, packets[j]);
-            }
-            total += n;
-            m->last_packet = now;
-        }
-    }
-    if (m->workers) {
-        mb_workers_kick(m->workers);
-        collect(m);
-    }
-    flush_ports(m);
-    return total;
-}
-
 /* What transfers need of the instance. */
 
 static uint64_t
 env_now(void *m)
 {
     (void) m;
-    return monotonic();
+    return mb_monotonic();
 }
 
 static void
@@ -292,27 +84,9 @@ env_control_backlog(void *m_)
 }
 
 static void
-env_call(void *m_, unsigned int worker, mb_call_fn *fn, void *arg)
-{
-    struct mbox *m = m_;
-
-    if (!m->workers) {
-        fn(arg);
-        return;
-    }
-    mb_workers_call(m->workers, worker, fn, arg);
-    for (unsigned int i = 0; mb_workers_is_called(m->workers, worker); i++) {
-        if (i > 100) {
-            collect(m);
-            sched_yield();
-        }
-    }
-}
-
-static void
 env_process(void *m, struct mb_packet *packet)
 {
-    deliver(m, packet);
+    mb_deliver(m, packet);
 }
 
 static bool
@@ -335,8 +109,8 @@ static const struct mb_env_ops env_ops = {
     .control_send = env_control_send,
     .control_flush = env_control_flush,
     .control_backlog = env_control_backlog,
-    .call = env_call,
-    .barrier = env_barrier,
+    .call = mb_call_worker,
+    .barrier = mb_barrier,
     .process = env_process,
     .transmit = env_transmit,
     .log = env_log,
@@ -386,7 +160,7 @@ agent_get_stats(void *m_, struct mbox_msg *msg)
     struct flows_call call = { .m = m };
 
     for (; m->ops.n_flows && call.worker < m->n_workers; call.worker++) {
-        env_call(m, call.worker, call_n_flows, &call);
+        mb_call_worker(m, call.worker, call_n_flows, &call);
     }
     mbox_get_stats(m, &stats);
     msg->n_packets = stats.rx_packets;
@@ -557,186 +331,7 @@ mbox_destroy(struct mbox *m)
     free(m);
 }
 
-/* Running. */
-
-/* How long the thread may sleep, from 'now'; 0 for not at all. */
-static uint64_t
-sleep_time(struct mbox *m, uint64_t now)
-{
-    uint64_t wake = m->next_tick;
-
-    if (wake > now && wake - now > m->max_sleep_ns) {
-        wake = now + m->max_sleep_ns;
-    }
-    if (m->agent) {
-        uint64_t agent_wake = mb_agent_wake(m->agent);
-
-        wake = agent_wake < wake ? agent_wake : wake;
-        for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
-             t = t->next) {
-            uint64_t t_wake = mb_transfer_wake(t);
-
-            wake = t_wake < wake ? t_wake : wake;
-        }
-    }
-
-    uint64_t ns = wake > now ? wake - now : 0;
-    if (m->busy_poll) {
-        if (now - m->last_packet < BUSY_NS) {
-            m->sleep_ns = SLEEP_MIN_NS;
-            return 0;
-        }
-        if (ns > m->sleep_ns) {
-            ns = m->sleep_ns;
-            m->sleep_ns = (2 * ns < SLEEP_MAX_NS ? 2 * ns : SLEEP_MAX_NS);
-        }
-    }
-    return ns;
-}
-
-/* Stores what to wait for; returns how many. */
-static unsigned int
-fill_pollfds(struct mbox *m, struct pollfd *pfds)
-{
-    unsigned int n = m->n_ports + 2;
-
-    for (unsigned int i = 0; i < m->n_ports; i++) {
-        m->ports[i]->ops->wait(m->ports[i], &pfds[i]);
-    }
-    mb_agent_wait(m->agent, &pfds[m->n_ports]);
-    pfds[m->n_ports + 1] = (struct pollfd) {
-        .fd = m->wake_fd, .events = POLLIN,
-    };
-    for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
-         t = t->next) {
-        mb_transfer_wait(t, &pfds[n++]);
-    }
-    return n;
-}
-
-/* Waits for input.  Returns true if the coordinator's channel is ready. */
-static bool
-wait_input(struct mbox *m, struct pollfd *pfds)
-{
-    struct pollfd *control = &pfds[m->n_ports];
-    struct pollfd *wake = control + 1;
-    unsigned int n = fill_pollfds(m, pfds);
-    uint64_t now = monotonic();
-    uint64_t ns = sleep_time(m, now);
-    if (!ns && m->busy_poll && now - m->last_poll < POLL_INTERVAL_NS) {
-        for (unsigned int i = 0; i < n; i++) {
-            pfds[i].revents = pfds[i].fd >= 0 ? POLLIN : 0;
-        }
-        control->revents = wake->revents = 0;
-        return false;
-    }
-    m->last_poll = now;
-    if (ns && m->workers && !mb_workers_prepare_sleep(m->workers)) {
-        ns = 0;
-    }
-
-    const struct timespec timeout = {
-        .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000,
-    };
-    if (ppoll(pfds, n, &timeout, NULL) < 0) {
-        for (unsigned int i = 0; i < n; i++) {
-            pfds[i].revents = 0;
-        }
-    }
-    if (m->workers) {
-        mb_workers_awake(m->workers);
-    }
-    if (wake->revents) {
-        uint64_t count;
-        ssize_t n_read = read(m->wake_fd, &count, sizeof count);
-
-        (void) n_read;
-    }
-    return control->revents != 0;
-}
-
-static void
-run_tick(struct mbox *m, uint64_t now)
-{
-    m->next_tick = now + TICK_NS;
-    if (m->ops.tick && !m->workers && !mb_env_is_frozen(&m->env)) {
-        m->ops.tick(m->aux, 0, now);
-    }
-    for (unsigned int i = 0; i < m->n_ports; i++) {
-        m->ports[i]->ops->update_stats(m->ports[i]);
-    }
-}
-
-static void
-run_once(struct mbox *m)
-{
-    struct pollfd pfds[MB_STEP_FDS];
-    bool control = wait_input(m, pfds);
-
-    run_ports(m, pfds);
-
-    uint64_t now = monotonic();
-    if (m->agent) {
-        if (control || now >= mb_agent_wake(m->agent)) {
-            mb_agent_run(m->agent, now);
-        }
-        if (mb_agent_transfers(m->agent)) {
-            mb_agent_run_transfers(m->agent, monotonic() + MB_SLICE_NS);
-            if (m->workers) {
-                mb_workers_kick(m->workers);
-            }
-            flush_ports(m);
-            mb_agent_flush(m->agent);
-        }
-    }
-    if (now >= m->next_tick) {
-        run_tick(m, now);
-        flush_ports(m);
-    }
-}
-
-int
-mb_step(struct mbox *m, uint64_t max_ns)
-{
-    m->max_sleep_ns = max_ns;
-    run_once(m);
-    return m->error;
-}
-
-unsigned int
-mb_step_wait(struct mbox *m, struct pollfd pfds[], uint64_t *ns)
-{
-    m->max_sleep_ns = UINT64_MAX;
-    *ns = sleep_time(m, monotonic());
-    return fill_pollfds(m, pfds);
-}
-
-int
-mbox_run(struct mbox *m)
-{
-    if (m->n_workers > 1) {
-        m->workers = mb_workers_start(m->n_workers, m->n_ports, &m->ops,
-                                      m->aux, m->trackers, m->wake_fd,
-                                      &m->env.n_frozen);
-        if (!m->workers) {
-            return -EAGAIN;
-        }
-    }
-
-    /* The default slack of 50 us would be added to every sleep. */
-    prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
-    while (!__atomic_load_n(&m->stop, __ATOMIC_ACQUIRE) && !m->error) {
-        run_once(m);
-    }
-
-    env_barrier(m);
-    mb_agent_close(m->agent);
-    if (m->workers) {
-        mb_workers_stop(m->workers);
-        m->workers = NULL;
-    }
-    return m->error;
-}
+/* Calls of the middlebox. */
 
 void
 mbox_stop(struct mbox *m)
@@ -749,8 +344,6 @@ mbox_stop(struct mbox *m)
     (void) n;                   /* It can fail only if it is readable. */
     errno = saved_errno;
 }
-
-/* Calls of the middlebox. */
 
 void
 mbox_dirty(struct mbox *m, unsigned int worker, enum mbox_state_scope scope,
