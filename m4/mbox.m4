@@ -37,7 +37,8 @@ AC_DEFUN([MBOX_WITH_DPDK],
         AC_DEFINE([HAVE_DPDK], [1], [Define to 1 to support DPDK ports.])
         mbox_dpdk_says="yes, shared library"],
      [AC_MSG_ERROR([--with-dpdk takes no value but "shared"])])
-   AM_CONDITIONAL([HAVE_DPDK], [test "$with_dpdk" != no])])
+   AC_SUBST([with_dpdk])
+  AM_CONDITIONAL([HAVE_DPDK], [test "$with_dpdk" != no])])
 
 dnl MBOX_WITH_SWITCH
 dnl
@@ -180,7 +181,8 @@ AC_DEFUN([MBOX_ENABLE_SANITIZERS],
 Install libasan8 and libubsan1, or gcc with its sanitizer libraries.])])
       CFLAGS=$mbox_save_CFLAGS])
    AC_SUBST([SANITIZE_CFLAGS])
-   AM_CONDITIONAL([SANITIZERS], [test "$enable_sanitizers" != no])])
+   AC_SUBST([enable_sanitizers])
+  AM_CONDITIONAL([SANITIZERS], [test "$enable_sanitizers" != no])])
 
 dnl MBOX_WARNINGS
 dnl
