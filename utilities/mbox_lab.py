@@ -312,18 +312,18 @@ class Lab:
         if sysfs:
             argv = ['ip', 'netns', 'exec', ns] + argv
         out = open('%s/%s.out' % (self.path, name), 'ab')
-        p = self.popen(argv, None if sysfs else ns, stdout=out, stderr=out,
-                       start_new_session=True, **kwargs)
+        p = self.popen(argv, None if sysfs else ns, name, stdout=out,
+                       stderr=out, start_new_session=True, **kwargs)
         out.close()
-        self.record(name, p.pid)
         return p
 
     def record(self, name, pid):
         with open('%s/%s.started' % (self.path, name), 'w') as f:
             f.write('%d %d' % (pid, start_time(pid) or 0))
 
-    def popen(self, argv, ns=None, **kwargs):
-        """Starts a process in namespace 'ns'."""
+    def popen(self, argv, ns=None, name=None, **kwargs):
+        """Starts a process in namespace 'ns', and records it as 'name' if that
+        is given."""
         kwargs.setdefault('env', self.env)
         kwargs.setdefault('stdin', subprocess.DEVNULL)
         fd = os.open('/run/netns/' + ns, os.O_RDONLY | os.O_CLOEXEC) \
@@ -335,11 +335,13 @@ class Lab:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
         # A signal that ends this program waits until down() would find the
-        # new one.
+        # new one: this object's or, with a name, that of any process.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
         try:
             p = subprocess.Popen(argv, preexec_fn=prepare, **kwargs)
             self.children.append(p)
+            if name:
+                self.record(name, p.pid)
         finally:
             if ns:
                 os.close(fd)
