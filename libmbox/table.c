@@ -22,6 +22,9 @@
 
 #define LARGE_PAGE (2 * 1024 * 1024)
 
+/* Room for as many entries in the smallest table. */
+#define MIN_ENTRIES 64
+
 void
 mb_table_init(struct mb_table *table)
 {
@@ -101,18 +104,21 @@ grow_slots(struct mb_table *table, uint32_t n_slots)
 static bool
 grow(struct mb_table *table)
 {
-    if (table->allocated > UINT32_MAX / 8) {
+    if (table->mask + 1 > UINT32_MAX / 4) {
         return false;
     }
 
-    uint32_t allocated = table->allocated ? table->allocated * 2 : 64;
+    uint32_t allocated = table->allocated ? table->allocated * 2 : MIN_ENTRIES;
     struct mb_entry *entries = realloc(table->entries,
                                        allocated * sizeof *entries);
     if (!entries) {
         return false;
     }
     table->entries = entries;
-    if (!grow_slots(table, table->slots ? 2 * (table->mask + 1) : 128)) {
+
+    uint32_t n_slots = (table->slots ? 2 * (table->mask + 1)
+                        : 2 * MIN_ENTRIES);
+    if (!grow_slots(table, n_slots)) {
         return false;
     }
     table->allocated = allocated;
@@ -139,11 +145,12 @@ allocate_large(size_t n)
 void
 mb_table_reserve(struct mb_table *table, uint32_t n)
 {
-    uint32_t n_slots = 128;
+    uint32_t n_slots = 2 * MIN_ENTRIES;
 
     if (table->allocated || !n || n > UINT32_MAX / 8) {
         return;
     }
+    n = n > MIN_ENTRIES ? n : MIN_ENTRIES;
     while (n_slots < 2 * n) {
         n_slots *= 2;
     }

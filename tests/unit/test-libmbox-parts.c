@@ -41,13 +41,17 @@ check_table(uint32_t n)
         assert_int_equal(mb_table_find(&table, 1, &key), i);
         assert_int_equal(mb_table_find(&table, 2, &key), MB_NO_ENTRY);
     }
+    assert_in_range(table.mask + 1, 2 * table.allocated,
+                    4 * table.allocated);
     mb_table_uninit(&table);
 }
 
 static void
 test_table(void **state)
 {
-    static const uint32_t n[] = { 0, 1, 100, 3000, 5000, 100000, UINT32_MAX };
+    static const uint32_t n[] = {
+        0, 1, 63, 100, 3000, 5000, 100000, UINT32_MAX,
+    };
 
     (void) state;
     for (size_t i = 0; i < sizeof n / sizeof n[0]; i++) {
@@ -68,6 +72,14 @@ test_table(void **state)
     assert_ptr_equal(table.entries, entries);
     assert_ptr_equal(table.slots, slots);
     mb_table_uninit(&table);
+
+    /* The number of slots does not wrap around. */
+    struct mbox_key key = checker_key(1);
+    struct mb_slot slot = { .n = 0 };
+    table.slots = &slot;
+    table.mask = UINT32_MAX >> 1;
+    assert_int_equal(mb_table_insert(&table, 1, &key), MB_NO_ENTRY);
+    assert_ptr_equal(table.slots, &slot);
 }
 
 static void
