@@ -592,6 +592,9 @@ mb_agent_run_transfers(struct mb_agent *a, uint64_t deadline)
             } else if (t->resolved && t->asked && a->welcome) {
                 send_resolved(a, t->id, t->epoch);
             }
+            if (a->asking == t) {
+                stop_asking(a);     /* The answer came before its end. */
+            }
             *p = t->next;
             mb_transfer_destroy(t);
         } else {

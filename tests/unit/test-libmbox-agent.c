@@ -213,18 +213,15 @@ test_most_transfers(void **state)
     meeting_uninit(&m);
 }
 
-/* A destination has released more flows than fit one message: it asks in
- * parts, and takes an answer in parts.  One that is cut off does not count. */
-static void
-test_many_keys(void **state)
+/* Connects a destination that has released 'n' flows, which are more than fit
+ * one message. */
+static struct mb_destination *
+meet_with_many_keys(struct meeting *m, uint32_t n)
 {
-    const uint32_t n = getenv("MBOX_TEST_SHORT") ? 200000 : 1200000;
-    struct meeting m;
     struct mbox_msg msg;
 
-    (void) state;
-    meeting_init(&m);
-    meet(&m);
+    meeting_init(m);
+    meet(m);
     mbox_msg_init(&msg, MBOX_MSG_PREPARE, 1);
     msg.role = MBOX_ROLE_DESTINATION;
     msg.method = MBOX_METHOD_HOLD;
@@ -234,10 +231,10 @@ test_many_keys(void **state)
     msg.epoch = EPOCH;
     strcpy(msg.name, "s");
     msg.space = checker_space(24);
-    send_agent(&m, &msg);
-    recv_agent(&m, MBOX_MSG_PREPARED, &msg);
+    send_agent(m, &msg);
+    recv_agent(m, MBOX_MSG_PREPARED, &msg);
 
-    struct mb_destination *d = mb_agent_transfers(m.agent)->destination;
+    struct mb_destination *d = mb_agent_transfers(m->agent)->destination;
     struct mbox_key key = checker_key(0);
     d->frozen = true;
     for (uint32_t i = 0; i < n; i++) {
@@ -251,7 +248,21 @@ test_many_keys(void **state)
         assert_int_not_equal(entry, MB_NO_ENTRY);
         d->states.entries[entry].flags = STATE_RELEASED;
     }
+    return d;
+}
 
+/* A destination asks in parts, and takes an answer in parts.  One that is cut
+ * off does not count. */
+static void
+test_many_keys(void **state)
+{
+    const uint32_t n = getenv("MBOX_TEST_SHORT") ? 200000 : 1200000;
+    struct meeting m;
+    struct mbox_msg msg;
+
+    (void) state;
+    struct mb_destination *d = meet_with_many_keys(&m, n);
+    struct mbox_key key = checker_key(0);
     for (int i = 0; i < 2; i++) {
         uint32_t n_keys = 0;
 
@@ -289,12 +300,68 @@ test_many_keys(void **state)
     meeting_uninit(&m);
 }
 
+/* Receives what the agent asks until it answers an ECHO_REQUEST.  Returns
+ * whether the last part of a question was there. */
+static bool
+is_asked_to_the_end(struct meeting *m)
+{
+    struct mbox_msg msg;
+    bool to_the_end = false;
+
+    mbox_msg_init(&msg, MBOX_MSG_ECHO_REQUEST, 0);
+    send_agent(m, &msg);
+    for (;;) {
+        run_agent(m);
+        mbox_channel_run(m->peer);
+
+        int error = mbox_channel_recv(m->peer, &msg, NULL, NULL, NULL);
+        if (error == -EAGAIN) {
+            continue;
+        }
+        assert_int_equal(error, 0);
+        if (msg.type == MBOX_MSG_ECHO_REPLY) {
+            return to_the_end;
+        }
+        assert_int_equal(msg.type, MBOX_MSG_OPEN);
+        to_the_end |= !msg.more;
+    }
+}
+
+/* The answer comes in the middle of the question, which goes no further. */
+static void
+test_early_answer(void **state)
+{
+    struct meeting m;
+    struct mbox_msg msg;
+
+    (void) state;
+    meet_with_many_keys(&m, 400000);
+    assert_int_equal(meet(&m), 1);
+    recv_agent(&m, MBOX_MSG_OPEN, &msg);
+    assert_true(msg.more);
+
+    mbox_msg_init(&msg, MBOX_MSG_RESOLVE, 1);
+    msg.epoch = EPOCH;
+    msg.code = ECANCELED;
+    msg.select = MBOX_SELECT_KEYS;
+    send_agent(&m, &msg);
+    while (mb_agent_transfers(m.agent)) {
+        run_agent(&m);
+    }
+
+    /* What was under way may still come before the first reply. */
+    assert_false(is_asked_to_the_end(&m));
+    assert_false(is_asked_to_the_end(&m));
+    meeting_uninit(&m);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_most_transfers),
         cmocka_unit_test(test_many_keys),
+        cmocka_unit_test(test_early_answer),
     };
 
     return cmocka_run_group_tests_name("libmbox agent", tests, NULL, NULL);
