@@ -194,7 +194,8 @@ learn_mac(struct lb *lb, const struct lb_host *host)
             bool is_news = !backend->has_mac
                            || memcmp(backend->mac, host->mac, 6);
 
-            if (memcmp(backend->config->addr, host->addr, 16)) {
+            if (service->config->family != host->family
+                || memcmp(backend->config->addr, host->addr, 16)) {
                 continue;
             }
             memcpy(backend->mac, host->mac, sizeof backend->mac);
@@ -222,7 +223,7 @@ lb_check_neighbor(struct lb *lb, unsigned int port,
         return lb_is_own_addr(lb, n->sender.family, n->target);
     }
     is_ours = (lb_is_own_addr(lb, n->sender.family, n->target)
-               || lb_is_vip(lb, n->target));
+               || lb_is_vip(lb, n->sender.family, n->target));
     if (is_ours) {
         get_own_host(lb, n->sender.family, &src);
         memcpy(src.addr, n->target, sizeof src.addr);
@@ -292,7 +293,8 @@ lb_check_packet(struct lb *lb, unsigned int port, const uint8_t *frame,
         for (size_t j = 0; j < service->config->n_backends; j++) {
             struct lb_backend *backend = &service->backends[j];
 
-            if (memcmp(key->src, probe_addr(backend), 16)) {
+            if (service->config->family != key->family
+                || memcmp(key->src, probe_addr(backend), 16)) {
                 continue;
             }
             if (is_tcp && service->config->check == LB_CHECK_TCP) {
@@ -312,7 +314,7 @@ lb_answer_echo(const struct lb *lb, uint8_t *frame, const struct mbox_key *key,
 {
     if (!is_echo(key, layout, frame, 8, 128)
         || !(lb_is_own_addr(lb, key->family, key->dst)
-             || lb_is_vip(lb, key->dst))) {
+             || lb_is_vip(lb, key->family, key->dst))) {
         return false;
     }
     lb_frame_answer_echo(frame, key->family, layout->l3_ofs, layout->l4_ofs,

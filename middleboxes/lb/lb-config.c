@@ -110,6 +110,14 @@ lb_parse_address(const char *s, uint8_t addr[16])
     return 0;
 }
 
+uint8_t
+lb_address_family(const uint8_t addr[16])
+{
+    static const uint8_t v4_prefix[12] = { [10] = 0xff, 0xff };
+
+    return memcmp(addr, v4_prefix, sizeof v4_prefix) ? 6 : 4;
+}
+
 /* False for what cannot be the address of one host. */
 static bool
 is_unicast(uint8_t family, const uint8_t addr[16])
@@ -143,6 +151,10 @@ parse_endpoint(struct parser *p, char *s, uint8_t *family, uint8_t addr[16],
     if (!*family || (*family == 6) != (*s == '[')) {
         return fail(p, "\"%s\" is not an address: give a numeric one, IPv6 as "
                     "[ADDRESS]:PORT", host);
+    }
+    if (*family != lb_address_family(addr)) {
+        return fail(p, "\"%s\" is IPv4-mapped: give it as IPv4, %u.%u.%u.%u",
+                    host, addr[12], addr[13], addr[14], addr[15]);
     }
     if (!is_unicast(*family, addr)) {
         return fail(p, "\"%s\" is not the address of a host: give a unicast "

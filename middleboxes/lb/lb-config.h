@@ -96,4 +96,8 @@ void lb_config_destroy(struct lb_config *);
 /* Parses a numeric IPv4 or IPv6 address.  Returns its family, or 0. */
 uint8_t lb_parse_address(const char *s, uint8_t addr[16]);
 
+/* The family of an address of a configuration, in which IPv6 addresses are not
+ * IPv4-mapped ones. */
+uint8_t lb_address_family(const uint8_t addr[16]);
+
 #endif /* lb-config.h */

@@ -59,9 +59,10 @@ struct lb {
 
 /* lb.c */
 uint64_t lb_wall_time(const struct lb *, uint64_t now);
-bool lb_is_vip(const struct lb *, const uint8_t addr[16]);
-struct lb_service *lb_find_service(const struct lb *, uint8_t proto,
-                                   const uint8_t addr[16], uint16_t port);
+bool lb_is_vip(const struct lb *, uint8_t family, const uint8_t addr[16]);
+struct lb_service *lb_find_service(const struct lb *, uint8_t family,
+                                   uint8_t proto, const uint8_t addr[16],
+                                   uint16_t port);
 struct lb_backend *lb_find_backend(const struct lb_service *,
                                    const uint8_t addr[16], uint16_t port);
 /* Makes the hash table from the backends that are up. */

@@ -179,9 +179,10 @@ lb_state_put(struct lb *lb, const struct mbox_key *canonical,
     if (flags & CONN_CLIENT_IS_DST) {
         mbox_key_reverse(&key, &key);
     }
-    service = lb_find_service(lb, key.proto, key.dst, key.dst_port);
+    service = lb_find_service(lb, key.family, key.proto, key.dst,
+                              key.dst_port);
     backend = service ? lb_find_backend(service, addr, port) : NULL;
-    if (!backend || service->config->family != key.family) {
+    if (!backend) {
         return -EADDRNOTAVAIL;  /* The configurations differ. */
     }
 
@@ -275,7 +276,8 @@ read_health(const struct lb *lb, struct mbox_reader *r,
     if (r->error || h->state > LB_DOWN || h->mac[0] & 1) {
         return -EPROTO;
     }
-    service = lb_find_service(lb, proto, vip, vip_port);
+    service = lb_find_service(lb, lb_address_family(vip), proto, vip,
+                              vip_port);
     h->backend = service ? lb_find_backend(service, addr, port) : NULL;
     return 0;
 }

@@ -36,13 +36,14 @@ lb_wall_time(const struct lb *lb, uint64_t now)
 /* Services and backends. */
 
 struct lb_service *
-lb_find_service(const struct lb *lb, uint8_t proto, const uint8_t addr[16],
-                uint16_t port)
+lb_find_service(const struct lb *lb, uint8_t family, uint8_t proto,
+                const uint8_t addr[16], uint16_t port)
 {
     for (size_t i = 0; i < lb->config->n_services; i++) {
         const struct lb_service_config *config = &lb->config->services[i];
 
         if (config->port == port && config->proto == proto
+            && config->family == family
             && !memcmp(config->addr, addr, sizeof config->addr)) {
             return &lb->services[i];
         }
@@ -51,10 +52,13 @@ lb_find_service(const struct lb *lb, uint8_t proto, const uint8_t addr[16],
 }
 
 bool
-lb_is_vip(const struct lb *lb, const uint8_t addr[16])
+lb_is_vip(const struct lb *lb, uint8_t family, const uint8_t addr[16])
 {
     for (size_t i = 0; i < lb->config->n_services; i++) {
-        if (!memcmp(lb->config->services[i].addr, addr, 16)) {
+        const struct lb_service_config *config = &lb->config->services[i];
+
+        if (config->family == family
+            && !memcmp(config->addr, addr, sizeof config->addr)) {
             return true;
         }
     }
@@ -84,6 +88,7 @@ is_from_backend(const struct lb *lb, const struct mbox_key *key)
         const struct lb_service *service = &lb->services[i];
 
         if (service->config->mode == LB_NAT
+            && service->config->family == key->family
             && service->config->proto == key->proto
             && lb_find_backend(service, key->src, key->src_port)) {
             return true;
@@ -443,9 +448,10 @@ process_l4(struct lb *lb, uint8_t *frame, size_t len,
     struct lb_conn *conn = lb_table_find(&lb->table, key, &dir);
 
     if (!conn) {
-        service = lb_find_service(lb, key->proto, key->dst, key->dst_port);
+        service = lb_find_service(lb, key->family, key->proto, key->dst,
+                                  key->dst_port);
         if (!service) {
-            if (lb_is_vip(lb, key->dst)) {
+            if (lb_is_vip(lb, key->family, key->dst)) {
                 lb->stats.no_service++;
                 return LB_DROP;
             } else if (is_from_backend(lb, key)) {
@@ -550,7 +556,7 @@ process_other(struct lb *lb, unsigned int port, uint8_t *frame, size_t len,
             return LB_DROP;
         } else if (process_error(lb, frame, key, layout)) {
             return LB_FORWARD;
-        } else if (lb_is_vip(lb, key->dst)) {
+        } else if (lb_is_vip(lb, key->family, key->dst)) {
             if (is_fragment) {
                 lb->stats.fragments++;
             } else if (is_l4(key)) {

@@ -50,6 +50,14 @@ stats(void)
     return lb_get_stats(world.lb);
 }
 
+static void
+packet_from_frame(struct packet *p, const struct lb_frame *f)
+{
+    memcpy(p->data, f->data, f->len);
+    p->len = f->len;
+    parse_packet(p);
+}
+
 /* The key of the answer to 'p', which went to a backend. */
 static struct mbox_key
 answer_key(const struct packet *p)
@@ -286,6 +294,42 @@ test_not_ours(void **state)
     assert_int_equal(lb_n_conns(world.lb), 0);
 }
 
+/* An IPv6 packet between IPv4-mapped addresses is not an IPv4 packet. */
+static void
+test_mapped_addresses(void **state)
+{
+    const char *const keys[] = {
+        "::ffff:10.0.1.1 1000 ::ffff:10.0.255.1 80",    /* A service. */
+        "::ffff:10.0.1.1 1000 ::ffff:10.0.255.1 81",    /* None. */
+        "::ffff:10.0.254.1 8080 ::ffff:10.0.1.1 1000",  /* A backend. */
+    };
+    struct lb_host asker = { .mac = { 2, 0xaa, 0, 0, 0, 1 } };
+    uint8_t virtual[16];
+    struct packet p;
+    struct lb_frame f;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        struct mbox_key key = make_key(IPPROTO_TCP, keys[i]);
+        struct packet before;
+
+        assert_int_equal(key.family, 6);
+        make_packet(&p, &key, i < 2 ? TH_SYN : TH_ACK, 10);
+        before = p;
+        assert_int_equal(world_packet(&world, &p), LB_FORWARD);
+        assert_memory_equal(p.data, before.data, p.len);
+        assert_int_equal(stats()->passed, i + 1);
+    }
+    assert_int_equal(lb_n_conns(world.lb), 0);
+
+    asker.family = lb_parse_address("fd00::99", asker.addr);
+    lb_parse_address("::ffff:10.0.255.1", virtual);
+    lb_frame_solicit(&f, &asker, virtual);
+    packet_from_frame(&p, &f);
+    assert_int_equal(world_packet(&world, &p), LB_FORWARD);
+    assert_int_equal(world.n_sent, 0);
+}
+
 static void
 test_addresses(void **state)
 {
@@ -308,9 +352,7 @@ test_addresses(void **state)
 
             lb_parse_address(all[j], addr);
             lb_frame_solicit(&f, &asker, addr);
-            memcpy(p.data, f.data, f.len);
-            p.len = f.len;
-            parse_packet(&p);
+            packet_from_frame(&p, &f);
             assert_int_equal(world_packet(&world, &p),
                              j < 2 ? LB_DROP : LB_FORWARD);
             if (j < 2) {
@@ -330,9 +372,7 @@ test_addresses(void **state)
             memcpy(target.addr, addr, 16);
             memcpy(target.mac, test_mac, 6);
             lb_frame_echo(&f, &asker, &target, 7, 8);
-            memcpy(p.data, f.data, f.len);
-            p.len = f.len;
-            parse_packet(&p);
+            packet_from_frame(&p, &f);
             assert_int_equal(world_packet(&world, &p),
                              j < 2 ? LB_RETURN : LB_FORWARD);
             check_checksums(&p);
@@ -742,6 +782,7 @@ main(void)
         TEST(test_nat_errors),
         TEST(test_damaged_errors),
         TEST(test_not_ours),
+        TEST(test_mapped_addresses),
         TEST(test_addresses),
         TEST(test_timer_syn),
         TEST(test_timer_open),
