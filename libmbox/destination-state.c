@@ -581,18 +581,25 @@ mb_destination_recv_relay(struct mb_destination *d,
     }
 }
 
+uint64_t
+mb_destination_doubt_end(const struct mb_destination *d)
+{
+    return d->silence_end < d->doubt_end ? d->silence_end : d->doubt_end;
+}
+
 /* In doubt, the question waits for the end of the state channel.  A source
- * that says nothing for long, though its host is there, does not put it
- * off. */
+ * that brings no state for long, though its host is there and whatever else it
+ * says, does not put it off; nor does one that never ends. */
 static void
-check_silence(struct mb_destination *d, bool received)
+check_silence(struct mb_destination *d, bool progress)
 {
     struct mb_env *env = d->t->env;
     uint64_t now = env->ops->now(env->aux);
 
-    if (received) {
+    if (progress) {
         d->silence_end = now + MB_SILENCE_NS;
-    } else if (now >= d->silence_end && !d->installed) {
+    }
+    if (now >= mb_destination_doubt_end(d) && !d->installed) {
         mb_transfer_fail(d->t, ETIMEDOUT, "state channel from %s",
                          d->t->peer);
     }
@@ -605,7 +612,7 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
     struct mb_transfer *t = d->t;
     struct mb_env *env = t->env;
     int error = mbox_channel_run(t->state);
-    bool received = false;
+    uint64_t before = d->n_chunks + d->n_gone;
     unsigned int n = 0;
     size_t n_bytes = 0;
 
@@ -623,7 +630,6 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
             break;
         }
         d->more = true;
-        received = true;
         look_ahead(d);
         recv_state(d, &msg);
         n_bytes += msg.data_len;
@@ -635,7 +641,7 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
         }
     }
     if (t->orphan) {
-        check_silence(d, received);
+        check_silence(d, d->n_chunks + d->n_gone != before);
     }
     mb_destination_send_batch(d);
     if (d->installed && t->state) {

@@ -210,7 +210,7 @@ mb_destination_wake(const struct mb_destination *d)
         return MB_NEVER;
     }
     return (d->more || d->batch.n ? 0
-            : d->t->orphan && d->t->state ? d->silence_end
+            : d->t->orphan && d->t->state ? mb_destination_doubt_end(d)
             : MB_NEVER);
 }
 
@@ -326,7 +326,10 @@ mb_destination_disconnected(struct mb_destination *d)
     if (!t->state && !d->installed) {
         t->failed = true;       /* The rest cannot come. */
     }
-    d->silence_end = t->env->ops->now(t->env->aux) + MB_SILENCE_NS;
+
+    uint64_t now = t->env->ops->now(t->env->aux);
+    d->silence_end = now + MB_SILENCE_NS;
+    d->doubt_end = now + MB_DOUBT_NS;
     return true;
 }
 

@@ -28,9 +28,10 @@
 /* Do-not-buffer packets that are kept behind a gap in their numbers. */
 #define MB_AHEAD 128
 
-/* How long a source may say nothing on the state channel of a transfer in
- * doubt. */
+/* How long a source may bring no state on the state channel of a transfer in
+ * doubt, and how long the channel may last in all. */
 #define MB_SILENCE_NS (UINT64_C(10) * 1000 * 1000 * 1000)
+#define MB_DOUBT_NS (UINT64_C(300) * 1000 * 1000 * 1000)
 
 /* Flags of entries in 'states'. */
 #define STATE_PUT 0x01          /* It is here because of this transfer. */
@@ -60,8 +61,9 @@ struct mb_destination {
     bool frozen;                /* FROZEN came. */
     bool installed;             /* END came. */
     bool more;                  /* The state channel may have more. */
-    uint64_t silence_end;       /* In doubt: 'now' + MB_SILENCE_NS when the
-                                 * source last said something. */
+    uint64_t silence_end;       /* In doubt: 'now' + MB_SILENCE_NS when state
+                                 * last came... */
+    uint64_t doubt_end;         /* ...but never later than this. */
     uint32_t seq;               /* Of the last chunk. */
     uint64_t n_chunks, n_bytes, n_gone;
     uint64_t n_ended;           /* States that were here and are gone. */
@@ -111,6 +113,9 @@ uint64_t mb_destination_count_flows(const struct mb_destination *);
 void mb_destination_run_state(struct mb_destination *, uint64_t deadline);
 void mb_destination_recv_relay(struct mb_destination *,
                                const struct mbox_msg *);
+
+/* When an orphan gives the state channel up. */
+uint64_t mb_destination_doubt_end(const struct mb_destination *);
 
 /* Sends the RELEASE that is being collected. */
 void mb_destination_send_batch(struct mb_destination *);

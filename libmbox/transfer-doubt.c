@@ -39,9 +39,10 @@
  *     - Both ask (OPEN) as soon as they are connected again, to this run of
  *       the coordinator or to another, and do as it says (RESOLVE).  The
  *       destination first comes to an end with the state channel, then says
- *       which flows may have been processed there.  A source that says
- *       nothing on it for MB_SILENCE_NS, or whose host does not answer for
- *       MBOX_TCP_DEAD_MS, ends it: what has arrived is what has arrived.
+ *       which flows may have been processed there.  A source that brings no
+ *       state on it for MB_SILENCE_NS, or does not come to an end within
+ *       MB_DOUBT_NS, or whose host does not answer for MBOX_TCP_DEAD_MS, ends
+ *       it: what has arrived is what has arrived.
  *
  *     - Nobody guesses: until RESOLVE comes, both stay as they are.  Meanwhile
  *       the instances go on processing packets of all other flow spaces. */

@@ -146,6 +146,28 @@ test_doubt_without_source(void **state)
     }
 }
 
+/* A lone destination that is in doubt after the freeze, and whose source is
+ * the test.  'msg' is set to a chunk of 'flow', with number 0. */
+static void
+begin_lone(struct world *w, const struct checker_flow *flow,
+           struct mbox_msg *msg)
+{
+    world_init(w);
+    lone_prepare(w, &w->d, MBOX_ROLE_DESTINATION, MBOX_METHOD_HOLD, 0);
+    send_stream(w);
+    mbox_msg_init(msg, MBOX_MSG_FROZEN, ID);
+    msg->select = MBOX_SELECT_KEYS;
+    send_peer(w, msg, NULL);
+    mb_transfer_disconnected(w->d.t);
+
+    mbox_msg_init(msg, MBOX_MSG_CHUNK, ID);
+    msg->scope = MBOX_SCOPE_PER_FLOW;
+    msg->data = flow;
+    msg->data_len = sizeof *flow;
+    msg->crc = mbox_msg_crc(flow, sizeof *flow);
+    msg->n_keys = 1;
+}
+
 /* The source's process hangs, with its connection open.  D asks nevertheless
  * when nothing has come for a while, and what comes later counts no more. */
 static void
@@ -158,21 +180,9 @@ test_doubt_silent_source(void **state)
     struct world w;
 
     (void) state;
-    world_init(&w);
-    lone_prepare(&w, &w.d, MBOX_ROLE_DESTINATION, MBOX_METHOD_HOLD, 0);
-    send_stream(&w);
-    mbox_msg_init(&msg, MBOX_MSG_FROZEN, ID);
-    msg.select = MBOX_SELECT_KEYS;
-    send_peer(&w, &msg, NULL);
-    mb_transfer_disconnected(w.d.t);
+    begin_lone(&w, &flow, &msg);
 
-    /* Each time that the source says something it may be silent again. */
-    mbox_msg_init(&msg, MBOX_MSG_CHUNK, ID);
-    msg.scope = MBOX_SCOPE_PER_FLOW;
-    msg.data = &flow;
-    msg.data_len = sizeof flow;
-    msg.crc = mbox_msg_crc(&flow, sizeof flow);
-    msg.n_keys = 1;
+    /* Each time that the source brings state it may be silent again. */
     for (int i = 0; i < 3; i++) {
         assert_in_range(mb_transfer_wake(w.d.t) - w.d.clock,
                         MB_SILENCE_NS * 9 / 10, MB_SILENCE_NS);
@@ -197,6 +207,40 @@ test_doubt_silent_source(void **state)
     settle(&w);
     assert_null(w.d.t);
     assert_int_equal(checker_all_flows(&w.d.checker), 0);
+    world_uninit(&w);
+}
+
+/* The source goes on talking, but brings no state; or state, without end.  D
+ * asks nevertheless. */
+static void
+test_doubt_talkative_source(void **state)
+{
+    const struct mbox_key key = checker_key(1);
+    const struct checker_flow flow = { .exists = true, .last = 1 };
+    struct mbox_msg chunk, echo;
+    struct world w;
+
+    (void) state;
+    begin_lone(&w, &flow, &chunk);
+    uint64_t end = mb_transfer_wake(w.d.t);
+    w.d.clock = end - MB_SILENCE_NS / 10;
+    mbox_msg_init(&echo, MBOX_MSG_ECHO_REQUEST, ID);
+    send_peer(&w, &echo, NULL);
+    assert_int_equal(mb_transfer_wake(w.d.t), end);
+    w.d.clock = end;
+    send_peer(&w, &echo, NULL);
+    assert_int_equal(ask(&w.d, MBOX_SELECT_KEYS), 0);
+    world_uninit(&w);
+
+    begin_lone(&w, &flow, &chunk);
+    uint64_t start = w.d.clock;
+    while (w.d.t->state) {
+        assert_in_range(w.d.clock, start, start + MB_DOUBT_NS);
+        w.d.clock += MB_SILENCE_NS / 2;
+        chunk.seq++;
+        send_peer(&w, &chunk, &key);
+    }
+    assert_int_equal(ask(&w.d, MBOX_SELECT_KEYS), 0);
     world_uninit(&w);
 }
 
@@ -242,6 +286,7 @@ main(void)
         cmocka_unit_test(test_doubt),
         cmocka_unit_test(test_doubt_without_source),
         cmocka_unit_test(test_doubt_silent_source),
+        cmocka_unit_test(test_doubt_talkative_source),
         cmocka_unit_test(test_doubt_interrupted_answer),
     };
 
