@@ -23,7 +23,9 @@
  * That also checks the path that packets take.
  *
  * Each check asks for the backend's MAC address, too, so that one that was
- * replaced is found.  With direct server return the probe goes to the virtual
+ * replaced is found.  Only the first answer to that counts, and nothing that
+ * is said unasked, lest anybody on the network take a backend's place when he
+ * likes.  With direct server return the probe goes to the virtual
  * address, at the backend's MAC: a backend that does not have it fails. */
 
 #include <config.h>
@@ -143,6 +145,7 @@ begin_check(struct lb *lb, struct lb_backend *backend)
     lb->stats.checks++;
     backend->probe_port = FIRST_PORT + next_random(lb) % N_PORTS;
     backend->probe_seq = next_random(lb);
+    backend->resolving = true;
     get_own_host(lb, backend->service->config->family, &src);
     lb_frame_solicit(&f, &src, backend->config->addr);
     send_frame(lb, lb->setup.backend_port, &f);
@@ -179,7 +182,8 @@ lb_check_tick(struct lb *lb)
     }
 }
 
-/* Notes the MAC address that the backends with this address have. */
+/* Notes the MAC address that the backends with this address, which were asked
+ * for it, have. */
 static void
 learn_mac(struct lb *lb, const struct lb_host *host)
 {
@@ -194,10 +198,12 @@ learn_mac(struct lb *lb, const struct lb_host *host)
             bool is_news = !backend->has_mac
                            || memcmp(backend->mac, host->mac, 6);
 
-            if (service->config->family != host->family
+            if (!backend->resolving
+                || service->config->family != host->family
                 || memcmp(backend->config->addr, host->addr, 16)) {
                 continue;
             }
+            backend->resolving = false;
             memcpy(backend->mac, host->mac, sizeof backend->mac);
             backend->has_mac = true;
             if (service->config->check == LB_CHECK_ARP) {
@@ -215,14 +221,15 @@ lb_check_neighbor(struct lb *lb, unsigned int port,
 {
     struct lb_host src;
     struct lb_frame f;
-    bool is_ours;
+    bool is_ours = lb_is_own_addr(lb, n->sender.family, n->target);
 
     if (!n->is_request) {
-        /* Probably an answer to us, but backends may be asked by others. */
-        learn_mac(lb, &n->sender);
-        return lb_is_own_addr(lb, n->sender.family, n->target);
+        if (is_ours && port == lb->setup.backend_port) {
+            learn_mac(lb, &n->sender);
+        }
+        return is_ours;
     }
-    is_ours = (lb_is_own_addr(lb, n->sender.family, n->target)
+    is_ours = (is_ours
                || lb_is_vip(lb, n->sender.family, n->target));
     if (is_ours) {
         get_own_host(lb, n->sender.family, &src);

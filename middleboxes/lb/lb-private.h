@@ -32,6 +32,7 @@ struct lb_backend {
     struct lb_health health;
     bool has_mac;
     uint8_t mac[6];
+    bool resolving;             /* Asked for its MAC: no answer yet. */
     uint16_t probe_port;        /* Source port or echo identifier. */
     uint32_t probe_seq;         /* Sequence number of the last probe. */
     uint64_t n_conns;           /* Now. */

@@ -45,6 +45,10 @@ timeout fin 7\n";
 static const struct lb_host client = {
     .family = 4, .addr = { [10] = 0xff, 0xff, 10, 0, 1, 1 }, .mac = { 2, 1 },
 };
+static const struct lb_host own = {
+    .family = 4, .addr = { [10] = 0xff, 0xff, 10, 0, 0, 11 },
+    .mac = { 2, 0, 0x5e, 0, 1, 1 },
+};
 static const struct lb_host vip = {
     .family = 4, .addr = { [10] = 0xff, 0xff, 10, 0, 255, 1 },
     .mac = { 2, 0, 0x5e, 0, 1, 1 },
@@ -100,7 +104,7 @@ static struct lb *
 create(void)
 {
     static struct lb_setup setup = { .now = 10 * SECOND };
-    struct lb_neighbor request = { .sender = vip };
+    struct lb_neighbor request = { .sender = own };
     struct lb_frame f;
     char *error;
     struct lb *lb;
@@ -113,7 +117,7 @@ create(void)
         FUZZ_CHECK(!event_log_open("/dev/null", "fuzz", NULL, NULL,
                                    &setup.log));
         setup.config = config;
-        lb_parse_address("10.0.0.11", setup.addrs[0]);
+        memcpy(setup.addrs[0], own.addr, sizeof own.addr);
     }
     lb = lb_create(&setup, &error);
     FUZZ_CHECK(lb);

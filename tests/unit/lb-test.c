@@ -348,9 +348,8 @@ give_frame(struct world *world, const struct lb_frame *f)
                                &p.key, &p.layout), LB_DROP);
 }
 
-/* Answers a probe as its backend would. */
-static void
-answer(struct world *world, const struct lb_frame *f)
+void
+world_answer(struct world *world, const struct lb_frame *f)
 {
     struct lb_neighbor n;
     struct packet p = { .len = f->len };
@@ -417,7 +416,7 @@ world_run(struct world *world, double seconds)
         for (size_t i = 0; i < world->n_sent; i++) {
             struct lb_frame f = world->sent[i];
 
-            answer(world, &f);
+            world_answer(world, &f);
         }
         world->n_sent = 0;
     }

@@ -61,6 +61,9 @@ void world_uninit(struct world *);
 /* Lets 'seconds' pass, in steps of 100 ms, in which backends answer. */
 void world_run(struct world *, double seconds);
 
+/* Answers what the core sent as the backend that it is for would. */
+void world_answer(struct world *, const struct lb_frame *);
+
 /* A frame, and what is in it. */
 struct packet {
     uint8_t data[2048];

@@ -631,6 +631,131 @@ test_backend_down(void **state)
     assert_in_range(n_of_two + N_CONNS, N_CONNS * 2 / 3, N_CONNS * 4 / 3);
 }
 
+/* What the core does with the answer, to 'target', that 'sender' has the MAC
+ * address of number 'mac'. */
+static enum lb_verdict
+advertise(unsigned int port, const char *sender, int mac, const char *target)
+{
+    struct lb_neighbor request = { .is_request = true };
+    struct lb_host host;
+    struct lb_frame f;
+    struct packet p;
+
+    host.family = lb_parse_address(sender, host.addr);
+    backend_mac(mac, host.mac);
+    request.sender.family = lb_parse_address(target, request.sender.addr);
+    memcpy(request.sender.mac, test_mac, sizeof test_mac);
+    lb_frame_advertise(&f, &host, &request);
+    packet_from_frame(&p, &f);
+    return lb_packet(world.lb, world.now, port, p.data, p.len, &p.key,
+                     &p.layout);
+}
+
+/* How many of N_CONNS connections, whose keys begin after 'text', go to the
+ * MAC address of number 'mac'. */
+static int
+count_to_mac(uint8_t proto, const char *text, int mac)
+{
+    struct mbox_key key = make_key(proto, text);
+    uint8_t expected[6];
+    int n = 0;
+
+    backend_mac(mac, expected);
+    for (int i = 0; i < N_CONNS; i++) {
+        struct packet p;
+
+        key.src_port++;
+        send_client(&key, TH_SYN, &p);
+        n += !memcmp(p.data, expected, sizeof expected);
+    }
+    return n;
+}
+
+/* Begins checks, which nobody answers. */
+static void
+begin_checks(void)
+{
+    world.n_sent = 0;
+    for (int i = 0; i < 10; i++) {
+        lb_tick(world.lb, world.now += TEST_SECOND / 10);
+    }
+    assert_true(world.n_sent > 0);
+}
+
+/* A backend's MAC address is what it says when it is asked, and nothing that
+ * anybody says unasked, to others, or where no backends are. */
+static void
+test_neighbors(void **state)
+{
+    static const struct {
+        uint8_t proto;
+        const char *backend, *own, *other, *key;
+    } cases[] = {
+        { IPPROTO_TCP, "10.0.254.1", "10.0.0.11", "10.0.0.12",
+          "10.0.1.1 1000 10.0.255.1 80" },
+        { IPPROTO_UDP, "fd00::1", "fd00::11", "fd00::12",
+          "fd00::99 1000 fd00::255:1 53" },
+    };
+
+    (void) state;
+    for (int i = 0; i < 2; i++) {
+        uint8_t proto = cases[i].proto;
+        const char *backend = cases[i].backend, *key = cases[i].key;
+
+        assert_int_equal(advertise(0, backend, 7, cases[i].own), LB_DROP);
+        assert_int_equal(advertise(0, backend, 7, cases[i].other),
+                         LB_FORWARD);
+        assert_int_equal(count_to_mac(proto, key, 7), 0);
+
+        begin_checks();
+        assert_int_equal(advertise(1, backend, 7, cases[i].own), LB_DROP);
+        assert_int_equal(advertise(0, backend, 7, cases[i].other),
+                         LB_FORWARD);
+        assert_int_equal(count_to_mac(proto, key, 7), 0);
+
+        /* It was replaced: the check, too, goes there.  That the one before
+         * it still answers checks does not matter. */
+        for (size_t n = world.n_sent, j = 0; i && j < n; j++) {
+            struct lb_frame f = world.sent[j];
+            struct lb_neighbor neighbor;
+
+            if (!lb_neighbor_parse(f.data, f.len, &neighbor)) {
+                world_answer(&world, &f);
+            }
+        }
+        world.n_sent = 0;
+        assert_int_equal(advertise(0, backend, 7, cases[i].own), LB_DROP);
+        assert_int_equal(world.n_sent > 0, !i);
+        assert_in_range(count_to_mac(proto, key, 7), N_CONNS / 6,
+                        N_CONNS / 2);
+
+        /* The first answer counts, until it is asked again. */
+        assert_int_equal(advertise(0, backend, 1, cases[i].own), LB_DROP);
+        assert_in_range(count_to_mac(proto, key, 7), N_CONNS / 6,
+                        N_CONNS / 2);
+        begin_checks();
+        assert_int_equal(advertise(0, backend, 1, cases[i].own), LB_DROP);
+        assert_int_equal(count_to_mac(proto, key, 7), 0);
+        world.n_sent = 0;
+        world_run(&world, 2);
+    }
+}
+
+/* What is said to others does not tell that a backend is alive. */
+static void
+test_neighbors_health(void **state)
+{
+    (void) state;
+    world.dead[1] = true;
+    for (int i = 0; i < 50; i++) {
+        world_run(&world, 0.1);
+        advertise(0, "10.0.254.1", 1, "10.0.0.12");
+        advertise(1, "10.0.254.1", 1, "10.0.0.11");
+    }
+    assert_int_equal(count_events(&world, "\"service\":\"dns4\",\"backend\":"
+                                  "\"b1\",\"health\":\"down\""), 1);
+}
+
 /* Who does not know a probe cannot answer it. */
 static void
 test_forged_answers(void **state)
@@ -794,6 +919,8 @@ main(void)
         TEST(test_timer_pending),
         TEST(test_port_reuse),
         TEST(test_backend_down),
+        TEST(test_neighbors),
+        TEST(test_neighbors_health),
         TEST(test_forged_answers),
         TEST(test_multicast_source),
         TEST(test_reassigned),
