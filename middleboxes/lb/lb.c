@@ -382,7 +382,9 @@ client_packet(struct lb *lb, struct lb_conn *conn, struct lb_service *service,
         return new_connection(lb, service, key, tcp);
     }
     service = conn->backend->service;
-    if (syn && conn->state == LB_CLOSED) {
+    /* Who has sent FIN begins anew, whether or not the backend has, too, of
+     * which with direct server return nothing is seen. */
+    if (syn && (conn->state == LB_CLOSED || conn->fin[LB_TO_BACKEND])) {
         end_connection(lb, conn, "reused");
         return new_connection(lb, service, key, tcp);
     }

@@ -45,7 +45,7 @@ struct world {
     uint64_t now;
     bool dead[4];               /* Backends that answer nothing. */
     bool refuses[4];            /* They answer SYN with RST. */
-    bool forged[4];             /* Somebody who guesses answers SYN for them. */
+    bool forged[4];             /* Who guesses answers SYN for them. */
     struct lb_frame sent[256];
     size_t n_sent;
     unsigned int port;          /* Of the last one. */

@@ -560,6 +560,45 @@ test_port_reuse(void **state)
     assert_int_equal(stats()->created, 2);
     assert_int_equal(lb_n_conns(world.lb), 1);
     assert_int_equal(count_events(&world, "\"reason\":\"reused\""), 1);
+
+    /* Who has sent FIN has no more to say in that connection; who has only
+     * received it has. */
+    send_client(&key, TH_ACK, &p);
+    send_client(&key, TH_FIN | TH_ACK, &p);
+    send_backend(&p, TH_ACK);
+    send_client(&key, TH_SYN, &p);
+    assert_int_equal(stats()->created, 3);
+    send_client(&key, TH_ACK, &p);
+    send_backend(&p, TH_FIN | TH_ACK);
+    send_client(&key, TH_SYN, &p);
+    assert_int_equal(stats()->created, 3);
+    assert_int_equal(lb_n_conns(world.lb), 1);
+    assert_int_equal(count_events(&world, "\"reason\":\"reused\""), 2);
+}
+
+/* The same where only the client's side is seen.  The new connection does not
+ * stay at a backend that is down, and lives as long as any. */
+static void
+test_port_reuse_dsr(void **state)
+{
+    struct mbox_key key = make_key(IPPROTO_TCP,
+                                   "fd00::99 1000 fd00::255:2 80");
+    struct packet p;
+    int number;
+
+    (void) state;
+    send_client(&key, TH_SYN, &p);
+    number = packet_backend(&p);
+    send_client(&key, TH_ACK, &p);
+    send_client(&key, TH_FIN | TH_ACK, &p);
+    world.dead[number] = true;
+    world_run(&world, 5);
+    send_client(&key, TH_SYN, &p);
+    assert_int_not_equal(packet_backend(&p), number);
+    assert_int_equal(stats()->created, 2);
+    assert_int_equal(count_events(&world, "\"reason\":\"reused\""), 1);
+    send_client(&key, TH_ACK, &p);
+    check_timeout(&key, 900, "timeout");
 }
 
 #define N_CONNS 300
@@ -918,6 +957,7 @@ main(void)
         TEST(test_timer_udp),
         TEST(test_timer_pending),
         TEST(test_port_reuse),
+        TEST(test_port_reuse_dsr),
         TEST(test_backend_down),
         TEST(test_neighbors),
         TEST(test_neighbors_health),
