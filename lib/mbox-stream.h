@@ -57,7 +57,8 @@ struct mbox_stream {
 int mbox_stream_open(struct mbox_stream *, const char *address,
                      const struct mbox_tls_config *, char **errp);
 
-/* Same, to the address "ssl:HOST:PORT", with a TLS context instead of files. */
+/* Same, to the address "ssl:HOST:PORT", with a TLS context instead of
+ * files. */
 int mbox_stream_open_tls(struct mbox_stream *, const char *address,
                          struct mbox_tls_ctx *, char **errp);
 
@@ -76,8 +77,8 @@ void mbox_stream_close(struct mbox_stream *);
  * wait, or another negative errno value. */
 int mbox_stream_connect(struct mbox_stream *);
 
-/* Reads up to 'n' > 0 bytes.  Returns their number, -EAGAIN, -ECONNRESET at the
- * end, or another negative errno value.  There may be more although poll()
+/* Reads up to 'n' > 0 bytes.  Returns their number, -EAGAIN, -ECONNRESET at
+ * the end, or another negative errno value.  There may be more although poll()
  * says otherwise, unless the stream is a plain socket.  '*fdp' receives a
  * descriptor that came with the bytes (the caller owns it), or -1. */
 ssize_t mbox_stream_read(struct mbox_stream *, void *, size_t n, int *fdp);

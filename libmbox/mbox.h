@@ -87,7 +87,7 @@ enum mbox_state_scope {
 
 /* How an imported chunk relates to what the importer already has. */
 enum mbox_put_mode {
-    MBOX_PUT_REPLACE,           /* Moved, or a newer version of it: overwrite. */
+    MBOX_PUT_REPLACE,           /* Moved, or a newer version: overwrite. */
     MBOX_PUT_MERGE,             /* The source keeps its own: combine. */
 };
 
@@ -208,12 +208,12 @@ void mbox_stop(struct mbox *);
 void mbox_dirty(struct mbox *, unsigned int worker, enum mbox_state_scope,
                 const struct mbox_key *key);
 
-/* Says that from now on packets of the flow 'key' arrive under 'alias', too, in
- * either direction, because its addresses are translated.  Both are handled by
- * 'worker'.  Call from 'packet' when that is decided, not from 'put'; the chunk
- * of the flow must have the key (mbox_chunk_add_key()).  A transfer stops and
- * returns, and the destination buffers, such packets with the flow's others.
- * Costs one branch while nothing is being moved. */
+/* Says that from now on packets of the flow 'key' arrive under 'alias', too,
+ * in either direction, because its addresses are translated.  Both are handled
+ * by 'worker'.  Call from 'packet' when that is decided, not from 'put'; the
+ * chunk of the flow must have the key (mbox_chunk_add_key()).  A transfer
+ * stops and returns, and the destination buffers, such packets with the flow's
+ * others.  Costs one branch while nothing is being moved. */
 void mbox_alias(struct mbox *, unsigned int worker, const struct mbox_key *key,
                 const struct mbox_key *alias);
 

@@ -31,8 +31,8 @@
  * only. */
 int mb_step(struct mbox *, uint64_t max_ns);
 
-/* Stores what to wait for before the next step, at most '*ns' long.  Returns how
- * many descriptors. */
+/* Stores what to wait for before the next step, at most '*ns' long.  Returns
+ * how many descriptors. */
 unsigned int mb_step_wait(struct mbox *, struct pollfd [], uint64_t *ns);
 
 #endif /* step.h */

@@ -178,8 +178,8 @@ size_t mbox_steer_get_held_bytes(void);
  *
  * Returns 0, or a negative errno value: -ENODEV (no such instance or not
  * live), -EINVAL (they are the same, or rules cannot say 'space'), -EEXIST
- * (overlaps an open transfer), -EXDEV (instances on different datapaths), -EDOM
- * (see mbox_class_check_move()). */
+ * (overlaps an open transfer), -EXDEV (instances on different datapaths),
+ * -EDOM (see mbox_class_check_move()). */
 int mbox_steer_open(const char *class_name, uint32_t id,
                     const struct mbox_space *space,
                     const char *src, const char *dst, struct mbox_steer **);
@@ -205,8 +205,8 @@ bool mbox_steer_is_armed(const struct mbox_steer *);
  * behind what is left in its queue.  That is for a target that has died. */
 void mbox_steer_set_mode(struct mbox_steer *, enum mbox_steer_mode);
 
-/* Releases flows (canonical keys) from HOLD (or DROP) to the destination or, if
- * 'to_source', to the source: their queues are drained to it, then they are
+/* Releases flows (canonical keys) from HOLD (or DROP) to the destination or,
+ * if 'to_source', to the source: their queues are drained to it, then they are
  * RELEASED to it.  A flow that was released before keeps its target, so one
  * transfer can release some flows to each side (a split).
  *
@@ -256,20 +256,21 @@ struct mbox_steer_stats {
     /* Log2 histogram of hold times in us: [0] < 1, [1] < 2, [2] < 4, ... */
     uint64_t hold_histogram[24];
 };
-void mbox_steer_get_stats(const struct mbox_steer *, struct mbox_steer_stats *);
+void mbox_steer_get_stats(const struct mbox_steer *,
+                          struct mbox_steer_stats *);
 
 /* Makes durable what the transfer has moved: assigns to the destination those
  * packets of the flow space, and of the aliases, that belonged to the source
- * when the transfer was opened, and no others; with KEYS only those of the flows 'keys' (canonical,
- * all different), which may be outside of the flow space, with ALL_EXCEPT all
- * but those.  Takes effect for every packet that comes in after it is closed.
- * Sorts 'keys'. */
+ * when the transfer was opened, and no others; with KEYS only those of the
+ * flows 'keys' (canonical, all different), which may be outside of the flow
+ * space, with ALL_EXCEPT all but those.  Takes effect for every packet that
+ * comes in after it is closed.  Sorts 'keys'. */
 void mbox_steer_assign(struct mbox_steer *, enum mbox_select,
                        struct mbox_key *keys, size_t n);
 
-/* Ends the transfer: nothing may be held any more (what is, is dropped, counted
- * in the class's 'n_dropped' and logged: a bug).  From here on the class's
- * assignments alone decide; change those first. */
+/* Ends the transfer: nothing may be held any more (what is, is dropped,
+ * counted in the class's 'n_dropped' and logged: a bug).  From here on the
+ * class's assignments alone decide; change those first. */
 void mbox_steer_close(struct mbox_steer *);
 
 #endif /* mbox-steer.h */
