@@ -32,9 +32,12 @@ import lzma
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+
+ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 
@@ -199,10 +202,12 @@ class Tree:
             names += [os.path.relpath(path + '/' + name, self.root)
                       for name in folders + files]
         with open(output, 'wb') as out:
-            subprocess.run(['cpio', '--quiet', '-o', '-H', 'newc', '-R',
-                            '0:0', '--reproducible'], cwd=self.root,
-                           input='\n'.join(sorted(names)).encode(),
-                           stdout=out, check=True)
+            p = subprocess.run(['cpio', '--quiet', '-o', '-H', 'newc', '-R',
+                                '0:0', '--reproducible'], cwd=self.root,
+                               input='\n'.join(sorted(names)).encode(),
+                               stdout=out)
+        if p.returncode:
+            raise VmError('%s: cpio failed' % output)
 
 
 def find_busybox():
@@ -239,13 +244,37 @@ def is_image(path):
     return os.path.exists(path + '/image.json')
 
 
+def check_files(files):
+    """Fails if the pairs of a path here and one in the guest are not files
+    that can be read and places in the tree."""
+    for source, name in files:
+        if not re.match('/[^/]', name) or os.path.normpath(name) != name:
+            raise VmError('%s is no absolute path without ".", ".." and empty '
+                          'parts' % name)
+        with open(source, 'rb'):
+            pass
+
+
+def replace(image, new, aside):
+    """Makes the directory 'new' the image, and moves what was there to
+    'aside'.  A signal that ends this program waits until both are done."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        if is_image(image):
+            os.rename(image, aside)
+        os.rename(new, image)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
-    """Makes the image directory 'image', which is replaced as a whole, of a
-    program, with more files: pairs of the path here and in the guest.  Returns
-    what is in its image.json."""
+    """Makes the image directory 'image' of a program, with more files: pairs
+    of the path here and in the guest.  An image that is there stays until the
+    new one is complete.  Returns what is in its image.json."""
     image = os.path.abspath(image)
     if os.path.exists(image) and not is_image(image):
         raise VmError('%s is there and is no image' % image)
+    check_files(files)
     for tool in 'cpio', 'ldd', 'dpkg-deb':
         if not shutil.which(tool):
             raise VmError('%s is not installed' % tool)
@@ -279,7 +308,5 @@ def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
         with open(tmp + '/image/image.json', 'w') as f:
             json.dump(about, f, indent=4)
             f.write('\n')
-        if is_image(image):
-            shutil.rmtree(image)
-        os.rename(tmp + '/image', image)
+        replace(image, tmp + '/image', tmp + '/old')
     return about
