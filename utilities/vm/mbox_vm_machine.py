@@ -21,9 +21,11 @@ any number that write to files.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -35,6 +37,9 @@ QEMU = 'qemu-system-x86_64'
 # The name of the port that leads to the coordinator.
 CONTROL = 'org.openvswitch.mbox'
 
+# How long the monitor may take to end a guest at once.
+QUIT_PATIENCE = 10
+
 # How long a guest's kernel may take to say its first word, with KVM.  Some
 # hosts have a /dev/kvm that takes guests but does not run them.
 KVM_PATIENCE = 5
@@ -42,6 +47,9 @@ KVM_PATIENCE = 5
 NO_QEMU = VmError('%s is not installed (qemu-system-x86)' % QEMU)
 
 COMMAND_LINE = 'console=ttyS0 panic=-1 ipv6.disable=1 quiet'
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 
 def qemu_option(value):
@@ -74,9 +82,17 @@ def why_not_kvm(image):
     argv = machine_options(image, 'kvm', 128) + [
         '-append', 'console=ttyS0 earlyprintk=serial panic=-1',
         '-chardev', 'stdio,id=console', '-serial', 'chardev:console']
+    parent = os.getpid()
+
+    def end_with_parent():
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
     try:
         p = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             preexec_fn=end_with_parent)
     except FileNotFoundError:
         raise NO_QEMU from None
     seen = b''
@@ -148,57 +164,82 @@ def command(image, directory, name, vhost, coordinator, args, accel='auto',
 
 
 class Monitor:
-    """A connection to the monitor of a running guest (QMP)."""
+    """A connection to the monitor of a running guest (QMP).  It is closed when
+    the guest has ended.  Whatever waits raises socket.timeout at its deadline,
+    a value of time.monotonic()."""
 
     def __init__(self, directory):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(10)
+        self.buffer = b''
+        self.socket.settimeout(QUIT_PATIENCE)
         try:
             self.socket.connect(directory + '/monitor')
         except OSError as e:
             self.socket.close()
-            raise VmError('%s: no guest runs there: %s'
-                          % (directory, e.strerror)) from None
-        self.file = self.socket.makefile('r')
-        self.file.readline()
-        self.execute('qmp_capabilities')
+            raise VmError('%s: no guest answers there: %s'
+                          % (directory, e.strerror or e)) from None
 
-    def execute(self, name):
-        self.socket.sendall(json.dumps({'execute': name}).encode())
-        for line in self.file:
-            answer = json.loads(line)
+    def receive(self, deadline):
+        """Returns the next message, or None if the guest has ended."""
+        while b'\n' not in self.buffer:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise socket.timeout
+            self.socket.settimeout(left)
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                return None
+            if not data:
+                return None
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b'\n')
+        return json.loads(line)
+
+    def open(self, deadline):
+        """Waits until the monitor is there for this connection: it has one at
+        a time."""
+        self.receive(deadline)
+        self.execute('qmp_capabilities', deadline)
+
+    def execute(self, name, deadline):
+        """Executes a command, unless the guest has ended."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(json.dumps({'execute': name}).encode())
+        while True:
+            answer = self.receive(deadline)
+            if answer is None or 'return' in answer:
+                return
             if 'error' in answer:
                 raise VmError(answer['error']['desc'])
-            if 'return' in answer:
-                return answer['return']
-        raise VmError('the guest has ended')
 
-    def wait_for_end(self, timeout):
-        """Waits until QEMU has ended; returns false if it does not."""
-        self.socket.settimeout(timeout)
-        try:
-            while self.socket.recv(4096):
-                pass
-        except socket.timeout:
-            return False
-        except ConnectionResetError:
+    def wait_for_end(self, deadline):
+        while self.receive(deadline) is not None:
             pass
-        return True
 
     def close(self):
-        self.file.close()
         self.socket.close()
 
 
 def stop(directory, timeout=60):
     """Presses the power button of the guest and waits until it is off.  If it
     is not within 'timeout' seconds, ends it at once and returns false."""
+    deadline = time.monotonic() + timeout
+    last = deadline + QUIT_PATIENCE
     with contextlib.closing(Monitor(directory)) as monitor:
-        monitor.execute('system_powerdown')
-        if monitor.wait_for_end(timeout):
-            return True
-    with contextlib.closing(Monitor(directory)) as monitor:
-        with contextlib.suppress(VmError):
-            monitor.execute('quit')
-        monitor.wait_for_end(10)
-    return False
+        try:
+            monitor.open(last)
+            try:
+                monitor.execute('system_powerdown', deadline)
+                monitor.wait_for_end(deadline)
+                return True
+            except socket.timeout:
+                monitor.execute('quit', last)
+                monitor.wait_for_end(last)
+                return False
+        except socket.timeout:
+            raise VmError('%s: the monitor does not answer'
+                          % directory) from None
+        except OSError as e:
+            raise VmError('%s: the monitor: %s'
+                          % (directory, e.strerror or e)) from None
