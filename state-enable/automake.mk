@@ -62,6 +62,21 @@ state_enable_libmbox_state_la_LIBADD = \
 	state-enable/libstateruntime.la libmbox/libmboxcore.la
 
 # Unit tests.
+STATE_TEST_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime \
+	-I $(top_srcdir)/tests/unit
+STATE_TEST_LIBS = \
+	state-enable/libstateruntime.la lib/libmboxbase.la $(CMOCKA_LIBS) \
+	$(PTHREAD_LIBS)
+
+check_PROGRAMS += tests/unit/test-state-parts
+tests_unit_test_state_parts_SOURCES = \
+	tests/unit/state-world.c \
+	tests/unit/state-world.h \
+	tests/unit/test-state-parts.c
+tests_unit_test_state_parts_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_parts_LDADD = $(STATE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-state-runtime
 tests_unit_test_state_runtime_SOURCES = \
 	tests/unit/state-world.c \

@@ -33,6 +33,14 @@
 #define N_GRAINS (1u << (REGION_SHIFT - GRAIN_SHIFT))
 #define N_WORDS (N_GRAINS / 64)
 
+/* Blocks that other threads free between two steps. */
+#define FREED_MAX 1024
+
+struct freed {
+    void *start;
+    size_t size;
+};
+
 struct region {
     uintptr_t number;           /* Address >> REGION_SHIFT. */
     uint64_t starts[N_WORDS];
@@ -45,8 +53,11 @@ static struct {
     struct region **slots;      /* Open addressing; a power of two. */
     size_t n_slots, n_regions;
     size_t largest;             /* Of all blocks ever. */
-    void (*on_free)(void *, void *);
+    st_heap_free_cb *on_free;
     void *aux;
+    pthread_t owner;            /* The thread that 'on_free' is called in. */
+    struct freed freed[FREED_MAX];      /* By others. */
+    size_t n_freed;             /* More than FREED_MAX: some were lost. */
 } heap = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 void
@@ -155,9 +166,69 @@ add(void *p, size_t size)
         }
     }
     unlock(locked);
+    st_heap_step();
 }
 
-/* Returns whether it was known, and its size. */
+/* Tells the owner, if that is this thread, of what others have freed. */
+void
+st_heap_step(void)
+{
+    struct freed freed[64];
+    size_t n;
+
+    if (!__atomic_load_n(&heap.n_freed, __ATOMIC_ACQUIRE)) {
+        return;
+    }
+    do {
+        bool locked = lock();
+        st_heap_free_cb *on_free = heap.on_free;
+        bool lost = heap.n_freed > FREED_MAX;
+
+        n = 0;
+        if (on_free && pthread_equal(heap.owner, pthread_self())) {
+            size_t left = lost ? 0 : heap.n_freed;
+
+            while (left && n < sizeof freed / sizeof *freed) {
+                freed[n++] = heap.freed[--left];
+            }
+            __atomic_store_n(&heap.n_freed, left, __ATOMIC_RELEASE);
+        } else {
+            lost = false;
+        }
+        unlock(locked);
+        for (size_t i = 0; i < n; i++) {
+            on_free(freed[i].start, freed[i].size, heap.aux);
+        }
+        if (lost) {
+            on_free(NULL, 0, heap.aux);
+        }
+    } while (n);
+}
+
+/* Has 'on_free' called for a block, or remembers it for the owner; that is
+ * unlocked here. */
+static void
+tell(void *p, size_t size, bool locked)
+{
+    st_heap_free_cb *on_free = heap.on_free;
+    bool own = on_free && pthread_equal(heap.owner, pthread_self());
+
+    if (on_free && !own && heap.n_freed <= FREED_MAX) {
+        size_t n = heap.n_freed;
+
+        if (n < FREED_MAX) {
+            heap.freed[n] = (struct freed) { p, size };
+        }
+        __atomic_store_n(&heap.n_freed, n + 1, __ATOMIC_RELEASE);
+    }
+    unlock(locked);
+    if (own) {
+        on_free(p, size, heap.aux);
+    }
+}
+
+/* A block is about to be freed or moved.  Returns whether it was known, and
+ * its size. */
 static bool
 forget(void *p, size_t *size)
 {
@@ -177,7 +248,7 @@ forget(void *p, size_t *size)
         *size = r->sizes[grain];
         r->starts[grain / 64] &= ~bit;
     }
-    unlock(locked);
+    tell(p, known ? *size : 1, locked);
     return known;
 }
 
@@ -226,10 +297,15 @@ st_heap_find(const void *p, void **start, size_t *size)
 }
 
 void
-st_heap_on_free(void (*on_free)(void *, void *), void *aux)
+st_heap_on_free(st_heap_free_cb *on_free, void *aux)
 {
+    bool locked = lock();
+
     heap.on_free = on_free;
     heap.aux = aux;
+    heap.owner = pthread_self();
+    heap.n_freed = 0;
+    unlock(locked);
 }
 
 void *
@@ -254,10 +330,6 @@ void *
 st_realloc(void *old, size_t size)
 {
     size_t old_size = 0;
-
-    if (old && heap.on_free) {
-        heap.on_free(old, heap.aux);
-    }
 
     /* Forgotten first, since another thread may get the block. */
     bool known = forget(old, &old_size);
@@ -306,9 +378,6 @@ st_free(void *p)
 {
     size_t size;
 
-    if (p && heap.on_free) {
-        heap.on_free(p, heap.aux);
-    }
     forget(p, &size);
     free(p);
 }

@@ -24,8 +24,11 @@
  * put only a small header before an object. */
 #define HEADER_MAX 64
 
+/* Nodes so close together have one bucket. */
+#define NODE_GRAIN 64
+
 struct entry {
-    void *node;                 /* NULL if it was removed. */
+    void *node;                 /* NULL: it is not in use. */
     struct mbox_key key;
     uint32_t structure;
     bool per_flow;
@@ -34,7 +37,9 @@ struct entry {
 
 struct st_index {
     struct entry *entries;
-    size_t n, allocated;
+    size_t n, allocated;        /* 'n' of them have been used. */
+    size_t n_live;              /* Of these, in use now. */
+    uint32_t unused;            /* Chain of the others, by next_key. */
     uint32_t *by_key, *by_node; /* Index + 1. */
     size_t n_buckets;           /* A power of two. */
 };
@@ -72,7 +77,7 @@ key_bucket(const struct st_index *index, const struct mbox_key *key)
 static size_t
 node_bucket(const struct st_index *index, uintptr_t node)
 {
-    return (node >> 6) & (index->n_buckets - 1);
+    return (node / NODE_GRAIN) & (index->n_buckets - 1);
 }
 
 static void
@@ -89,9 +94,39 @@ hang_in(struct st_index *index, size_t i)
     *by_node = i + 1;
 }
 
-static int
-resize(struct st_index *index, size_t n)
+static void
+unlink_from(struct st_index *index, uint32_t *link, size_t i, bool by_key)
 {
+    while (*link != i + 1) {
+        struct entry *e = &index->entries[*link - 1];
+
+        link = by_key ? &e->next_key : &e->next_node;
+    }
+    *link = (by_key ? index->entries[i].next_key
+             : index->entries[i].next_node);
+}
+
+/* The entry can be used again. */
+static void
+take_out(struct st_index *index, size_t i)
+{
+    struct entry *e = &index->entries[i];
+
+    unlink_from(index, &index->by_key[key_bucket(index, &e->key)], i, true);
+    unlink_from(index, &index->by_node[node_bucket(index,
+                                                   (uintptr_t) e->node)],
+                i, false);
+    e->node = NULL;
+    e->next_key = index->unused;
+    index->unused = i + 1;
+    index->n_live--;
+}
+
+/* All entries are in use. */
+static int
+grow(struct st_index *index)
+{
+    size_t n = index->allocated ? 2 * index->allocated : 64;
     struct entry *entries = realloc(index->entries, n * sizeof *entries);
     uint32_t *by_key = calloc(n, sizeof *by_key);
     uint32_t *by_node = calloc(n, sizeof *by_node);
@@ -109,32 +144,23 @@ resize(struct st_index *index, size_t n)
     index->by_key = by_key;
     index->by_node = by_node;
     index->n_buckets = index->allocated = n;
-
-    size_t kept = 0;
     for (size_t i = 0; i < index->n; i++) {
-        if (entries[i].node) {
-            entries[kept] = entries[i];
-            hang_in(index, kept++);
-        }
+        hang_in(index, i);
     }
-    index->n = kept;
     return 0;
 }
 
 void
 st_index_clear(struct st_index *index, bool per_flow)
 {
-    bool others = false;
-
     for (size_t i = 0; i < index->n; i++) {
-        struct entry *e = &index->entries[i];
+        const struct entry *e = &index->entries[i];
 
-        if (e->per_flow == per_flow) {
-            e->node = NULL;
+        if (e->node && e->per_flow == per_flow) {
+            take_out(index, i);
         }
-        others |= e->node != NULL;
     }
-    if (!others) {
+    if (!index->n_live) {
         clear_all(index);
     }
 }
@@ -143,18 +169,25 @@ int
 st_index_add(struct st_index *index, bool per_flow, uint32_t structure,
              void *node, const struct mbox_key *key)
 {
-    if (index->n >= index->allocated) {
-        int error = resize(index, index->allocated ? 2 * index->allocated
-                                  : 64);
+    size_t i = index->n;
+
+    if (index->unused) {
+        i = index->unused - 1;
+        index->unused = index->entries[i].next_key;
+    } else {
+        int error = index->n < index->allocated ? 0 : grow(index);
+
         if (error) {
             return error;
         }
+        index->n++;
     }
-    index->entries[index->n] = (struct entry) {
+    index->entries[i] = (struct entry) {
         .node = node, .key = *key, .structure = structure,
         .per_flow = per_flow,
     };
-    hang_in(index, index->n++);
+    hang_in(index, i);
+    index->n_live++;
     return 0;
 }
 
@@ -171,8 +204,7 @@ st_index_find(const struct st_index *index, uint32_t structure,
          i = index->entries[i - 1].next_key) {
         const struct entry *e = &index->entries[i - 1];
 
-        if (e->node && e->structure == structure
-            && mbox_key_equal(&e->key, key)) {
+        if (e->structure == structure && mbox_key_equal(&e->key, key)) {
             nodes[n++] = e->node;
         }
     }
@@ -185,36 +217,41 @@ st_index_forget(struct st_index *index, const struct mbox_key *key)
     if (!index->n_buckets) {
         return;
     }
-    for (uint32_t i = index->by_key[key_bucket(index, key)]; i;
-         i = index->entries[i - 1].next_key) {
-        struct entry *e = &index->entries[i - 1];
+    uint32_t next;
+    for (uint32_t i = index->by_key[key_bucket(index, key)]; i; i = next) {
+        const struct entry *e = &index->entries[i - 1];
 
+        next = e->next_key;
         if (mbox_key_equal(&e->key, key)) {
-            e->node = NULL;
-        }
-    }
-}
-
-static void
-remove_node(struct st_index *index, uintptr_t node, struct st *st)
-{
-    for (uint32_t i = index->by_node[node_bucket(index, node)]; i;
-         i = index->entries[i - 1].next_node) {
-        struct entry *e = &index->entries[i - 1];
-
-        if ((uintptr_t) e->node == node) {
-            e->node = NULL;
-            if (st->on_end) {
-                st->on_end(e->per_flow, &e->key, st->on_end_aux);
-            }
+            take_out(index, i - 1);
         }
     }
 }
 
 void
-st_index_remove(struct st_index *index, const void *start, struct st *st)
+st_index_remove(struct st_index *index, const void *start, size_t size,
+                struct st *st)
 {
-    for (size_t i = 0; index->n_buckets && i < HEADER_MAX; i++) {
-        remove_node(index, (uintptr_t) start + i, st);
+    uintptr_t first = (uintptr_t) start;
+    uintptr_t n = size < HEADER_MAX ? size : HEADER_MAX;
+    uint32_t next;
+
+    if (!index->n_buckets) {
+        return;
+    }
+    for (uintptr_t at = first & ~(uintptr_t) (NODE_GRAIN - 1); at < first + n;
+         at += NODE_GRAIN) {
+        for (uint32_t i = index->by_node[node_bucket(index, at)]; i;
+             i = next) {
+            const struct entry e = index->entries[i - 1];
+
+            next = e.next_node;
+            if ((uintptr_t) e.node - first < n) {
+                take_out(index, i - 1);
+                if (st && st->on_end) {
+                    st->on_end(e.per_flow, &e.key, st->on_end_aux);
+                }
+            }
+        }
     }
 }

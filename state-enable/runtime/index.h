@@ -35,7 +35,8 @@ size_t st_index_find(const struct st_index *, uint32_t structure,
 void st_index_forget(struct st_index *, const struct mbox_key *public);
 
 /* Takes out nodes in the block at 'start', which is being freed, and tells
- * st->on_end of each. */
-void st_index_remove(struct st_index *, const void *start, struct st *);
+ * st->on_end of each, if 'st' is not NULL. */
+void st_index_remove(struct st_index *, const void *start, size_t size,
+                     struct st *);
 
 #endif /* index.h */

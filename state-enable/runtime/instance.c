@@ -292,6 +292,7 @@ update_polled(struct st_instance *in)
 int
 st_instance_step(struct st_instance *in, uint64_t ns)
 {
+    st_heap_step();
     int error = mb_step(in->mbox, ns);
 
     update_polled(in);

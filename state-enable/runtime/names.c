@@ -331,7 +331,9 @@ st_names_freed(struct st *st, const void *start)
     uint32_t variable, number;
     uint64_t offset;
 
-    if (st_names_find(st, start, &variable, &number, &offset) && !offset) {
+    if (!start
+        || (st_names_find(st, start, &variable, &number, &offset)
+            && !offset)) {
         st->names->updated = 0;
     }
 }

@@ -35,7 +35,7 @@ void st_names_destroy(struct st_names *);
  * second and nothing that was found has been freed since. */
 int st_names_refresh(struct st *);
 
-/* A block is being freed. */
+/* A block is being freed; NULL: it is not known which. */
 void st_names_freed(struct st *, const void *start);
 
 /* The static object that has the byte at 'p'. */

@@ -25,12 +25,19 @@
 #include "nodes.h"
 
 static void
-on_free(void *start, void *st_)
+on_free(void *start, size_t size, void *st_)
 {
     struct st *st = st_;
 
     st_names_freed(st, start);
-    st_index_remove(st->index, start, st);
+    if (start) {
+        st_index_remove(st->index, start, size, st);
+        st_index_remove(st->untouched, start, size, NULL);
+    } else {
+        st_index_clear(st->index, false);
+        st_index_clear(st->index, true);
+        st_index_clear(st->untouched, false);
+    }
 }
 
 struct st *

@@ -1,0 +1,228 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "test-util.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include "heap.h"
+#include "index.h"
+#include "state-world.h"
+
+/* The heap finds a block by any of its bytes. */
+static void
+test_heap(void **state)
+{
+    enum { N = 2000 };
+    uint8_t *blocks[N];
+    size_t sizes[N], size;
+    void *start_;
+
+    (void) state;
+    st_heap_track();
+    for (int i = 0; i < N; i++) {
+        sizes[i] = 1 + test_random_range(i % 50 ? 200 : 300000);
+        blocks[i] = st_malloc(sizes[i]);
+        assert_non_null(blocks[i]);
+    }
+    for (int i = 0; i < N; i += 3) {
+        sizes[i] = 1 + test_random_range(500);
+        blocks[i] = st_realloc(blocks[i], sizes[i]);
+        assert_non_null(blocks[i]);
+    }
+    for (int i = 1; i < N; i += 3) {
+        void *p = blocks[i];
+
+        st_free(p);
+        if (st_heap_find(p, &start_, &size)) {
+            assert_ptr_not_equal(start_, p);
+        }
+        blocks[i] = NULL;
+    }
+    for (int i = 0; i < N; i++) {
+        if (blocks[i]) {
+            const uint8_t *p = blocks[i] + test_random_range(sizes[i]);
+
+            assert_true(st_heap_find(p, &start_, &size));
+            assert_ptr_equal(start_, blocks[i]);
+            assert_int_equal(size, sizes[i]);
+            st_free(blocks[i]);
+        }
+    }
+    assert_false(st_heap_find(&start_, &start_, &size));
+}
+
+/* Another thread's frees come to the one that asked, at its next step or when
+ * it could have the block again. */
+
+struct frees {
+    pthread_t thread;
+    void *blocks[2000];
+    unsigned int n, n_called, n_lost;
+    size_t size;
+};
+
+static void
+note_free(void *block, size_t size, void *f_)
+{
+    struct frees *f = f_;
+
+    assert_true(pthread_equal(pthread_self(), f->thread));
+    f->n_called += block != NULL;
+    f->n_lost += block == NULL;
+    f->size = size;
+}
+
+static void *
+free_all(void *f_)
+{
+    struct frees *f = f_;
+
+    while (f->n) {
+        void *block = f->blocks[--f->n];
+
+        st_free(f->n % 2 ? block : st_realloc(block, 100));
+    }
+    return NULL;
+}
+
+static void
+free_elsewhere(struct frees *f, unsigned int n)
+{
+    pthread_t thread;
+
+    f->n = n;
+    while (n--) {
+        f->blocks[n] = st_malloc(24);
+    }
+    f->n_called = f->n_lost = 0;
+    assert_int_equal(pthread_create(&thread, NULL, free_all, f), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(f->n_called, 0);
+}
+
+static void
+test_other_thread(void **state)
+{
+    struct frees f = { .thread = pthread_self() };
+
+    (void) state;
+    st_heap_track();
+    st_heap_on_free(note_free, &f);
+    free_elsewhere(&f, 2);      /* One of them twice: moved, freed. */
+    st_heap_step();
+    assert_int_equal(f.n_called, 3);
+    st_heap_step();
+    assert_int_equal(f.n_called, 3);
+
+    free_elsewhere(&f, 100);
+    void *block = st_malloc(24);
+    assert_int_equal(f.n_called, 150);
+    st_free(block);
+    assert_int_equal(f.n_called, 151);
+    assert_int_equal(f.size, 24);
+    assert_int_equal(f.n_lost, 0);
+
+    free_elsewhere(&f, 2000);
+    st_heap_step();
+    assert_int_equal(f.n_lost, 1);
+    free_elsewhere(&f, 2);
+    st_heap_step();
+    assert_int_equal(f.n_called, 3);
+    assert_int_equal(f.n_lost, 0);
+    st_heap_on_free(NULL, NULL);
+}
+
+/* The index. */
+
+static void
+count_end(bool per_flow, const struct mbox_key *key, void *n_)
+{
+    int *n = n_;
+
+    (void) per_flow;
+    (void) key;
+    ++*n;
+}
+
+/* A block's end is that of the nodes in it, not of those in the next. */
+static void
+test_index_blocks(void **state)
+{
+    struct st_index *index = st_index_create();
+    struct mbox_key key = world_key(1);
+    struct st st = { .on_end = count_end };
+    uint8_t area[256];
+    int n_ends = 0;
+
+    (void) state;
+    st.on_end_aux = &n_ends;
+    for (int at = 0; at < 256; at += 32) {      /* Of blocks of 32 bytes. */
+        assert_int_equal(st_index_add(index, true, 0, area + at + 8, &key),
+                         0);
+    }
+    for (int at = 0; at < 256; at += 32) {
+        st_index_remove(index, area + at, 32, &st);
+        assert_int_equal(n_ends, at / 32 + 1);
+        st_index_remove(index, area + at, 32, &st);
+        assert_int_equal(n_ends, at / 32 + 1);
+    }
+    st_index_destroy(index);
+}
+
+/* It is as large as what it has. */
+static void
+test_index_size(void **state)
+{
+    struct st_index *index = st_index_create();
+    struct mbox_key key = world_key(1);
+    struct st st = { .on_end = NULL };
+    uint8_t area[3];
+    void *found[4];
+    size_t before = mallinfo2().uordblks;
+
+    (void) state;
+    assert_int_equal(st_index_add(index, false, 0, area, &key), 0);
+    for (int i = 0; i < 100000; i++) {
+        key = world_key(2 + i % 50);
+        assert_int_equal(st_index_add(index, true, 0, area + 1, &key), 0);
+        assert_int_equal(st_index_find(index, 0, &key, found, 4), 1);
+        switch (i % 3) {
+        case 0: st_index_forget(index, &key); break;
+        case 1: st_index_remove(index, area + 1, 1, &st); break;
+        case 2: st_index_clear(index, true); break;
+        }
+        assert_int_equal(st_index_find(index, 0, &key, found, 4), 0);
+    }
+    key = world_key(1);
+    assert_int_equal(st_index_find(index, 0, &key, found, 4), 1);
+    assert_ptr_equal(found[0], area);
+    assert_true(mallinfo2().uordblks < before + 100000);
+    st_index_destroy(index);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_other_thread),
+        cmocka_unit_test(test_index_blocks),
+        cmocka_unit_test(test_index_size),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
