@@ -25,6 +25,8 @@
 #include "dpif-provider.h"
 #include "test-steer-fake.h"
 
+#include "mbox-alias.h"
+
 /* Lets 'packet' come in, as a datapath flow of its own.  Returns the port that
  * it leaves on; '*fast' is whether on the fast path. */
 static uint32_t
@@ -457,6 +459,45 @@ come_translated(uint32_t flow_index, uint32_t seq)
     execute_one(packet, &action);
 }
 
+/* Aliases keep coming while the object is being armed: in the end it is, right
+ * behind a new one.  And it has no room for more of them than it says. */
+static void
+test_many_aliases(void **state OVS_UNUSED)
+{
+    struct mbox_key key = flow_key(1);
+    struct mbox_space space;
+    struct mbox_steer *steer;
+    unsigned int n = 0;
+    bool armed = false;
+
+    mbox_space_init_key(&space, &key);
+    assert_int_equal(mbox_steer_open(CLASS, 1, &space, "a", "b", &steer), 0);
+    key.dst_port = 1;
+    while (!armed) {
+        assert_true(n < MBOX_ALIASES_MAX);
+        memcpy(key.src + 12, &n, sizeof n);
+        n++;
+        assert_int_equal(mbox_steer_add_aliases(steer, &key, 1), 0);
+        armed = mbox_steer_is_armed(steer);
+        ovsrcu_quiesce();
+    }
+
+    if (!getenv("MBOX_TEST_SHORT")) {
+        for (; n < MBOX_ALIASES_MAX; n++) {
+            memcpy(key.src + 12, &n, sizeof n);
+            assert_int_equal(mbox_steer_add_aliases(steer, &key, 1), 0);
+        }
+        n--;
+        memcpy(key.src + 12, &n, sizeof n);
+        assert_int_equal(mbox_steer_add_aliases(steer, &key, 1), 0);
+        n++;
+        memcpy(key.src + 12, &n, sizeof n);
+        assert_int_equal(mbox_steer_add_aliases(steer, &key, 1), -E2BIG);
+        assert_false(mbox_steer_has_alias(steer, &key));
+    }
+    mbox_steer_close(steer);
+}
+
 /* Keys outside of the flow space that the source has announced are held,
  * released and assigned like those inside, if they are the source's: flow 3 is
  * the destination's already.  A new one arms the object again. */
@@ -475,6 +516,11 @@ test_aliases(void **state OVS_UNUSED)
     assert_int_equal(mbox_steer_add_aliases(steer, keys, 3), 0);
     assert_false(mbox_steer_has_alias(steer, &keys[0]));
     assert_true(mbox_steer_has_alias(steer, &keys[1]));
+    for (int i = 0; i < 2; i++) {
+        assert_true(mbox_steer_has_key(steer, &keys[i]));
+    }
+    struct mbox_key other = flow_key(4);
+    assert_false(mbox_steer_has_key(steer, &other));
     assert_false(mbox_steer_is_armed(steer));
     wait_armed(steer);
     assert_int_equal(mbox_steer_add_aliases(steer, keys, 3), 0);
@@ -723,6 +769,7 @@ main(int argc OVS_UNUSED, char *argv[])
         cmocka_unit_test_setup_teardown(test_close_race, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arming, setup, teardown),
         cmocka_unit_test_setup_teardown(test_aliases, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_aliases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stress, setup, teardown),
         cmocka_unit_test(test_other_datapaths),
     };

@@ -41,6 +41,10 @@ struct mbox_steer {
     atomic_uint n_arming;       /* Armed if 0. */
     struct mbox_aliases aliases;
 
+    /* Coordinator's thread only. */
+    bool awaited;               /* Somebody has asked whether it is armed. */
+    unsigned int n_late_arms;   /* By aliases since then. */
+
     /* Under class->steer_mutex. */
     bool closed OVS_GUARDED;
     enum mbox_steer_mode mode OVS_GUARDED;

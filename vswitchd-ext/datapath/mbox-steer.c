@@ -36,6 +36,9 @@ VLOG_DEFINE_THIS_MODULE(mbox_steer);
 #define KEY_BURST 64
 #define DRAIN_BURST 32
 
+/* How often new aliases arm an object again while somebody waits for that. */
+#define MAX_LATE_ARMS 4
+
 /* Arming. */
 
 atomic_bool mbox_steer_flush_wanted = ATOMIC_VAR_INIT(false);
@@ -93,13 +96,24 @@ arm(struct mbox_steer *steer)
 }
 
 bool
-mbox_steer_is_armed(const struct mbox_steer *steer)
+mbox_steer_is_armed(struct mbox_steer *steer)
 {
     unsigned int n_arming;
 
-    atomic_read_explicit(&CONST_CAST(struct mbox_steer *, steer)->n_arming,
-                         &n_arming, memory_order_acquire);
+    steer->awaited = true;
+    atomic_read_explicit(&steer->n_arming, &n_arming, memory_order_acquire);
     return !n_arming;
+}
+
+/* Arms 'steer' again because of a new alias.  Where these keep coming, that
+ * would go on for ever, so those that come late are no reason. */
+static void
+arm_again(struct mbox_steer *steer)
+{
+    if (!steer->awaited || steer->n_late_arms < MAX_LATE_ARMS) {
+        steer->n_late_arms += steer->awaited;
+        arm(steer);
+    }
 }
 
 /* Opening and closing. */
@@ -226,7 +240,8 @@ mbox_steer_add_aliases(struct mbox_steer *steer, const struct mbox_key *keys,
         struct mbox_key key;
 
         mbox_key_canonical(&keys[i], &key);
-        if (mbox_space_contains(&steer->space, &keys[i])) {
+        if (mbox_space_contains(&steer->space, &keys[i])
+            || mbox_aliases_contain(&steer->aliases, &key)) {
             continue;
         } else if (mbox_aliases_count(&steer->aliases) >= MBOX_ALIASES_MAX) {
             error = -E2BIG;
@@ -239,7 +254,7 @@ mbox_steer_add_aliases(struct mbox_steer *steer, const struct mbox_key *keys,
     bool pass = steer->mode == MBOX_STEER_PASS;
     ovs_mutex_unlock(&steer->class->steer_mutex);
     if (changed && pass) {
-        arm(steer);
+        arm_again(steer);
     }
     return error;
 }
@@ -252,6 +267,17 @@ mbox_steer_has_alias(const struct mbox_steer *steer,
 
     mbox_key_canonical(key, &canonical);
     return mbox_aliases_contain(&steer->aliases, &canonical);
+}
+
+bool
+mbox_steer_has_key(const struct mbox_steer *steer, const struct mbox_key *key)
+{
+    struct mbox_key reverse;
+
+    mbox_key_reverse(key, &reverse);
+    return (mbox_space_contains(&steer->space, key)
+            || mbox_space_contains(&steer->space, &reverse)
+            || mbox_steer_has_alias(steer, key));
 }
 
 void

@@ -187,16 +187,21 @@ int mbox_steer_open(const char *class_name, uint32_t id,
 /* Packets of the 'n' flows 'keys' match, too, if they belong to 'src',
  * although they are outside of the flow space (inside, keys are left out).  In
  * mode PASS the object is armed again if one is new: then this is as exact as
- * the rest.  In other modes a thread may still send the source a packet or two
- * of a new one, which it returns.  Returns 0, or -E2BIG if there are too many:
- * then the rest is left out. */
+ * the rest.  In other modes, and from the fifth time on after somebody began
+ * to wait for it to be armed, a thread may still send the source a packet or
+ * two of a new one, which it returns.  Returns 0, or -E2BIG if there are too
+ * many: then the rest is left out. */
 int mbox_steer_add_aliases(struct mbox_steer *, const struct mbox_key *keys,
                            size_t n);
 bool mbox_steer_has_alias(const struct mbox_steer *, const struct mbox_key *);
 
+/* True if either direction of the flow 'key' is in the flow space, or it is
+ * such an alias. */
+bool mbox_steer_has_key(const struct mbox_steer *, const struct mbox_key *);
+
 /* True once every thread takes the mutex.  Asynchronous: never blocks, but the
  * caller must go through poll_block(), or quiesce otherwise, meanwhile. */
-bool mbox_steer_is_armed(const struct mbox_steer *);
+bool mbox_steer_is_armed(struct mbox_steer *);
 
 /* Changes the mode, exactly (see above).  The object must be armed, except to
  * go to PASS.
