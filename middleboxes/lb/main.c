@@ -448,11 +448,22 @@ on_signal(int signal)
     }
 }
 
-/* Processes packets until a signal.  Returns 0 or a negative errno value. */
+static void
+set_signal_handler(void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler };
+
+    sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* Processes packets until a signal.  Later ones are ignored: they must neither
+ * reach what is then freed nor interrupt the writing of logs.  Returns 0 or a
+ * negative errno value. */
 static int
 run(struct program *program)
 {
-    struct sigaction action = { .sa_handler = on_signal };
     char *error = NULL;
     int retval;
 
@@ -464,10 +475,9 @@ run(struct program *program)
         return retval;
     }
     running = program->mbox;
-    sigaction(SIGHUP, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    set_signal_handler(on_signal);
     retval = mbox_run(program->mbox);
+    set_signal_handler(SIG_IGN);
     if (retval) {
         message(LOG_ERR, "packet input and output failed: %s",
                 strerror(-retval));
