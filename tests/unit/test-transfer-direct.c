@@ -271,6 +271,62 @@ test_split_keys(void **state OVS_UNUSED)
     free(keys);
 }
 
+/* D has no say about flows that are none of the transfer's. */
+static void
+test_foreign_keys(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    struct mbox_key *keys = make_keys(3);
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+              MBOX_OPT_EARLY_RELEASE);
+    s.foreign = &keys[1];
+    stub_recv_prepared(&s, 3);
+    stub_recv_tracer(&s, 1, 0);
+    for (int i = 0; i < 2; i++) {
+        stub_recv_release(&s, MBOX_SELECT_KEYS, keys, 3);
+        assert_int_equal(s.n_released_keys, 2);
+    }
+    mbox_transfer_cancel(s.t, "enough");
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.sent[DST].type, MBOX_MSG_COMMIT);
+    assert_int_equal(s.sent[DST].n_keys, 2);
+    assert_int_equal(s.n_assigned[DST], 2);
+    stub_recv_simple(&s, SRC, MBOX_MSG_COMMITTED);
+    stub_recv_simple(&s, DST, MBOX_MSG_COMMITTED);
+    assert_true(mbox_transfer_is_done(s.t));
+    stub_report(&s, &report);
+    assert_string_equal(report.error, "instance 'ids2', releasing: released "
+                        "flows that are not of the transfer; "
+                        "releasing: cancelled: enough");
+    stub_destroy(&s);
+    free(keys);
+}
+
+/* An instance that asks for too much ends the transfer, not more. */
+static void
+test_refuse(void **state OVS_UNUSED)
+{
+    struct mbox_transfer_report report;
+    struct stub s;
+
+    stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+    stub_recv_prepared(&s, 3);
+    mbox_transfer_refuse(s.t, SRC, "too much");
+    mbox_transfer_run(s.t);
+    assert_int_equal(s.sent[SRC].type, MBOX_MSG_ABORT);
+    stub_recv_simple(&s, SRC, MBOX_MSG_ABORTED);
+    stub_recv_simple(&s, DST, MBOX_MSG_ABORTED);
+    assert_true(mbox_transfer_is_done(s.t));
+    assert_false(s.disconnected[SRC]);
+    stub_report(&s, &report);
+    assert_int_equal(report.result, MBOX_TRANSFER_ROLLED_BACK);
+    assert_string_equal(report.error,
+                        "instance 'ids1', holding: too much");
+    stub_destroy(&s);
+}
+
 /* What was released already is not held again, and D's death while the
  * transfer is being split takes everything back. */
 static void
@@ -721,6 +777,8 @@ test_transfer_direct(void)
         cmocka_unit_test(test_split_all_except),
         cmocka_unit_test(test_split_keys),
         cmocka_unit_test(test_split_many),
+        cmocka_unit_test(test_foreign_keys),
+        cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_split_destination_dies),
         cmocka_unit_test(test_freeze_is_recorded_first),
         cmocka_unit_test(test_commit_is_recorded_first),

@@ -94,6 +94,14 @@ stub_dp_set_mode(void *s_, enum mbox_transfer_mode mode)
     s->mode = mode;
 }
 
+static bool
+stub_dp_has_key(void *s_, const struct mbox_key *key)
+{
+    struct stub *s = s_;
+
+    return !s->foreign || !mbox_key_equal(key, s->foreign);
+}
+
 static void
 stub_dp_release(void *s_, enum mbox_select select OVS_UNUSED,
                 const struct mbox_key *keys OVS_UNUSED, size_t n,
@@ -238,6 +246,7 @@ const struct mbox_transfer_ops stub_ops = {
     .dp_open = stub_dp_open,
     .dp_is_armed = stub_dp_is_armed,
     .dp_set_mode = stub_dp_set_mode,
+    .dp_has_key = stub_dp_has_key,
     .dp_release = stub_dp_release,
     .dp_hold_packet = stub_dp_hold_packet,
     .dp_drain = stub_dp_drain,

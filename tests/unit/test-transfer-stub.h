@@ -36,6 +36,7 @@ struct stub {
     size_t n_drain;             /* Packets that wait to be drained. */
     unsigned int n_releases, n_held_packets, n_tracers[3];
     size_t n_released_keys;
+    const struct mbox_key *foreign;     /* Not of the transfer, or null. */
     bool released_to_source;
     unsigned int n_assigned[3];
     unsigned int n_commits[3];

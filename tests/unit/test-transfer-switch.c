@@ -210,6 +210,14 @@ ops_dp_set_mode(void *w_, enum mbox_transfer_mode mode)
     }
 }
 
+static bool
+ops_dp_has_key(void *w_, const struct mbox_key *key)
+{
+    struct world *w = w_;
+
+    return world_find_key(w, key) >= 0;
+}
+
 static void
 ops_dp_release(void *w_, enum mbox_select select, const struct mbox_key *keys,
                size_t n, bool to_source)
@@ -429,6 +437,7 @@ const struct mbox_transfer_ops world_ops = {
     .dp_open = ops_dp_open,
     .dp_is_armed = ops_dp_is_armed,
     .dp_set_mode = ops_dp_set_mode,
+    .dp_has_key = ops_dp_has_key,
     .dp_release = ops_dp_release,
     .dp_hold_packet = ops_dp_hold_packet,
     .dp_drain = ops_dp_drain,

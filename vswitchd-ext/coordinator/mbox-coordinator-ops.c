@@ -139,6 +139,14 @@ op_dp_set_mode(void *ot_, enum mbox_transfer_mode mode)
     mbox_steer_set_mode(ot->steer, (enum mbox_steer_mode) mode);
 }
 
+static bool
+op_dp_has_key(void *ot_, const struct mbox_key *key)
+{
+    struct mbox_open_transfer *ot = ot_;
+
+    return mbox_steer_has_key(ot->steer, key);
+}
+
 static void
 op_dp_release(void *ot_, enum mbox_select select, const struct mbox_key *keys,
               size_t n, bool to_source)
@@ -328,6 +336,7 @@ const struct mbox_transfer_ops mbox_coordinator_ops = {
     .dp_open = op_dp_open,
     .dp_is_armed = op_dp_is_armed,
     .dp_set_mode = op_dp_set_mode,
+    .dp_has_key = op_dp_has_key,
     .dp_release = op_dp_release,
     .dp_hold_packet = op_dp_hold_packet,
     .dp_drain = op_dp_drain,

@@ -19,7 +19,12 @@
 
 #include <limits.h>
 
+#include "openvswitch/vlog.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mbox_transfer_hold);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 /* Releases. */
 
@@ -97,12 +102,40 @@ mbox_transfer_release_all(struct mbox_transfer *t)
     mbox_hold_release(t, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
 }
 
+/* Leaves out those of the 'n' keys that are none of the transfer's, which is
+ * not D's to say anything of.  S has announced its aliases by now: it has
+ * frozen.  Returns how many keys are left. */
+static size_t
+mbox_hold_drop_foreign(struct mbox_transfer *t, struct mbox_key *keys,
+                       size_t n)
+{
+    size_t n_left = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (t->ops->dp_has_key(t->aux, &keys[i])) {
+            keys[n_left++] = keys[i];
+        }
+    }
+    if (n_left < n) {
+        if (!t->n_foreign_keys) {
+            mbox_transfer_note(t, &t->dst, "released flows that are not of "
+                               "the transfer");
+        }
+        t->n_foreign_keys += n - n_left;
+        VLOG_WARN_RL(&rl, "transfer %"PRIu32": left out %"PRIuSIZE" flows "
+                     "that '%s' has released and that are not of it",
+                     t->request.id, t->n_foreign_keys, t->dst.name);
+    }
+    return n_left;
+}
+
 void
 mbox_hold_apply_pending(struct mbox_transfer *t)
 {
     for (size_t i = 0; i < t->n_pending; i++) {
         struct mbox_pending_release *p = &t->pending[i];
 
+        p->n = mbox_hold_drop_foreign(t, p->keys, p->n);
         mbox_hold_release(t, p->select, p->keys, p->n);
         free(p->keys);
     }

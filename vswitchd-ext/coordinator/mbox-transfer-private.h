@@ -293,6 +293,7 @@ struct mbox_transfer {
     struct mbox_pending_release *pending;
     size_t n_pending, allocated_pending;
     size_t n_keys_received;
+    size_t n_foreign_keys;      /* Of these, that were left out. */
     bool any_released, rest_released;
     struct mbox_key_set keys;
 

@@ -313,6 +313,19 @@ mbox_transfer_port_lost(struct mbox_transfer *t, enum mbox_role role,
 }
 
 void
+mbox_transfer_refuse(struct mbox_transfer *t, enum mbox_role role,
+                     const char *why)
+{
+    struct mbox_agent *agent = mbox_transfer_agent(t, role);
+
+    if (mbox_transfer_is_forward_only(t)) {
+        mbox_transfer_note(t, agent, "%s", why);
+    } else {
+        mbox_transfer_fail(t, agent, "%s", why);
+    }
+}
+
+void
 mbox_transfer_cancel(struct mbox_transfer *t, const char *why)
 {
     if (!mbox_transfer_is_forward_only(t)) {

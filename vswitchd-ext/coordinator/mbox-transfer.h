@@ -165,6 +165,7 @@ struct mbox_transfer_ops {
     int (*dp_open)(void *aux);
     bool (*dp_is_armed)(void *aux);
     void (*dp_set_mode)(void *aux, enum mbox_transfer_mode);
+    bool (*dp_has_key)(void *aux, const struct mbox_key *);
     void (*dp_release)(void *aux, enum mbox_select, const struct mbox_key *,
                        size_t n, bool to_source);
     void (*dp_hold_packet)(void *aux, const void *frame, size_t len);
@@ -206,6 +207,11 @@ void mbox_transfer_agent_lost(struct mbox_transfer *, enum mbox_role,
                               const char *why);
 void mbox_transfer_port_lost(struct mbox_transfer *, enum mbox_role,
                              const char *why);
+
+/* The instance in this role asks for more than can be: the transfer fails, or
+ * if it can only go on, says so. */
+void mbox_transfer_refuse(struct mbox_transfer *, enum mbox_role,
+                          const char *why);
 
 /* A tagged frame (tag already removed) from the port of the instance in
  * 'from'.  Returns false if the transfer did not expect it (the caller counts

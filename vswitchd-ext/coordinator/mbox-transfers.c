@@ -322,8 +322,7 @@ is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
 }
 
 static void
-recv_aliases(struct mbox_open_transfer *ot, struct mbox_conn *conn,
-             const struct mbox_msg *msg)
+recv_aliases(struct mbox_open_transfer *ot, const struct mbox_msg *msg)
 {
     struct mbox_key *keys = xcalloc(msg->n_keys, sizeof *keys);
 
@@ -331,8 +330,8 @@ recv_aliases(struct mbox_open_transfer *ot, struct mbox_conn *conn,
         mbox_msg_get_key(msg, i, &keys[i]);
     }
     if (ot->steer && mbox_steer_add_aliases(ot->steer, keys, msg->n_keys)) {
-        mbox_conn_blame(conn, "too many keys outside of the flow space of "
-                        "transfer %"PRIu32, msg->id);
+        mbox_transfer_refuse(ot->transfer, MBOX_ROLE_SOURCE,
+                             "too many keys outside of the flow space");
     }
     free(keys);
 }
@@ -413,7 +412,7 @@ mbox_transfers_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
     } else if (msg->type == MBOX_MSG_RELAY) {
         relay(ot, conn, frame, frame_len);
     } else if (msg->type == MBOX_MSG_ALIASES) {
-        recv_aliases(ot, conn, msg);
+        recv_aliases(ot, msg);
     } else {
         if (msg->type == MBOX_MSG_PREPARED) {
             recv_prepared(ot, role, msg);
