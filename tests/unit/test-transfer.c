@@ -16,6 +16,7 @@
 
 #include <config.h>
 #include "test-transfer-direct.h"
+#include "test-transfer-stub.h"
 #include "test-transfer-world.h"
 
 #include <setjmp.h>
@@ -292,12 +293,46 @@ free_scenarios(void)
     }
 }
 
+/* S dies, and what D says of its state comes at the same time, or late. */
+static void
+test_source_dies_last(void **state OVS_UNUSED)
+{
+    for (int late = 0; late < 2; late++) {
+        struct mbox_transfer_report report;
+        struct mbox_msg installed;
+        struct stub s;
+
+        stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+        stub_recv_prepared(&s, 3);
+        stub_recv_tracer(&s, 1, 0);
+        mbox_msg_init(&installed, MBOX_MSG_INSTALLED, s.request.id);
+        if (!late) {
+            mbox_transfer_recv(s.t, DST, &installed);
+        }
+        mbox_transfer_agent_lost(s.t, SRC, "killed");
+        mbox_transfer_run(s.t);
+        while (s.sent[DST].type != MBOX_MSG_COMMIT) {
+            assert_true(late);
+            s.now_us = MAX(s.now_us, mbox_transfer_wake_us(s.t));
+            mbox_transfer_run(s.t);
+        }
+        assert_int_equal(s.n_assigned[DST], 1);
+        if (late) {
+            stub_recv(&s, DST, &installed, NULL);
+        }
+        stub_report(&s, &report);
+        assert_null(strstr(report.error, "unexpected"));
+        stub_destroy(&s);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_success),
         cmocka_unit_test(test_open_fails),
+        cmocka_unit_test(test_source_dies_last),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_random),
     };

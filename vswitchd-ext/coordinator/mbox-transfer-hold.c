@@ -354,7 +354,9 @@ mbox_hold_resolve(struct mbox_transfer *t)
     }
     if (!mbox_agent_is_usable(&t->dst) || !t->frozen) {
         mbox_transfer_roll_back(t);
-    } else if (!t->src.live && !t->installed && !t->salvaged) {
+    } else if (!t->src.live && !t->salvaged
+               && !(t->installed && mbox_hold_all_released(t))) {
+        /* What D has said just before counts. */
         mbox_transfer_salvage(t);
     } else if (mbox_hold_all_released(t)) {
         /* D has said that everything is in place.  If INSTALLED does not

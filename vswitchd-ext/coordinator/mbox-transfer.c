@@ -440,9 +440,12 @@ mbox_transfer_is_late(const struct mbox_transfer *t,
                       const struct mbox_msg *msg)
 {
     if (t->phase == MBOX_PHASE_COMMITTING) {
-        /* Answers to tracers or LASTs that were sent again. */
+        /* Answers to tracers or LASTs that were sent again, and what D says
+         * of the state of an S that has died, when D was not waited for. */
         return (msg->type == MBOX_MSG_TRACER_SEEN
-                || msg->type == MBOX_MSG_FLUSHED);
+                || msg->type == MBOX_MSG_FLUSHED
+                || (t->salvaged && (msg->type == MBOX_MSG_RELEASE
+                                    || msg->type == MBOX_MSG_INSTALLED)));
     }
     if (t->phase != MBOX_PHASE_ROLLBACK && t->phase != MBOX_PHASE_SPLITTING
         && !t->failing) {
