@@ -79,14 +79,23 @@ tests_unit_test_state_parts_LDADD = $(STATE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-state-runtime
 tests_unit_test_state_runtime_SOURCES = \
+	tests/unit/state-pair.c \
+	tests/unit/state-pair.h \
 	tests/unit/state-world.c \
 	tests/unit/state-world.h \
 	tests/unit/test-state-runtime.c
-tests_unit_test_state_runtime_CPPFLAGS = \
-	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime \
-	-I $(top_srcdir)/tests/unit
-tests_unit_test_state_runtime_LDADD = \
-	state-enable/libstateruntime.la lib/libmboxbase.la $(CMOCKA_LIBS)
+tests_unit_test_state_runtime_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_runtime_LDADD = $(STATE_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-state-hostile
+tests_unit_test_state_hostile_SOURCES = \
+	tests/unit/state-pair.c \
+	tests/unit/state-pair.h \
+	tests/unit/state-world.c \
+	tests/unit/state-world.h \
+	tests/unit/test-state-hostile.c
+tests_unit_test_state_hostile_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_hostile_LDADD = $(STATE_TEST_LIBS)
 
 if BUILD_STATEALYZR
 statelibdir = $(pkglibdir)

@@ -27,7 +27,8 @@ struct evidence {
     LLVMTargetDataRef td;
     GHashTable *said;           /* Strings. */
     GHashTable *stores;         /* Member -> GPtrArray of stored values. */
-    GHashTable *frees;          /* "FUNCTION PARAMETER": it is freed. */
+    GHashTable *frees;          /* "FUNCTION PARAMETER" -> how many bytes
+                                 * before what it leads to is freed. */
     GHashTable *callers;        /* Function -> GPtrArray of calls. */
     GHashTable *indexes;        /* Variable -> GPtrArray of index values. */
 };

@@ -21,6 +21,9 @@
  *                       list through B begins
  *   push S B V          x->B = V: nodes are added before V
  *   free S N            what the member leads to is freed
+ *   header S N D        ... D bytes before it, where its block starts; "?" if
+ *                       that is not a constant
+ *   node-header V D     the same of what variable V, or its element, leads to
  *   store V F, inc V F, dec V F     in function F
  *   add S L T N, sub S L T N        x->L->N += 1, -= 1
  *   bucket S N V        the member is also an index of variable V
@@ -513,39 +516,118 @@ see_comparison(struct evidence *e, LLVMValueRef compare)
 
 /* Frees. */
 
-/* Follows what is freed back to members and parameters.  Returns whether a
- * parameter is new. */
+#define HEADER_UNKNOWN (-1)
+
+/* How far a pointer is from what it is computed from, towards the start. */
+static int
+step_back(const struct evidence *e, LLVMValueRef gep, int header)
+{
+    LLVMValueRef index = LLVMGetOperand(gep, 1);
+
+    if (header == HEADER_UNKNOWN || LLVMGetNumOperands(gep) != 2
+        || !LLVMIsAConstantInt(index)) {
+        return HEADER_UNKNOWN;
+    }
+    long long n = LLVMConstIntGetSExtValue(index);
+    long long size = LLVMABISizeOfType(e->td,
+                                       LLVMGetGEPSourceElementType(gep));
+    return (n > 0 || size > 4096 || n < -4096 ? HEADER_UNKNOWN
+            : header - n * size);
+}
+
+/* "p ? p - HEADER : p" is of p = NULL where it is p itself. */
 static bool
-see_free(struct evidence *e, LLVMValueRef value)
+is_null_case(LLVMValueRef phi, unsigned int i)
+{
+    LLVMValueRef v = place_strip(LLVMGetIncomingValue(phi, i));
+
+    for (unsigned int j = 0; j < LLVMCountIncoming(phi); j++) {
+        LLVMValueRef other = place_strip(LLVMGetIncomingValue(phi, j));
+
+        if (LLVMIsAGetElementPtrInst(other)
+            && place_strip(LLVMGetOperand(other, 0)) == v) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A function frees what a parameter leads to, 'header' bytes before it.
+ * Returns whether that is new. */
+static bool
+add_free(struct evidence *e, LLVMValueRef f, unsigned int parameter,
+         int header)
+{
+    char *key = g_strdup_printf("%s %u", name_of(f), parameter);
+    gpointer known;
+
+    if (g_hash_table_lookup_extended(e->frees, key, NULL, &known)) {
+        if (GPOINTER_TO_INT(known) == header
+            || GPOINTER_TO_INT(known) == HEADER_UNKNOWN) {
+            g_free(key);
+            return false;
+        }
+        header = HEADER_UNKNOWN;
+    }
+    g_hash_table_replace(e->frees, key, GINT_TO_POINTER(header));
+    return true;
+}
+
+static void
+say_free(struct evidence *e, const struct place *from, int header)
+{
+    char *bytes = (header == HEADER_UNKNOWN ? g_strdup("?")
+                   : g_strdup_printf("%d", header));
+
+    say_members(e, "free", from, NULL);
+    say_members(e, "header", from, bytes);
+    if (from->global) {
+        say(e, "node-header %s %s", name_of(from->global), bytes);
+    }
+    g_free(bytes);
+}
+
+/* Follows what is freed, 'header' bytes before 'value', back to members and
+ * parameters.  Returns whether a parameter is new. */
+static bool
+see_free(struct evidence *e, LLVMValueRef value, int header)
 {
     GPtrArray *work = g_ptr_array_new();
+    GArray *headers = g_array_new(FALSE, FALSE, sizeof(int));
     bool changed = false;
 
     g_ptr_array_add(work, value);
+    g_array_append_val(headers, header);
     for (guint i = 0; i < work->len && i < 32; i++) {
         LLVMValueRef v = place_strip(work->pdata[i]);
 
+        header = g_array_index(headers, int, i);
         if (LLVMIsAArgument(v)) {
             LLVMValueRef f = LLVMGetParamParent(v);
 
             for (unsigned int j = 0; j < LLVMCountParams(f); j++) {
                 if (LLVMGetParam(f, j) == v) {
-                    changed |= g_hash_table_add(
-                        e->frees, g_strdup_printf("%s %u", name_of(f), j));
+                    changed |= add_free(e, f, j, header);
                 }
             }
         } else if (LLVMIsALoadInst(v)) {
             struct place from = place(e, LLVMGetOperand(v, 0));
 
-            say_members(e, "free", &from, NULL);
+            say_free(e, &from, header);
         } else if (LLVMIsAGetElementPtrInst(v)) {
+            header = step_back(e, v, header);
             g_ptr_array_add(work, LLVMGetOperand(v, 0));
+            g_array_append_val(headers, header);
         } else if (LLVMIsAPHINode(v)) {
             for (unsigned int j = 0; j < LLVMCountIncoming(v); j++) {
-                g_ptr_array_add(work, LLVMGetIncomingValue(v, j));
+                if (!is_null_case(v, j)) {
+                    g_ptr_array_add(work, LLVMGetIncomingValue(v, j));
+                    g_array_append_val(headers, header);
+                }
             }
         }
     }
+    g_array_free(headers, TRUE);
     g_ptr_array_free(work, TRUE);
     return changed;
 }
@@ -561,9 +643,11 @@ see_frees(struct evidence *e, GPtrArray *calls)
 
         for (unsigned int j = 0; j < n; j++) {
             char *key = g_strdup_printf("%s %u", name_of(f), j);
+            gpointer header;
 
-            if (g_hash_table_contains(e->frees, key)) {
-                changed |= see_free(e, LLVMGetOperand(call, j));
+            if (g_hash_table_lookup_extended(e->frees, key, NULL, &header)) {
+                changed |= see_free(e, LLVMGetOperand(call, j),
+                                    GPOINTER_TO_INT(header));
             }
             g_free(key);
         }
@@ -615,8 +699,8 @@ evidence_collect(LLVMModuleRef module)
     e->frees = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     e->callers = g_hash_table_new_full(NULL, NULL, NULL, free_array);
     e->indexes = g_hash_table_new_full(NULL, NULL, NULL, free_array);
-    g_hash_table_add(e->frees, g_strdup("free 0"));
-    g_hash_table_add(e->frees, g_strdup("realloc 0"));
+    g_hash_table_insert(e->frees, g_strdup("free 0"), GINT_TO_POINTER(0));
+    g_hash_table_insert(e->frees, g_strdup("realloc 0"), GINT_TO_POINTER(0));
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
          f = LLVMGetNextFunction(f)) {
         for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;

@@ -201,7 +201,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     }
     if (ok) {
         rewrite_placement(module, plan);
-        GArray *symbols = rewrite_symbols(module);
+        GArray *symbols = rewrite_symbols(module, plan);
         GString *tables = write_tables(plan, symbols, o->program,
                                        build_of(file), sends);
 

@@ -16,6 +16,7 @@
 
 /* The pointers in types. */
 
+#include <stdlib.h>
 #include <string.h>
 #include "plan.h"
 
@@ -153,6 +154,68 @@ level_has(const struct plan *plan, const struct at *at, const char *kind)
     return false;
 }
 
+/* What is before an object in its block: nothing if it is never freed. */
+struct header {
+    uint32_t n;
+    bool known, clear;
+};
+
+static void
+add_header(struct header *header, GPtrArray *found)
+{
+    for (guint i = 0; i < found->len; i++) {
+        const char *text = found->pdata[i];
+        uint32_t n = strtoul(text, NULL, 10);
+
+        header->clear &= *text != '?' && (!header->known || header->n == n);
+        header->known = true;
+        header->n = n;
+    }
+    g_ptr_array_unref(found);
+}
+
+/* Before what a member leads to. */
+static struct header
+header_of(const struct plan *plan, const struct at *at)
+{
+    struct header header = { .clear = true };
+
+    for (unsigned int i = 0; i < at->n_levels; i++) {
+        add_header(&header,
+                   evidence_after(plan->evidence,
+                                  "header %s %"G_GUINT64_FORMAT,
+                                  at->levels[i].tag,
+                                  at->offset - at->levels[i].base));
+    }
+    return header;
+}
+
+bool
+plan_header(const struct plan *plan, struct plan_structure *s)
+{
+    struct header header = { .clear = true };
+
+    for (guint i = 0; i < s->lists->len; i++) {
+        const struct plan_list *l = &g_array_index(s->lists, struct plan_list,
+                                                   i);
+        const char *const ends[] = { l->first, l->last };
+        const uint32_t links[] = { l->next, l->prev };
+
+        for (int j = 0; j < 2; j++) {
+            if (ends[j]) {
+                add_header(&header,
+                           evidence_after(plan->evidence, "node-header %s",
+                                          ends[j]));
+            }
+            add_header(&header,
+                       evidence_after(plan->evidence, "header %s %u", s->tag,
+                                      links[j]));
+        }
+    }
+    s->header = header.n;
+    return header.clear;
+}
+
 /* Size of the integer at 'offset' of the innermost struct of that tag; 0 if
  * there is none. */
 static uint64_t
@@ -223,6 +286,14 @@ add_pointer(struct plan *plan, struct plan_type *type, const struct at *at,
         set_target(plan, type, &p, target);
     }
     p.owned = level_has(plan, at, "free");
+    struct header header = header_of(plan, at);
+    p.header = header.n;
+    if (p.owned && p.target != ST_LINK && !header.clear) {
+        plan_say(plan, "note: %s.%s: where the block that is freed begins is "
+                 "not understood: only NULL can be moved", type->name,
+                 p.name);
+        p.target = ST_TO_OPAQUE;
+    }
     if (at->count == 1 && at->n_levels) {
         unsigned int last = at->n_levels - 1;
         uint64_t base = at->levels[last].base;

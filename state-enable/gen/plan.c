@@ -173,6 +173,14 @@ plan_lists(struct plan *plan, struct plan_structure *s)
 }
 
 static bool
+plan_block(struct plan *plan, struct plan_structure *s)
+{
+    return (plan_header(plan, s)
+            || refuse(plan, s, "where the block that is freed begins is not "
+                               "understood"));
+}
+
+static bool
 plan_placement(struct plan *plan, struct plan_structure *s)
 {
     const struct plan_list *l = &g_array_index(s->lists, struct plan_list, 0);
@@ -447,7 +455,7 @@ plan_class(struct plan *plan, struct json_object *structures,
             plan_say(plan, "not moved: %s: has a %s", s->name, why);
         }
         if (!why && plan_keys(plan, s) && plan_lists(plan, s)
-            && plan_placement(plan, s)) {
+            && plan_block(plan, s) && plan_placement(plan, s)) {
             plan_counts(plan, s);
             plan_bucket(plan, s);
             g_ptr_array_add(plan->structures, s);

@@ -38,6 +38,7 @@ struct plan_pointer {
     enum st_target target;
     uint32_t type, structure;
     bool owned;
+    uint32_t header;
     uint32_t live, live_size;   /* Or ST_NONE. */
     uint32_t length, length_size;
 };
@@ -82,6 +83,7 @@ struct plan_structure {
     GArray *keys;               /* struct st_key. */
     GArray *references;         /* struct plan_reference. */
     GArray *counts;             /* struct plan_count. */
+    uint32_t header;
     uint32_t bucket_offset, bucket_size;
     uint32_t count_offset, count_size;
     GPtrArray *placement;       /* Symbols. */
@@ -115,6 +117,10 @@ void plan_destroy(struct plan *);
 
 /* The index in plan_types of a type of the analyser. */
 uint32_t plan_type_get(struct plan *, int json);
+
+/* Sets what is before a node in its block: nodes are freed through their
+ * lists.  Returns false if that is not understood. */
+bool plan_header(const struct plan *, struct plan_structure *);
 
 /* Finds the pointers in all types, and the types these lead to. */
 void plan_types_complete(struct plan *);

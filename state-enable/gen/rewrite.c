@@ -144,14 +144,16 @@ rewrite_placement(LLVMModuleRef module, const struct plan *plan)
 
 static void
 add_symbol(GArray *symbols, LLVMModuleRef module, LLVMValueRef v,
-           LLVMTypeRef type, uint64_t size, bool is_function)
+           LLVMTypeRef type, uint64_t size, enum st_target target,
+           uint32_t plan_type)
 {
     size_t n;
     struct rewrite_symbol s = {
         .name = g_strdup(LLVMGetValueName2(v, &n)),
         .alias = g_strdup_printf("st_symbol_%u", symbols->len),
         .size = size,
-        .is_function = is_function,
+        .target = target,
+        .type = plan_type,
     };
     LLVMValueRef alias = LLVMAddAlias2(module, type, 0, v, s.alias);
 
@@ -174,6 +176,58 @@ address_is_taken(LLVMValueRef f)
     return false;
 }
 
+/* Whether objects of a type of the plan are of that of LLVM. */
+static bool
+same_struct(const struct plan_type *t, LLVMTypeRef type, uint64_t size)
+{
+    const char *llvm = LLVMGetStructName(type);
+    const char *tag = strchr(t->name, ' ');
+
+    if (!llvm || !tag || t->size != size) {
+        return false;
+    }
+    char *name = evidence_struct_name(llvm);
+    bool same = !strcmp(name, tag + 1);
+    g_free(name);
+    return same;
+}
+
+/* What a variable or constant is to a pointer to it, or to an element. */
+static enum st_target
+target_of(const struct plan *plan, LLVMTargetDataRef td, const char *name,
+          LLVMTypeRef type, uint32_t *plan_type)
+{
+    struct json_object *v = plan_variable_json(plan, name);
+    int json = v ? plan_canonical(plan, json_number(v, "type")) : -1;
+    unsigned int n = 0;
+
+    while (LLVMGetTypeKind(type) == LLVMArrayTypeKind) {
+        type = LLVMGetElementType(type);
+    }
+    switch ((int) LLVMGetTypeKind(type)) {
+    case LLVMIntegerTypeKind:
+    case LLVMFloatTypeKind:
+    case LLVMDoubleTypeKind:
+        return ST_TO_BYTES;
+    case LLVMStructTypeKind:
+    case LLVMPointerTypeKind:
+        break;
+    default:
+        return ST_TO_OPAQUE;
+    }
+    for (guint i = 0; i < plan->plan_types->len; i++) {
+        const struct plan_type *t = plan->plan_types->pdata[i];
+
+        if (json >= 0 ? t->json == json
+            : LLVMGetTypeKind(type) == LLVMStructTypeKind
+              && same_struct(t, type, LLVMABISizeOfType(td, type))) {
+            *plan_type = i;
+            n++;
+        }
+    }
+    return n == 1 ? ST_TO_TYPE : ST_TO_OPAQUE;
+}
+
 static void
 free_symbol(gpointer s_)
 {
@@ -184,7 +238,7 @@ free_symbol(gpointer s_)
 }
 
 GArray *
-rewrite_symbols(LLVMModuleRef module)
+rewrite_symbols(LLVMModuleRef module, const struct plan *plan)
 {
     GArray *symbols = g_array_new(FALSE, FALSE, sizeof(struct rewrite_symbol));
     LLVMTargetDataRef td = LLVMCreateTargetData(LLVMGetDataLayoutStr(module));
@@ -193,19 +247,25 @@ rewrite_symbols(LLVMModuleRef module)
     for (LLVMValueRef v = LLVMGetFirstGlobal(module); v;
          v = LLVMGetNextGlobal(v)) {
         LLVMTypeRef type = LLVMGlobalGetValueType(v);
+        uint32_t plan_type = 0;
         size_t n;
 
         if (!LLVMIsDeclaration(v) && !LLVMIsThreadLocal(v)
             && LLVMTypeIsSized(type)
             && strncmp(LLVMGetValueName2(v, &n), "llvm.", 5)) {
-            add_symbol(symbols, module, v, type,
-                       LLVMABISizeOfType(td, type), false);
+            enum st_target target = target_of(plan, td,
+                                              LLVMGetValueName2(v, &n), type,
+                                              &plan_type);
+
+            add_symbol(symbols, module, v, type, LLVMABISizeOfType(td, type),
+                       target, plan_type);
         }
     }
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
          f = LLVMGetNextFunction(f)) {
         if (!LLVMIsDeclaration(f) && address_is_taken(f)) {
-            add_symbol(symbols, module, f, LLVMGlobalGetValueType(f), 1, true);
+            add_symbol(symbols, module, f, LLVMGlobalGetValueType(f), 1,
+                       ST_TO_FUNCTION, 0);
         }
     }
     LLVMDisposeTargetData(td);
@@ -219,7 +279,7 @@ rewrite_alias(const GArray *symbols, const char *name)
         const struct rewrite_symbol *s
             = &g_array_index(symbols, struct rewrite_symbol, i);
 
-        if (!s->is_function && !strcmp(s->name, name)) {
+        if (s->target != ST_TO_FUNCTION && !strcmp(s->name, name)) {
             return s->alias;
         }
     }

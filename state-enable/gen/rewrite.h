@@ -39,12 +39,13 @@ struct rewrite_symbol {
     char *name;                 /* In the program. */
     char *alias;
     uint64_t size;
-    bool is_function;
+    enum st_target target;      /* As in struct st_symbol. */
+    uint32_t type;
 };
 
 /* Names all variables and constants of the program and all functions whose
  * address is taken. */
-GArray *rewrite_symbols(LLVMModuleRef);
+GArray *rewrite_symbols(LLVMModuleRef, const struct plan *);
 
 /* The alias of a variable, of its name. */
 const char *rewrite_alias(const GArray *symbols, const char *name);

@@ -81,6 +81,7 @@ put_pointers(GString *s, const struct plan_type *t, guint index)
             (unsigned int) p->stride);
         put(s, " .target = %s, .type = %u, .structure = %u, .owned = %d,",
             targets[p->target], p->type, p->structure, p->owned);
+        put(s, " .header = %u,", p->header);
         put_number(s, "live", p->live);
         put(s, " .live_size = %u,", p->live_size);
         put_number(s, "length", p->length);
@@ -220,6 +221,7 @@ put_structures(GString *s, const struct plan *plan, const GArray *symbols)
             put(s, " .counts = counts_%u, .n_counts = %u,", i,
                 st->counts->len);
         }
+        put(s, " .header = %u,", st->header);
         put_number(s, "bucket_offset", st->bucket_offset);
         put(s, " .bucket_size = %u,", st->bucket_size);
         put_number(s, "count_offset", st->count_offset);
@@ -261,11 +263,11 @@ put_symbols(GString *s, const GArray *symbols)
             = &g_array_index(symbols, struct rewrite_symbol, i);
         char *name = quoted(y->name);
 
-        put(s, "    { %s, %s, %u, %d },\n", name, y->alias,
-            (unsigned int) y->size, y->is_function);
+        put(s, "    { %s, %s, %u, %s, %u },\n", name, y->alias,
+            (unsigned int) y->size, targets[y->target], y->type);
         g_free(name);
     }
-    put(s, "    { \"\", \"\", 0, 0 }\n};\n");
+    put(s, "    { \"\", \"\", 0, ST_TO_OPAQUE, 0 }\n};\n");
 }
 
 GString *

@@ -39,6 +39,8 @@ struct reading {
     uint32_t *types;            /* Of this program. */
     uint16_t n_types;
     uint32_t n_nodes;
+    uint32_t room;              /* From what the reference that was read last
+                                 * leads to, to the end of its block. */
     const uint8_t **references; /* Of each object, in the data. */
     size_t *n_references;       /* Bytes of them. */
 };
@@ -178,6 +180,9 @@ read_object(struct reading *in, uint32_t index, bool per_flow)
         }
         const struct st_structure *s = &program->structures[structure];
 
+        if (o->offset != s->header) {
+            return malformed(in, "a node's place in its block");
+        }
         o->structure = structure;
         o->node = index;
         for (uint32_t j = 0; j < s->n_lists; j++) {
@@ -229,8 +234,14 @@ resolve_object(struct reading *in, const struct st_image_object *from,
             return malformed(in, "a reference between objects");
         }
     }
-    o->referenced = true;
+    if (p->owned) {
+        if (o->owned || at != o->offset || at != p->header) {
+            return malformed(in, "an object that would be freed wrongly");
+        }
+        o->owned = true;
+    }
     *value = o->start + at;
+    in->room = o->size - at;
     return 0;
 }
 
@@ -244,6 +255,7 @@ resolve_node(struct reading *in, const struct st_image_object *from,
     }
     const struct st_image_object *o = &in->image->objects[index];
     *value = o->start + o->offset;
+    in->room = o->size - o->offset;
     return 0;
 }
 
@@ -255,25 +267,19 @@ resolve_static(struct reading *in, const struct st_pointer *p,
     uint64_t fingerprint = mbox_get_u64(r);
     uint32_t number = mbox_get_u32(r);
     uint64_t offset = mbox_get_u64(r);
-    uint64_t size;
-    uint8_t *start;
 
-    if ((p->target != ST_TO_TYPE && p->target != ST_TO_BYTES)
-        || variable >= in->st->program->n_variables) {
-        return malformed(in, "a reference to a static object");
+    if (variable >= in->st->program->n_variables) {
+        return malformed(in, "a reference to no static object");
     }
     if (st_names_fingerprint(in->st, variable) != fingerprint) {
         return st_error(in->st, -EXDEV, "what %s leads to is not what it is "
                         "at the source: configure both alike",
                         in->st->program->variables[variable].name);
     }
-    uint64_t need = (p->target == ST_TO_TYPE
-                     ? in->st->program->types[p->type].size : 1);
-    if (!st_names_get(in->st, variable, number, &start, &size)
-        || offset > size || size - offset < need) {
-        return malformed(in, "a reference beyond a static object");
+    if (p->owned || !st_names_has(in->st, p, variable, number, offset)) {
+        return malformed(in, "a reference to another static object");
     }
-    *value = start + offset;
+    *value = st_names_get(in->st, variable, number) + offset;
     return 0;
 }
 
@@ -284,19 +290,12 @@ resolve_symbol(struct reading *in, const struct st_pointer *p,
     uint32_t index = mbox_get_u32(r);
     uint64_t offset = mbox_get_u64(r);
 
-    if (index >= in->st->program->n_symbols) {
-        return malformed(in, "a reference to no symbol");
+    if (p->owned || index >= in->st->program->n_symbols
+        || !st_names_symbol_has(in->st, p, index, offset)) {
+        return malformed(in, "a reference to another symbol");
     }
-    const struct st_symbol *s = &in->st->program->symbols[index];
-    uint64_t need = (p->target == ST_TO_TYPE
-                     ? in->st->program->types[p->type].size : 1);
-    if (p->target == ST_TO_NODE || p->target == ST_TO_OPAQUE
-        || s->is_function != (p->target == ST_TO_FUNCTION)
-        || (s->is_function && offset) || offset > s->size
-        || s->size - offset < need) {
-        return malformed(in, "a reference beyond a symbol");
-    }
-    *value = (uint8_t *) (uintptr_t) s->address + offset;
+    *value = ((uint8_t *) (uintptr_t) in->st->program->symbols[index].address
+              + offset);
     return 0;
 }
 
@@ -307,6 +306,7 @@ resolve(struct reading *in, const struct st_image_object *from,
     uint32_t index;
 
     *value = NULL;
+    in->room = 0;
     switch (mbox_get_u8(r)) {
     case IMAGE_OBJECT:
         index = mbox_get_u32(r);
@@ -325,7 +325,7 @@ resolve(struct reading *in, const struct st_image_object *from,
  * and how long a buffer is. */
 static int
 check_numbers(struct reading *in, const struct st_pointer *p,
-              const uint8_t *object, const void *value)
+              const uint8_t *object)
 {
     if (p->live != ST_NONE
         && st_load(object + p->live, p->live_size) > p->count) {
@@ -335,17 +335,8 @@ check_numbers(struct reading *in, const struct st_pointer *p,
         uint64_t length = st_load(object + p->length, p->length_size);
         uint64_t size = (p->target == ST_TO_TYPE
                          ? in->st->program->types[p->type].size : 1);
-        uint64_t room = 0;
 
-        for (uint32_t i = 0; value && i < in->image->n_objects; i++) {
-            const struct st_image_object *o = &in->image->objects[i];
-            uint64_t at = (uintptr_t) value - (uintptr_t) o->start;
-
-            if (at < o->size) {
-                room = (o->size - at) / size;
-            }
-        }
-        if (length > room) {
+        if (length > in->room / size) {
             return malformed(in, "a buffer is shorter than its length");
         }
     }
@@ -376,7 +367,10 @@ resolve_all(struct reading *in, uint32_t index)
                 int error = (p->target == ST_LINK ? 0
                              : resolve(in, o, p, &r, &value));
                 if (!error) {
-                    error = check_numbers(in, p, object, value);
+                    error = check_numbers(in, p, object);
+                }
+                if (!error && value && j >= st_live(p, object)) {
+                    error = malformed(in, "an element that is not in use");
                 }
                 if (error) {
                     return error;
@@ -418,8 +412,8 @@ read_objects(struct reading *in, bool per_flow)
     for (uint32_t i = 0; !error && i < n; i++) {
         const struct st_image_object *o = &image->objects[i];
 
-        if (o->structure == ST_NONE && !o->referenced) {
-            error = malformed(in, "an object that nothing refers to");
+        if (o->structure == ST_NONE && !o->owned) {
+            error = malformed(in, "an object that nothing owns");
         }
     }
     return error;

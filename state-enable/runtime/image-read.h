@@ -29,7 +29,7 @@ struct st_image_object {
     uint32_t size, offset;
     uint32_t type, structure;   /* Or ST_NONE. */
     bool wanted;
-    bool referenced;            /* By a member of another. */
+    bool owned;                 /* By a member of another, just one. */
     uint32_t buckets[ST_LISTS_MAX];
     uint32_t node;              /* The node that it belongs to: an index. */
 };

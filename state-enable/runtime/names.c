@@ -202,14 +202,16 @@ visit_objects(struct walk *w)
 
     for (uint32_t i = root->first; i < root->first + root->n; i++) {
         struct object o = names->objects[i];
-        uint64_t facts[3] = { o.type, o.size, o.offset };
-
-        hash = mix(hash, facts, sizeof facts);
+        hash = mix(hash, &o.type, sizeof o.type);
         if (o.type == ST_NONE) {
-            hash = mix(hash, o.start, o.size);
+            const uint8_t *s = o.start + o.offset;
+
+            hash = mix(hash, s, strnlen((const char *) s, o.size - o.offset));
             continue;
         }
         uint32_t size = w->st->program->types[o.type].size;
+        uint64_t n = (o.size - o.offset) / size;
+        hash = mix(hash, &n, sizeof n);
         for (uint64_t at = o.offset; at + size <= o.size; at += size) {
             int error = visit_members(w, o.start + at, o.type);
             if (error) {
@@ -365,21 +367,61 @@ st_names_find(struct st *st, const void *p, uint32_t *variable,
     return *offset < o->size;
 }
 
-bool
-st_names_get(struct st *st, uint32_t variable, uint32_t number,
-             uint8_t **start, uint64_t *size)
+static const struct object *
+get_object(const struct st *st, uint32_t variable, uint32_t number)
 {
     const struct st_names *names = st->names;
 
-    if (variable >= st->program->n_variables || !names->roots
-        || number >= names->roots[variable].n) {
+    return (variable < st->program->n_variables && names->roots
+            && number < names->roots[variable].n
+            ? &names->objects[names->roots[variable].first + number] : NULL);
+}
+
+uint8_t *
+st_names_get(struct st *st, uint32_t variable, uint32_t number)
+{
+    const struct object *o = get_object(st, variable, number);
+
+    return o ? o->start : NULL;
+}
+
+/* Whether an array of 'type' has an element at 'offset'. */
+static bool
+is_element(const struct st *st, uint32_t type, uint64_t offset, uint64_t size)
+{
+    uint64_t need = st->program->types[type].size;
+
+    return offset % need == 0 && offset <= size && size - offset >= need;
+}
+
+bool
+st_names_has(struct st *st, const struct st_pointer *p, uint32_t variable,
+             uint32_t number, uint64_t offset)
+{
+    const struct object *o = get_object(st, variable, number);
+
+    if (!o || offset < o->offset || offset >= o->size) {
         return false;
     }
-    const struct object *o
-        = &names->objects[names->roots[variable].first + number];
-    *start = o->start;
-    *size = o->size;
-    return true;
+    return (p->target == ST_TO_BYTES ? o->type == ST_NONE
+            : p->target == ST_TO_TYPE && o->type == p->type
+              && is_element(st, p->type, offset - o->offset,
+                            o->size - o->offset));
+}
+
+bool
+st_names_symbol_has(struct st *st, const struct st_pointer *p, uint32_t symbol,
+                    uint64_t offset)
+{
+    const struct st_symbol *s = &st->program->symbols[symbol];
+
+    if (s->target != p->target || offset >= s->size) {
+        return false;
+    }
+    return (p->target == ST_TO_TYPE
+            ? s->type == p->type && is_element(st, p->type, offset, s->size)
+            : p->target == ST_TO_BYTES
+              || (p->target == ST_TO_FUNCTION && !offset));
 }
 
 uint64_t

@@ -23,8 +23,10 @@
  * Functions, constants and variables have their index in the table of symbols.
  * The objects that static variables lead to (a configuration that was read at
  * start) are numbered in the order in which they are found from each such
- * variable; a fingerprint of what was found tells whether another instance has
- * the same. */
+ * variable.  A fingerprint tells whether another instance has found as much:
+ * objects of the same types in the same order, arrays as long, strings the
+ * same.  Numbers are not in it, since programs count in their
+ * configuration. */
 
 #include "private.h"
 
@@ -42,9 +44,16 @@ void st_names_freed(struct st *, const void *start);
 bool st_names_find(struct st *, const void *p, uint32_t *variable,
                    uint32_t *number, uint64_t *offset);
 
-/* The other way: its first byte, and how many it has. */
-bool st_names_get(struct st *, uint32_t variable, uint32_t number,
-                  uint8_t **start, uint64_t *size);
+/* The other way: its first byte.  Returns NULL if there is none. */
+uint8_t *st_names_get(struct st *, uint32_t variable, uint32_t number);
+
+/* Whether a pointer member may lead so far into the static object, or into the
+ * symbol: whether there is one of what it points to. */
+bool st_names_has(struct st *, const struct st_pointer *, uint32_t variable,
+                  uint32_t number, uint64_t offset);
+bool st_names_symbol_has(struct st *, const struct st_pointer *,
+                         uint32_t symbol, uint64_t offset);
+
 uint64_t st_names_fingerprint(struct st *, uint32_t variable);
 
 /* The symbol that has the byte at 'p', or ST_NONE. */

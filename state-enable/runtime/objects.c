@@ -80,6 +80,38 @@ no_name(struct st *st, const struct st_type *type, const struct st_pointer *p,
                     p->name, why);
 }
 
+/* A pointer to what is static; 'fits' if there is one of what it points to. */
+static int
+check_static(struct st *st, const struct st_type *type,
+             const struct st_pointer *p, bool fits)
+{
+    return (p->owned ? no_name(st, type, p, "is freed by the program, but "
+                                            "points to what is static")
+            : !fits ? no_name(st, type, p, "points to something static of "
+                                           "another type")
+            : 0);
+}
+
+/* An object has one owner, which points to its start. */
+static int
+own(struct st *st, struct st_object *object, const struct st_type *type,
+    const struct st_pointer *p, const void *value)
+{
+    uint32_t at = (const uint8_t *) value - object->start;
+
+    if (object->owned) {
+        return no_name(st, type, p, "points to what another member owns");
+    }
+    if (object->type == ST_NONE) {
+        object->offset = at;    /* Others may point behind it. */
+    }
+    if (at != object->offset || at != p->header) {
+        return no_name(st, type, p, "points into a block that it owns");
+    }
+    object->owned = true;
+    return 0;
+}
+
 /* Looks at what a pointer leads to; adds it if it is an object that is owned
  * and new. */
 static int
@@ -97,9 +129,16 @@ add_target(struct st *st, struct st_objects *o, uint32_t first,
     if (p->target == ST_TO_OPAQUE) {
         return no_name(st, type, p, "points to what is not known");
     }
-    if (st_names_find(st, value, &variable, &number, &offset)
-        || st_names_symbol(st, value) != ST_NONE) {
-        return 0;
+    if (st_names_find(st, value, &variable, &number, &offset)) {
+        return check_static(st, type, p,
+                            st_names_has(st, p, variable, number, offset));
+    }
+    uint32_t symbol = st_names_symbol(st, value);
+    if (symbol != ST_NONE) {
+        offset = ((uintptr_t) value
+                  - (uintptr_t) st->program->symbols[symbol].address);
+        return check_static(st, type, p,
+                            st_names_symbol_has(st, p, symbol, offset));
     }
     if (p->target == ST_TO_FUNCTION || !st_heap_find(value, &start, &size)) {
         return no_name(st, type, p, "points to memory that the program did "
@@ -111,8 +150,7 @@ add_target(struct st *st, struct st_objects *o, uint32_t first,
         if (index < first || o->objects[index].structure != ST_NONE) {
             return no_name(st, type, p, "points to what another node owns");
         }
-        o->objects[index].owned |= p->owned;
-        return 0;
+        return p->owned ? own(st, &o->objects[index], type, p, value) : 0;
     }
     uint32_t t = p->target == ST_TO_TYPE ? p->type : ST_NONE;
     uint32_t at = (uint8_t *) value - (uint8_t *) start;
@@ -120,10 +158,12 @@ add_target(struct st *st, struct st_objects *o, uint32_t first,
         || (t != ST_NONE && size - at < st->program->types[t].size)) {
         return no_name(st, type, p, "points to a block of another size");
     }
-    return append(st, o, (struct st_object) {
+    int error = append(st, o, (struct st_object) {
         .start = start, .size = size, .offset = at, .type = t,
-        .structure = ST_NONE, .owned = p->owned,
+        .structure = ST_NONE,
     });
+    return (error || !p->owned ? error
+            : own(st, &o->objects[o->n - 1], type, p, value));
 }
 
 /* Calls add_target() for each pointer in use in object 'i'. */
@@ -165,13 +205,13 @@ add_owned(struct st *st, struct st_objects *o, uint32_t structure, void *node,
     size_t size;
 
     if (!st_heap_find(node, &start, &size) || size > UINT32_MAX
-        || size - ((uint8_t *) node - (uint8_t *) start) < t->size) {
+        || (uint8_t *) node - (uint8_t *) start != s->header
+        || size - s->header < t->size) {
         return st_error(st, -ENOTSUP, "%s: a node is not in a block of the "
                         "heap by itself", s->name);
     }
     int error = append(st, o, (struct st_object) {
-        .start = start, .size = size,
-        .offset = (uint8_t *) node - (uint8_t *) start,
+        .start = start, .size = size, .offset = s->header,
         .type = s->type, .structure = structure, .wanted = wanted,
         .owned = true,
     });

@@ -52,6 +52,8 @@ struct st_pointer {
     uint32_t type;              /* ST_TO_TYPE: index in types. */
     uint32_t structure;         /* ST_TO_NODE: index in structures. */
     bool owned;                 /* The program frees what it leads to. */
+    uint32_t header;            /* If owned: bytes before that in its block,
+                                 * which the program frees. */
     uint32_t live;              /* Offset of the integer that says how many of
                                  * the 'count' are in use; ST_NONE: all. */
     uint32_t live_size;
@@ -98,7 +100,10 @@ struct st_symbol {
     const char *name;
     const void *address;
     uint64_t size;              /* Of a function: 1. */
-    bool is_function;
+    enum st_target target;      /* What it is to a pointer: an object or array
+                                 * of ST_TO_TYPE, ST_TO_BYTES, ST_TO_FUNCTION;
+                                 * ST_TO_OPAQUE: nothing may point to it. */
+    uint32_t type;
 };
 
 enum st_role {
@@ -168,6 +173,7 @@ struct st_count {
 struct st_structure {
     const char *name;
     uint32_t type;
+    uint32_t header;            /* Bytes before a node in its block. */
     bool per_flow;              /* Or of an address. */
     bool both_ways;             /* One node for both directions of a flow. */
     uint8_t proto;              /* If no part of the key. */

@@ -25,11 +25,11 @@
 
 /* The program. */
 
-#define HEADER 8                /* It puts something before each object. */
-
 bool world_checks_headers = true;
 
-static const char kinds[2][6] = { "first", "other" };
+static const char kinds[4][6] = {
+    "first", "other", "third", "last",
+};
 
 static int
 handle_even(int x)
@@ -46,11 +46,11 @@ handle_odd(int x)
 static void *
 take(size_t size)
 {
-    uint8_t *block = st_calloc(1, size + HEADER);
+    uint8_t *block = st_calloc(1, size + WORLD_HEADER);
 
     assert_non_null(block);
-    memcpy(block, "object!", HEADER);
-    return block + HEADER;
+    memcpy(block, "object!", WORLD_HEADER);
+    return block + WORLD_HEADER;
 }
 
 static void
@@ -58,9 +58,10 @@ give(void *p)
 {
     if (p) {
         if (world_checks_headers) {
-            assert_memory_equal((uint8_t *) p - HEADER, "object!", HEADER);
+            assert_memory_equal((uint8_t *) p - WORLD_HEADER, "object!",
+                                WORLD_HEADER);
         }
-        st_free((uint8_t *) p - HEADER);
+        st_free((uint8_t *) p - WORLD_HEADER);
     }
 }
 
@@ -219,11 +220,8 @@ world_packet(struct world *w, uint32_t n, const char *data)
 }
 
 void
-world_end(struct world *w, uint32_t n)
+world_end(struct world *w, struct conn *c)
 {
-    struct conn *c = world_find(w, n);
-
-    assert_non_null(c);
     if (c->next) {
         c->next->prev = c->prev;
     }
@@ -243,8 +241,8 @@ world_end(struct world *w, uint32_t n)
 /* The tables. */
 
 #define MEMBER(TYPE, NAME) .name = #NAME, .offset = offsetof(TYPE, NAME), \
-                           .count = 1, .live = ST_NONE, \
-                           .length = ST_NONE
+                           .count = 1, .header = WORLD_HEADER, \
+                           .live = ST_NONE, .length = ST_NONE
 
 enum { T_RULE, T_SIGNATURE, T_HOST, T_CONN };
 enum { S_HOST, S_CONN };
@@ -274,11 +272,12 @@ static const struct st_pointer conn_pointers[] = {
     { MEMBER(struct conn, server), .target = ST_TO_NODE,
       .structure = S_HOST },
     { .name = "request", .offset = offsetof(struct conn, request),
-      .count = 1, .target = ST_TO_BYTES, .owned = true, .live = ST_NONE,
+      .count = 1, .target = ST_TO_BYTES, .owned = true, .header = WORLD_HEADER,
+      .live = ST_NONE,
       .length = offsetof(struct conn, request_len), .length_size = 4 },
     { .name = "headers[].name", .offset = offsetof(struct conn, headers),
       .count = N_HEADERS, .stride = sizeof(struct header),
-      .target = ST_TO_BYTES, .owned = true,
+      .target = ST_TO_BYTES, .owned = true, .header = WORLD_HEADER,
       .live = offsetof(struct conn, n_headers), .live_size = 4,
       .length = ST_NONE },
     { .name = "headers[].kind",
@@ -324,9 +323,9 @@ static const struct st_reference_count conn_references[] = {
 };
 
 static const struct st_symbol symbols[] = {
-    { "kinds", kinds, sizeof kinds, false },
-    { "handle_even", handle_even, 1, true },
-    { "handle_odd", handle_odd, 1, true },
+    { "kinds", kinds, sizeof kinds, ST_TO_BYTES, 0 },
+    { "handle_even", handle_even, 1, ST_TO_FUNCTION, 0 },
+    { "handle_odd", handle_odd, 1, ST_TO_FUNCTION, 0 },
 };
 
 static void
@@ -350,7 +349,7 @@ init_tables(struct world *w)
     w->host_counts[0] = (struct st_count) { &w->n_hosts, 4 };
     w->conn_counts[0] = (struct st_count) { &w->n_conns, 4 };
     w->structures[S_HOST] = (struct st_structure) {
-        .name = "struct host", .type = T_HOST,
+        .name = "struct host", .type = T_HOST, .header = WORLD_HEADER,
         .lists = w->host_lists, .n_lists = 1,
         .keys = host_keys, .n_keys = 1,
         .counts = w->host_counts, .n_counts = 1,
@@ -358,8 +357,8 @@ init_tables(struct world *w)
         .count_offset = offsetof(struct host, uses), .count_size = 4,
     };
     w->structures[S_CONN] = (struct st_structure) {
-        .name = "struct conn", .type = T_CONN, .per_flow = true,
-        .both_ways = true, .proto = 6,
+        .name = "struct conn", .type = T_CONN, .header = WORLD_HEADER,
+        .per_flow = true, .both_ways = true, .proto = 6,
         .lists = w->conn_lists, .n_lists = 2,
         .keys = conn_keys, .n_keys = 4,
         .references = conn_references, .n_references = 2,
@@ -405,8 +404,10 @@ void
 world_uninit(struct world *w)
 {
     for (uint32_t n = 0; n < 4096; n++) {
-        if (world_find(w, n)) {
-            world_end(w, n);
+        struct conn *c = world_find(w, n);
+
+        if (c) {
+            world_end(w, c);
         }
     }
     while (w->hosts) {

@@ -27,6 +27,8 @@
 
 #define N_CONNS 8               /* Buckets: few, so that chains are long. */
 #define N_HEADERS 4
+#define WORLD_HEADER 8          /* The program puts something before each
+                                 * object. */
 
 struct rule {
     char *name;
@@ -92,7 +94,7 @@ void world_uninit(struct world *);
 /* What the program does with a packet: 'n' is the connection's number. */
 void world_packet(struct world *, uint32_t n, const char *data);
 struct conn *world_find(struct world *, uint32_t n);
-void world_end(struct world *, uint32_t n);
+void world_end(struct world *, struct conn *);
 
 struct mbox_key world_key(uint32_t n);
 struct mbox_key world_host_key(uint32_t address);
