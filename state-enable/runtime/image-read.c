@@ -253,7 +253,8 @@ resolve_node(struct reading *in, const struct st_image_object *from,
         || in->image->objects[index].structure != p->structure) {
         return malformed(in, "a reference to another node");
     }
-    const struct st_image_object *o = &in->image->objects[index];
+    struct st_image_object *o = &in->image->objects[index];
+    o->needed = true;
     *value = o->start + o->offset;
     in->room = o->size - o->offset;
     return 0;
@@ -412,8 +413,8 @@ read_objects(struct reading *in, bool per_flow)
     for (uint32_t i = 0; !error && i < n; i++) {
         const struct st_image_object *o = &image->objects[i];
 
-        if (o->structure == ST_NONE && !o->owned) {
-            error = malformed(in, "an object that nothing owns");
+        if (o->structure == ST_NONE ? !o->owned : !o->wanted && !o->needed) {
+            error = malformed(in, "an object that nothing owns or needs");
         }
     }
     return error;

@@ -30,6 +30,7 @@ struct st_image_object {
     uint32_t type, structure;   /* Or ST_NONE. */
     bool wanted;
     bool owned;                 /* By a member of another, just one. */
+    bool needed;                /* A node that one behind it refers to. */
     uint32_t buckets[ST_LISTS_MAX];
     uint32_t node;              /* The node that it belongs to: an index. */
 };

@@ -328,6 +328,25 @@ forge_number(struct forgery *f, size_t offset, uint32_t old, uint32_t new)
     return forge_put(f);
 }
 
+/* A node that was not asked for, and that what was asked for does not need.
+ * It would be a flow of the sender's choice. */
+static void
+test_not_needed(void **state)
+{
+    const uint32_t size = WORLD_HEADER + sizeof(struct conn);
+    const uint8_t head[] = { 0, 1, 1, size >> 24, size >> 16, size >> 8, size,
+                             0, 0, 0, WORLD_HEADER };
+    struct forgery f;
+
+    (void) state;
+    forge_start(&f);
+    uint8_t *at = memmem(f.w.data, f.w.len, head, sizeof head);
+    assert_non_null(at);
+    forge(&f, at - (uint8_t *) f.w.data + 2, 1, "", 1);
+    assert_int_equal(forge_put(&f), -EPROTO);
+    forge_finish(&f);
+}
+
 /* An element behind those in use would never be freed. */
 static void
 test_not_live(void **state)
@@ -378,6 +397,7 @@ main(void)
         cmocka_unit_test(test_owned_static),
         cmocka_unit_test(test_static_type),
         cmocka_unit_test(test_node_offset),
+        cmocka_unit_test(test_not_needed),
         cmocka_unit_test(test_not_live),
         cmocka_unit_test(test_length),
     };
