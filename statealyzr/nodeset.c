@@ -172,3 +172,18 @@ nodeset_union(struct nodeset *dst, const struct nodeset *src,
     }
     return grew;
 }
+
+void
+nodeset_union_common(struct nodeset *dst, const struct nodeset *a,
+                     const struct nodeset *b)
+{
+    for (uint32_t i = 0, j = 0; i < a->n && j < b->n; ) {
+        uint32_t x = a->blocks[i].index, y = b->blocks[j].index;
+
+        if (x == y && a->blocks[i].bits & b->blocks[j].bits) {
+            add_block(dst, x, a->blocks[i].bits & b->blocks[j].bits);
+        }
+        i += x <= y;
+        j += y <= x;
+    }
+}

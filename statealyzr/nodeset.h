@@ -60,6 +60,10 @@ bool nodeset_add(struct nodeset *, uint32_t id);
 bool nodeset_union(struct nodeset *dst, const struct nodeset *src,
                    struct nodeset *added);
 
+/* dst |= a & b. */
+void nodeset_union_common(struct nodeset *dst, const struct nodeset *a,
+                          const struct nodeset *b);
+
 /* The members in ascending order: start with zeros. */
 struct nodeset_iter {
     uint32_t block;

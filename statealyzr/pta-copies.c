@@ -79,10 +79,11 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
     }
 }
 
-/* Adds what a node holds to a copy from 'offset' of its object. */
+/* Adds what a node holds to a copy from its object. */
 static void
 copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
 {
+    uint64_t offset = pta_vertex(pta, pta_same(pta, from->node))->offset;
     const struct vertex *v = pta_vertex(pta, node);
     const struct object *o = pta_object(pta, v->object);
     struct copy *copy = get_copy(pta, from->copy);
@@ -94,13 +95,13 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
         return;
     } else if (cursor) {
         part.modulus = 1;
-    } else if (part.modulus && from->offset >= o->base) {
-        uint64_t start = (from->offset - o->base) % part.modulus;
+    } else if (part.modulus && offset >= o->base) {
+        uint64_t start = (offset - o->base) % part.modulus;
         part.distance = ((v->offset - o->base + part.modulus - start)
                          % part.modulus);
-    } else if (v->offset >= from->offset
-               && (copy->size || v->offset < pta_part_end(o, from->offset))) {
-        part.distance = v->offset - from->offset;
+    } else if (v->offset >= offset
+               && (copy->size || v->offset < pta_part_end(o, offset))) {
+        part.distance = v->offset - offset;
     } else {
         return;
     }
@@ -133,12 +134,11 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
 void
 pta_copy_to(struct sa_pta *pta, uint32_t copy, uint32_t node)
 {
-    if (nodeset_add(&get_copy(pta, copy)->to, node)) {
-        for (guint i = 0; i < get_copy(pta, copy)->parts->len; i++) {
-            struct copy_part part = g_array_index(
-                get_copy(pta, copy)->parts, struct copy_part, i);
-            connect_part(pta, &part, get_copy(pta, copy)->size, node);
-        }
+    nodeset_add(&get_copy(pta, copy)->to, node);
+    for (guint i = 0; i < get_copy(pta, copy)->parts->len; i++) {
+        struct copy_part part = g_array_index(
+            get_copy(pta, copy)->parts, struct copy_part, i);
+        connect_part(pta, &part, get_copy(pta, copy)->size, node);
     }
 }
 
@@ -148,32 +148,25 @@ copy_existing(struct sa_pta *pta, uint32_t node, void *from)
     copy_node(pta, from, node);
 }
 
-static void
-copy_all(struct sa_pta *pta, uint32_t object, struct copy_from *from)
-{
-    pta_object_range(pta, object, from->offset,
-                     get_copy(pta, from->copy)->size, false, copy_existing,
-                     from);
-}
-
 void
 pta_copy_from(struct sa_pta *pta, uint32_t copy, uint32_t node)
 {
     const struct vertex *v = pta_vertex(pta, node);
     struct object *o = pta_object(pta, v->object);
-    struct copy_from from = { .copy = copy, .offset = v->offset };
+    struct copy_from from = { .copy = copy, .node = node };
 
+    if (v->stored != SA_NONE) {
+        copy_node(pta, &from, node);
+        return;
+    }
     if (nodeset_add(&get_copy(pta, copy)->from, node)) {
-        if (v->stored != SA_NONE) {
-            copy_node(pta, &from, node);
-            return;
-        }
         if (!o->copies_from) {
             o->copies_from = g_array_new(FALSE, FALSE, sizeof from);
         }
         g_array_append_val(o->copies_from, from);
-        copy_all(pta, v->object, &from);
     }
+    pta_object_range(pta, v->object, v->offset, get_copy(pta, copy)->size,
+                     false, copy_existing, &from);
 }
 
 void
@@ -200,33 +193,6 @@ pta_copy_new_nodes(struct sa_pta *pta)
         }
     }
     g_array_set_size(pta->new_nodes, 0);
-}
-
-void
-pta_redo_copies(struct sa_pta *pta)
-{
-    for (uint32_t i = 0; i < pta->copies->len; i++) {
-        struct nodeset to = get_copy(pta, i)->to;
-        uint32_t node;
-
-        get_copy(pta, i)->to = (struct nodeset) { .blocks = NULL };
-        NODESET_FOR_EACH (node, &to) {
-            pta_copy_to(pta, i, pta_same(pta, node));
-        }
-        nodeset_clear(&to);
-    }
-    for (uint32_t i = 0; i < pta->objects->len; i++) {
-        for (guint j = 0; ; j++) {
-            GArray *copies = pta_object(pta, i)->copies_from;
-            if (!copies || j >= copies->len) {
-                break;
-            }
-            struct copy_from from = g_array_index(copies, struct copy_from,
-                                                  j);
-            copy_all(pta, i, &from);
-        }
-    }
-    pta_copy_new_nodes(pta);
 }
 
 void

@@ -180,6 +180,7 @@ renumber(struct sa_pta *pta, uint32_t object)
         }
     }
     g_array_free(old, TRUE);
+    pta_object(pta, object)->relaid = pta->relaid = true;
 }
 
 uint64_t
@@ -201,7 +202,6 @@ pta_set_modulus(struct sa_pta *pta, uint32_t object, uint64_t stride)
 
     if (!o->layout && modulus != o->modulus) {
         o->modulus = modulus;
-        pta->relaid |= o->copies_from != NULL;
         renumber(pta, object);
     }
 }
@@ -225,7 +225,6 @@ consider_layout(struct sa_pta *pta, uint32_t object, uint64_t offset,
     o->modulus = 0;
     o->repeats = !o->size || o->size >= o->base + 2 * l->size;
     renumber(pta, object);
-    pta->relaid = true;
 }
 
 uint32_t

@@ -96,10 +96,10 @@ struct copy {
     struct nodeset to, from;    /* Nodes. */
 };
 
-/* A copy from memory of an object, and the offset from which it copies. */
+/* A copy from memory of an object, and the node from which on it copies. */
 struct copy_from {
     uint32_t copy;
-    uint64_t offset;
+    uint32_t node;
 };
 
 /* A call by a library function. */
@@ -143,6 +143,8 @@ struct object {
     bool repeats;               /* The layout is of one element of several. */
     bool tail;                  /* Bytes follow the layout: one node. */
     bool declared;              /* The layout is known, not guessed. */
+    bool relaid;                /* Its nodes' offsets changed: apply again what
+                                 * depends on these. */
     GArray *nodes;              /* struct object_node, ascending. */
     GArray *cursors;            /* struct cursor. */
     GArray *copies_from;        /* struct copy_from: copies from it. */
@@ -200,8 +202,7 @@ struct sa_pta {
     GArray **callers;           /* By function, of instruction ids. */
 
     uint32_t n_edges, n_edges_ordered;
-    bool relaid;                /* A layout changed: do GEPs again. */
-    bool new_gep_cycle;
+    bool relaid;                /* An object is. */
     struct sa_pta_stats stats;
 
     /* Results. */
@@ -324,8 +325,6 @@ void pta_copy_from(struct sa_pta *, uint32_t copy, uint32_t node);
 void pta_node_created(struct sa_pta *, uint32_t node);
 /* Extends the copies to what pta_node_created() has taken note of. */
 void pta_copy_new_nodes(struct sa_pta *);
-/* Extends them all after layouts changed. */
-void pta_redo_copies(struct sa_pta *);
 void pta_copies_destroy(struct sa_pta *);
 
 /* pta-values.c */

@@ -450,6 +450,8 @@ break_gep_cycles(struct sa_pta *pta)
                 g->stride = a;
                 g->extent = 0;
                 g->arithmetic = g->path = 0;
+                nodeset_union(&pta_vertex(pta, i)->delta,
+                              &pta_vertex(pta, i)->points_to, NULL);
             }
         }
     }
@@ -477,32 +479,52 @@ order(struct sa_pta *pta)
     return t.postorder;
 }
 
-/* A layout changed: what arithmetic gave with the former one may lack
- * nodes, and copies may lack fields. */
-static void
-redo_geps(struct sa_pta *pta)
+/* Whether what a constraint does to a node depends on its offset. */
+static bool
+depends_on_offset(enum constraint_kind kind)
 {
+    return (kind == C_GEP || kind == C_COPY_TO || kind == C_COPY_FROM);
+}
+
+/* Puts back in work the nodes of the objects whose layouts changed, where
+ * arithmetic or a copy is applied to them. */
+static void
+redo_relaid(struct sa_pta *pta)
+{
+    struct nodeset nodes = { .blocks = NULL };
+
     pta->relaid = false;
-    pta_redo_copies(pta);
+    for (uint32_t i = 0; i < pta->vertices->len; i++) {
+        uint32_t object = pta_vertex(pta, i)->object;
+
+        if (object != SA_NONE && pta_object(pta, object)->relaid) {
+            nodeset_add(&nodes, i);
+        }
+    }
+    for (uint32_t i = 0; i < pta->objects->len; i++) {
+        pta_object(pta, i)->relaid = false;
+    }
     for (uint32_t i = 0; i < pta->vertices->len; i++) {
         struct vertex *v = pta_vertex(pta, i);
 
         for (uint32_t j = v->constraints; j != SA_NONE; ) {
             const struct constraint *c = &g_array_index(
                 pta->constraints, struct constraint, j);
-            if (c->kind == C_GEP) {
-                nodeset_union(&v->delta, &v->points_to, NULL);
+            if (depends_on_offset(c->kind)) {
+                nodeset_union_common(&v->delta, &v->points_to, &nodes);
                 break;
             }
             j = c->next;
         }
     }
+    nodeset_clear(&nodes);
 }
 
 void
 pta_solve(struct sa_pta *pta)
 {
     GArray *sequence = NULL;
+    uint32_t n_ordered = 0;     /* Of vertices. */
     bool busy = true;
 
     while (busy) {
@@ -514,8 +536,8 @@ pta_solve(struct sa_pta *pta)
                 g_array_free(sequence, TRUE);
             }
             sequence = order(pta);
+            n_ordered = pta->vertices->len;
         }
-        uint32_t n_ordered = pta->vertices->len;
         for (guint i = 0; i < sequence->len; i++) {
             uint32_t id = g_array_index(sequence, uint32_t, i);
             struct vertex *v = pta_vertex(pta, id);
@@ -524,17 +546,16 @@ pta_solve(struct sa_pta *pta)
                 n_processed++;
             }
         }
-        /* Vertices made meanwhile, and those that unions put back. */
-        for (uint32_t id = 0; id < pta->vertices->len; id++) {
+        /* Vertices made since they were ordered. */
+        for (uint32_t id = n_ordered; id < pta->vertices->len; id++) {
             struct vertex *v = pta_vertex(pta, id);
-            if (id >= n_ordered && v->rep == id
-                && !nodeset_is_empty(&v->delta)) {
+            if (v->rep == id && !nodeset_is_empty(&v->delta)) {
                 process(pta, id);
                 n_processed++;
             }
         }
         if (pta->relaid) {
-            redo_geps(pta);
+            redo_relaid(pta);
             n_processed++;
         }
         busy = n_processed > 0;

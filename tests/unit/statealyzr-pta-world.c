@@ -39,11 +39,24 @@ load_tables(void)
 }
 
 struct world
+world_load_bitcode(char *file)
+{
+    struct world w = { .pta = NULL };
+    char *error = NULL;
+
+    w.program = sa_program_load(&file, 1, &error);
+    if (!w.program) {
+        fail_msg("%s", error);
+    }
+    w.types = sa_types_create(w.program);
+    w.tables = load_tables();
+    return w;
+}
+
+struct world
 world_load(const char *source)
 {
     char dir[] = "/tmp/test-statealyzr-pta.XXXXXX";
-    struct world w = { .pta = NULL };
-    char *error = NULL;
 
     assert_non_null(mkdtemp(dir));
     char *c = g_strdup_printf("%s/test.c", dir);
@@ -53,18 +66,13 @@ world_load(const char *source)
         getenv("MBOX_CLANG") ? getenv("MBOX_CLANG") : "clang-19", bc, c);
     assert_true(g_file_set_contents(c, source, -1, NULL));
     assert_int_equal(system(command), 0);
-    w.program = sa_program_load(&bc, 1, &error);
-    if (!w.program) {
-        fail_msg("%s", error);
-    }
+    struct world w = world_load_bitcode(bc);
     unlink(c);
     unlink(bc);
     rmdir(dir);
     g_free(c);
     g_free(bc);
     g_free(command);
-    w.types = sa_types_create(w.program);
-    w.tables = load_tables();
     return w;
 }
 

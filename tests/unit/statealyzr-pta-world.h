@@ -30,7 +30,9 @@ struct world {
     struct sa_pta *pta;
 };
 
-/* Compiles and loads 'source', C; fails the test if that does not work. */
+/* Loads a file of bitcode; fails the test if that does not work. */
+struct world world_load_bitcode(char *file);
+/* The same with 'source', C, which it compiles first. */
 struct world world_load(const char *source);
 /* The same, and runs the analysis. */
 struct world world_analyse(const char *source);
