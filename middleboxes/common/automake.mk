@@ -26,4 +26,15 @@ middleboxes_common_libcommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(COMMON_CPPFLAGS)
 middleboxes_common_libcommon_la_LIBADD = \
 	lib/libmboxbase.la $(JSONC_LIBS) $(PTHREAD_LIBS)
 
+noinst_LTLIBRARIES += middleboxes/common/libmbprogram.la
+middleboxes_common_libmbprogram_la_SOURCES = \
+	middleboxes/common/mb-program.c \
+	middleboxes/common/mb-program.h \
+	middleboxes/common/mb-state.c \
+	middleboxes/common/mb-state.h
+middleboxes_common_libmbprogram_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) $(COMMON_CPPFLAGS)
+middleboxes_common_libmbprogram_la_LIBADD = \
+	middleboxes/common/libcommon.la libmbox/libmbox.la
+
 COMMON_CPPFLAGS = -I $(top_srcdir)/middleboxes/common $(JSONC_CFLAGS)

@@ -55,7 +55,8 @@ middleboxes_ids_mbox_ids_SOURCES = \
 	middleboxes/ids/main.c
 middleboxes_ids_mbox_ids_CPPFLAGS = $(AM_CPPFLAGS) $(IDS_CPPFLAGS)
 middleboxes_ids_mbox_ids_LDADD = \
-	middleboxes/ids/libids.la libmbox/libmbox.la $(JSONC_LIBS)
+	middleboxes/common/libmbprogram.la middleboxes/ids/libids.la \
+	libmbox/libmbox.la $(JSONC_LIBS)
 
 idsrulesdir = $(pkgdatadir)/rules
 dist_idsrules_DATA = middleboxes/ids/rules/demo.rules

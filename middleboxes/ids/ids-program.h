@@ -19,14 +19,13 @@
 
 /* The program mbox-ids: what main.c and ids-transfer.c share. */
 
-#include <time.h>
 #include "ids-scan.h"
 #include "ids.h"
+#include "mb-program.h"
 #include "mbox.h"
 
 struct ids_rules;
 
-#define SECOND UINT64_C(1000000000)
 #define MAX_WORKERS 64
 
 struct worker {
@@ -38,37 +37,20 @@ struct worker {
 };
 
 struct program {
-    struct mbox_options options;
+    struct mb_program mp;
     const char *rules_file;
-    const char *log_file;
-    const char *trace_file;
     const char *state_key_file;
     const char *capture;        /* --read. */
     size_t capacity;            /* --capacity, or 0. */
-    unsigned int stats_interval;        /* Seconds; 0: at the end only. */
     struct ids_scan_config scan_config;
 
     struct ids_rules *rules;
     struct ids_sigs *sigs;
-    struct event_log *log;
-    struct packet_trace *trace;
     struct ids_scan *scan;
-    struct mbox *mbox;
     struct worker workers[MAX_WORKERS];
     uint64_t start;             /* CLOCK_MONOTONIC, ns. */
     uint64_t wall;              /* The same in us since 1970. */
-    uint64_t next_stats;
-    bool trace_failed;          /* It has been reported. */
 };
-
-static inline uint64_t
-clock_ns(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return ts.tv_sec * SECOND + ts.tv_nsec;
-}
 
 /* State functions for libmbox; 'aux' is the struct program. */
 extern const struct mbox_state_ops ids_flow_ops;

@@ -18,7 +18,7 @@
 #include "ids-program.h"
 
 #include <errno.h>
-#include "mbox-wire.h"
+#include "mb-state.h"
 
 /* State functions.  The core fills a writer, the library takes a chunk. */
 
@@ -28,30 +28,14 @@ get_core(struct program *program, unsigned int worker)
 {
     struct ids *ids = program->workers[worker].ids;
 
-    ids_set_time(ids, clock_ns(CLOCK_MONOTONIC));
+    ids_set_time(ids, mb_clock_ns(CLOCK_MONOTONIC));
     return ids;
 }
 
 static int
-append_chunk(struct mbox_writer *w, int error, struct mbox_chunk *chunk)
-{
-    if (!error) {
-        mbox_chunk_append(chunk, w->data, w->len);
-    }
-    mbox_writer_uninit(w);
-    return error;
-}
-
-struct list_ctx {
-    const struct mbox_space *space;
-    mbox_list_cb *cb;
-    void *aux;
-};
-
-static int
 list_flow(void *ctx_, const struct mbox_key *key)
 {
-    const struct list_ctx *ctx = ctx_;
+    const struct mb_list *ctx = ctx_;
 
     return mbox_space_match(ctx->space, key) ? ctx->cb(key, ctx->aux) : 0;
 }
@@ -61,7 +45,7 @@ flow_list(void *program_, unsigned int worker, const struct mbox_space *space,
           mbox_list_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct list_ctx ctx = { space, cb, aux };
+    struct mb_list ctx = { space, cb, aux };
 
     return ids_state_list(program->workers[worker].ids, list_flow, &ctx);
 }
@@ -74,8 +58,9 @@ flow_get(void *program_, unsigned int worker, const struct mbox_key *key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    return append_chunk(&w, ids_state_get(get_core(program, worker), key, &w),
-                        chunk);
+    return mb_chunk_from_writer(chunk, &w,
+                                ids_state_get(get_core(program, worker), key,
+                                              &w));
 }
 
 static int
@@ -104,7 +89,7 @@ const struct mbox_state_ops ids_flow_ops = {
 static int
 list_host(void *ctx_, const struct mbox_key *key)
 {
-    const struct list_ctx *ctx = ctx_;
+    const struct mb_list *ctx = ctx_;
 
     return (mbox_space_match_host(ctx->space, key->family, key->src)
             != MBOX_MATCH_NONE ? ctx->cb(key, ctx->aux) : 0);
@@ -116,7 +101,7 @@ scan_list(void *program_, unsigned int worker, const struct mbox_space *space,
           mbox_list_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct list_ctx ctx = { space, cb, aux };
+    struct mb_list ctx = { space, cb, aux };
 
     return worker ? 0 : ids_scan_list(program->scan, list_host, &ctx);
 }
@@ -129,8 +114,9 @@ scan_get(void *program_, unsigned int worker, const struct mbox_key *key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    return append_chunk(&w, ids_scan_state_get(get_core(program, worker), key,
-                                               &w), chunk);
+    return mb_chunk_from_writer(chunk, &w,
+                                ids_scan_state_get(get_core(program, worker),
+                                                   key, &w));
 }
 
 static int
@@ -156,16 +142,7 @@ const struct mbox_state_ops ids_scan_ops = {
     .list = scan_list, .get = scan_get, .put = scan_put, .del = scan_del,
 };
 
-static int
-config_list(void *program, unsigned int worker,
-            const struct mbox_space *space, mbox_list_cb *cb, void *aux)
-{
-    static const struct mbox_key zeros;
-
-    (void) program;
-    (void) space;
-    return worker ? 0 : cb(&zeros, aux);
-}
+/* Configuration: one, which stays with the instance. */
 
 static int
 config_get(void *program_, unsigned int worker, const struct mbox_key *key,
@@ -177,7 +154,7 @@ config_get(void *program_, unsigned int worker, const struct mbox_key *key,
     (void) key;
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     ids_config_state_get(program->workers[worker].ids, &w);
-    return append_chunk(&w, w.error, chunk);
+    return mb_chunk_from_writer(chunk, &w, w.error);
 }
 
 static int
@@ -191,17 +168,7 @@ config_put(void *program_, unsigned int worker, const struct mbox_key *key,
     return ids_config_state_put(program->workers[worker].ids, data, len);
 }
 
-/* Configuration stays with an instance. */
-static int
-config_del(void *program, unsigned int worker, const struct mbox_key *key)
-{
-    (void) program;
-    (void) worker;
-    (void) key;
-    return 0;
-}
-
 const struct mbox_state_ops ids_config_ops = {
-    .list = config_list, .get = config_get, .put = config_put,
-    .del = config_del,
+    .list = mb_list_one, .get = config_get, .put = config_put,
+    .del = mb_del_nothing,
 };

@@ -48,7 +48,8 @@ middleboxes_lb_mbox_lb_SOURCES = \
 	middleboxes/lb/main.c
 middleboxes_lb_mbox_lb_CPPFLAGS = $(AM_CPPFLAGS) $(LB_CPPFLAGS)
 middleboxes_lb_mbox_lb_LDADD = \
-	middleboxes/lb/liblb.la libmbox/libmbox.la $(JSONC_LIBS)
+	middleboxes/common/libmbprogram.la middleboxes/lb/liblb.la \
+	libmbox/libmbox.la $(JSONC_LIBS)
 
 dist_man_MANS += middleboxes/lb/mbox-lb.8
 

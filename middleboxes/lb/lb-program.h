@@ -19,37 +19,20 @@
 
 /* The program mbox-lb: what main.c and lb-transfer.c share. */
 
-#include <time.h>
 #include "lb.h"
+#include "mb-program.h"
 #include "mbox.h"
 
 struct program {
-    struct mbox_options options;
+    struct mb_program mp;
     const char *config_file;
-    const char *log_file;
-    const char *trace_file;
-    unsigned int stats_interval;        /* Seconds; 0: at the end only. */
     bool check_config;
     bool log_connections;
     uint8_t addrs[2][16];       /* See struct lb_setup. */
 
     struct lb_config *config;
-    struct event_log *log;
-    struct packet_trace *trace;
     struct lb *lb;
-    struct mbox *mbox;
-    uint64_t next_stats;
-    bool trace_failed;          /* It has been reported. */
 };
-
-static inline uint64_t
-clock_ns(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
-}
 
 /* State functions for libmbox; 'aux' is the struct program. */
 int lb_list_aliases(void *, unsigned int worker, const struct mbox_space *,

@@ -17,7 +17,7 @@
 #include <config.h>
 #include "lb-program.h"
 
-#include "mbox-wire.h"
+#include "mb-state.h"
 
 /* State functions.  The core fills a writer, the library takes a chunk.  There
  * is one worker, because address translation makes a connection two flows. */
@@ -26,30 +26,14 @@
 static struct lb *
 get_core(const struct program *program)
 {
-    lb_set_time(program->lb, clock_ns(CLOCK_MONOTONIC));
+    lb_set_time(program->lb, mb_clock_ns(CLOCK_MONOTONIC));
     return program->lb;
 }
 
 static int
-append_chunk(struct mbox_writer *w, int error, struct mbox_chunk *chunk)
-{
-    if (!error) {
-        mbox_chunk_append(chunk, w->data, w->len);
-    }
-    mbox_writer_uninit(w);
-    return error;
-}
-
-struct list_ctx {
-    const struct mbox_space *space;
-    mbox_list_cb *cb;
-    void *aux;
-};
-
-static int
 list_conn(void *ctx_, const struct mbox_key *key, const struct mbox_key *back)
 {
-    const struct list_ctx *ctx = ctx_;
+    const struct mb_list *ctx = ctx_;
 
     (void) back;
     return mbox_space_match(ctx->space, key) ? ctx->cb(key, ctx->aux) : 0;
@@ -60,7 +44,7 @@ conn_list(void *program_, unsigned int worker, const struct mbox_space *space,
           mbox_list_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct list_ctx ctx = { space, cb, aux };
+    struct mb_list ctx = { space, cb, aux };
 
     (void) worker;
     return lb_state_list(program->lb, list_conn, &ctx);
@@ -70,7 +54,7 @@ static int
 list_alias(void *ctx_, const struct mbox_key *key,
            const struct mbox_key *back)
 {
-    const struct list_ctx *ctx = ctx_;
+    const struct mb_list *ctx = ctx_;
 
     return (back && mbox_space_match(ctx->space, key)
             ? ctx->cb(back, ctx->aux) : 0);
@@ -81,7 +65,7 @@ lb_list_aliases(void *program_, unsigned int worker,
                 const struct mbox_space *space, mbox_list_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct list_ctx ctx = { space, cb, aux };
+    struct mb_list ctx = { space, cb, aux };
 
     (void) worker;
     return lb_state_list(program->lb, list_alias, &ctx);
@@ -101,7 +85,7 @@ conn_get(void *program, unsigned int worker, const struct mbox_key *key,
     if (!error && back.family) {
         mbox_chunk_add_key(chunk, &back);
     }
-    return append_chunk(&w, error, chunk);
+    return mb_chunk_from_writer(chunk, &w, error);
 }
 
 static int
@@ -127,29 +111,7 @@ const struct mbox_state_ops lb_conn_ops = {
     .list = conn_list, .get = conn_get, .put = conn_put, .del = conn_del,
 };
 
-/* Health and configuration: one of each for the instance. */
-
-static int
-list_one(void *program, unsigned int worker, const struct mbox_space *space,
-         mbox_list_cb *cb, void *aux)
-{
-    static const struct mbox_key zeros;
-
-    (void) program;
-    (void) worker;
-    (void) space;
-    return cb(&zeros, aux);
-}
-
-/* They stay with an instance. */
-static int
-del_nothing(void *program, unsigned int worker, const struct mbox_key *key)
-{
-    (void) program;
-    (void) worker;
-    (void) key;
-    return 0;
-}
+/* Health and configuration: one of each, which stay with the instance. */
 
 static int
 health_get(void *program, unsigned int worker, const struct mbox_key *key,
@@ -161,7 +123,7 @@ health_get(void *program, unsigned int worker, const struct mbox_key *key,
     (void) key;
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     lb_health_get(get_core(program), &w);
-    return append_chunk(&w, w.error, chunk);
+    return mb_chunk_from_writer(chunk, &w, w.error);
 }
 
 static int
@@ -175,8 +137,8 @@ health_put(void *program, unsigned int worker, const struct mbox_key *key,
 }
 
 const struct mbox_state_ops lb_health_ops = {
-    .list = list_one, .get = health_get, .put = health_put,
-    .del = del_nothing,
+    .list = mb_list_one, .get = health_get, .put = health_put,
+    .del = mb_del_nothing,
 };
 
 static int
@@ -189,7 +151,7 @@ config_get(void *program, unsigned int worker, const struct mbox_key *key,
     (void) key;
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     lb_config_get(get_core(program), &w);
-    return append_chunk(&w, w.error, chunk);
+    return mb_chunk_from_writer(chunk, &w, w.error);
 }
 
 static int
@@ -203,6 +165,6 @@ config_put(void *program, unsigned int worker, const struct mbox_key *key,
 }
 
 const struct mbox_state_ops lb_config_ops = {
-    .list = list_one, .get = config_get, .put = config_put,
-    .del = del_nothing,
+    .list = mb_list_one, .get = config_get, .put = config_put,
+    .del = mb_del_nothing,
 };
