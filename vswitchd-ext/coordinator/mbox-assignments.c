@@ -144,23 +144,27 @@ add_parsed(struct parsed *parsed, const struct mbox_space *space,
     ovs_strlcpy(a->instance, instance, sizeof a->instance);
 }
 
-/* Reads "flows".  Returns NULL or an error that the caller frees. */
+/* Reads "flows", all that make sense.  Returns NULL or the first error, which
+ * the caller frees. */
 static char *
 parse_flows(const char *s, const char *instance, struct parsed *parsed)
 {
+    char *error = NULL;
+
     while (*s) {
         size_t len = strcspn(s, " ");
         struct mbox_space space;
         struct mbox_key key;
 
-        if (!mbox_key_parse(s, len, &key)) {
-            return xasprintf("flow \"%.*s\": not a flow", (int) len, s);
+        if (mbox_key_parse(s, len, &key)) {
+            mbox_space_init_key(&space, &key);
+            add_parsed(parsed, &space, instance);
+        } else if (!error) {
+            error = xasprintf("flow \"%.*s\": not a flow", (int) len, s);
         }
-        mbox_space_init_key(&space, &key);
-        add_parsed(parsed, &space, instance);
         s += len + (s[len] == ' ');
     }
-    return NULL;
+    return error;
 }
 
 /* Reads one entry.  Returns NULL or an error that the caller frees. */
