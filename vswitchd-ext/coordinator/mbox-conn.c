@@ -300,31 +300,48 @@ conn_remove(struct mbox_coordinator *c, struct mbox_conn *conn)
     free(conn);
 }
 
+/* Closes the oldest of the connections that are without handshake, and
+ * 'silent' or not, if there are 'max' already. */
+static void
+close_oldest(struct mbox_conns *conns, bool silent, size_t max,
+             const char *what)
+{
+    struct mbox_conn *conn, *oldest = NULL;
+    size_t n = 0;
+
+    LIST_FOR_EACH (conn, node, &conns->list) {
+        if (!conn->ready && !conn->why_dead
+            && (conn->connected_at == LLONG_MAX) == silent) {
+            oldest = oldest ? oldest : conn;
+            n++;
+        }
+    }
+    if (n >= max) {
+        VLOG_WARN_RL(&rl, "%s: more than %"PRIuSIZE" %s; closing the oldest",
+                     oldest->peer, max, what);
+        conn_die(oldest, "too many %s", what);
+    }
+}
+
 static void
 conn_accept(struct mbox_coordinator *c, struct mbox_channel *channel)
 {
-    struct mbox_conn *conn, *oldest = NULL;
-    size_t n_strangers = 0;
+    struct mbox_conn *conn;
 
-    LIST_FOR_EACH (conn, node, &c->conns.list) {
-        if (!conn->ready && !conn->why_dead
-            && conn->connected_at != LLONG_MAX) {
-            oldest = oldest ? oldest : conn;
-            n_strangers++;
-        }
-    }
-    if (n_strangers >= MBOX_CONN_MAX_STRANGERS) {
-        VLOG_WARN_RL(&rl, "%s: more than %d connections without handshake; "
-                     "closing the oldest", oldest->peer,
-                     MBOX_CONN_MAX_STRANGERS);
-        conn_die(oldest, "too many connections without handshake");
+    if (mbox_channel_has_peer(channel)) {
+        close_oldest(&c->conns, false, MBOX_CONN_MAX_STRANGERS,
+                     "connections without handshake");
+    } else {
+        close_oldest(&c->conns, true, MBOX_CONN_MAX_SILENT,
+                     "silent serial lines");
     }
 
     conn = xzalloc(sizeof *conn);
     conn->channel = channel;
     conn->peer = xstrdup(mbox_channel_peer(channel));
-    conn->connected_at = LLONG_MAX;
     conn->last_rx = time_msec();
+    conn->connected_at = (mbox_channel_has_peer(channel) ? conn->last_rx
+                          : LLONG_MAX);
     conn->more = true;
     mbox_channel_set_out_limit(channel, STRANGER_OUT_LIMIT);
     ovs_list_push_back(&c->conns.list, &conn->node);

@@ -39,6 +39,16 @@ struct mbox_coordinator;
  * goes. */
 #define MBOX_CONN_MAX_STRANGERS 64
 
+/* Serial lines on which no guest has said anything yet, likewise.  The monitor
+ * of a guest that has booted and runs no agent has such a connection. */
+#define MBOX_CONN_MAX_SILENT 256
+
+/* How long an agent with transfers in doubt may leave the coordinator without
+ * a question, or a full part of one, in ms.  Longer than a destination goes on
+ * with the state channel before it asks (libmbox: MB_DOUBT_NS): one that is
+ * disconnected too early has lost what it may have processed. */
+#define MBOX_CONN_ASK_MS (6 * 60 * 1000)
+
 /* An agent that sends so many packets outside of its transfers' flow spaces
  * within such a time, in ms, is disconnected. */
 #define MBOX_CONN_MAX_FOREIGN 1000
