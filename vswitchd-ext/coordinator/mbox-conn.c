@@ -416,6 +416,12 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
                          "class");
         return;
     }
+    if (hello->n_open > MBOX_OPEN_MAX) {
+        mbox_conn_blame(conn, "HELLO of instance %s with %"PRIu32" transfers "
+                        "in doubt: at most %d can be", hello->name,
+                        hello->n_open, MBOX_OPEN_MAX);
+        return;
+    }
     if (!conn_may_be(&c->conns, conn, hello->name, cn, sizeof cn)) {
         for (char *p = cn; *p; p++) {
             if ((unsigned char) *p < 0x20 || *p == 0x7f) {
@@ -443,6 +449,7 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
     conn->schema = hello->schema;
     conn->run = hello->run;
     conn->n_unasked = conn->n_unresolved = hello->n_open;
+    conn->ask_until = time_msec() + MBOX_CONN_ASK_MS;
     conn->scopes = hello->scopes;
     conn->needs_relay = (hello->options & MBOX_OPT_RELAY) != 0;
     if (!mbox_registry_add_agent(&c->registry, conn)) {
@@ -592,10 +599,11 @@ conn_run(struct mbox_coordinator *c, struct mbox_conn *conn)
     }
 }
 
-/* When 'conn' is to be probed or given up next, in ms; LLONG_MAX never. */
+/* When 'conn' is to be probed, or given up for its silence, in ms; LLONG_MAX
+ * never. */
 static long long
-conn_deadline(const struct mbox_conns *conns,
-               const struct mbox_conn *conn)
+conn_silence_deadline(const struct mbox_conns *conns,
+                      const struct mbox_conn *conn)
 {
     int probe_ms = conns->probe_ms;
 
@@ -610,10 +618,22 @@ conn_deadline(const struct mbox_conns *conns,
     return conn->last_rx + (conn->probing ? 2 * probe_ms : probe_ms);
 }
 
+/* When something is to be done about 'conn' next, in ms; LLONG_MAX never. */
+static long long
+conn_deadline(const struct mbox_conns *conns, const struct mbox_conn *conn)
+{
+    long long deadline = conn_silence_deadline(conns, conn);
+
+    return conn->n_unasked ? MIN(deadline, conn->ask_until) : deadline;
+}
+
 static void
 conn_check_alive(const struct mbox_conns *conns, struct mbox_conn *conn)
 {
-    if (time_msec() < conn_deadline(conns, conn)) {
+    if (conn->n_unasked && time_msec() >= conn->ask_until) {
+        mbox_conn_blame(conn, "it does not ask about the transfers that HELLO "
+                        "said are in doubt");
+    } else if (time_msec() < conn_silence_deadline(conns, conn)) {
         return;
     } else if (!conn->ready) {
         mbox_conn_blame(conn, "no HELLO in time");

@@ -73,6 +73,7 @@ struct mbox_conn {
     bool needs_relay;           /* It cannot receive descriptors. */
     uint64_t run;               /* Its process. */
     unsigned int n_unasked;     /* OPEN messages that are to come. */
+    long long ask_until;        /* When the next is due, ms. */
     unsigned int n_unresolved;  /* Its transfers in doubt. */
 
     long long connected_at;     /* When its peer was first there, in ms,

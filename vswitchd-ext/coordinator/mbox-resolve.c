@@ -557,6 +557,9 @@ recv_open(struct mbox_coordinator *c, struct mbox_conn *conn,
         return;
     }
     conn->n_unasked -= !msg->more;
+    if (!msg->more || msg->n_keys >= PART_KEYS) {
+        conn->ask_until = time_msec() + MBOX_CONN_ASK_MS;
+    }
     c->resolver.check_settled = true;
 
     if (!is_known(c, conn, msg)) {
