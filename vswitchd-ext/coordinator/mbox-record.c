@@ -41,6 +41,7 @@ mbox_records_init(struct mbox_records *records, uint64_t epoch)
     ovs_list_init(&records->open);
     ovs_list_init(&records->ended);
     records->n_open = records->n_ended = 0;
+    records->n_forgotten = 0;
     records->epoch = epoch;
     records->changed = false;
 }
@@ -107,10 +108,15 @@ mbox_records_add(struct mbox_records *records,
     records->changed = true;
     if (new->state != MBOX_RECORD_OPEN) {
         ovs_list_push_back(&records->ended, &new->node);
-        if (++records->n_ended > MBOX_N_RECORDS) {
-            mbox_records_remove(records,
-                                CONTAINER_OF(ovs_list_front(&records->ended),
-                                             struct mbox_record, node));
+        if (++records->n_ended > MBOX_N_RECORDS_MAX) {
+            old = CONTAINER_OF(ovs_list_front(&records->ended),
+                               struct mbox_record, node);
+            VLOG_WARN_RL(&rl, "forgets how transfer %"PRIu32" of run "
+                         "%016"PRIx64" from %s to %s ended, which not both "
+                         "know: an agent that asks is told that it was rolled "
+                         "back", old->id, old->epoch, old->src, old->dst);
+            records->n_forgotten++;
+            mbox_records_remove(records, old);
         }
         return;
     }
@@ -122,6 +128,21 @@ mbox_records_add(struct mbox_records *records,
                 mbox_records_remove(records, old);
                 break;
             }
+        }
+    }
+}
+
+void
+mbox_records_remove_known(struct mbox_records *records)
+{
+    struct mbox_record *record;
+    size_t n = records->n_ended;
+
+    LIST_FOR_EACH_SAFE (record, node, &records->ended) {
+        if (n-- <= MBOX_N_RECORDS) {
+            break;
+        } else if (record->src_knows && record->dst_knows) {
+            mbox_records_remove(records, record);
         }
     }
 }

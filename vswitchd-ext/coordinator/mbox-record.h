@@ -29,7 +29,7 @@
  *
  * In the Open_vSwitch table, open transfers are external_ids:mbox-open, which
  * is short, and ended ones external_ids:mbox-commits, of which the last
- * MBOX_N_RECORDS are kept.
+ * MBOX_N_RECORDS are kept, and older ones as long as an agent may ask.
  *
  * Coordinator thread only. */
 
@@ -44,6 +44,9 @@
 /* Ended transfers, and open ones, that are remembered.  A run has no more than
  * that open at a time. */
 #define MBOX_N_RECORDS 128
+
+/* Most ended ones, with those that an agent may still ask about. */
+#define MBOX_N_RECORDS_MAX 1024
 
 enum mbox_record_state {
     MBOX_RECORD_OPEN,
@@ -63,6 +66,9 @@ struct mbox_record {
     char src[MBOX_NAME_MAX + 1];
     char dst[MBOX_NAME_MAX + 1];
 
+    /* Ended only: whether the agent knows.  Not in the database. */
+    bool src_knows, dst_knows;
+
     /* OPEN only. */
     uint64_t src_run;           /* S's process. */
     struct mbox_space space;
@@ -71,6 +77,7 @@ struct mbox_record {
 struct mbox_records {
     struct ovs_list open, ended;        /* Oldest first. */
     size_t n_open, n_ended;
+    uint64_t n_forgotten;       /* Ended ones that an agent may ask about. */
     uint64_t epoch;             /* Of this run. */
     bool changed;               /* To be written to the database. */
 };
@@ -82,9 +89,14 @@ struct mbox_record *mbox_records_find(const struct mbox_records *,
                                       uint64_t epoch, uint32_t id);
 
 /* Adds a copy of a record as the newest of its state, in place of what there
- * is of the same transfer.  If then there are more than MBOX_N_RECORDS, the
- * oldest goes, of the open ones the oldest of another run. */
+ * is of the same transfer.  If then there are more than MBOX_N_RECORDS open
+ * ones, the oldest of another run goes, and if there are more than
+ * MBOX_N_RECORDS_MAX ended ones, the oldest, which is logged. */
 void mbox_records_add(struct mbox_records *, const struct mbox_record *);
+
+/* Removes the ended ones before the last MBOX_N_RECORDS that both agents
+ * know. */
+void mbox_records_remove_known(struct mbox_records *);
 
 /* An open transfer has ended.  'record' is freed. */
 void mbox_records_end(struct mbox_records *, struct mbox_record *,

@@ -331,6 +331,35 @@ remove_settled(struct mbox_coordinator *c)
     }
 }
 
+/* True if the agent of instance 'name' is there and has no transfer in
+ * doubt. */
+static bool
+agent_is_sure(const struct mbox_coordinator *c, const char *name)
+{
+    const struct mbox_instance *instance
+        = mbox_registry_find(&c->registry, name);
+
+    return instance && instance->conn && !instance->conn->n_unresolved;
+}
+
+/* Notes which agents know how transfers have ended.  One that was there at the
+ * end has said COMMITTED, or its connection has ended; one that came later has
+ * asked if it did not know. */
+static void
+note_known(struct mbox_coordinator *c)
+{
+    struct mbox_record *record;
+
+    LIST_FOR_EACH (record, node, &c->records.ended) {
+        if (record->epoch != c->epoch
+            || !mbox_transfers_find(&c->transfers, record->id)) {
+            record->src_knows |= agent_is_sure(c, record->src);
+            record->dst_knows |= agent_is_sure(c, record->dst);
+        }
+    }
+    mbox_records_remove_known(&c->records);
+}
+
 /* Answers. */
 
 /* Sends 'party', which asks, what it takes of the answer. */
@@ -396,6 +425,10 @@ mbox_resolver_run(struct mbox_coordinator *c)
     if (resolver->check_settled && ovs_list_is_empty(&resolver->doubts)) {
         resolver->check_settled = false;
         remove_settled(c);
+    }
+    if (resolver->check_known) {
+        resolver->check_known = false;
+        note_known(c);
     }
 }
 
@@ -599,13 +632,20 @@ mbox_resolver_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
         mbox_conn_blame(conn, "RESOLVED without a transfer in doubt");
     } else {
         conn->n_unresolved--;
+        c->resolver.check_known = true;
     }
 }
 
 void
 mbox_resolver_conn_ready(struct mbox_coordinator *c)
 {
-    c->resolver.check_settled = true;
+    c->resolver.check_settled = c->resolver.check_known = true;
+}
+
+void
+mbox_resolver_transfer_done(struct mbox_coordinator *c)
+{
+    c->resolver.check_known = true;
 }
 
 void

@@ -82,6 +82,7 @@ struct mbox_resolver {
     struct ovs_list doubts;     /* "struct mbox_doubt"s, oldest first. */
     size_t n_keys;              /* Of all doubts. */
     bool check_settled;         /* An agent has said HELLO, or has asked. */
+    bool check_known;           /* ...or RESOLVED, or a transfer is over. */
     bool again;                 /* Something was put off that can go now. */
     uint64_t n_refused;         /* Agents disconnected for too many keys. */
 };
@@ -91,6 +92,9 @@ void mbox_resolver_destroy(struct mbox_resolver *);
 
 /* An agent has done its handshake. */
 void mbox_resolver_conn_ready(struct mbox_coordinator *);
+
+/* A transfer of this run is over. */
+void mbox_resolver_transfer_done(struct mbox_coordinator *);
 
 /* OPEN or RESOLVED. */
 void mbox_resolver_recv(struct mbox_coordinator *, struct mbox_conn *,

@@ -343,8 +343,9 @@ show_all(const struct mbox_coordinator *c, struct ds *ds)
     ds_put_format(ds, "tagged packets dropped: %"PRIu64"\n",
                   c->transfers.n_tagged_dropped);
     ds_put_format(ds, "transfers in doubt: %"PRIuSIZE" asked about, %"PRIu64
-                  " agents refused\n", ovs_list_size(&c->resolver.doubts),
-                  c->resolver.n_refused);
+                  " agents refused, %"PRIu64" ends forgotten\n",
+                  ovs_list_size(&c->resolver.doubts),
+                  c->resolver.n_refused, c->records.n_forgotten);
     show_duplicates(&c->transfers, ds);
     SVEC_FOR_EACH (i, error, &registry->errors) {
         ds_put_format(ds, "error: %s\n", error);

@@ -221,6 +221,7 @@ transfer_finish(struct mbox_open_transfer *ot)
         free(waiter);
     }
     transfer_free(ot);
+    mbox_resolver_transfer_done(c);
 }
 
 /* Messages from agents. */
