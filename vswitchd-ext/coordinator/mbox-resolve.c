@@ -35,9 +35,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
 #define RECORD_MS 2000
 
 /* Keys in one part of RESOLVE, and how many bytes may wait for an agent when
- * another part is sent. */
+ * another part is sent: more than there are while state is relayed to it. */
 #define PART_KEYS 65536
-#define PART_BACKLOG (1024 * 1024)
+#define PART_BACKLOG (2 * MBOX_CONN_RELAY_BACKLOG)
 
 /* The records of this run's history are there. */
 BUILD_ASSERT_DECL(MBOX_N_RECORDS > MBOX_HISTORY_MAX);
@@ -55,7 +55,8 @@ struct party {
     struct mbox_conn *conn;     /* That asks, or NULL. */
     bool asks;                  /* All parts of its OPEN are here. */
     size_t n_told;              /* Keys that it has been sent. */
-    long long stalled_at;       /* To be given up if none go until then, ms. */
+    long long stalled_at;       /* To be given up if none go until then, ms;
+                                 * 0 as long as none wait. */
 };
 
 /* A transfer that an agent asks about.  It exists until who asks is answered;
@@ -103,6 +104,9 @@ static void
 clear_keys(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
            enum mbox_select select)
 {
+    if (doubt->n_keys) {
+        resolver->again = true;
+    }
     resolver->n_keys -= doubt->n_keys;
     free(doubt->keys);
     doubt->keys = NULL;
@@ -160,7 +164,7 @@ read_split(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
     struct mbox_assignment *assignments;
     size_t n = mbox_class_get_assignments(doubt->class_name, &assignments);
 
-    clear_keys(resolver, doubt, select);
+    doubt->select = select;
     for (size_t i = 0; i < n; i++) {
         const struct mbox_space *space = &assignments[i].space;
 
@@ -202,6 +206,8 @@ decide_known(struct mbox_coordinator *c, struct mbox_doubt *doubt,
     struct mbox_resolver *resolver = &c->resolver;
     bool split = state != MBOX_RECORD_MOVED;
 
+    /* What D asks with does not count, and must not hold up others. */
+    clear_keys(resolver, doubt, MBOX_SELECT_ALL_EXCEPT);
     if (split && resolver->n_keys > MBOX_RESOLVE_KEYS_AGENT) {
         return;                 /* When others have been answered. */
     }
@@ -211,8 +217,6 @@ decide_known(struct mbox_coordinator *c, struct mbox_doubt *doubt,
         read_split(resolver, doubt, (state == MBOX_RECORD_SPLIT
                                      ? MBOX_SELECT_KEYS
                                      : MBOX_SELECT_ALL_EXCEPT));
-    } else {
-        clear_keys(resolver, doubt, MBOX_SELECT_ALL_EXCEPT);
     }
 }
 
@@ -362,13 +366,36 @@ note_known(struct mbox_coordinator *c)
 
 /* Answers. */
 
+/* 'conn' takes parts of an answer: others that wait for it have time. */
+static void
+put_off_stalls(struct mbox_resolver *resolver, const struct mbox_conn *conn,
+               long long when)
+{
+    struct mbox_doubt *doubt;
+
+    LIST_FOR_EACH (doubt, node, &resolver->doubts) {
+        if (doubt->src.conn == conn && doubt->src.stalled_at) {
+            doubt->src.stalled_at = when;
+        }
+        if (doubt->dst.conn == conn && doubt->dst.stalled_at) {
+            doubt->dst.stalled_at = when;
+        }
+    }
+}
+
 /* Sends 'party', which asks, what it takes of the answer. */
 static void
-answer(const struct mbox_doubt *doubt, struct party *party)
+answer(struct mbox_resolver *resolver, const struct mbox_doubt *doubt,
+       struct party *party)
 {
     struct mbox_conn *conn = party->conn;
+    long long stalled_at = time_msec() + MBOX_RESOLVE_STALL_MS;
     bool more = true;
 
+    if (!party->stalled_at) {
+        /* What waits for 'conn' may be answers about other transfers. */
+        party->stalled_at = stalled_at;
+    }
     while (more && (mbox_channel_backlog(conn->channel) < PART_BACKLOG)) {
         size_t left = doubt->n_keys - party->n_told;
         struct mbox_msg msg;
@@ -383,11 +410,12 @@ answer(const struct mbox_doubt *doubt, struct party *party)
                                     ? &doubt->keys[party->n_told] : NULL),
                        -1);
         party->n_told += msg.n_keys;
-        party->stalled_at = time_msec() + MBOX_RESOLVE_STALL_MS;
+        put_off_stalls(resolver, conn, stalled_at);
     }
     if (!more) {
         party->conn = NULL;
         party->asks = false;
+        party->stalled_at = 0;
     } else if (time_msec() >= party->stalled_at) {
         mbox_conn_blame(conn, "it does not take the answer to OPEN");
     }
@@ -412,10 +440,10 @@ mbox_resolver_run(struct mbox_coordinator *c)
         }
         if (doubt->stage == STAGE_COMMIT || doubt->stage == STAGE_ABORT) {
             if (doubt->src.asks) {
-                answer(doubt, &doubt->src);
+                answer(resolver, doubt, &doubt->src);
             }
             if (doubt->dst.asks) {
-                answer(doubt, &doubt->dst);
+                answer(resolver, doubt, &doubt->dst);
             }
         }
         if (!doubt->src.conn && !doubt->dst.conn) {
@@ -447,10 +475,10 @@ mbox_resolver_wait(const struct mbox_coordinator *c)
             || doubt->stage == STAGE_RECORDING) {
             poll_timer_wait_until(doubt->deadline);
         }
-        if (doubt->src.asks && doubt->src.n_told) {
+        if (doubt->src.stalled_at) {
             poll_timer_wait_until(doubt->src.stalled_at);
         }
-        if (doubt->dst.asks && doubt->dst.n_told) {
+        if (doubt->dst.stalled_at) {
             poll_timer_wait_until(doubt->dst.stalled_at);
         }
     }
@@ -558,10 +586,14 @@ may_add_keys(const struct mbox_resolver *resolver,
             && resolver->n_keys + n <= MBOX_RESOLVE_KEYS_ALL);
 }
 
+/* Takes what D asks with, if it is in the flow space of 'record'. */
 static void
 take_keys(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
-          struct mbox_conn *conn, const struct mbox_msg *msg)
+          const struct mbox_record *record, struct mbox_conn *conn,
+          const struct mbox_msg *msg)
 {
+    uint32_t n_outside = 0;
+
     if (!may_add_keys(resolver, conn, msg->n_keys)) {
         resolver->n_refused++;
         mbox_conn_blame(conn, "OPEN with too many keys: it may ask with %d, "
@@ -572,10 +604,22 @@ take_keys(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
     }
     doubt->select = msg->select;
     for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_space flow;
         struct mbox_key key;
 
         mbox_msg_get_key(msg, i, &key);
-        add_key(resolver, doubt, &key);
+        mbox_space_init_key(&flow, &key);
+        if (mbox_space_overlaps(&record->space, &flow)) {
+            add_key(resolver, doubt, &key);
+        } else {
+            n_outside++;
+        }
+    }
+    if (n_outside) {
+        VLOG_WARN_RL(&rl, "agent of %s (%s) asks about transfer %"PRIu32" of "
+                     "run %016"PRIx64" with %"PRIu32" flows outside of its "
+                     "flow space: they stay as they are", conn->name,
+                     conn->peer, doubt->id, doubt->epoch, n_outside);
     }
 }
 
@@ -617,8 +661,14 @@ recv_open(struct mbox_coordinator *c, struct mbox_conn *conn,
     party->conn = conn;
     party->asks = !msg->more;
     party->n_told = 0;
-    if (!is_src && doubt->stage == STAGE_UNKNOWN) {
-        take_keys(&c->resolver, doubt, conn, msg);
+    party->stalled_at = 0;
+
+    /* What D asks with makes no difference otherwise. */
+    const struct mbox_record *record = mbox_records_find(&c->records,
+                                                         msg->epoch, msg->id);
+    if (!is_src && doubt->stage == STAGE_UNKNOWN
+        && record && record->state == MBOX_RECORD_OPEN) {
+        take_keys(&c->resolver, doubt, record, conn, msg);
     }
 }
 
@@ -658,10 +708,12 @@ mbox_resolver_conn_lost(struct mbox_coordinator *c,
         if (doubt->src.conn == conn) {
             doubt->src.conn = NULL;
             doubt->src.asks = false;
+            doubt->src.stalled_at = 0;
         }
         if (doubt->dst.conn == conn) {
             doubt->dst.conn = NULL;
             doubt->dst.asks = false;
+            doubt->dst.stalled_at = 0;
             if (doubt->stage == STAGE_UNKNOWN) {
                 clear_keys(&c->resolver, doubt, MBOX_SELECT_KEYS);
             }

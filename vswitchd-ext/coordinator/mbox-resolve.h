@@ -45,7 +45,8 @@
  * instance (see mbox_class_move()), nothing has moved.
  *
  * What an agent says is believed only as to which flows it may have processed:
- * class, instances, flow space and S's process are those of the record.
+ * class, instances, flow space and S's process are those of the record.  Flows
+ * outside of the flow space stay as they are.
  *
  * What 4, 6 and 7 assign to D is recorded like the end of any transfer before
  * anybody is told.
@@ -70,7 +71,7 @@ struct mbox_coordinator;
 /* How long to wait for the other instance, in ms. */
 #define MBOX_RESOLVE_MS 5000
 
-/* How long an agent may not take a part of an answer, in ms. */
+/* How long an agent may take no part of any answer while one waits, in ms. */
 #define MBOX_RESOLVE_STALL_MS 10000
 
 /* Most keys that one agent, and all together, may have asked with before they
