@@ -126,6 +126,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-types.c \
+	state-enable/gen/plan-unmovable.c \
 	state-enable/gen/plan.c \
 	state-enable/gen/plan.h \
 	state-enable/gen/rewrite.c \

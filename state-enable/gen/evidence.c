@@ -24,6 +24,7 @@
  *   header S N D        ... D bytes before it, where its block starts; "?" if
  *                       that is not a constant
  *   node-header V D     the same of what variable V, or its element, leads to
+ *   descriptor S N      the member is given to a call as a descriptor
  *   store V F, inc V F, dec V F     in function F
  *   add S L T N, sub S L T N        x->L->N += 1, -= 1
  *   bucket S N V        the member is also an index of variable V
@@ -655,6 +656,37 @@ see_frees(struct evidence *e, GPtrArray *calls)
     return changed;
 }
 
+/* Descriptors. */
+
+static bool
+takes_descriptor(LLVMValueRef f)
+{
+    static const char *const names[] = {
+        "close", "read", "write", "readv", "writev", "recv", "send", "recvmsg",
+        "sendmsg", "recvfrom", "sendto", "shutdown", "fcntl", "fcntl64",
+        "ioctl", "getsockopt", "setsockopt", "connect", "dup", "fdopen", NULL
+    };
+
+    return LLVMIsDeclaration(f) && g_strv_contains(names, name_of(f));
+}
+
+static void
+see_descriptor(struct evidence *e, LLVMValueRef call)
+{
+    LLVMValueRef f = callee(call);
+
+    if (!f || !takes_descriptor(f) || !LLVMGetNumArgOperands(call)) {
+        return;
+    }
+    GPtrArray *loads = loads_of(LLVMGetOperand(call, 0));
+    for (guint i = 0; i < loads->len; i++) {
+        struct place from = load_place(e, loads, i);
+
+        say_members(e, "descriptor", &from, NULL);
+    }
+    g_ptr_array_free(loads, TRUE);
+}
+
 /* All. */
 
 static void
@@ -672,6 +704,7 @@ see_instruction(struct evidence *e, LLVMValueRef insn, GPtrArray *calls)
         break;
     case LLVMCall:
         g_ptr_array_add(calls, insn);
+        see_descriptor(e, insn);
         if (callee(insn)) {
             add_to(e->callers, callee(insn), insn);
         }

@@ -419,42 +419,21 @@ structure_free(struct plan_structure *s)
     g_free(s);
 }
 
-/* Why a structure's members cannot be moved as bytes, or NULL. */
-static const char *
-unmovable(const struct plan *plan, struct json_object *structure)
-{
-    int64_t id = json_number(structure, "id");
-    size_t n = json_object_array_length(plan->variables);
-
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *v = json_object_array_get_idx(plan->variables, i);
-
-        if (json_number(v, "structure") == id && json_text(v, "unmovable")) {
-            return json_text(v, "unmovable");
-        }
-    }
-    return NULL;
-}
-
 static void
-plan_class(struct plan *plan, struct json_object *structures,
-           const char *wanted)
+plan_class(struct plan *plan, const char *wanted)
 {
-    size_t n = json_object_array_length(structures);
+    size_t n = json_object_array_length(plan->json_structures);
 
     for (size_t i = 0; i < n; i++) {
-        struct json_object *json = json_object_array_get_idx(structures, i);
+        struct json_object *json
+            = json_object_array_get_idx(plan->json_structures, i);
 
         if (json_number(json, "type") < 0
             || strcmp(json_text(json, "class"), wanted)) {
             continue;
         }
         struct plan_structure *s = structure_new(plan, json);
-        const char *why = unmovable(plan, json);
-        if (why) {
-            plan_say(plan, "not moved: %s: has a %s", s->name, why);
-        }
-        if (!why && plan_keys(plan, s) && plan_lists(plan, s)
+        if (plan_movable(plan, s) && plan_keys(plan, s) && plan_lists(plan, s)
             && plan_block(plan, s) && plan_placement(plan, s)) {
             plan_counts(plan, s);
             plan_bucket(plan, s);
@@ -625,6 +604,7 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     struct plan *plan = g_new0(struct plan, 1);
 
     plan->types = json_list(result, "types");
+    plan->json_structures = json_list(result, "structures");
     plan->variables = json_list(result, "variables");
     plan->evidence = evidence;
     plan->leave_out = leave_out;
@@ -635,8 +615,8 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     plan->report = g_string_new(NULL);
 
     /* Flows refer to hosts, not the other way around. */
-    plan_class(plan, json_list(result, "structures"), "multi-flow");
-    plan_class(plan, json_list(result, "structures"), "per-flow");
+    plan_class(plan, "multi-flow");
+    plan_class(plan, "per-flow");
     for (guint i = 0; i < plan->structures->len; i++) {
         struct plan_structure *s = plan->structures->pdata[i];
 

@@ -99,7 +99,7 @@ struct plan_variable {
 };
 
 struct plan {
-    struct json_object *types, *variables;
+    struct json_object *types, *json_structures, *variables;
     const struct evidence *evidence;
     char *const *leave_out;     /* "struct flow.bytes"... */
     guint n_left_out;           /* Of these, found. */
@@ -124,6 +124,12 @@ bool plan_header(const struct plan *, struct plan_structure *);
 
 /* Finds the pointers in all types, and the types these lead to. */
 void plan_types_complete(struct plan *);
+
+/* plan-unmovable.c */
+
+/* Whether all that a node has and owns is data; the report says what is
+ * not. */
+bool plan_movable(struct plan *, const struct plan_structure *);
 
 /* json.c */
 const char *json_text(struct json_object *, const char *member);
