@@ -56,7 +56,7 @@ struct mbox_listener;
 struct mbox_tls_config {
     const char *private_key;
     const char *certificate;
-    const char *ca_cert;        /* Peers must have certificates signed by it. */
+    const char *ca_cert;        /* What peers' certificates are signed by. */
 };
 
 /* Starts to connect to 'address'. On success stores the channel in '*chp' and

@@ -30,8 +30,8 @@
  * ICMP and ICMPv6 echo carry their identifier in both port fields, so that a
  * ping session is a flow; every other ICMP message has both ports 0.  A packet
  * that is not IP has family 0, and only 'vlan' is meaningful.  A fragment that
- * is not the first carries no ports: both are 0 and 'later_frag' is true, so it
- * is covered by flow spaces that do not constrain ports and by no other.
+ * is not the first carries no ports: both are 0 and 'later_frag' is true, so
+ * it is covered by flow spaces that do not constrain ports and by no other.
  *
  * Nothing here keeps state that changes, so every function is thread-safe. */
 

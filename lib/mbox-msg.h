@@ -154,8 +154,8 @@ enum mbox_msg_type {
                                  * before a packet under them is returned. */
 
     /* State channel, S to D. */
-    MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'.  Over
-                                 * TLS another one with 'token' precedes.
+    MBOX_MSG_STREAM = 40,       /* First: 'class_name', 'schema', 'epoch'.
+                                 * Over TLS another one with 'token' precedes.
                                  * Optional: 'n_flows', about how many will
                                  * come. */
     MBOX_MSG_CHUNK = 41,        /* 'scope', 'keys' (>= 1 unless config or

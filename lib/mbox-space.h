@@ -43,7 +43,7 @@ extern "C" {
 
 /* Every value is already masked: value & ~mask == 0. */
 struct mbox_space {
-    struct mbox_key value;      /* 'family', 'proto', addresses, ports, vlan. */
+    struct mbox_key value;      /* Family, protocol, addresses, ports, VLAN. */
     struct mbox_key mask;       /* 'family', 'proto': 0 (any) or 0xff. */
     bool one_way;               /* Only this direction. */
     uint8_t pad[3];

@@ -24,8 +24,8 @@
  * (mbox-serial.h), without frames or buffers, which mbox-channel.c adds.
  * Internal to lib/.
  *
- * No function here raises SIGPIPE.  Those that fail leave the cause in words in
- * the stream's 'error'. */
+ * No function here raises SIGPIPE.  Those that fail leave the cause in words
+ * in the stream's 'error'. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -18,8 +18,8 @@
 #define MB_MBOX_PRIVATE_H 1
 
 /* An instance of libmbox: mbox.c makes it and is what transfers and the
- * middlebox call, run.c is its loop.  The thread of mbox_run() owns it, but for
- * the members that say otherwise. */
+ * middlebox call, run.c is its loop.  The thread of mbox_run() owns it, but
+ * for the members that say otherwise. */
 
 #include "mbox.h"
 #include "port.h"
@@ -61,7 +61,8 @@ uint64_t mb_monotonic(void);
 /* Has the middlebox process 'packet', now or in a worker; takes it over. */
 void mb_deliver(struct mbox *, struct mb_packet *packet);
 
-/* Calls 'fn' in 'worker', between two packets; returns when it has returned. */
+/* Calls 'fn' in 'worker', between two packets; returns when it has
+ * returned. */
 void mb_call_worker(void *mbox, unsigned int worker, mb_call_fn *, void *arg);
 
 /* Returns when all packets that were delivered are processed and sent. */

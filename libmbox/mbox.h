@@ -34,12 +34,12 @@
  * =======
  *
  * mbox_run() runs the whole instance.  With one worker (the default) every
- * callback runs in the thread that called mbox_run().  With N > 1 workers, that
- * thread reads packets and hands them to N threads by a symmetric hash of the
- * flow; 'packet', 'tick', and the state functions for a flow run in the worker
- * that owns the flow, with its number in 'worker', so an MB can keep its
- * tables per worker without locks.  State of scope multi-flow, all-flows and
- * config is asked for of every worker in turn ('worker' says whose share).
+ * callback runs in the thread that called mbox_run().  With N > 1 workers,
+ * that thread reads packets and hands them to N threads by a symmetric hash of
+ * the flow; 'packet', 'tick', and the state functions for a flow run in the
+ * worker that owns the flow, with its number in 'worker', so an MB can keep
+ * its tables per worker without locks.  State of scope multi-flow, all-flows
+ * and config is asked for of every worker in turn ('worker' says whose share).
  * Only mbox_stop(), mbox_dirty() and mbox_send() may be called from other
  * contexts, as said there.
  *

@@ -39,8 +39,8 @@
 #define MAX_ARGS 64
 
 /* A full queue is tried again so many times at once, then so often with a
- * pause, in microseconds, in between: 200 ms or so in all.  It is full when the
- * switch's thread does not get to run, or the port is gone. */
+ * pause, in microseconds, in between: 200 ms or so in all.  It is full when
+ * the switch's thread does not get to run, or the port is gone. */
 #define TX_TRIES 1000
 #define TX_PAUSE_US 50
 #define TX_PAUSES 2000

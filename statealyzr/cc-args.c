@@ -72,7 +72,8 @@ starts_with_one_of(const char *s, const char *const list[], size_t n)
     return false;
 }
 
-/* Appends the words of 'text': separated by white space, quoted as gcc says. */
+/* Appends the words of 'text': separated by white space, quoted as gcc
+ * says. */
 static void
 split_words(struct cc_args *a, const char *text, GPtrArray *words)
 {
@@ -111,8 +112,8 @@ split_words(struct cc_args *a, const char *text, GPtrArray *words)
     g_string_free(word, TRUE);
 }
 
-/* Replaces "@FILE" by what FILE contains, once for each level of nesting.  Such
- * a word that is no file is itself, as gcc has it. */
+/* Replaces "@FILE" by what FILE contains, once for each level of nesting.
+ * Such a word that is no file is itself, as gcc has it. */
 static bool
 expand(struct cc_args *a, GPtrArray **wordsp, char **errorp)
 {
@@ -141,8 +142,8 @@ expand(struct cc_args *a, GPtrArray **wordsp, char **errorp)
     return false;
 }
 
-/* The language of an input as for "-x", or NULL if it is no C source; 'language'
- * is what the last "-x" said. */
+/* The language of an input as for "-x", or NULL if it is no C source;
+ * 'language' is what the last "-x" said. */
 static const char *
 source_language(const char *name, const char *language)
 {

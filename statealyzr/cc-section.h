@@ -21,9 +21,9 @@
  *
  * Each object file has a section CC_SECTION, which is not loaded, with one or
  * more records: CC_MAGIC, the length in bytes as 8 bytes, least significant
- * first, and the bitcode.  What links object files puts the records of all in a
- * row, perhaps with zeros between, so that any linker, "ld -r", ar and libtool
- * keep them without knowing. */
+ * first, and the bitcode.  What links object files puts the records of all in
+ * a row, perhaps with zeros between, so that any linker, "ld -r", ar and
+ * libtool keep them without knowing. */
 
 #include <glib.h>
 #include <stdbool.h>

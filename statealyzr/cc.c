@@ -18,10 +18,10 @@
  *
  * Runs clang as asked, and beside it compiles each C source to bitcode that is
  * not optimised and has debug information, which it puts in a section of the
- * object file (cc-section.h).  After linking, the bitcode of all that the linker
- * took is in the program, and is linked to PROGRAM.bc.  The idea is that of
- * wllvm ("whole-program-llvm"), but the section holds the bitcode rather than the
- * name of a file.
+ * object file (cc-section.h).  After linking, the bitcode of all that the
+ * linker took is in the program, and is linked to PROGRAM.bc.  The idea is
+ * that of wllvm ("whole-program-llvm"), but the section holds the bitcode
+ * rather than the name of a file.
  *
  * Whether capturing succeeds has no influence on the exit status, so that a
  * build goes as with clang; but a program that was to be state-enabled
@@ -385,8 +385,8 @@ make_record_object(const struct cc_args *a, struct scratch *scratch)
     return any ? object : NULL;
 }
 
-/* Links the records in 'file' to file 'bitcode'.  Returns false after a message
- * if it fails; '*n' is how many records there were. */
+/* Links the records in 'file' to file 'bitcode'.  Returns false after a
+ * message if it fails; '*n' is how many records there were. */
 static bool
 extract(const char *file, const char *bitcode, struct scratch *scratch,
         guint *n)

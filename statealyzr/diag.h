@@ -19,8 +19,8 @@
 
 /* Warnings and progress
  *
- * The analyses report here what they do not cover; main.c prints it and puts it
- * in the result.  A warning with the same text and place is given once. */
+ * The analyses report here what they do not cover; main.c prints it and puts
+ * it in the result.  A warning with the same text and place is given once. */
 
 #include "model.h"
 
@@ -31,8 +31,8 @@ struct sa_diag *sa_diag_create(bool progress);
 void sa_diag_destroy(struct sa_diag *);
 void sa_warn(struct sa_loc, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* "points-to: wave 12, 30211 nodes in work"; rate limited, on stderr if it is a
- * terminal or --progress. */
+/* "points-to: wave 12, 30211 nodes in work"; rate limited, on stderr if it is
+ * a terminal or --progress. */
 void sa_progress(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 /* Before something else is written to a terminal. */

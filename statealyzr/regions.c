@@ -387,8 +387,8 @@ takes_off(LLVMValueRef store, LLVMValueRef head)
             && is_same_address(LLVMGetOperand(element, 0), head));
 }
 
-/* Whether the loop goes on while there is an element in a list, by 'condition',
- * and takes it off. */
+/* Whether the loop goes on while there is an element in a list, by
+ * 'condition', and takes it off. */
 static bool
 empties_list(const struct sa_program *p, const struct sa_region *r,
              LLVMValueRef condition)

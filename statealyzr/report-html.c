@@ -14,8 +14,8 @@
  * limitations under the License.
  */
 
-/* The result as a page that needs nothing else: report.css and report.js are in
- * it, and the source lines.  Everything from the program is escaped. */
+/* The result as a page that needs nothing else: report.css and report.js are
+ * in it, and the source lines.  Everything from the program is escaped. */
 
 #include "report.h"
 

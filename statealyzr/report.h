@@ -53,7 +53,8 @@ size_t sa_report_why(FILE *, const struct sa_result *, const char *name,
 /* The loops that may be chosen, and how they were found. */
 void sa_report_loops(FILE *, const struct sa_result *,
                      const struct sa_report_options *);
-/* The loop that was chosen and the procedures reached from it, with reasons. */
+/* The loop that was chosen and the procedures reached from it, with
+ * reasons. */
 void sa_report_explain(FILE *, const struct sa_result *,
                        const struct sa_report_options *);
 void sa_report_stats(FILE *, const struct sa_result *);
@@ -83,15 +84,15 @@ const char *sa_container_name(enum sa_container_kind);  /* "hash-chained"... */
 const char *sa_link_name(enum sa_link_kind);        /* "next"... */
 const char *sa_type_kind_name(enum sa_type_kind);   /* "struct"... */
 
-/* Lines of source files, read when first asked for, and kept.  A file is looked
- * for where the compiler found it, then below each of 'roots' with leading
- * folders of its name dropped one by one. */
+/* Lines of source files, read when first asked for, and kept.  A file is
+ * looked for where the compiler found it, then below each of 'roots' with
+ * leading folders of its name dropped one by one. */
 struct sa_source *sa_source_create(char *const roots[], size_t n_roots);
 void sa_source_destroy(struct sa_source *);
 /* As if 'root' had been one of the roots. */
 void sa_source_add_root(struct sa_source *, const char *root);
-/* The line without its newline, NULL if there is no such line or file, or 's' is
- * NULL. */
+/* The line without its newline, NULL if there is no such line or file, or 's'
+ * is NULL. */
 const char *sa_source_line(struct sa_source *s, struct sa_loc);
 
 #endif /* report.h */

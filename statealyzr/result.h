@@ -20,9 +20,9 @@
 /* What the analyser found
  * =======================
  *
- * Plain data, filled by the analyses (state.c, flow-space.c, outputs.c) and read
- * by the reports (report-*.c), so that a report needs no LLVM and an analysis
- * no format.  The JSON form of all of this is documented in
+ * Plain data, filled by the analyses (state.c, flow-space.c, outputs.c) and
+ * read by the reports (report-*.c), so that a report needs no LLVM and an
+ * analysis no format.  The JSON form of all of this is documented in
  * Documentation/statealyzr-json.md and is what code generation reads.
  *
  * Arrays are ordered deterministically (by location, then name).  Strings and
@@ -119,7 +119,7 @@ struct sa_buffer {
 struct sa_key {
     const char *path;           /* "key.src"; "host->address" if it is in what
                                  * a member points to. */
-    uint32_t offset;            /* Of the member; of the pointer in that case. */
+    uint32_t offset;            /* Of the member, or of the pointer. */
     uint32_t size;
     enum sa_field field;
     struct sa_reasons why;
@@ -128,11 +128,11 @@ struct sa_key {
 /* A structure whose instances hold state (the entries of a flow table), or the
  * heap objects of one allocation site that no struct describes. */
 struct sa_result_structure {
-    const char *name;           /* "struct packet_flow" or "bytes at FILE:LINE" */
+    const char *name;           /* "struct flow" or "bytes at FILE:LINE". */
     const struct sa_type *type; /* May be NULL. */
     uint64_t size;
     enum sa_container_kind container;
-    const char *container_path; /* How it is reached: "flow_b[]" then "next". */
+    const char *container_path; /* How it is reached: "flow_b[]", "next". */
     enum sa_class class;
     uint32_t key_fields;        /* Bit set of 1u << enum sa_field. */
     struct sa_key *keys;
@@ -154,7 +154,8 @@ enum sa_storage {
 
 /* A variable.  Scalars, structures and arrays that are declared count as one
  * variable each ("persistent" in the sense of the StateAlyzr paper); fields of
- * heap structures are variables of their own, with the structure they are in. */
+ * heap structures are variables of their own, with the structure they are
+ * in. */
 struct sa_result_variable {
     const char *name;           /* "flows", "parse_tcp::seen" for a function
                                  * static, "struct flow.bytes" for a field. */
@@ -222,11 +223,11 @@ struct sa_result {
 
 struct sa_analysis;
 
-/* Runs the analyses of state, flow space and outputs on what 'analysis' has and
- * fills a result with all that they find, and the procedures; 'files', 'loops',
- * 'phases' and 'warnings' are left to the caller, who puts arrays that
- * g_free() can free there.  'phase' (may be NULL) is called as each analysis
- * ends, with its name and figures. */
+/* Runs the analyses of state, flow space and outputs on what 'analysis' has
+ * and fills a result with all that they find, and the procedures; 'files',
+ * 'loops', 'phases' and 'warnings' are left to the caller, who puts arrays
+ * that g_free() can free there.  'phase' (may be NULL) is called as each
+ * analysis ends, with its name and figures. */
 struct sa_result *sa_result_create(const struct sa_analysis *,
                                    void (*phase)(const char *name,
                                                  const char *figures,

@@ -17,10 +17,11 @@
 /* Types from DWARF-like metadata (see "Source Level Debugging with LLVM").
  *
  * Every source file describes its types anew, so that after linking "struct
- * flow" is there several times.  Structs, unions and enumerations are told apart
- * by tag, name, place and members; what is derived from them (pointer, array,
- * typedef) by what it is derived from.  In metadata that was made up anything may
- * refer to anything: loops here are over chains and work lists, with bounds. */
+ * flow" is there several times.  Structs, unions and enumerations are told
+ * apart by tag, name, place and members; what is derived from them (pointer,
+ * array, typedef) by what it is derived from.  In metadata that was made up
+ * anything may refer to anything: loops here are over chains and work lists,
+ * with bounds. */
 
 #include "types.h"
 
@@ -535,7 +536,7 @@ add_type(struct sa_types *ts, LLVMMetadataRef md)
 struct walk {
     GHashTable *seen;
     GPtrArray *work;
-    GPtrArray *found;           /* Types, in the order in which they are met. */
+    GPtrArray *found;           /* Types, in the order of being met. */
 };
 
 static void

@@ -22,10 +22,10 @@
  *
  * What LLVM's own types no longer tell (pointers are opaque): structures with
  * their members' names, offsets and types.  Types are interned: one struct
- * sa_type for each distinct type after qualifiers are stripped, also where each
- * source file has its own description of it; a struct that one file only
- * declares is what another one defines.  Typedefs keep their name but share the
- * layout. */
+ * sa_type for each distinct type after qualifiers are stripped, also where
+ * each source file has its own description of it; a struct that one file only
+ * declares is what another one defines.  Typedefs keep their name but share
+ * the layout. */
 
 #include "model.h"
 

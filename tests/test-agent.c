@@ -34,8 +34,9 @@
  *     state-send, state-expect        same, on the state channel, whether a
  *                                     socket or relayed; "keys=A-B" are the
  *                                     flows 10.0.0.1:A to 10.0.0.1:B with
- *                                     10.0.1.1:80 (65536 is 10.0.0.2:0); a chunk's CRC is filled in;
- *                                     "data=TEXT" or "fill=N", N zeros
+ *                                     10.0.1.1:80 (65536 is 10.0.0.2:0); a
+ *                                     chunk's CRC is filled in; "data=TEXT" or
+ *                                     "fill=N", N zeros
  *     state-expect-closed
  *     port NAME FILE                  a dummy network device and its tx_pcap
  *     expect-tracer, return-tracer    on the port; further copies of a tracer

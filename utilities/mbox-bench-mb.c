@@ -18,13 +18,13 @@
  * ===========================================================
  *
  * Keeps any number of flows of any size, which exist from the start and are
- * never changed by packets, and forwards every packet.  Their keys are UDP flows
- * of sources in 10.0.1.0/24.
+ * never changed by packets, and forwards every packet.  Their keys are UDP
+ * flows of sources in 10.0.1.0/24.
  *
- * With --plain-copy it measures instead how long it takes to send so many bytes
- * from one process to another through a socket of the kind that state goes
- * through.  The sender reads them from as much memory as the state of the flows
- * takes.  The receiver stores them in memory that it has not used before
+ * With --plain-copy it measures instead how long it takes to send so many
+ * bytes from one process to another through a socket of the kind that state
+ * goes through.  The sender reads them from as much memory as the state of the
+ * flows takes.  The receiver stores them in memory that it has not used before
  * ("seconds"), because that is where moved state goes: at an instance that had
  * no flows, the system has to provide each page at its first use, which is
  * most of the time that such a copy takes.  "seconds_warm" is with memory
@@ -166,8 +166,8 @@ del(void *b_, unsigned int worker __attribute__((unused)),
     return 0;
 }
 
-/* When no flow is left, memory goes back to the system, so that flows that come
- * another time need new memory, as at an instance that is new. */
+/* When no flow is left, memory goes back to the system, so that flows that
+ * come another time need new memory, as at an instance that is new. */
 static void
 tick(void *b_, unsigned int worker __attribute__((unused)),
      uint64_t now __attribute__((unused)))
@@ -243,8 +243,8 @@ make_flows(struct bench *b, size_t n)
 }
 
 /* Receives 'n' bytes into memory that is new, or if 'warm' is true in use
- * already, as the state of flows arrives at a middlebox.  Writes a byte when it
- * is ready, and another one when it has all.  Returns the exit status. */
+ * already, as the state of flows arrives at a middlebox.  Writes a byte when
+ * it is ready, and another one when it has all.  Returns the exit status. */
 static int
 receive_copy(int fd, size_t n, bool warm)
 {
@@ -351,7 +351,8 @@ usage(void)
 {
     printf("\
 mbox-bench-mb: a middlebox with much state, for mbox-bench\n\
-usage: mbox-bench-mb --name=NAME --port=PORT --coordinator=ADDRESS [OPTION...]\n\
+usage: mbox-bench-mb [OPTION...] --name=NAME --port=PORT\n\
+                     --coordinator=ADDRESS\n\
        mbox-bench-mb --plain-copy=BYTES\n\
        mbox-bench-mb --plain-forward=INTERFACE\n\
   --class=CLASS     class of the instance (default: bench)\n\

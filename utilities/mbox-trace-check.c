@@ -489,7 +489,7 @@ Options:\n\
   --from=NS          only what was processed at CLOCK_MONOTONIC time NS\n\
   --to=NS            or later, and not later than this\n\
   --from-zero        probes of a flow are numbered from 0, not from the\n\
-                     lowest number seen, so that loss at its beginning counts\n\
+                     lowest number seen: loss at its beginning counts\n\
   --expect=N         fail unless N distinct probes were processed\n\
   --max-latency=US   fail if a probe was processed more than US microseconds\n\
                      after it was sent\n\

@@ -106,8 +106,8 @@ enum mb_option {
     { "version", no_argument, NULL, MB_OPTION_VERSION }
 
 #define MB_PROGRAM_HELP_LOG "\
-  --log=FILE              append events to FILE (default: -, standard output)\n\
-  --stats-interval=SEC    log counters every SEC seconds, not only at the end\n\
+  --log=FILE              append events to FILE (default: -, the output)\n\
+  --stats-interval=SEC    log counters every SEC seconds, too\n\
   --trace=FILE            record each packet processed, for tests\n"
 
 #define MB_PROGRAM_HELP_PORTS "\
@@ -121,7 +121,7 @@ enum mb_option {
   --coordinator=REMOTE    unix:PATH, serial:PATH or ssl:HOST:PORT, with\n\
   --private-key=FILE      this instance's private key,\n\
   --certificate=FILE      its certificate, and\n\
-  --ca-cert=FILE          the certificate that the coordinator's is signed by\n"
+  --ca-cert=FILE          the one that the coordinator's is signed by\n"
 
 #define MB_PROGRAM_HELP_OTHER "\
   --help                  print this, and exit\n\

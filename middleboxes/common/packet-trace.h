@@ -51,7 +51,7 @@ enum packet_trace_kind { PACKET_TRACE_PROBE = 0, PACKET_TRACE_TCP = 1 };
 
 struct packet_trace_record {
     uint64_t time;              /* CLOCK_MONOTONIC when processed, ns. */
-    uint32_t flow;              /* From the probe, or hash of the flow's key. */
+    uint32_t flow;              /* From the probe, or hash of the key. */
     uint64_t seq;               /* From the probe, or TCP sequence number. */
     uint64_t sent;              /* From the probe, ns; TCP: see above. */
     uint32_t instance;          /* Hash of the instance's name. */

@@ -322,8 +322,9 @@ parse_rule(struct ids_parser *p, char *text)
     rules->rules[rules->n_rules++] = rule;
 }
 
-/* Returns the next logical line of [*textp, end), malloc()ed and without blanks
- * around it, advances '*textp', and adds the number of lines to '*n_lines'. */
+/* Returns the next logical line of [*textp, end), malloc()ed and without
+ * blanks around it, advances '*textp', and adds the number of lines to
+ * '*n_lines'. */
 static char *
 next_line(const char **textp, const char *end, unsigned int *n_lines)
 {

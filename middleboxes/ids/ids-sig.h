@@ -21,14 +21,14 @@
  * =======================================================
  *
  * Three databases: streams to servers, streams to clients, and datagrams.  A
- * stream's state is open (uncompressed) while the stream is busy and compressed
- * while it is idle or on its way to another instance.
+ * stream's state is open (uncompressed) while the stream is busy and
+ * compressed while it is idle or on its way to another instance.
  *
  * Vectorscan does not validate a compressed state, so the exported form ends
- * with a HMAC over it, the flow's key and the direction.  By default its key is
- * public, and it guards against accidents only, such as a bug on the way; who
- * may talk to an instance is the state channel's business.  With a state key
- * (option --state-key) only instances with the same key can make it. */
+ * with a HMAC over it, the flow's key and the direction.  By default its key
+ * is public, and it guards against accidents only, such as a bug on the way;
+ * who may talk to an instance is the state channel's business.  With a state
+ * key (option --state-key) only instances with the same key can make it. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -101,8 +101,8 @@ int ids_sig_import(struct ids_scanner *, struct ids_sig_stream *,
                    const struct mbox_key *canonical, enum ids_dir dir,
                    struct mbox_reader *r);
 
-/* Marks: what was matched in a flow, so that each rule makes one alert for each
- * direction, and rules with several patterns know what they have seen. */
+/* Marks: what was matched in a flow, so that each rule makes one alert for
+ * each direction, and rules with several patterns know what they have seen. */
 #define IDS_MARK_CLIENT (1u << 31)      /* In direction IDS_TO_CLIENT. */
 #define IDS_MARK_PATTERN (1u << 30)     /* A pattern, otherwise a rule. */
 #define IDS_MARK_INDEX ((1u << 30) - 1)

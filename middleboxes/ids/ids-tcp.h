@@ -32,8 +32,8 @@
  *   passed by some other way, and will not be sent again.
  * - A connection whose start was not seen is picked up at its first segment
  *   with data, in each direction.
- * - RST closes a connection, but data that goes on after it reopens it, so that
- *   a forged RST, which the receiver ignores, blinds nobody.
+ * - RST closes a connection, but data that goes on after it reopens it, so
+ *   that a forged RST, which the receiver ignores, blinds nobody.
  * - Checksums are not verified: between virtual ports they are often not yet
  *   computed.
  *

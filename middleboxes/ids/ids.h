@@ -21,9 +21,10 @@
  * ============================================================================
  *
  * Takes packets, the time and state as arguments, and writes events to a log;
- * it does no other input or output and does not know libmbox, so that a test or
- * a capture file can drive it.  One 'struct ids' serves one worker, in whose
- * thread all its functions are called; what they share is locked by itself. */
+ * it does no other input or output and does not know libmbox, so that a test
+ * or a capture file can drive it.  One 'struct ids' serves one worker, in
+ * whose thread all its functions are called; what they share is locked by
+ * itself. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -91,8 +92,8 @@ struct ids *ids_create(const struct ids_config *);
 void ids_destroy(struct ids *);
 
 /* Processes the packet of 'len' bytes at 'frame', which mbox_key_extract()
- * gave 'key' and 'layout' of, at time 'now' (a time that goes back counts as the
- * latest one). */
+ * gave 'key' and 'layout' of, at time 'now' (a time that goes back counts as
+ * the latest one). */
 void ids_packet(struct ids *, uint64_t now, const void *frame, size_t len,
                 const struct mbox_key *key,
                 const struct mbox_packet_layout *layout);

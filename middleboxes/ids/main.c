@@ -161,8 +161,8 @@ MB_PROGRAM_HELP_PORTS "\
 \n\
 Transfers of state:\n"
 MB_PROGRAM_HELP_TRANSFERS("ids") "\
-  --state-key=FILE        accept signature state only from instances that have\n\
-                          the same key\n\
+  --state-key=FILE        accept signature state only from instances that\n\
+                          have the same key\n\
 \n\
 Other modes:\n\
   --read=CAPTURE          process a pcap file, and exit\n\

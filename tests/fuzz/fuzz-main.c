@@ -18,8 +18,8 @@
  *
  *     fuzz-TARGET [-n N] [-s SEED] [FILE | DIRECTORY]...
  *
- * tries every file, then N random inputs: valid ones, of which most are damaged
- * in up to 8 places. */
+ * tries every file, then N random inputs: valid ones, of which most are
+ * damaged in up to 8 places. */
 
 #include <dirent.h>
 #include <errno.h>

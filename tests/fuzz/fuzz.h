@@ -17,8 +17,8 @@
 #ifndef MBOX_FUZZ_H
 #define MBOX_FUZZ_H 1
 
-/* A fuzz target defines both functions.  With clang -fsanitize=fuzzer the first
- * is all that is used; otherwise fuzz-main.c drives it.  See
+/* A fuzz target defines both functions.  With clang -fsanitize=fuzzer the
+ * first is all that is used; otherwise fuzz-main.c drives it.  See
  * tests/fuzz/README.md. */
 
 #include <stddef.h>

@@ -217,7 +217,9 @@ static void
 test_hash(void **state OVS_UNUSED)
 {
     const char *class = new_class();
-    const struct mbox_class_port two[] = { test_port("a", DP, 1), test_port("c", DP, 3) };
+    const struct mbox_class_port two[] = {
+        test_port("a", DP, 1), test_port("c", DP, 3),
+    };
     enum { N = 3000 };
     int to[N], count[4] = { 0 };
 
@@ -478,8 +480,8 @@ test_random_assignments(void **state OVS_UNUSED)
     assert_true(n_hidden > 100);
 }
 
-/* A generation and the port found with it belong together: 'racing' is assigned
- * to "b" in even generations and to "c" in odd ones. */
+/* A generation and the port found with it belong together: 'racing' is
+ * assigned to "b" in even generations and to "c" in odd ones. */
 static atomic_bool racing = ATOMIC_VAR_INIT(true);
 static atomic_count n_wrong = ATOMIC_COUNT_INIT(0);
 static atomic_count n_translated = ATOMIC_COUNT_INIT(0);

@@ -252,8 +252,8 @@ deleting_logs_nothing(void **state)
     core_uninit(&core);
 }
 
-/* A flow that belongs to another instance still does not end here, however long
- * it is idle, and ends once it belongs here. */
+/* A flow that belongs to another instance still does not end here, however
+ * long it is idle, and ends once it belongs here. */
 static void
 pending_flows_do_not_end(void **state)
 {

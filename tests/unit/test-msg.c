@@ -173,7 +173,8 @@ test_fields(void **state)
     free(rm);
 }
 
-/* True if the last 'n' bytes of 'msg' on the wire are whole optional fields. */
+/* True if the last 'n' bytes of 'msg' on the wire are whole optional
+ * fields. */
 static bool
 ends_before_optional(const struct mbox_msg *msg, size_t n)
 {

@@ -31,8 +31,8 @@ test_first_thread(void *aux OVS_UNUSED)
     return NULL;
 }
 
-/* Makes a first thread: from then on grace periods are waited for by a thread of
- * their own, as in ovs-vswitchd. */
+/* Makes a first thread: from then on grace periods are waited for by a thread
+ * of their own, as in ovs-vswitchd. */
 static inline void
 test_start_threads(void)
 {
@@ -54,8 +54,8 @@ test_settle_cb(struct test_settle *settle)
     }
 }
 
-/* Waits until what this thread has postponed, and what that has postponed in its
- * turn, has been done, so that nothing seems to leak at exit.  Needs
+/* Waits until what this thread has postponed, and what that has postponed in
+ * its turn, has been done, so that nothing seems to leak at exit.  Needs
  * test_start_threads(), or poll_block() would wait for ever. */
 static inline void
 test_settle(void)

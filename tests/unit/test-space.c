@@ -28,9 +28,9 @@
  * =============
  *
  * Every key that a packet can have, if only a few bits of each field may
- * differ: 2 in the host part of an address, 1 in the part that IPv4 fixes, 2 in
- * a port, 3 VLANs, 5 protocols.  Spaces that fix nothing but these bits relate
- * in this world as they do in the real one. */
+ * differ: 2 in the host part of an address, 1 in the part that IPv4 fixes, 2
+ * in a port, 3 VLANs, 5 protocols.  Spaces that fix nothing but these bits
+ * relate in this world as they do in the real one. */
 
 static struct mbox_key *world;
 static size_t n_world;

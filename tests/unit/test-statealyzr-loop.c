@@ -191,8 +191,8 @@ test_pcap_next(void **state)
         "}\n", "loop", "main process", "");
 }
 
-/* A loop that empties a list at the end does all that the packet loop does, but
- * it ends. */
+/* A loop that empties a list at the end does all that the packet loop does,
+ * but it ends. */
 static void
 test_empties_list(void **state)
 {

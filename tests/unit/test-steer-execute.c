@@ -400,9 +400,9 @@ do_step(struct stepper *stepper, int step)
     ovs_mutex_unlock(&stepper->mutex);
 }
 
-/* A packet that a thread has batched, having come through the fast path, is with
- * the device before the object is armed, although the thread may first quiesce
- * without knowing that it is to flush. */
+/* A packet that a thread has batched, having come through the fast path, is
+ * with the device before the object is armed, although the thread may first
+ * quiesce without knowing that it is to flush. */
 static void
 test_arming(void **state OVS_UNUSED)
 {
@@ -415,9 +415,9 @@ test_arming(void **state OVS_UNUSED)
     do_step(&stepper, STEP_SEND);
     check_nothing_arrived();
 
-    /* It quiesces once without a look at 'mbox_steer_flush_wanted', which is as
-     * good as not having seen it.  That must not be enough, however long one
-     * waits. */
+    /* It quiesces once without a look at 'mbox_steer_flush_wanted', which is
+     * as good as not having seen it.  That must not be enough, however long
+     * one waits. */
     steer = open_any(1, "a", "b");
     ovsrcu_quiesce();
     do_step(&stepper, STEP_QUIESCE);
@@ -559,9 +559,9 @@ struct sender {
 
 static atomic_bool senders_run = ATOMIC_VAR_INIT(true);
 
-/* Sends numbered packets of this thread's flows, in both directions, in batches
- * of random size; keeps an action until it happens to look for a new one, as a
- * datapath flow is kept until it is revalidated. */
+/* Sends numbered packets of this thread's flows, in both directions, in
+ * batches of random size; keeps an action until it happens to look for a new
+ * one, as a datapath flow is kept until it is revalidated. */
 static void *
 sender_main(void *sender_)
 {
@@ -719,8 +719,8 @@ count_operate(struct dpif *dpif OVS_UNUSED, struct dpif_op **ops OVS_UNUSED,
 }
 
 /* Only the userspace datapath gets our action: to the kernel's its number is
- * another one's.  Whatever asks for it in spite of that is told so, and nothing
- * goes to the datapath. */
+ * another one's.  Whatever asks for it in spite of that is told so, and
+ * nothing goes to the datapath. */
 static void
 test_other_datapaths(void **state OVS_UNUSED)
 {

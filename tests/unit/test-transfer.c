@@ -254,7 +254,9 @@ run_random(unsigned long n, uint64_t first)
 static void
 test_random(void **state OVS_UNUSED)
 {
-    assert_int_equal(run_random(getenv("MBOX_TEST_SHORT") ? 100 : 10000, 1), 0);
+    size_t n = getenv("MBOX_TEST_SHORT") ? 100 : 10000;
+
+    assert_int_equal(run_random(n, 1), 0);
 }
 
 static int

@@ -18,8 +18,8 @@
 #define MBOX_TEST_UTIL_H 1
 
 /* What the cmocka programs share: its headers in the order that it wants, and
- * random numbers that are the same in every run unless MBOX_TEST_SEED is set in
- * the environment. */
+ * random numbers that are the same in every run unless MBOX_TEST_SEED is set
+ * in the environment. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,8 +64,8 @@ test_random_bytes(void *p_, size_t n)
     }
 }
 
-/* How often to try what is tried 'n' times: less often under valgrind, for which
- * MBOX_TEST_SHORT is set in the environment. */
+/* How often to try what is tried 'n' times: less often under valgrind, for
+ * which MBOX_TEST_SHORT is set in the environment. */
 static inline int
 test_rounds(int n)
 {

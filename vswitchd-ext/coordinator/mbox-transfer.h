@@ -251,9 +251,9 @@ struct mbox_transfer_report {
     uint64_t tracers_sent;
     uint64_t max_held_bytes;
     long long transfer_us;      /* From the request until everything is D's, or
-                                 * is undone.  What follows a move, the database
-                                 * and the end at the agents, delays nobody's
-                                 * packets; 'phases' has it. */
+                                 * is undone.  What follows a move, the
+                                 * database and the end at the agents, delays
+                                 * nobody's packets; 'phases' has it. */
     long long hold_us;          /* Flip to the last release; method events:
                                  * from when S stopped to FLUSHED. */
     double hold_ms_max;         /* Longest time that one packet was held, or

@@ -97,8 +97,8 @@ mbox_class_get_view(const struct mbox_class *class)
     return ovsrcu_get(struct mbox_class_view *, &class->view);
 }
 
-/* Publishes 'view', which gets the next generation and, if 'rules_changed', the
- * next version.  Takes it. */
+/* Publishes 'view', which gets the next generation and, if 'rules_changed',
+ * the next version.  Takes it. */
 void mbox_class_publish(struct mbox_class *, struct mbox_class_view *,
                         bool rules_changed)
     OVS_REQUIRES(mbox_class_mutex);

@@ -96,10 +96,10 @@ mbox_class_translate(const char *class_name, const char *dp_name,
                      char instance[MBOX_NAME_MAX + 1]);
 
 /* True if any instance has its port at 'port' of datapath 'dp_name': tagged
- * packets from it belong to the coordinator.  '*any' tells whether the datapath
- * has any instance at all: then tagged packets from its other ports are forged
- * and must be dropped (and counted with mbox_class_count_forged()).  Any
- * thread. */
+ * packets from it belong to the coordinator.  '*any' tells whether the
+ * datapath has any instance at all: then tagged packets from its other ports
+ * are forged and must be dropped (and counted with mbox_class_count_forged()).
+ * Any thread. */
 bool mbox_class_is_mbox_port(const char *dp_name, odp_port_t port, bool *any);
 void mbox_class_count_forged(uint64_t n_packets);
 

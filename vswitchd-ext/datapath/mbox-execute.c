@@ -138,8 +138,8 @@ is_of_source(const struct steering *s, const struct mbox_steer *steer,
     return member && member->port.odp_port == steer->base_port;
 }
 
-/* True if 'steer' decides about packets of the flow 'key', which is in its flow
- * space or an alias. */
+/* True if 'steer' decides about packets of the flow 'key', which is in its
+ * flow space or an alias. */
 static bool
 is_matched(const struct steering *s, const struct mbox_steer *steer,
            const struct mbox_key *key, bool later_frag)

@@ -80,9 +80,9 @@ enum mbox_hold_state mbox_hold_get(const struct mbox_hold *,
                                    const struct mbox_key *key,
                                    bool *to_source);
 
-/* Puts a copy of 'packet' at the tail of the queue of 'key', which becomes HELD
- * if it is NONE, and must not be RELEASED.  Returns false if it does not fit
- * the limits: then it is counted as overflow. */
+/* Puts a copy of 'packet' at the tail of the queue of 'key', which becomes
+ * HELD if it is NONE, and must not be RELEASED.  Returns false if it does not
+ * fit the limits: then it is counted as overflow. */
 bool mbox_hold_push(struct mbox_hold *, const struct mbox_key *key,
                     const struct dp_packet *packet, uint64_t now_ns);
 
@@ -99,8 +99,8 @@ void mbox_hold_keep(struct mbox_hold *, const struct mbox_key *key,
 /* Releases all HELD flows but those kept. */
 void mbox_hold_release_all(struct mbox_hold *, bool to_source);
 
-/* Makes every flow HELD again, behind what is left in its queue.  Flows without
- * a queue are forgotten: they are HELD by the mode. */
+/* Makes every flow HELD again, behind what is left in its queue.  Flows
+ * without a queue are forgotten: they are HELD by the mode. */
 void mbox_hold_take_back(struct mbox_hold *);
 
 /* Takes up to 'max' packets of DRAINING flows off their queues, in order for

@@ -73,8 +73,8 @@ enum mbox_steer_fate {
     MBOX_FATE_DROP,
 };
 
-/* Decides about a packet of flow 'key' (canonical) of 'steer'. '*dup' is set to
- * whether the coordinator gets a copy. */
+/* Decides about a packet of flow 'key' (canonical) of 'steer'. '*dup' is set
+ * to whether the coordinator gets a copy. */
 enum mbox_steer_fate mbox_steer_decide(const struct mbox_steer *steer,
                                        const struct mbox_key *key, bool *dup)
     OVS_REQUIRES(steer->class->steer_mutex);

@@ -185,8 +185,8 @@ mbox_xlate_ingress(const struct flow *flow, const char *dp_name,
     bool any;
 
     /* With VLAN headers in front too: the flow tables could remove them.  If
-     * there are more of them than Open vSwitch looks behind, the datapath looks
-     * at each packet. */
+     * there are more of them than Open vSwitch looks behind, the datapath
+     * looks at each packet. */
     memset(&action, 0, sizeof action);
     if (eth_type_vlan(flow->dl_type)) {
         mbox_class_is_mbox_port(dp_name, port, &any);

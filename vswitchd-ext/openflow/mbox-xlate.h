@@ -65,9 +65,9 @@ enum mbox_xlate_next mbox_xlate(const struct ofpact_mbox *mbox,
 /* Translates the arrival of a packet with 'flow' on 'port' of 'dp_name'.
  * Returns NULL if it is an ordinary packet for the flow tables.  If it has the
  * on-wire tag, and the datapath has instances, appends all that happens to it
- * to 'odp_actions' and returns what that is, for ofproto/trace.  If it has more
- * VLAN headers than 'flow' tells, appends what drops it if it has a tag behind
- * them. */
+ * to 'odp_actions' and returns what that is, for ofproto/trace.  If it has
+ * more VLAN headers than 'flow' tells, appends what drops it if it has a tag
+ * behind them. */
 const char *mbox_xlate_ingress(const struct flow *flow, const char *dp_name,
                                odp_port_t port, struct ofpbuf *odp_actions);
 
