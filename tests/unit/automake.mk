@@ -216,6 +216,8 @@ tests_unit_bench_libmbox_LDADD = $(libmbox_unit_libs)
 lb_test_cppflags = $(AM_CPPFLAGS) $(LB_CPPFLAGS)
 lb_test_libs = middleboxes/lb/liblb.la $(JSONC_LIBS) $(unit_libs)
 lb_test_sources = tests/unit/lb-test.c tests/unit/lb-test.h
+lb_fixture_sources = \
+	tests/unit/lb-fixture.c tests/unit/lb-fixture.h $(lb_test_sources)
 
 check_PROGRAMS += tests/unit/test-lb-parts
 tests_unit_test_lb_parts_SOURCES = tests/unit/test-lb-parts.c
@@ -224,9 +226,15 @@ tests_unit_test_lb_parts_LDADD = $(lb_test_libs)
 
 check_PROGRAMS += tests/unit/test-lb-packets
 tests_unit_test_lb_packets_SOURCES = \
-	tests/unit/test-lb-packets.c $(lb_test_sources)
+	tests/unit/test-lb-packets.c $(lb_fixture_sources)
 tests_unit_test_lb_packets_CPPFLAGS = $(lb_test_cppflags)
 tests_unit_test_lb_packets_LDADD = $(lb_test_libs)
+
+check_PROGRAMS += tests/unit/test-lb-conns
+tests_unit_test_lb_conns_SOURCES = \
+	tests/unit/test-lb-conns.c $(lb_fixture_sources)
+tests_unit_test_lb_conns_CPPFLAGS = $(lb_test_cppflags)
+tests_unit_test_lb_conns_LDADD = $(lb_test_libs)
 
 check_PROGRAMS += tests/unit/test-lb-state
 tests_unit_test_lb_state_SOURCES = \

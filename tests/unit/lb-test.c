@@ -460,3 +460,20 @@ count_events(struct world *world, const char *text)
     }
     return n;
 }
+
+void
+packet_from_frame(struct packet *p, const struct lb_frame *f)
+{
+    memcpy(p->data, f->data, f->len);
+    p->len = f->len;
+    parse_packet(p);
+}
+
+struct mbox_key
+answer_key(const struct packet *p)
+{
+    struct mbox_key key;
+
+    mbox_key_reverse(&p->key, &key);
+    return key;
+}

@@ -102,6 +102,12 @@ enum lb_verdict world_send(struct world *, const struct mbox_key *,
 /* Number of the backend (1...3) that the packet goes to, by its MAC. */
 int packet_backend(const struct packet *);
 
+/* The packet that is in a frame. */
+void packet_from_frame(struct packet *, const struct lb_frame *);
+
+/* The key of the answer to a packet that went to a backend. */
+struct mbox_key answer_key(const struct packet *);
+
 /* Number of events in the log with 'text' in them. */
 int count_events(struct world *, const char *text);
 
