@@ -39,7 +39,11 @@ make_pair(int fds[2])
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     for (int i = 0; i < 2; i++) {
+        int size = 128 * 1024;  /* Whatever the system's default is. */
+
         assert_int_equal(fcntl(fds[i], F_SETFL, O_NONBLOCK), 0);
+        assert_int_equal(setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size,
+                                    sizeof size), 0);
     }
 }
 
