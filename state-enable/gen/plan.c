@@ -433,15 +433,69 @@ plan_class(struct plan *plan, const char *wanted)
             continue;
         }
         struct plan_structure *s = structure_new(plan, json);
+        gsize before = plan->report->len;
         if (plan_movable(plan, s) && plan_keys(plan, s) && plan_lists(plan, s)
             && plan_block(plan, s) && plan_placement(plan, s)) {
             plan_counts(plan, s);
             plan_bucket(plan, s);
             g_ptr_array_add(plan->structures, s);
         } else {
+            struct plan_refused r = {
+                s->name, s->type_json, g_strdup(plan->report->str + before),
+            };
+
+            g_string_truncate(plan->report, before);
+            g_array_append_val(plan->refused, r);
             structure_free(s);
         }
     }
+}
+
+/* Marks a type and all that objects of it own. */
+static void
+mark_owned(const struct plan *plan, uint32_t type, bool *marked)
+{
+    const struct plan_type *t = plan->plan_types->pdata[type];
+
+    marked[type] = true;
+    for (guint i = 0; i < t->pointers->len; i++) {
+        const struct plan_pointer *p
+            = &g_array_index(t->pointers, struct plan_pointer, i);
+
+        if (p->owned && p->target == ST_TO_TYPE && !marked[p->type]) {
+            mark_owned(plan, p->type, marked);
+        }
+    }
+}
+
+/* What is refused by itself may move with the nodes that own it. */
+static void
+report_refused(struct plan *plan)
+{
+    bool *marked = g_new0(bool, plan->plan_types->len + 1);
+
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *s = plan->structures->pdata[i];
+
+        mark_owned(plan, s->type, marked);
+    }
+    for (guint i = 0; i < plan->refused->len; i++) {
+        const struct plan_refused *r
+            = &g_array_index(plan->refused, struct plan_refused, i);
+        bool moved = false;
+
+        for (guint j = 0; j < plan->plan_types->len; j++) {
+            const struct plan_type *t = plan->plan_types->pdata[j];
+
+            moved |= marked[j] && t->json == r->type_json;
+        }
+        if (moved) {
+            plan_say(plan, "moved with what owns it: %s", r->name);
+        } else {
+            g_string_append(plan->report, r->why);
+        }
+    }
+    g_free(marked);
 }
 
 /* References among nodes. */
@@ -612,6 +666,7 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     plan->structures = g_ptr_array_new();
     plan->plan_variables = g_array_new(FALSE, FALSE,
                                        sizeof(struct plan_variable));
+    plan->refused = g_array_new(FALSE, FALSE, sizeof(struct plan_refused));
     plan->report = g_string_new(NULL);
 
     /* Flows refer to hosts, not the other way around. */
@@ -626,6 +681,7 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     plan_types_complete(plan);
     break_cycles(plan);
     plan_references(plan);
+    report_refused(plan);
     return plan;
 }
 
@@ -646,6 +702,10 @@ plan_destroy(struct plan *plan)
     for (guint i = 0; i < plan->structures->len; i++) {
         structure_free(plan->structures->pdata[i]);
     }
+    for (guint i = 0; i < plan->refused->len; i++) {
+        g_free(g_array_index(plan->refused, struct plan_refused, i).why);
+    }
+    g_array_free(plan->refused, TRUE);
     g_ptr_array_unref(plan->plan_types);
     g_ptr_array_unref(plan->structures);
     g_array_free(plan->plan_variables, TRUE);

@@ -98,6 +98,13 @@ struct plan_variable {
     bool is_object;
 };
 
+/* A structure that is not moved by itself. */
+struct plan_refused {
+    const char *name;
+    int type_json;
+    char *why;                  /* Lines of the report. */
+};
+
 struct plan {
     struct json_object *types, *json_structures, *variables;
     const struct evidence *evidence;
@@ -105,6 +112,7 @@ struct plan {
     guint n_left_out;           /* Of these, found. */
     GPtrArray *plan_types;      /* struct plan_type. */
     GPtrArray *structures;      /* struct plan_structure. */
+    GArray *refused;            /* struct plan_refused. */
     GArray *plan_variables;     /* struct plan_variable. */
     GString *report;
 };
