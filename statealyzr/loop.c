@@ -286,6 +286,7 @@ add_function(struct sa_loops *loops, uint32_t f)
     }
     g_free(reached);
 
+    size_t n_reads = reads->len;        /* g_array_free() frees that, too. */
     loops->loops = g_renew(struct sa_loop, loops->loops, i + 1);
     l->reached = g_renew(GArray *, l->reached, i + 1);
     l->reached[i] = fs;
@@ -297,7 +298,7 @@ add_function(struct sa_loops *loops, uint32_t f)
         .blocks = blocks,
         .n_blocks = function->n_blocks,
         .n_reached = fs->len,
-        .n_reads = reads->len,
+        .n_reads = n_reads,
         .reads = (uint32_t *) g_array_free(reads, FALSE),
     };
     loops->n_loops++;
