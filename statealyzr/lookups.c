@@ -33,6 +33,8 @@ struct search {
     const struct sa_state *state;
     const struct sa_packet *packet;
     GArray *lookups;
+    GHashTable *contained;      /* Ids of two types -> whether one of them
+                                 * contains the other, plus 1. */
 };
 
 static uint32_t
@@ -153,6 +155,21 @@ accessed_struct(const struct search *s, LLVMValueRef pointer)
     return type;
 }
 
+/* Whether one of two types contains the other. */
+static bool
+is_contained(const struct search *s, const struct sa_type *a,
+             const struct sa_type *b)
+{
+    gpointer key = GSIZE_TO_POINTER((uint64_t) a->id << 32 | b->id);
+    int known = GPOINTER_TO_INT(g_hash_table_lookup(s->contained, key));
+
+    if (!known) {
+        known = 1 + (sa_type_holds(a, b) || sa_type_holds(b, a));
+        g_hash_table_insert(s->contained, key, GINT_TO_POINTER(known));
+    }
+    return known - 1;
+}
+
 /* Whether memory of a variable can be what is accessed. */
 static bool
 is_accessed(const struct side *side, const struct sa_state_variable *v)
@@ -161,8 +178,7 @@ is_accessed(const struct side *side, const struct sa_state_variable *v)
         ? sa_state_structure(side->s->state, v->structure)->type
         : sa_element_struct(v->type);
     return (!side->accessed || !v->type
-            || (type && (sa_type_holds(type, side->accessed)
-                         || sa_type_holds(side->accessed, type))));
+            || (type && is_contained(side->s, type, side->accessed)));
 }
 
 static void
@@ -383,7 +399,8 @@ sa_lookups_find(const struct sa_analysis *a, const struct sa_state *state,
                 const struct sa_packet *packet)
 {
     struct search s = {
-        a, state, packet, g_array_new(FALSE, TRUE, sizeof(struct sa_lookup))
+        a, state, packet, g_array_new(FALSE, TRUE, sizeof(struct sa_lookup)),
+        g_hash_table_new(NULL, NULL)
     };
     for (uint32_t i = 0; i < a->program->n_insns; i++) {
         if (!sa_procedures_has_insn(a->procedures, i)) {
@@ -407,5 +424,6 @@ sa_lookups_find(const struct sa_analysis *a, const struct sa_state *state,
             break;
         }
     }
+    g_hash_table_destroy(s.contained);
     return s.lookups;
 }
