@@ -29,6 +29,7 @@ struct evidence {
     GHashTable *stores;         /* Member -> GPtrArray of stored values. */
     GHashTable *frees;          /* "FUNCTION PARAMETER" -> how many bytes
                                  * before what it leads to is freed. */
+    GHashTable *descriptors;    /* "FUNCTION PARAMETER": it is one. */
     GHashTable *callers;        /* Function -> GPtrArray of calls. */
     GHashTable *indexes;        /* Variable -> GPtrArray of index values. */
 };

@@ -174,6 +174,18 @@ callee(LLVMValueRef call)
     return f && LLVMIsAFunction(f) ? f : NULL;
 }
 
+static unsigned int
+parameter_of(LLVMValueRef argument)
+{
+    LLVMValueRef f = LLVMGetParamParent(argument);
+    unsigned int i = 0;
+
+    while (LLVMGetParam(f, i) != argument) {
+        i++;
+    }
+    return i;
+}
+
 static void
 add_to(GHashTable *table, gpointer key, gpointer value)
 {
@@ -604,13 +616,8 @@ see_free(struct evidence *e, LLVMValueRef value, int header)
 
         header = g_array_index(headers, int, i);
         if (LLVMIsAArgument(v)) {
-            LLVMValueRef f = LLVMGetParamParent(v);
-
-            for (unsigned int j = 0; j < LLVMCountParams(f); j++) {
-                if (LLVMGetParam(f, j) == v) {
-                    changed |= add_free(e, f, j, header);
-                }
-            }
+            changed |= add_free(e, LLVMGetParamParent(v), parameter_of(v),
+                                header);
         } else if (LLVMIsALoadInst(v)) {
             struct place from = place(e, LLVMGetOperand(v, 0));
 
@@ -633,29 +640,6 @@ see_free(struct evidence *e, LLVMValueRef value, int header)
     return changed;
 }
 
-static bool
-see_frees(struct evidence *e, GPtrArray *calls)
-{
-    bool changed = false;
-
-    for (guint i = 0; i < calls->len; i++) {
-        LLVMValueRef call = calls->pdata[i], f = callee(call);
-        unsigned int n = f ? LLVMGetNumArgOperands(call) : 0;
-
-        for (unsigned int j = 0; j < n; j++) {
-            char *key = g_strdup_printf("%s %u", name_of(f), j);
-            gpointer header;
-
-            if (g_hash_table_lookup_extended(e->frees, key, NULL, &header)) {
-                changed |= see_free(e, LLVMGetOperand(call, j),
-                                    GPOINTER_TO_INT(header));
-            }
-            g_free(key);
-        }
-    }
-    return changed;
-}
-
 /* Descriptors. */
 
 static bool
@@ -670,21 +654,52 @@ takes_descriptor(LLVMValueRef f)
     return LLVMIsDeclaration(f) && g_strv_contains(names, name_of(f));
 }
 
-static void
-see_descriptor(struct evidence *e, LLVMValueRef call)
+/* A value is given to a call as a descriptor.  Returns whether it is a
+ * parameter, and new. */
+static bool
+see_descriptor(struct evidence *e, LLVMValueRef value)
 {
-    LLVMValueRef f = callee(call);
+    LLVMValueRef v = place_strip(value);
+    GPtrArray *loads = loads_of(v);
 
-    if (!f || !takes_descriptor(f) || !LLVMGetNumArgOperands(call)) {
-        return;
-    }
-    GPtrArray *loads = loads_of(LLVMGetOperand(call, 0));
     for (guint i = 0; i < loads->len; i++) {
         struct place from = load_place(e, loads, i);
 
         say_members(e, "descriptor", &from, NULL);
     }
     g_ptr_array_free(loads, TRUE);
+    return (LLVMIsAArgument(v)
+            && g_hash_table_add(e->descriptors, g_strdup_printf(
+                                    "%s %u", name_of(LLVMGetParamParent(v)),
+                                    parameter_of(v))));
+}
+
+/* Looks at what calls are given.  Returns whether a parameter is new. */
+static bool
+see_arguments(struct evidence *e, GPtrArray *calls)
+{
+    bool changed = false;
+
+    for (guint i = 0; i < calls->len; i++) {
+        LLVMValueRef call = calls->pdata[i], f = callee(call);
+        unsigned int n = f ? LLVMGetNumArgOperands(call) : 0;
+
+        for (unsigned int j = 0; j < n; j++) {
+            char *key = g_strdup_printf("%s %u", name_of(f), j);
+            LLVMValueRef argument = LLVMGetOperand(call, j);
+            gpointer header;
+
+            if (g_hash_table_lookup_extended(e->frees, key, NULL, &header)) {
+                changed |= see_free(e, argument, GPOINTER_TO_INT(header));
+            }
+            if ((!j && takes_descriptor(f))
+                || g_hash_table_contains(e->descriptors, key)) {
+                changed |= see_descriptor(e, argument);
+            }
+            g_free(key);
+        }
+    }
+    return changed;
 }
 
 /* All. */
@@ -704,7 +719,6 @@ see_instruction(struct evidence *e, LLVMValueRef insn, GPtrArray *calls)
         break;
     case LLVMCall:
         g_ptr_array_add(calls, insn);
-        see_descriptor(e, insn);
         if (callee(insn)) {
             add_to(e->callers, callee(insn), insn);
         }
@@ -730,6 +744,8 @@ evidence_collect(LLVMModuleRef module)
     e->stores = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                       free_array);
     e->frees = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    e->descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                           NULL);
     e->callers = g_hash_table_new_full(NULL, NULL, NULL, free_array);
     e->indexes = g_hash_table_new_full(NULL, NULL, NULL, free_array);
     g_hash_table_insert(e->frees, g_strdup("free 0"), GINT_TO_POINTER(0));
@@ -745,7 +761,7 @@ evidence_collect(LLVMModuleRef module)
         }
     }
     see_buckets(e);
-    while (see_frees(e, calls)) {
+    while (see_arguments(e, calls)) {
         continue;
     }
     g_ptr_array_free(calls, TRUE);
@@ -760,6 +776,7 @@ evidence_destroy(struct evidence *e)
         g_hash_table_destroy(e->said);
         g_hash_table_destroy(e->stores);
         g_hash_table_destroy(e->frees);
+        g_hash_table_destroy(e->descriptors);
         g_hash_table_destroy(e->callers);
         g_hash_table_destroy(e->indexes);
         g_free(e);
