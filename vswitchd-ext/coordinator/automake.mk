@@ -53,6 +53,8 @@ vswitchd_ovs_vswitchd_SOURCES += \
 
 AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/coordinator
 
+include mbox/vswitchd-ext/scale/automake.mk
+
 noinst_PROGRAMS += tests/test-mbox-transfer
 
 tests_test_mbox_transfer_SOURCES = \

@@ -41,10 +41,9 @@ struct command {
                      const struct mbox_options *, char **out);
 };
 
-/* Parses a flow space, with --one-way. */
-static char *
-parse_space(const struct mbox_options *options, const char *s,
-            struct mbox_space *space)
+char *
+mbox_command_parse_space(const struct mbox_options *options, const char *s,
+                         struct mbox_space *space)
 {
     char *error = mbox_match_parse(s, space);
 
@@ -60,9 +59,9 @@ parse_space(const struct mbox_options *options, const char *s,
     return NULL;
 }
 
-static char *
-find_instance(const struct mbox_coordinator *c, const char *name,
-              struct mbox_instance **instancep)
+char *
+mbox_command_find_instance(const struct mbox_coordinator *c, const char *name,
+                           struct mbox_instance **instancep)
 {
     *instancep = mbox_registry_find(&c->registry, name);
     if (*instancep) {
@@ -170,9 +169,8 @@ check_assignable(const struct mbox_transfer_request *tr,
     }
 }
 
-/* Checks that options that belong to one method come with it. */
-static char *
-check_method(const struct mbox_options *options)
+char *
+mbox_command_check_method(const struct mbox_options *options)
 {
     static const struct {
         enum mbox_option option;
@@ -196,27 +194,21 @@ check_method(const struct mbox_options *options)
     return NULL;
 }
 
-/* Opens a transfer as the command says. */
-static char *
-start_transfer(struct mbox_coordinator *c, enum mbox_method method,
-               uint64_t request, const struct mbox_options *options,
-               char **out)
+char *
+mbox_command_open_transfer(struct mbox_coordinator *c, enum mbox_method method,
+                           const struct mbox_options *options,
+                           const char *src_name, const char *dst_name,
+                           const struct mbox_space *space,
+                           struct mbox_open_transfer **otp)
 {
-    struct mbox_transfer_request tr = { .method = method };
+    struct mbox_transfer_request tr = { .method = method, .space = *space };
     const struct mbox_open_transfer *overlap;
     struct mbox_instance *src, *dst;
-    struct mbox_open_transfer *ot;
     char *error;
 
-    error = find_instance(c, options->args.names[0], &src);
+    error = mbox_command_find_instance(c, src_name, &src);
     if (!error) {
-        error = find_instance(c, options->args.names[1], &dst);
-    }
-    if (!error) {
-        error = parse_space(options, options->args.names[2], &tr.space);
-    }
-    if (!error) {
-        error = check_method(options);
+        error = mbox_command_find_instance(c, dst_name, &dst);
     }
     if (!error) {
         error = check_pair(src, dst);
@@ -272,7 +264,39 @@ start_transfer(struct mbox_coordinator *c, enum mbox_method method,
         tr.options |= MBOX_OPT_VIA_CHANNEL;
     }
 
-    ot = mbox_transfers_open(c, &tr, src, dst);
+    *otp = mbox_transfers_open(c, &tr, src, dst);
+    return NULL;
+}
+
+/* Opens a transfer as the command says. */
+static char *
+start_transfer(struct mbox_coordinator *c, enum mbox_method method,
+               uint64_t request, const struct mbox_options *options,
+               char **out)
+{
+    char *const *args = options->args.names;
+    struct mbox_open_transfer *ot;
+    struct mbox_space space;
+    char *error;
+
+    error = mbox_command_parse_space(options, args[2], &space);
+    if (!error) {
+        error = mbox_command_check_method(options);
+    }
+    if (!error) {
+        error = mbox_scales_check_free(&c->scales, args[0]);
+    }
+    if (!error) {
+        error = mbox_scales_check_free(&c->scales, args[1]);
+    }
+    if (!error) {
+        error = mbox_command_open_transfer(c, method, options, args[0],
+                                           args[1], &space, &ot);
+    }
+    if (error) {
+        return error;
+    }
+
     if (!(options->given & MBOX_OPTION_ASYNC)) {
         mbox_transfer_add_waiter(ot, request, options->json, false);
     } else if (options->json) {
@@ -320,6 +344,7 @@ cmd_status(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
            const struct mbox_options *options, char **out)
 {
     const struct mbox_past_transfer *past;
+    const struct mbox_scale_op *op;
     struct mbox_transfer_report report;
     struct mbox_open_transfer *ot;
     char *error;
@@ -327,6 +352,11 @@ cmd_status(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
 
     if (!options->args.n) {
         *out = mbox_show_open(c, options->json);
+        return NULL;
+    }
+    op = mbox_scales_find(&c->scales, options->args.names[0]);
+    if (op) {
+        *out = mbox_scale_op_show(op, options->json);
         return NULL;
     }
     error = parse_id(options->args.names[0], &id);
@@ -368,9 +398,21 @@ cmd_cancel(struct mbox_coordinator *c, uint64_t request,
            const struct mbox_options *options, char **out OVS_UNUSED)
 {
     struct mbox_open_transfer *ot;
+    struct mbox_scale_op *op;
     char *error;
     uint32_t id;
 
+    op = mbox_scales_find(&c->scales, options->args.names[0]);
+    if (op) {
+        if (!mbox_scale_op_is_open(op)) {
+            return xasprintf("the %s of %s has ended already",
+                             mbox_scale_type_to_string(op->request.type),
+                             op->instance);
+        }
+        mbox_scale_op_cancel(op, "cancelled by mbox/cancel");
+        mbox_scale_op_add_waiter(op, request, options->json, true);
+        return NULL;
+    }
     error = parse_id(options->args.names[0], &id);
     if (error) {
         return error;
@@ -453,7 +495,8 @@ cmd_unassign(struct mbox_coordinator *c, uint64_t request,
     if (all) {
         mbox_space_init_any(&space);
     } else {
-        error = parse_space(options, options->args.names[1], &space);
+        error = mbox_command_parse_space(options, options->args.names[1],
+                                         &space);
         if (error) {
             return error;
         }
@@ -494,6 +537,8 @@ cmd_unassign(struct mbox_coordinator *c, uint64_t request,
                       | MBOX_OPTION_METHOD | MBOX_OPTION_NO_PRECOPY     \
                       | MBOX_OPTION_NO_EARLY_RELEASE                    \
                       | MBOX_OPTION_VIA | MBOX_OPTION_LAST)
+#define SCALE_OPTIONS (MOVE_OPTIONS & ~(MBOX_OPTION_SCOPE               \
+                                        | MBOX_OPTION_ONE_WAY))
 
 static const struct command commands[] = {
     { "mbox/list", 0, 0, MBOX_OPTION_FORMAT, cmd_list },
@@ -506,6 +551,11 @@ static const struct command commands[] = {
     { "mbox/assignments", 0, 1, MBOX_OPTION_FORMAT, cmd_assignments },
     { "mbox/unassign", 1, 2, MBOX_OPTION_ALL | MBOX_OPTION_ONE_WAY,
       cmd_unassign },
+    { "mbox/scale-out", 1, 2, (SCALE_OPTIONS | MBOX_OPTION_FROM
+                               | MBOX_OPTION_NAME | MBOX_OPTION_SHARE),
+      mbox_command_scale_out },
+    { "mbox/scale-in", 1, 1, SCALE_OPTIONS | MBOX_OPTION_TO,
+      mbox_command_scale_in },
 };
 
 void

@@ -25,6 +25,7 @@
 #include "mbox-record.h"
 #include "mbox-registry.h"
 #include "mbox-resolve.h"
+#include "mbox-scales.h"
 #include "mbox-transfers.h"
 
 struct mbox_coordinator {
@@ -35,6 +36,7 @@ struct mbox_coordinator {
     struct mbox_transfers transfers;
     struct mbox_records records;
     struct mbox_resolver resolver;
+    struct mbox_scales scales;
     size_t hold_limit;          /* Bytes, of all held packets together. */
     uint64_t assignments_serial; /* Number of the last state of the
                                   * assignments and records that was sent to
@@ -58,6 +60,24 @@ void mbox_coordinator_publish_assignments(struct mbox_coordinator *);
 /* Executes a command of unixctl, mbox-commands.c. */
 void mbox_command_execute(struct mbox_coordinator *, uint64_t request,
                           const struct svec *argv);
+
+/* What commands share, mbox-commands.c.  Each returns NULL if successful,
+ * otherwise an error message that the caller frees. */
+
+/* Parses a flow space, with --one-way. */
+char *mbox_command_parse_space(const struct mbox_options *, const char *,
+                               struct mbox_space *);
+char *mbox_command_find_instance(const struct mbox_coordinator *,
+                                 const char *name, struct mbox_instance **);
+
+/* Checks that options that belong to one method come with it. */
+char *mbox_command_check_method(const struct mbox_options *);
+
+/* Opens a transfer as 'options' say, but for method and arguments. */
+char *mbox_command_open_transfer(struct mbox_coordinator *, enum mbox_method,
+                                 const struct mbox_options *, const char *src,
+                                 const char *dst, const struct mbox_space *,
+                                 struct mbox_open_transfer **);
 
 /* Assignments as JSON, mbox-assignments.c:
  * {"CLASS": [{"match": "tcp,nw_src=10.0.0.0/24", "instance": "ids2"}, ...]},

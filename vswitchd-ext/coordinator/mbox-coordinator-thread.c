@@ -51,7 +51,7 @@ mbox_coordinator_reply(struct mbox_coordinator *c, uint64_t request,
 void
 mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
 {
-    if (c->assignments_changed || c->records.changed) {
+    if (c->assignments_changed || c->records.changed || c->scales.changed) {
         struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_ASSIGNMENTS);
 
         if (c->assignments_changed) {
@@ -59,9 +59,11 @@ mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
         }
         mail->open = mbox_records_format_open(&c->records);
         mail->commits = mbox_records_format_ended(&c->records);
+        mail->scales = mbox_scales_format_records(&c->scales);
         mail->serial = ++c->assignments_serial;
         mbox_mailbox_to_main(c->mailbox, mail);
         c->assignments_changed = c->records.changed = false;
+        c->scales.changed = false;
     }
 }
 
@@ -89,6 +91,9 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
     mbox_registry_configure(&c->registry, config);
     mbox_transfers_check_ports(c);
     mbox_conns_configure(c, config);
+    if (config->scales) {
+        mbox_scales_restore(c, config->scales);
+    }
 }
 
 static void
@@ -114,6 +119,7 @@ run(struct mbox_coordinator *c)
     mbox_conns_run(c);
     mbox_transfers_run(c);
     mbox_resolver_run(c);
+    mbox_scales_run(c);
     mbox_coordinator_publish_assignments(c);
     mbox_conns_flush(c);
 }
@@ -125,6 +131,7 @@ wait(struct mbox_coordinator *c)
     mbox_conns_wait(c);
     mbox_transfers_wait(c);
     mbox_resolver_wait(c);
+    mbox_scales_wait(c);
 }
 
 void *
@@ -141,6 +148,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_transfers_init(&c.transfers);
     mbox_records_init(&c.records, c.epoch);
     mbox_resolver_init(&c.resolver);
+    mbox_scales_init(&c.scales);
 
     while (!latch_is_set(&c.mailbox->exit)) {
         run(&c);
@@ -163,6 +171,7 @@ mbox_coordinator_main(void *mailbox)
         poll_block();
     }
 
+    mbox_scales_destroy(&c);
     mbox_transfers_destroy(&c);
     mbox_resolver_destroy(&c.resolver);
     mbox_records_destroy(&c.records);

@@ -25,6 +25,7 @@
 #include "hash.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-mailbox.h"
+#include "mbox-scales.h"
 #include "netdev.h"
 #include "netdev-provider.h"
 #include "ofproto/ofproto-dpif.h"
@@ -218,6 +219,7 @@ write_assignments(void)
         set_external_id(cfg, MBOX_ASSIGNMENTS_KEY, assignments->text);
         set_external_id(cfg, MBOX_OPEN_KEY, assignments->open);
         set_external_id(cfg, MBOX_COMMITS_KEY, assignments->commits);
+        set_external_id(cfg, MBOX_SCALE_KEY, assignments->scales);
     }
     if (!txn) {
         return;
@@ -302,6 +304,7 @@ read_bridge(const struct ovsrec_bridge *br, struct mbox_config *config)
             }
             ic = mbox_config_add_iface(config);
             ic->iface = xstrdup(iface->name);
+            ic->bridge = xstrdup(br->name);
             ic->class_name = xstrdup(class_name);
             ic->name = xstrdup(smap_get_def(&iface->other_config, "mbox-name",
                                             iface->name));
@@ -332,7 +335,8 @@ read_config(const struct ovsrec_open_vswitch *cfg)
             config->in_use = true;
         }
         if (!strncmp(node->key, "mbox-default-", 13)
-            || !strncmp(node->key, "mbox-no-instance-", 17)) {
+            || !strncmp(node->key, "mbox-no-instance-", 17)
+            || !strncmp(node->key, "mbox-instantiator-", 18)) {
             smap_add(&config->class_settings, node->key, node->value);
         }
     }
@@ -398,6 +402,7 @@ run_config(void)
                                                         MBOX_ASSIGNMENTS_KEY));
         config->open = nullable_xstrdup(smap_get(ids, MBOX_OPEN_KEY));
         config->commits = nullable_xstrdup(smap_get(ids, MBOX_COMMITS_KEY));
+        config->scales = nullable_xstrdup(smap_get(ids, MBOX_SCALE_KEY));
         mbox_mailbox_init(&mailbox);
         thread = ovs_thread_create("mbox_coordinator", mbox_coordinator_main,
                                    &mailbox);
@@ -428,6 +433,8 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
         { "mbox/cancel", "ID [--format=text|json]", 1, 2 },
         { "mbox/assignments", "[CLASS] [--format=text|json]", 0, 2 },
         { "mbox/unassign", "CLASS MATCH|--all", 2, 3 },
+        { "mbox/scale-out", "CLASS [MATCH] [OPTION]...", 1, 20 },
+        { "mbox/scale-in", "INSTANCE [OPTION]...", 1, 20 },
     };
 
     idl = idl_;

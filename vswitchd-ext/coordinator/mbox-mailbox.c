@@ -42,6 +42,7 @@ mbox_config_destroy(struct mbox_config *config)
     }
     for (size_t i = 0; i < config->n_ifaces; i++) {
         free(config->ifaces[i].iface);
+        free(config->ifaces[i].bridge);
         free(config->ifaces[i].name);
         free(config->ifaces[i].class_name);
         free(config->ifaces[i].error);
@@ -55,6 +56,7 @@ mbox_config_destroy(struct mbox_config *config)
     free(config->assignments);
     free(config->open);
     free(config->commits);
+    free(config->scales);
     free(config);
 }
 
@@ -93,6 +95,7 @@ mbox_config_fingerprint(const struct mbox_config *config)
         const struct mbox_iface_config *iface = &config->ifaces[i];
 
         put_string(&ds, iface->iface);
+        put_string(&ds, iface->bridge);
         put_string(&ds, iface->name);
         put_string(&ds, iface->class_name);
         put_string(&ds, iface->dp_name);
@@ -142,6 +145,7 @@ mbox_mail_destroy(struct mbox_mail *mail)
         free(mail->text);
         free(mail->open);
         free(mail->commits);
+        free(mail->scales);
         free(mail);
     }
 }

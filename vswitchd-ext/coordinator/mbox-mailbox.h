@@ -39,6 +39,7 @@
 /* An Interface with other_config:mbox-class. */
 struct mbox_iface_config {
     char *iface;                /* Interface name. */
+    char *bridge;
     char *name;                 /* Instance. */
     char *class_name;
     char dp_name[64];           /* dpif_name(), "" if it has no port. */
@@ -59,13 +60,15 @@ struct mbox_config {
     bool verify_names;          /* A certificate must name the instance. */
     unsigned long long hold_limit; /* Bytes. */
     int probe_ms;               /* Interval of keepalive probes; 0: none. */
-    struct smap class_settings; /* "mbox-default-CLASS" and
-                                 * "mbox-no-instance-CLASS". */
+    struct smap class_settings; /* "mbox-default-CLASS",
+                                 * "mbox-no-instance-CLASS" and
+                                 * "mbox-instantiator-CLASS". */
     bool in_use;                /* False if the database does not mention
                                  * anything of ours. */
     char *assignments;          /* To be restored: only in the first mail. */
     char *open;                 /* Likewise, the records of transfers. */
     char *commits;
+    char *scales;               /* Likewise, see mbox-scales.h. */
 };
 
 /* Keys of external_ids that have these. */
@@ -92,7 +95,8 @@ enum mbox_mail_type {
     /* To the main thread. */
     MBOX_MAIL_REPLY,            /* 'request', 'success', 'text', 'serial'. */
     MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON, or NULL if they have not
-                                 * changed), 'open', 'commits', 'serial'. */
+                                 * changed), 'open', 'commits', 'scales',
+                                 * 'serial'. */
 };
 
 struct mbox_mail {
@@ -106,6 +110,7 @@ struct mbox_mail {
     char *text;
     char *open;
     char *commits;
+    char *scales;
     uint64_t serial;            /* ASSIGNMENTS: number of this state.  REPLY:
                                  * state that the answer is about, or 0. */
 };

@@ -42,6 +42,11 @@ static const struct {
       "a number of seconds, more than 0 and at most 86400" },
     { "one-way", MBOX_OPTION_ONE_WAY, NULL },
     { "all", MBOX_OPTION_ALL, NULL },
+    { "from", MBOX_OPTION_FROM, "an instance" },
+    { "to", MBOX_OPTION_TO, "an instance" },
+    { "name", MBOX_OPTION_NAME, "a name for an instance" },
+    { "share", MBOX_OPTION_SHARE,
+      "N/M, the N-th of M shares, where M is 2, 4, 8, ... or 128" },
 };
 
 /* Sets '*b' if 'value' is 'yes', clears it if it is 'no'; otherwise returns
@@ -72,6 +77,16 @@ parse_scopes(const char *value, uint32_t *scopes)
     }
     free(copy);
     return ok && *scopes;
+}
+
+static bool
+parse_share(const char *value, unsigned int *share, unsigned int *of)
+{
+    int n = 0;
+
+    return (ovs_scan(value, "%u/%u%n", share, of, &n) && !value[n]
+            && *of >= 2 && *of <= 128 && is_pow2(*of)
+            && *share >= 1 && *share <= *of);
 }
 
 static bool
@@ -113,6 +128,21 @@ parse_value(struct mbox_options *options, enum mbox_option option,
         }
         options->timeout_ms = MAX(1, (long long) (seconds * 1000));
         return true;
+
+    case MBOX_OPTION_FROM:
+        options->from = value;
+        return value[0];
+
+    case MBOX_OPTION_TO:
+        options->to = value;
+        return value[0];
+
+    case MBOX_OPTION_NAME:
+        options->name = value;
+        return value[0];
+
+    case MBOX_OPTION_SHARE:
+        return parse_share(value, &options->share, &options->share_of);
 
     default:
         OVS_NOT_REACHED();

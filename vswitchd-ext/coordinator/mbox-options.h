@@ -37,6 +37,10 @@ enum mbox_option {
     MBOX_OPTION_TIMEOUT = 1 << 9,
     MBOX_OPTION_ONE_WAY = 1 << 10,
     MBOX_OPTION_ALL = 1 << 11,
+    MBOX_OPTION_FROM = 1 << 12,
+    MBOX_OPTION_TO = 1 << 13,
+    MBOX_OPTION_NAME = 1 << 14,
+    MBOX_OPTION_SHARE = 1 << 15,
 };
 
 struct mbox_options {
@@ -49,6 +53,9 @@ struct mbox_options {
     bool via_channel;
     enum mbox_last_packet last_packet;
     long long timeout_ms;
+    const char *from, *to, *name;       /* Instances; NULL if not given.  They
+                                         * point into what was parsed. */
+    unsigned int share, share_of;       /* The 'share'th of so many. */
 };
 
 #define MBOX_DEFAULT_TIMEOUT_MS 30000

@@ -41,6 +41,8 @@ unconfigure(struct mbox_instance *instance)
 {
     free(instance->iface);
     instance->iface = NULL;
+    free(instance->bridge);
+    instance->bridge = NULL;
     instance->class_name[0] = '\0';
     instance->dp_name[0] = '\0';
     instance->port = ODPP_NONE;
@@ -124,6 +126,7 @@ configure_iface(struct mbox_registry *registry,
         return;
     }
     instance->iface = xstrdup(config->iface);
+    instance->bridge = xstrdup(config->bridge);
     ovs_strlcpy(instance->class_name, config->class_name,
                 sizeof instance->class_name);
     ovs_strlcpy(instance->dp_name, config->dp_name, sizeof instance->dp_name);
@@ -136,7 +139,8 @@ configure_iface(struct mbox_registry *registry,
 static void
 configure_classes(struct mbox_registry *registry, const struct smap *settings)
 {
-    static const char *prefixes[] = { "mbox-default-", "mbox-no-instance-" };
+    static const char *prefixes[] = { "mbox-default-", "mbox-no-instance-",
+                                      "mbox-instantiator-" };
     const struct smap_node *node;
 
     smap_destroy(&registry->class_settings);

@@ -43,6 +43,7 @@ struct mbox_instance {
 
     /* From the database.  'iface' is null if no Interface names it. */
     char *iface;
+    char *bridge;               /* NULL if 'iface' is. */
     char class_name[MBOX_NAME_MAX + 1]; /* "" if 'iface' is null. */
     char dp_name[64];
     odp_port_t port;            /* ODPP_NONE if it has no port. */

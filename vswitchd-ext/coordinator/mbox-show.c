@@ -107,6 +107,8 @@ mbox_show_list(const struct mbox_coordinator *c, bool json)
         }
         json_object_put(object, "instances", instances);
         json_object_put(object, "errors", errors);
+        json_object_put(object, "operations",
+                        mbox_scales_to_json(&c->scales));
         retval = json_to_text(object);
     } else {
         struct ds ds = DS_EMPTY_INITIALIZER;
@@ -138,6 +140,7 @@ mbox_show_list(const struct mbox_coordinator *c, bool json)
         SVEC_FOR_EACH (i, error, &registry->errors) {
             ds_put_format(&ds, "error: %s\n", error);
         }
+        mbox_scales_put_open(&c->scales, &ds);
         retval = ds_steal_cstr(&ds);
     }
     free(nodes);
@@ -346,6 +349,7 @@ show_all(const struct mbox_coordinator *c, struct ds *ds)
                   " agents refused, %"PRIu64" ends forgotten\n",
                   ovs_list_size(&c->resolver.doubts),
                   c->resolver.n_refused, c->records.n_forgotten);
+    mbox_scales_put_open(&c->scales, ds);
     show_duplicates(&c->transfers, ds);
     SVEC_FOR_EACH (i, error, &registry->errors) {
         ds_put_format(ds, "error: %s\n", error);
