@@ -28,6 +28,10 @@ utilities_mbox_bench_mb_SOURCES = \
 	utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
+# Instantiators, in the directory where ovs-vswitchd looks for them.
+instantiatordir = $(datadir)/openvswitch/mbox-instantiators
+dist_instantiator_SCRIPTS = utilities/mbox-instantiate-process
+
 # Middleboxes in virtual machines.
 dist_bin_SCRIPTS += utilities/mbox-vm
 dist_man_MANS += utilities/vm/mbox-vm.1

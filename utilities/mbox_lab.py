@@ -59,8 +59,9 @@ class LabError(Exception):
 
 
 def setns(name):
-    """Moves the calling thread to the network namespace 'name'."""
-    path = '/proc/self/ns/net' if name is None else '/run/netns/' + name
+    """Moves the calling thread to the network namespace 'name', which may be
+    a path."""
+    path = os.path.join('/run/netns', name)
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if _libc.setns(fd, CLONE_NEWNET):
@@ -113,6 +114,22 @@ def run(argv, check=True, **kwargs):
         raise LabError('"%s" failed: %s' % (' '.join(argv),
                                             (p.stderr or p.stdout).strip()))
     return p.stdout
+
+
+def set_up_link(dev, mtu, mac=None, within=()):
+    """Prepares one end of a cable, a veth device.  'within' is a command that
+    runs another in its namespace, with that namespace's /sys."""
+    # veth spreads packets over the backlogs of the CPUs that send them, which
+    # reorders what several threads send; one CPU keeps order.
+    run(list(within) + [
+        'sh', '-c',
+        'ip link set {0} mtu {1} txqueuelen 10000 {2} || exit 1; '
+        'ethtool -K {0} tx off rx off tso off gso off gro off '
+        'txvlan off rxvlan off >/dev/null 2>&1; '
+        'for q in /sys/class/net/{0}/queues/rx-*; do '
+        'echo 1 > $q/rps_cpus; done; '
+        'ip link set {0} up'.format(dev, mtu, 'address ' + mac if mac
+                                    else '')])
 
 
 def temporary_directory(prefix):
@@ -181,7 +198,7 @@ class Lab:
         self.ids_options = {}
         self.env = dict(os.environ, OVS_RUNDIR=self.path,
                         OVS_LOGDIR=self.path, OVS_DBDIR=self.path,
-                        OVS_SYSCONFDIR=self.path)
+                        OVS_SYSCONFDIR=self.path, OVS_PKGDATADIR=self.path)
 
     # Addresses.
 
@@ -400,23 +417,12 @@ class Lab:
         for host in self.hosts.values():
             if not self.has_cable(host):
                 continue
-            self._set_up_veth(self.switch_ns, host.name, None, host)
-            self._set_up_veth(host.ns, 'eth0', host.mac, host)
+            # Room for a tag on the way to a middlebox.
+            mtu = 1600 if host.name in self.instances else 1500
+            for ns, dev, mac in ((self.switch_ns, host.name, None),
+                                 (host.ns, 'eth0', host.mac)):
+                set_up_link(dev, mtu, mac, ['ip', 'netns', 'exec', ns])
         self._set_addresses()
-
-    def _set_up_veth(self, ns, dev, mac, host):
-        # Room for a tag on the way to a middlebox.
-        mtu = 1600 if host.name in self.instances else 1500
-        run(['ip', '-n', ns, 'link', 'set', dev, 'mtu', str(mtu),
-             'txqueuelen', '10000'] + (['address', mac] if mac else []))
-        # veth spreads packets over the backlogs of the CPUs that send them,
-        # which reorders what several threads send; one CPU keeps order.
-        run(['ip', 'netns', 'exec', ns, 'sh', '-c',
-             'ethtool -K {0} tx off rx off tso off gso off gro off '
-             'txvlan off rxvlan off >/dev/null 2>&1; '
-             'for q in /sys/class/net/{0}/queues/rx-*; do '
-             'echo 1 > $q/rps_cpus; done; '
-             'ip link set {0} up'.format(dev)])
 
     def _set_addresses(self):
         client, server = self.hosts['client'], self.hosts['server']
@@ -518,6 +524,9 @@ class Lab:
         flows += ['in_port=%s,dl_dst=%s,actions=output:%s'
                   % (name, host.mac, host.name)
                   for name in self.instances for host in (client, server)]
+        # From instances that come later.
+        flows += ['priority=1,dl_dst=%s,actions=output:%s'
+                  % (host.mac, host.name) for host in (client, server)]
         self.set_flows(flows)
 
     def set_flows(self, flows):
@@ -613,6 +622,35 @@ class Lab:
             argv.append('--port=afpacket:eth0')
         return self.start(name, argv + list(extra), ns=host.ns)
 
+    def enable_scaling(self, rules):
+        """Lets the switch make more instances, as processes like those that
+        start_ids() starts."""
+        here = os.path.dirname(os.path.realpath(__file__))
+        program = 'mbox-instantiate-process'
+        folder = self.path + '/mbox-instantiators'
+        conf = self.path + '/openvswitch/mbox-instances'
+        os.makedirs(folder, exist_ok=True)
+        os.makedirs(conf, exist_ok=True)
+        os.chmod(folder, 0o755)
+        for name, mode in (program, 0o755), ('mbox_lab.py', 0o644):
+            source = next(s for s in (
+                '%s/%s' % (here, name),
+                '%s/../openvswitch/mbox-instantiators/%s' % (here, name))
+                if os.path.exists(s))
+            shutil.copyfile(source, '%s/%s' % (folder, name))
+            os.chmod('%s/%s' % (folder, name), mode)
+        with open(conf + '/ids.conf', 'w') as f:
+            f.write('[instance]\n'
+                    'mtu = 1600\n'
+                    'command = %s --name={name} --coordinator={coordinator} '
+                    '--port=afpacket:{port} --rules=%s '
+                    '--log=%s/{name}.eve.json --trace=%s/{name}.trace\n'
+                    % (find_program('mbox-ids'), rules, self.path,
+                       self.path))
+        os.chmod(conf + '/ids.conf', 0o644)
+        self.vsctl('set', 'Open_vSwitch', '.',
+                   'other_config:mbox-instantiator-ids=' + program)
+
     def is_live(self, name):
         answer = self.appctl('mbox/list', '--format=json', check=False)
         return bool(answer) and any(
@@ -682,6 +720,7 @@ usage: mbox-lab mktemp                     make a directory for a lab
        mbox-lab stop DIR NAME [SIGNAL]     end a process of the lab
        mbox-lab vswitchd DIR               start ovs-vswitchd again
        mbox-lab flows DIR                  and its OpenFlow table
+       mbox-lab scaling DIR RULES          let it make more instances
        mbox-lab exec DIR HOST COMMAND...   run a command at a host
        mbox-lab start DIR NAME HOST COMMAND...   same, in the background
        mbox-lab pid DIR NAME               print a process id
@@ -736,6 +775,8 @@ usage: mbox-lab mktemp                     make a directory for a lab
         lab.start_vswitchd()
     elif command == 'flows':
         lab.add_flows()
+    elif command == 'scaling':
+        lab.enable_scaling(args[0])
     elif command == 'pid':
         print(lab.pid(args[0]) or '')
     elif command == 'start':
