@@ -601,6 +601,7 @@ main(int argc, char *argv[])
     struct cc_args *a = cc_args_parse(argv, &error);
     if (!a) {
         warning("%s", error);
+        g_free(error);
         return 1;
     }
     struct scratch scratch = { NULL, NULL };
