@@ -27,8 +27,12 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-mailbox.h \
 	mbox/vswitchd-ext/coordinator/mbox-match.c \
 	mbox/vswitchd-ext/coordinator/mbox-match.h \
+	mbox/vswitchd-ext/coordinator/mbox-metrics.c \
+	mbox/vswitchd-ext/coordinator/mbox-metrics.h \
 	mbox/vswitchd-ext/coordinator/mbox-options.c \
 	mbox/vswitchd-ext/coordinator/mbox-options.h \
+	mbox/vswitchd-ext/coordinator/mbox-ports.c \
+	mbox/vswitchd-ext/coordinator/mbox-ports.h \
 	mbox/vswitchd-ext/coordinator/mbox-record.c \
 	mbox/vswitchd-ext/coordinator/mbox-record.h \
 	mbox/vswitchd-ext/coordinator/mbox-registry.c \
@@ -37,6 +41,8 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-resolve.h \
 	mbox/vswitchd-ext/coordinator/mbox-show.c \
 	mbox/vswitchd-ext/coordinator/mbox-show.h \
+	mbox/vswitchd-ext/coordinator/mbox-totals.c \
+	mbox/vswitchd-ext/coordinator/mbox-totals.h \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-agent.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-copy.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-events.c \

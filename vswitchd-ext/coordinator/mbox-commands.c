@@ -21,6 +21,7 @@
 #include "mbox-class.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-match.h"
+#include "mbox-metrics.h"
 #include "mbox-options.h"
 #include "mbox-show.h"
 #include "openvswitch/dynamic-string.h"
@@ -446,6 +447,14 @@ cmd_show(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
 }
 
 static char *
+cmd_metrics(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
+            const struct mbox_options *options OVS_UNUSED, char **out)
+{
+    *out = mbox_metrics(c);
+    return NULL;
+}
+
+static char *
 check_class(const struct mbox_coordinator *c, const char *class_name)
 {
     if (sset_contains(&c->registry.classes, class_name)) {
@@ -543,6 +552,7 @@ cmd_unassign(struct mbox_coordinator *c, uint64_t request,
 static const struct command commands[] = {
     { "mbox/list", 0, 0, MBOX_OPTION_FORMAT, cmd_list },
     { "mbox/show", 0, 1, 0, cmd_show },
+    { "mbox/metrics", 0, 0, 0, cmd_metrics },
     { "mbox/move", 3, 3, MOVE_OPTIONS, cmd_move },
     { "mbox/copy", 3, 3, TRANSFER_OPTIONS, cmd_copy },
     { "mbox/status", 0, 1, MBOX_OPTION_FORMAT, cmd_status },

@@ -105,6 +105,8 @@ process_mail(struct mbox_coordinator *c)
     while ((mail = mbox_mailbox_next_for_coordinator(c->mailbox)) != NULL) {
         if (mail->type == MBOX_MAIL_CONFIG) {
             configure(c, mail->config);
+        } else if (mail->type == MBOX_MAIL_PORTS) {
+            mbox_registry_set_counters(&c->registry, &mail->ports);
         } else {
             mbox_command_execute(c, mail->request, &mail->argv);
         }

@@ -25,6 +25,7 @@
 #include "hash.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-mailbox.h"
+#include "mbox-ports.h"
 #include "mbox-scales.h"
 #include "netdev.h"
 #include "netdev-provider.h"
@@ -108,6 +109,19 @@ command_cb(struct unixctl_conn *conn, int argc, const char *argv[],
         svec_add(&mail->argv, argv[i]);
     }
     mbox_mailbox_to_coordinator(&mailbox, mail);
+}
+
+/* "mbox/metrics", which needs to know what the devices have counted. */
+static void
+metrics_cb(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+{
+    if (running) {
+        struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_PORTS);
+
+        mbox_ports_read(idl, &mail->ports);
+        mbox_mailbox_to_coordinator(&mailbox, mail);
+    }
+    command_cb(conn, argc, argv, aux);
 }
 
 /* Answers 'p' with 'mail', and frees both. */
@@ -446,6 +460,7 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
                                  commands[i].min_args, commands[i].max_args,
                                  command_cb, NULL);
     }
+    unixctl_command_register("mbox/metrics", "", 0, 0, metrics_cb, NULL);
 }
 
 void

@@ -133,6 +133,7 @@ mbox_mail_create(enum mbox_mail_type type)
 
     mail->type = type;
     svec_init(&mail->argv);
+    shash_init(&mail->ports);
     return mail;
 }
 
@@ -142,6 +143,7 @@ mbox_mail_destroy(struct mbox_mail *mail)
     if (mail) {
         mbox_config_destroy(mail->config);
         svec_destroy(&mail->argv);
+        shash_destroy_free_data(&mail->ports);
         free(mail->text);
         free(mail->open);
         free(mail->commits);

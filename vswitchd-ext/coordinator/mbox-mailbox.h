@@ -27,6 +27,7 @@
 #include "latch.h"
 #include "odp-util.h"
 #include "openvswitch/list.h"
+#include "openvswitch/shash.h"
 #include "openvswitch/types.h"
 #include "ovs-atomic.h"
 #include "packets.h"
@@ -91,6 +92,7 @@ enum mbox_mail_type {
     /* To the coordinator. */
     MBOX_MAIL_CONFIG,           /* 'config'. */
     MBOX_MAIL_COMMAND,          /* 'request', 'argv'. */
+    MBOX_MAIL_PORTS,            /* 'ports'. */
 
     /* To the main thread. */
     MBOX_MAIL_REPLY,            /* 'request', 'success', 'text', 'serial'. */
@@ -105,6 +107,7 @@ struct mbox_mail {
     struct mbox_config *config;
     uint64_t request;           /* Identifies a command of unixctl. */
     struct svec argv;
+    struct shash ports;         /* See mbox_ports_read(). */
     bool success;
     bool json;                  /* REPLY: 'text' is one JSON object. */
     char *text;

@@ -286,6 +286,24 @@ mbox_registry_configure(struct mbox_registry *registry,
     }
 }
 
+void
+mbox_registry_set_counters(struct mbox_registry *registry,
+                           const struct shash *ports)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &registry->instances) {
+        struct mbox_instance *instance = node->data;
+        const struct mbox_port_counters *counters
+            = instance->iface ? shash_find_data(ports, instance->iface) : NULL;
+
+        instance->has_counters = counters != NULL;
+        if (counters) {
+            instance->counters = *counters;
+        }
+    }
+}
+
 struct mbox_instance *
 mbox_registry_find(const struct mbox_registry *registry, const char *name)
 {

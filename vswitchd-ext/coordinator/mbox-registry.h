@@ -33,6 +33,7 @@
 #include "mbox-class.h"
 #include "mbox-mailbox.h"
 #include "mbox-msg.h"
+#include "mbox-ports.h"
 
 struct ds;
 struct json;
@@ -49,6 +50,10 @@ struct mbox_instance {
     odp_port_t port;            /* ODPP_NONE if it has no port. */
     struct eth_addr mac;
     char *config_error;         /* Why it has no port, or NULL. */
+
+    /* As of the last MBOX_MAIL_PORTS. */
+    bool has_counters;
+    struct mbox_port_counters counters;
 
     struct mbox_conn *conn;   /* Connected, handshake done; or NULL. */
     bool warned;                /* Agent's class differs: logged. */
@@ -70,6 +75,10 @@ void mbox_registry_destroy(struct mbox_registry *);
  * mbox-class.h. */
 void mbox_registry_configure(struct mbox_registry *,
                              const struct mbox_config *);
+
+/* Takes over what the instances' ports have counted, see mbox_ports_read(). */
+void mbox_registry_set_counters(struct mbox_registry *,
+                                const struct shash *ports);
 
 struct mbox_instance *mbox_registry_find(const struct mbox_registry *,
                                          const char *name);

@@ -64,6 +64,7 @@ mbox_transfer_get_report(const struct mbox_transfer *t,
     report->packets_lost = t->packets_lost + stats.n_overflow;
     report->tracers_sent = t->tracers_sent;
     report->max_held_bytes = MAX(stats.max_bytes, t->buffer.max_bytes);
+    report->start_us = t->start_us;
     report->transfer_us = (t->phase_us[MBOX_PHASE_COMMITTING] >= 0
                            ? t->phase_us[MBOX_PHASE_COMMITTING]
                            : now_us - t->start_us);
@@ -264,6 +265,8 @@ mbox_transfer_report_to_json(const struct mbox_transfer_request *request,
     mbox_report_put_uint(json, "packets_lost", r->packets_lost);
     mbox_report_put_uint(json, "tracers_sent", r->tracers_sent);
     mbox_report_put_uint(json, "max_held_bytes", r->max_held_bytes);
+    json_object_put(json, "started_ms",
+                    json_real_create(r->start_us / 1e3));
     json_object_put(json, "transfer_ms",
                     json_real_create(r->transfer_us / 1e3));
     json_object_put(json, "hold_ms", json_real_create(r->hold_us / 1e3));

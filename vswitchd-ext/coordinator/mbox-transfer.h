@@ -250,6 +250,7 @@ struct mbox_transfer_report {
                                  * sequence numbers, late packets dropped. */
     uint64_t tracers_sent;
     uint64_t max_held_bytes;
+    long long start_us;         /* The request, as of now_us(). */
     long long transfer_us;      /* From the request until everything is D's, or
                                  * is undone.  What follows a move, the
                                  * database and the end at the agents, delays

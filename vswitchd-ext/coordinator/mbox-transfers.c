@@ -50,6 +50,7 @@ mbox_transfers_init(struct mbox_transfers *transfers)
     hmap_init(&transfers->open);
     ovs_list_init(&transfers->history);
     transfers->n_history = 0;
+    mbox_totals_init(&transfers->totals);
     transfers->next_id = 1;
     hmap_init(&transfers->dup_counts);
     transfers->n_dup_uncounted = 0;
@@ -199,6 +200,7 @@ transfer_finish(struct mbox_open_transfer *ot)
 
     past->request = ot->request;
     mbox_transfer_get_report(ot->transfer, &past->report);
+    mbox_totals_add(&transfers->totals, &past->request, &past->report);
     ovs_list_push_front(&transfers->history, &past->node);
     if (++transfers->n_history > MBOX_HISTORY_MAX) {
         struct mbox_past_transfer *oldest;
@@ -665,6 +667,7 @@ mbox_transfers_destroy(struct mbox_coordinator *c)
     LIST_FOR_EACH_POP (past, node, &transfers->history) {
         free(past);
     }
+    mbox_totals_destroy(&transfers->totals);
     HMAP_FOR_EACH_POP (count, node, &transfers->dup_counts) {
         free(count);
     }

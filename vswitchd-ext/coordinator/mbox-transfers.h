@@ -30,6 +30,7 @@
 #include "openvswitch/list.h"
 
 #include "mbox-class.h"
+#include "mbox-totals.h"
 #include "mbox-transfer.h"
 
 struct ds;
@@ -105,6 +106,7 @@ struct mbox_transfers {
     struct hmap open;           /* "struct mbox_open_transfer"s. */
     struct ovs_list history;
     size_t n_history;
+    struct mbox_totals totals;
     uint32_t next_id;
     struct hmap dup_counts;
     uint64_t n_dup_uncounted;   /* With more ids than MBOX_DUP_COUNT_MAX. */

@@ -29,6 +29,8 @@
 
 COVERAGE_DEFINE(mbox_forged_tag);
 
+static atomic_uint64_t n_forged = ATOMIC_VAR_INIT(0);
+
 struct ovs_mutex mbox_class_mutex = OVS_MUTEX_INITIALIZER;
 
 ATOMIC(uint32_t) mbox_fast_gen[MBOX_MAX_CLASSES];
@@ -320,7 +322,19 @@ mbox_class_is_mbox_port(const char *dp_name, odp_port_t port, bool *any)
 void
 mbox_class_count_forged(uint64_t n_packets)
 {
+    uint64_t orig;
+
     COVERAGE_ADD(mbox_forged_tag, n_packets);
+    atomic_add_relaxed(&n_forged, n_packets, &orig);
+}
+
+uint64_t
+mbox_class_get_forged(void)
+{
+    uint64_t n;
+
+    atomic_read_relaxed(&n_forged, &n);
+    return n;
 }
 
 static int

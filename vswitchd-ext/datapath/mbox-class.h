@@ -102,6 +102,7 @@ mbox_class_translate(const char *class_name, const char *dp_name,
  * Any thread. */
 bool mbox_class_is_mbox_port(const char *dp_name, odp_port_t port, bool *any);
 void mbox_class_count_forged(uint64_t n_packets);
+uint64_t mbox_class_get_forged(void);
 
 /* Changes at every change of any class: ofproto-dpif revalidates on it. */
 struct seq *mbox_class_seq(void);

@@ -77,6 +77,12 @@ mbox_hold_get_bytes(void)
     return read_size(&all_bytes);
 }
 
+size_t
+mbox_hold_get_packets(void)
+{
+    return read_size(&all_packets);
+}
+
 bool
 mbox_hold_is_high(void)
 {

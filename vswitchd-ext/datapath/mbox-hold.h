@@ -124,6 +124,7 @@ mbox_hold_is_drained(const struct mbox_hold *hold)
 void mbox_hold_set_limits(size_t bytes, size_t packets);
 size_t mbox_hold_get_limit(void);
 size_t mbox_hold_get_bytes(void);
+size_t mbox_hold_get_packets(void);
 
 /* True from 3/4 of a limit on. */
 bool mbox_hold_is_high(void);

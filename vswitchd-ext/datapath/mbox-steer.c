@@ -637,6 +637,12 @@ mbox_steer_get_held_bytes(void)
     return mbox_hold_get_bytes();
 }
 
+size_t
+mbox_steer_get_held_packets(void)
+{
+    return mbox_hold_get_packets();
+}
+
 bool
 mbox_steer_is_over_limit(const struct mbox_steer *steer)
 {

@@ -166,6 +166,7 @@ void mbox_steer_wait(void);
 void mbox_steer_set_limits(size_t limit_bytes, size_t limit_packets);
 size_t mbox_steer_get_limit(void);
 size_t mbox_steer_get_held_bytes(void);
+size_t mbox_steer_get_held_packets(void);
 
 /* Opens a transfer of 'space' in class 'class_name' between two live
  * instances, in mode PASS, and begins to arm it.
