@@ -28,6 +28,11 @@ utilities_mbox_bench_mb_SOURCES = \
 	utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
+# Views of a switch.
+dist_bin_SCRIPTS += utilities/mbox-timeline utilities/ovs-mbox-top
+dist_man_MANS += utilities/mbox-timeline.1 utilities/ovs-mbox-top.8
+dist_pkgdata_DATA += utilities/mbox_ctl.py
+
 # Instantiators, in the directory where ovs-vswitchd looks for them.
 instantiatordir = $(datadir)/openvswitch/mbox-instantiators
 dist_instantiator_SCRIPTS = utilities/mbox-instantiate-process
