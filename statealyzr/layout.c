@@ -506,6 +506,31 @@ sa_layout_repeats(const struct sa_layout *l, uint64_t offset,
 }
 
 bool
+sa_layout_recurs(const struct sa_layout *l, uint64_t offset,
+                 uint64_t *stride, uint64_t *end)
+{
+    uint64_t base = 0;
+    bool found = false;
+
+    for (;;) {
+        const struct sa_layout_item *item = find_item(l, offset);
+
+        if (!item->element) {
+            return found;
+        }
+        uint64_t size = item->element->size;
+        bool flexible = item->start == item->end;
+
+        found = flexible || item->end - item->start > size;
+        *stride = size;
+        *end = flexible ? UINT64_MAX : base + item->end;
+        base += item->start;
+        offset = (offset - item->start) % size;
+        l = item->element;
+    }
+}
+
+bool
 sa_layout_array(const struct sa_layout *l, uint64_t offset, uint64_t stride,
                 uint64_t *start, uint64_t *end)
 {

@@ -77,6 +77,12 @@ uint64_t sa_layout_leaf_end(const struct sa_layout *, uint64_t offset);
 bool sa_layout_repeats(const struct sa_layout *, uint64_t offset,
                        uint64_t *start, uint64_t *end);
 
+/* If the leaf at 'offset', in the first elements of arrays, comes again in the
+ * innermost of these, the size of its elements and its end, UINT64_MAX if that
+ * is unknown; else false. */
+bool sa_layout_recurs(const struct sa_layout *, uint64_t offset,
+                      uint64_t *stride, uint64_t *end);
+
 /* Whether it ends with an array of unknown length. */
 bool sa_layout_is_flexible(const struct sa_layout *);
 

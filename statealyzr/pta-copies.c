@@ -68,15 +68,60 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
         pta_add_edge(pta, part->vertex, node);
     }
     if (part->modulus) {
-        /* From an array of any length: to whatever is there. */
+        /* From an array: to whatever is there. */
         struct target t = { .vertex = part->vertex, .offset = offset,
                             .modulus = part->modulus };
         if (!pta_object(pta, object)->layout) {
             pta_set_modulus(pta, object, part->modulus);
         }
-        pta_object_range(pta, object, offset, end - offset, true, add_target,
+        pta_object_range(pta, object, offset,
+                         MIN(end - offset, part->extent), true, add_target,
                          &t);
     }
+}
+
+/* The node at 'offset' may stand for all elements of an array: extends its
+ * part to these, up to 'size' bytes from where the copy begins.  Elements that
+ * are smaller than a pointer, characters, stay at one place: there are many of
+ * these, and hardly ever a pointer in them. */
+static void
+extend_part(const struct object *o, uint64_t offset, uint64_t size,
+            struct copy_part *part)
+{
+    uint64_t stride, end;
+
+    if (o->layout && offset >= o->base
+        && offset < o->base + o->layout->size
+        && sa_layout_recurs(o->layout, offset - o->base, &stride, &end)
+        && stride >= sizeof(void *)
+        && (!size || part->distance + stride < size)) {
+        part->modulus = stride;
+        part->extent = end - (offset - o->base);
+        if (size) {
+            part->extent = MIN(part->extent, size - part->distance);
+        }
+    }
+}
+
+/* Completes 'part' with the vertex of the copy's part at this distance, which
+ * is extended if it is shorter; returns whether it is new, or was. */
+static bool
+find_part(struct sa_pta *pta, struct copy *copy, struct copy_part *part)
+{
+    for (guint i = 0; i < copy->parts->len; i++) {
+        struct copy_part *p = &g_array_index(copy->parts, struct copy_part,
+                                             i);
+        if (p->distance == part->distance && p->modulus == part->modulus) {
+            bool is_shorter = p->extent < part->extent;
+
+            p->extent = MAX(p->extent, part->extent);
+            *part = *p;
+            return is_shorter;
+        }
+    }
+    part->vertex = pta_new_variable(pta);
+    g_array_append_val(copy->parts, *part);
+    return true;
 }
 
 /* Adds what a node holds to a copy from its object. */
@@ -89,7 +134,8 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
     struct copy *copy = get_copy(pta, from->copy);
     bool cursor = v->stored != SA_NONE;
     struct copy_part part = { .modulus = (o->layout || v->offset < o->base
-                                          ? 0 : o->modulus) };
+                                          ? 0 : o->modulus),
+                              .extent = PTA_UNBOUNDED };
 
     if (!cursor && !pta_holds_pointers(pta, node)) {
         return;
@@ -102,6 +148,7 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
     } else if (v->offset >= offset
                && (copy->size || v->offset < pta_part_end(o, offset))) {
         part.distance = v->offset - offset;
+        extend_part(o, v->offset, copy->size, &part);
     } else {
         return;
     }
@@ -109,26 +156,19 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
         return;
     }
 
-    for (guint i = 0; i < copy->parts->len; i++) {
-        const struct copy_part *p = &g_array_index(copy->parts,
-                                                   struct copy_part, i);
-        if (p->distance == part.distance && p->modulus == part.modulus) {
-            pta_add_edge(pta, node, p->vertex);
-            return;
-        }
-    }
-    part.vertex = pta_new_variable(pta);
-    g_array_append_val(copy->parts, part);
+    bool is_new = find_part(pta, copy, &part);
     pta_add_edge(pta, node, part.vertex);
+    if (is_new) {
+        struct nodeset to = { .blocks = NULL };
+        uint64_t size = copy->size;
+        uint32_t id;
 
-    struct nodeset to = { .blocks = NULL };
-    uint64_t size = copy->size;
-    uint32_t id;
-    nodeset_union(&to, &copy->to, NULL);
-    NODESET_FOR_EACH (id, &to) {
-        connect_part(pta, &part, size, id);
+        nodeset_union(&to, &copy->to, NULL);
+        NODESET_FOR_EACH (id, &to) {
+            connect_part(pta, &part, size, id);
+        }
+        nodeset_clear(&to);
     }
-    nodeset_clear(&to);
 }
 
 void

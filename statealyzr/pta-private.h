@@ -85,7 +85,8 @@ struct gep {
  * distance from where it copies from, and those where it copies to. */
 struct copy_part {
     uint64_t distance;          /* Bytes. */
-    uint64_t modulus;           /* If nonzero: and at multiples of it. */
+    uint64_t modulus;           /* If nonzero: and at multiples of it... */
+    uint64_t extent;            /* ...within so many bytes. */
     uint32_t vertex;
 };
 

@@ -201,6 +201,32 @@ test_memcpy(void **state)
 }
 
 static void
+test_copied_array(void **state)
+{
+    (void) state;
+    /* An array's elements are one node, and arrive at each of the members that
+     * are where the array is copied to, at no member beyond. */
+    check("struct s { int *v[2]; int *x, *y, *z; } g; int a, b, *s[4];\n"
+          "void *memcpy(void *, const void *, unsigned long);\n"
+          "void f(int i) { s[i] = &a; s[0] = &b; memcpy(&g, s, 32); }\n",
+          "g", "a b", "g+16", "a b", "g+24", "a b", "g+32", "", NULL);
+}
+
+static void
+test_copied_characters(void **state)
+{
+    (void) state;
+    /* A union of characters and pointers holds pointers, whichever of its
+     * members they are copied to or from; the member behind it gets none. */
+    check("union u { char c[32]; struct { int *x, *y; } s; int *z; };\n"
+          "struct s { union u u; int *w; } g, h; int a, b, *k[2];\n"
+          "void *memcpy(void *, const void *, unsigned long);\n"
+          "void f(void) { g.u.s.y = &a; g.u.z = &b;\n"
+          "memcpy(h.u.c, g.u.c, 32); memcpy(k, h.u.c, 16); }\n",
+          "h", "b", "h+8", "a", "h+32", "", "k", "a b", NULL);
+}
+
+static void
 test_function_pointers(void **state)
 {
     (void) state;
@@ -504,6 +530,8 @@ main(void)
         cmocka_unit_test(test_list_head_first),
         cmocka_unit_test(test_union),
         cmocka_unit_test(test_memcpy),
+        cmocka_unit_test(test_copied_array),
+        cmocka_unit_test(test_copied_characters),
         cmocka_unit_test(test_function_pointers),
         cmocka_unit_test(test_callbacks),
         cmocka_unit_test(test_varargs),
