@@ -29,9 +29,11 @@
  *                         connections that wait for a reply, the transaction
  *                         that writes the assignments
  *     coordinator thread  listeners, agents, instances, open transfers,
- *                         history; it alone changes classes (mbox-class.h) and
- *                         steering objects (mbox-steer.h)
+ *                         history, scaling; it alone changes classes
+ *                         (mbox-class.h) and steering objects (mbox-steer.h)
  *     both                two queues of mails (mbox-mailbox.h)
+ *     instantiators       a thread for each that runs (mbox-instantiator.h),
+ *                         which shares nothing but its end
  *
  * Nothing else is shared, so there is no lock but the one of each queue, which
  * is the innermost: nothing is called while it is held.  (The datapath's locks
