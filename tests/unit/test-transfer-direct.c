@@ -700,6 +700,7 @@ releasing 2.75, committing 2.75, done 2.75 ms\n");
         "{\"at_ms\":2.75,\"phase\":\"committing\"},"
         "{\"at_ms\":2.75,\"phase\":\"done\"}],"
         "\"precopy_rounds\":1,\"result\":\"moved\",\"source\":\"ids1\","
+        "\"started_ms\":1000,"
         "\"state_bytes\":512000,\"state_path\":\"\",\"tracers_sent\":1,"
         "\"transfer_ms\":2.75}");
     json_destroy(json);
