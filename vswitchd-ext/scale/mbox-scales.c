@@ -317,6 +317,9 @@ mbox_scale_op_create(struct mbox_coordinator *c, const char *class_name,
     add_env(op, "MBOX_COORDINATOR=unix:%s/mbox.sock", ovs_rundir());
     add_env(op, "MBOX_BRIDGE=%s", find_bridge(op));
     add_env(op, "MBOX_PEER=%s", peer);
+    add_env(op, "OVS_RUNDIR=%s", ovs_rundir());
+    add_env(op, "OVS_LOGDIR=%s", ovs_logdir());
+    add_env(op, "OVS_SYSCONFDIR=%s", ovs_sysconfdir());
     return op;
 }
 
