@@ -19,6 +19,7 @@ Python library.
 """
 
 import json
+import math
 import re
 
 VERSION = '0.1.0'
@@ -35,8 +36,7 @@ class Switch:
 
     def __init__(self, target='ovs-vswitchd'):
         try:
-            import ovs.daemon           # ovs.unixctl takes it for granted.
-            import ovs.unixctl
+            import ovs.dirs
             import ovs.unixctl.client
             import ovs.util
         except ImportError as e:
@@ -47,11 +47,22 @@ class Switch:
         self._target = target
         self._client = None
 
+    def _socket_name(self):
+        # ovs.unixctl.socket_name_from_target() would lock the pidfile for a
+        # moment, in which the daemon refuses to start: "already running".
+        if self._target.startswith('/') or ':' in self._target:
+            return self._target
+        prefix = '%s/%s' % (self._ovs.dirs.RUNDIR, self._target)
+        try:
+            with open(prefix + '.pid') as f:
+                return '%s.%d.ctl' % (prefix, int(f.read()))
+        except (OSError, ValueError):
+            raise SwitchError('cannot read pidfile "%s.pid"'
+                              % prefix) from None
+
     def _connect(self):
         ovs = self._ovs
-        error, name = ovs.unixctl.socket_name_from_target(self._target)
-        if error:
-            raise SwitchError(name)
+        name = self._socket_name()
         error, client = ovs.unixctl.client.UnixctlClient.create(name)
         if error:
             raise SwitchError('cannot connect to "%s" (%s)'
@@ -102,12 +113,22 @@ def parse_metrics(text):
     """Parses the text format of Prometheus.  Returns a dictionary by name of
     sample, of lists of (labels, value)."""
     metrics = {}
-    for line in text.splitlines():
+    for line in text.split('\n'):      # Labels may have other ends of lines.
         match = _SAMPLE.fullmatch(line)
         if not match or line.startswith('#'):
             continue
         labels = {label: _ESCAPE.sub(lambda m: {'n': '\n'}.get(m[1], m[1]),
                                      value)
                   for label, value in _LABEL.findall(match[2] or '')}
-        metrics.setdefault(match[1], []).append((labels, float(match[3])))
+        metrics.setdefault(match[1], []).append((labels, _number(match[3])))
     return metrics
+
+
+def _number(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SwitchError('answer to mbox/metrics: number "%s"' % text)
+    return value
