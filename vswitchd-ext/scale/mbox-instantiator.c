@@ -166,8 +166,9 @@ spawn(const struct mbox_instantiator *p, int fd, pid_t *pid)
     posix_spawn_file_actions_adddup2(&actions, fd, 2);
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 
-    /* A session of its own, so that a signal reaches all of it, and ordinary
-     * signals, which ovs-vswitchd handles or blocks. */
+    /* A session, and so a process group, of its own, so that a signal reaches
+     * all of it; and ordinary signals, which ovs-vswitchd handles or blocks.
+     */
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigdefault(&attr, &all);
     posix_spawnattr_setsigmask(&attr, &none);
@@ -183,7 +184,8 @@ spawn(const struct mbox_instantiator *p, int fd, pid_t *pid)
 }
 
 /* Waits until the process 'pidfd' has ended, which it does at the latest when
- * the owner wants that, and collects what it writes to 'fd'. */
+ * the owner wants that, and collects what it writes to 'fd'.  If the owner
+ * wanted it, nothing of its process group is left. */
 static void
 wait_for(struct mbox_instantiator *p, pid_t pid, int pidfd, int fd,
          struct line *line)
@@ -206,6 +208,9 @@ wait_for(struct mbox_instantiator *p, pid_t pid, int pidfd, int fd,
             open = read_output(fd, line);
         }
         if (fds[0].revents) {
+            if (stopping) {
+                kill(-pid, SIGKILL);
+            }
             return;
         }
 

@@ -65,14 +65,16 @@ struct mbox_instantiator *mbox_instantiator_start(const char *path,
                                                   struct latch *wake);
 
 /* Ends the program: SIGTERM, and if it is still there two seconds later
- * SIGKILL, to it and to all that it has started and that is in its session. */
+ * SIGKILL, to its process group: to all that it has started and that has not
+ * left that.  What is left of the group when the program has ended gets
+ * SIGKILL at once. */
 void mbox_instantiator_cancel(struct mbox_instantiator *);
 
 /* True if it has ended; then '*error' is NULL if it exited with status 0,
  * otherwise a message that the caller frees. */
 bool mbox_instantiator_is_done(const struct mbox_instantiator *, char **error);
 
-/* Kills it if it has not ended. */
+/* Kills it, with its process group, if it has not ended. */
 void mbox_instantiator_destroy(struct mbox_instantiator *);
 
 #endif /* mbox-instantiator.h */
