@@ -517,6 +517,12 @@ cmd_unassign(struct mbox_coordinator *c, uint64_t request,
                          "%"PRIu32, overlap->request.id, overlap->request.id);
     }
 
+    /* An instance that goes must not get flows back. */
+    error = mbox_scales_check_class(&c->scales, class_name);
+    if (error) {
+        return error;
+    }
+
     struct mbox_assignment *assignments;
     size_t n = mbox_class_get_assignments(class_name, &assignments);
     size_t n_kept = 0;

@@ -95,6 +95,19 @@ check_no_flows(const struct mbox_coordinator *c, const char *class_name,
     return error;
 }
 
+/* Checks that no operation is open on the instance 'name', of this class or
+ * another, and that the name is not to be confused with a transfer's number,
+ * for which mbox/status and mbox/cancel take digits. */
+static char *
+check_name(const struct mbox_coordinator *c, const char *name)
+{
+    if (!name[strspn(name, "0123456789")]) {
+        return xasprintf("an instance called %s would be confused with the "
+                         "transfer of that number", name);
+    }
+    return mbox_scales_check_free(&c->scales, name);
+}
+
 /* Checks the name that is given, or chooses CLASS1, CLASS2, ..., the first
  * that is free. */
 static char *
@@ -111,7 +124,8 @@ choose_name(const struct mbox_coordinator *c, const char *class_name,
             return xasprintf("instance %s exists already", given);
         }
         ovs_strlcpy(name, given, MBOX_NAME_MAX + 1);
-        return check_no_flows(c, class_name, name);
+        error = check_name(c, name);
+        return error ? error : check_no_flows(c, class_name, name);
     }
 
     for (int i = 1; i <= 9999; i++) {
@@ -121,7 +135,10 @@ choose_name(const struct mbox_coordinator *c, const char *class_name,
         }
         if (!mbox_registry_find(&c->registry, name)) {
             free(error);
-            error = check_no_flows(c, class_name, name);
+            error = check_name(c, name);
+            if (!error) {
+                error = check_no_flows(c, class_name, name);
+            }
             if (!error) {
                 return NULL;
             }
@@ -133,19 +150,40 @@ choose_name(const struct mbox_coordinator *c, const char *class_name,
 static char *
 check_class(const struct mbox_coordinator *c, const char *class_name)
 {
-    const struct mbox_scale_op *op;
-
     if (!sset_contains(&c->registry.classes, class_name)) {
         return xasprintf("no class \"%s\"", class_name);
     }
-    op = mbox_scales_find_class(&c->scales, class_name);
-    if (op) {
-        return xasprintf("a %s of instance %s of class %s is open; wait for "
-                         "it, or end it with mbox/cancel %s",
-                         mbox_scale_type_to_string(op->request.type),
-                         op->instance, class_name, op->instance);
+    return mbox_scales_check_class(&c->scales, class_name);
+}
+
+/* True if the switch sends flows to 'instance': by assignment, or, if it has a
+ * port, perhaps by default. */
+static bool
+may_get_flows(const struct mbox_coordinator *c,
+              const struct mbox_instance *instance)
+{
+    const char *class_name = mbox_instance_class(instance);
+    const char *def = get_default(c, class_name);
+    const struct shash_node *node;
+
+    if (mbox_scale_has_flows(class_name, instance->name)) {
+        return true;
+    } else if (instance->port == ODPP_NONE) {
+        return false;
+    } else if (def[0]) {
+        return !strcmp(def, "*") || !strcmp(def, instance->name);
     }
-    return NULL;
+    SHASH_FOR_EACH (node, &c->registry.instances) {
+        const struct mbox_instance *other = node->data;
+
+        if (other->port != ODPP_NONE
+            && !strcmp(other->class_name, class_name)
+            && !strcmp(other->dp_name, instance->dp_name)
+            && strcmp(other->name, instance->name) < 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Checks that 'peer' can give or take flows, or chooses one: for scale-out the
@@ -239,6 +277,8 @@ start(struct mbox_scale_op *op, uint64_t request,
       const struct mbox_options *options, char **out)
 {
     op->request.timeout_ms = options->timeout_ms;
+    op->request.remove_timeout_ms = MAX(options->timeout_ms,
+                                        MBOX_DEFAULT_TIMEOUT_MS);
     op->options = *options;
     svec_init(&op->options.args);
     op->options.from = op->options.to = op->options.name = NULL;
@@ -330,19 +370,32 @@ mbox_command_scale_in(struct mbox_coordinator *c, uint64_t request,
     char peer[MBOX_NAME_MAX + 1];
     struct mbox_scale_op *op;
     const char *class_name;
+    char *problem;
+    bool moves;
     char *error;
 
     error = mbox_command_find_instance(c, name, &instance);
     if (error) {
         return error;
     }
+
+    /* What an operation that failed has left need not be live.  Nothing can be
+     * moved from there, and nothing has to be if no flow goes there. */
+    problem = mbox_instance_problem(instance);
+    moves = !problem || may_get_flows(c, instance);
     class_name = mbox_instance_class(instance);
     error = check_class(c, class_name);
     if (!error) {
-        error = mbox_instance_problem(instance);
+        error = check_name(c, name);
     }
-    if (!error) {
+    if (!error && moves) {
+        error = nullable_xstrdup(problem);
+    }
+    free(problem);
+    if (!error && (moves || options->to)) {
         error = choose_peer(c, class_name, options->to, name, peer);
+    } else {
+        peer[0] = '\0';
     }
     if (!error) {
         error = mbox_command_check_method(options);
@@ -356,7 +409,7 @@ mbox_command_scale_in(struct mbox_coordinator *c, uint64_t request,
         return refuse(op, xstrdup(op->program_error));
     }
     op->request.type = MBOX_SCALE_IN;
-    op->request.moves = true;
+    op->request.moves = moves;
     start(op, request, options, out);
     return NULL;
 }

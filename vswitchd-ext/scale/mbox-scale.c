@@ -66,10 +66,11 @@ now(const struct mbox_scale *s)
     return s->ops->now_ms(s->aux);
 }
 
+/* Sets the deadline of a phase that may take 'timeout_ms'. */
 static void
-set_deadline(struct mbox_scale *s)
+set_deadline(struct mbox_scale *s, long long timeout_ms)
 {
-    s->deadline = now(s) + s->request.timeout_ms;
+    s->deadline = now(s) + timeout_ms;
 }
 
 static void
@@ -122,10 +123,9 @@ is_late(struct mbox_scale *s)
 }
 
 static char *
-late_error(const struct mbox_scale *s, const char *what)
+late_error(const char *what, long long timeout_ms)
 {
-    return xasprintf("%s within %.3g s", what,
-                     s->request.timeout_ms / 1000.0);
+    return xasprintf("%s within %.3g s", what, timeout_ms / 1000.0);
 }
 
 /* Beginnings of phases. */
@@ -135,7 +135,7 @@ begin_recording(struct mbox_scale *s)
 {
     s->ops->record(s->aux, true);
     s->recorded = true;
-    set_deadline(s);
+    set_deadline(s, s->request.timeout_ms);
     enter(s, RECORDING);
 }
 
@@ -155,7 +155,7 @@ begin_removing(struct mbox_scale *s)
         finish(s, MBOX_SCALE_PARTIAL);
         return;
     }
-    set_deadline(s);
+    set_deadline(s, s->request.remove_timeout_ms);
     enter(s, REMOVING);
 }
 
@@ -169,7 +169,7 @@ begin_creating(struct mbox_scale *s)
         finish(s, MBOX_SCALE_UNDONE);
         return;
     }
-    set_deadline(s);
+    set_deadline(s, s->request.timeout_ms);
     enter(s, CREATING);
 }
 
@@ -216,12 +216,13 @@ static void
 run_recording(struct mbox_scale *s)
 {
     if (is_late(s)) {
-        fail(s, late_error(s, "the database did not take the record"));
+        fail(s, late_error("the database did not take the record",
+                           s->request.timeout_ms));
     }
     if (s->error) {
-        /* After a scale-in's move there is something that stays. */
-        finish(s, (s->request.type == MBOX_SCALE_OUT ? MBOX_SCALE_UNDONE
-                   : MBOX_SCALE_PARTIAL));
+        /* A scale-in's move is not taken back. */
+        finish(s, (s->request.type == MBOX_SCALE_IN && s->request.moves
+                   ? MBOX_SCALE_PARTIAL : MBOX_SCALE_UNDONE));
     } else if (s->ops->is_recorded(s->aux)) {
         if (s->request.type == MBOX_SCALE_OUT) {
             begin_creating(s);
@@ -238,7 +239,8 @@ run_creating(struct mbox_scale *s)
 
     if (!s->ops->program_is_done(s->aux, &error)) {
         if (is_late(s)) {
-            fail(s, late_error(s, "the instantiator did not end"));
+            fail(s, late_error("the instantiator did not end",
+                               s->request.timeout_ms));
             s->ops->program_cancel(s->aux);
         }
         return;
@@ -271,7 +273,7 @@ run_registering(struct mbox_scale *s)
     } else if (is_late(s)) {
         char *what = xasprintf("the instance did not register (%s)", problem);
 
-        fail(s, late_error(s, what));
+        fail(s, late_error(what, s->request.timeout_ms));
         free(what);
         begin_removing(s);
     }
@@ -336,14 +338,15 @@ run_removing(struct mbox_scale *s)
     }
     if (s->deadline == LLONG_MAX) {
         free(error);
-        error = late_error(s, "the instantiator did not end");
+        error = late_error("the instantiator did not end",
+                           s->request.remove_timeout_ms);
     }
     if (error) {
         fail(s, xasprintf("the instance could not be removed: %s", error));
         free(error);
         finish(s, MBOX_SCALE_PARTIAL);
     } else {
-        set_deadline(s);
+        set_deadline(s, s->request.remove_timeout_ms);
         enter(s, LEAVING);
     }
 }
@@ -355,9 +358,9 @@ run_leaving(struct mbox_scale *s)
         finish(s, (s->request.type == MBOX_SCALE_OUT ? MBOX_SCALE_UNDONE
                    : MBOX_SCALE_DONE));
     } else if (is_late(s)) {
-        fail(s, late_error(s, "the instance did not leave: the instantiator "
-                           "has removed it, but its port or its agent did "
-                           "not go"));
+        fail(s, late_error("the instance did not leave: the instantiator has "
+                           "removed it, but its port or its agent did not go",
+                           s->request.remove_timeout_ms));
         finish(s, MBOX_SCALE_PARTIAL);
     }
 }
@@ -413,7 +416,11 @@ mbox_scale_create(const struct mbox_scale_request *request,
         begin_recording(s);
         break;
     case MBOX_SCALE_IN:
-        begin_transfer(s, MBOX_SCALE_MOVE);
+        if (request->moves) {
+            begin_transfer(s, MBOX_SCALE_MOVE);
+        } else {
+            begin_recording(s);
+        }
         break;
     case MBOX_SCALE_REMOVE:
         s->recorded = true;

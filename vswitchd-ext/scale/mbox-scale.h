@@ -37,7 +37,7 @@
  *
  * Scale-in:
  *
- *     MOVING       every flow of the instance.
+ *     MOVING       every flow of the instance, if it may have any.
  *     RECORDING    as above.
  *     REMOVING     the instantiator runs: "destroy".
  *     LEAVING      until the switch does not know the instance any more.
@@ -49,9 +49,10 @@
  * Every phase has a deadline, so every operation ends.  A scale-out that fails
  * once the instantiator was started goes to REMOVING and LEAVING, so that
  * nothing of it is left, unless flows are assigned to the new instance (the
- * move was split): then it stays.  An instance with flows is never removed.
- * A scale-in that fails before REMOVING changes nothing but what its move has
- * done.
+ * move was split): then it stays.  An instance to which flows are assigned is
+ * never removed.  A scale-in that fails before REMOVING changes nothing but
+ * what its move has done.  REMOVING and LEAVING have a time limit of their
+ * own: to undo must not fail because little time was given to do.
  *
  * If the coordinator ends in the middle, the next one finds the record, and
  * does a REMOVE: from REMOVING on, if no flow is assigned to the instance. */
@@ -67,9 +68,12 @@ struct mbox_scale_request {
     enum mbox_scale_type type;
     bool copies;                /* Scale-out: there is an instance to copy the
                                  * configuration of. */
-    bool moves;                 /* Scale-out: a flow space is to move. */
-    long long timeout_ms;       /* Of each phase but that CREATING and
-                                 * REGISTERING have one together. */
+    bool moves;                 /* Scale-out: a flow space is to move.
+                                 * Scale-in: there may be flows to move. */
+    long long timeout_ms;       /* Of each phase but REMOVING and LEAVING;
+                                 * CREATING and REGISTERING have one
+                                 * together. */
+    long long remove_timeout_ms; /* Of REMOVING, and of LEAVING. */
 };
 
 enum mbox_scale_result {

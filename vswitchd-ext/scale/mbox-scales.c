@@ -323,14 +323,21 @@ mbox_scale_op_create(struct mbox_coordinator *c, const char *class_name,
     return op;
 }
 
-void
-mbox_scale_op_start(struct mbox_scale_op *op)
+/* Starts 'op', which is with the open ones. */
+static void
+op_begin(struct mbox_scale_op *op)
 {
     VLOG_INFO("%s of instance %s of class %s begins",
               mbox_scale_type_to_string(op->request.type), op->instance,
               op->class_name);
-    ovs_list_push_back(&op->coordinator->scales.open, &op->node);
     op->scale = mbox_scale_create(&op->request, &scale_ops, op);
+}
+
+void
+mbox_scale_op_start(struct mbox_scale_op *op)
+{
+    ovs_list_push_back(&op->coordinator->scales.open, &op->node);
+    op_begin(op);
 }
 
 void
@@ -459,20 +466,6 @@ mbox_scales_destroy(struct mbox_coordinator *c)
 }
 
 struct mbox_scale_op *
-mbox_scales_find_class(const struct mbox_scales *scales,
-                       const char *class_name)
-{
-    struct mbox_scale_op *op;
-
-    LIST_FOR_EACH (op, node, &scales->open) {
-        if (!strcmp(op->class_name, class_name)) {
-            return op;
-        }
-    }
-    return NULL;
-}
-
-struct mbox_scale_op *
 mbox_scales_find(const struct mbox_scales *scales, const char *instance)
 {
     const struct ovs_list *lists[] = { &scales->open, &scales->past };
@@ -501,6 +494,23 @@ mbox_scales_check_free(const struct mbox_scales *scales, const char *instance)
                      mbox_scale_type_to_string(op->request.type), instance);
 }
 
+char *
+mbox_scales_check_class(const struct mbox_scales *scales,
+                        const char *class_name)
+{
+    const struct mbox_scale_op *op;
+
+    LIST_FOR_EACH (op, node, &scales->open) {
+        if (!strcmp(op->class_name, class_name)) {
+            return xasprintf("a %s of instance %s of class %s is open; wait "
+                             "for it, or end it with mbox/cancel %s",
+                             mbox_scale_type_to_string(op->request.type),
+                             op->instance, class_name, op->instance);
+        }
+    }
+    return NULL;
+}
+
 /* Records. */
 
 char *
@@ -523,11 +533,11 @@ mbox_scales_restore(struct mbox_coordinator *c, const char *s)
 {
     char *copy = xstrdup(s);
     char *save_ptr = NULL;
+    struct mbox_scale_op *op;
 
     for (char *record = strtok_r(copy, " ", &save_ptr); record;
          record = strtok_r(NULL, " ", &save_ptr)) {
         char *slash = strchr(record, '/');
-        struct mbox_scale_op *op;
 
         if (slash) {
             *slash = '\0';
@@ -542,10 +552,16 @@ mbox_scales_restore(struct mbox_coordinator *c, const char *s)
         op = mbox_scale_op_create(c, record, slash + 1, "");
         op->request.type = MBOX_SCALE_REMOVE;
         op->request.timeout_ms = MBOX_DEFAULT_TIMEOUT_MS;
+        op->request.remove_timeout_ms = MBOX_DEFAULT_TIMEOUT_MS;
         op->recorded = true;
-        mbox_scale_op_start(op);
+        ovs_list_push_back(&c->scales.open, &op->node);
     }
     free(copy);
+
+    /* One that ends at once writes the records, those of the others, too. */
+    LIST_FOR_EACH (op, node, &c->scales.open) {
+        op_begin(op);
+    }
 }
 
 /* What they answer. */

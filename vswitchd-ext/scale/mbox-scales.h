@@ -96,12 +96,13 @@ struct mbox_scale_op *mbox_scales_find(const struct mbox_scales *,
  * being created or removed. */
 char *mbox_scales_check_free(const struct mbox_scales *, const char *instance);
 
+/* Returns an error message, which the caller frees, if an instance of the
+ * class is just being created or removed. */
+char *mbox_scales_check_class(const struct mbox_scales *,
+                              const char *class_name);
+
 /* True if any flow is assigned to 'instance'. */
 bool mbox_scale_has_flows(const char *class_name, const char *instance);
-
-/* An open operation of a class, or NULL. */
-struct mbox_scale_op *mbox_scales_find_class(const struct mbox_scales *,
-                                             const char *class_name);
 
 /* Handlers of the commands, see mbox-commands.c. */
 char *mbox_command_scale_out(struct mbox_coordinator *, uint64_t request,
