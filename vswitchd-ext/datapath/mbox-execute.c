@@ -448,15 +448,19 @@ execute_screen(struct dp_packet_batch *batch, bool steal)
 {
     const size_t n = dp_packet_batch_size(batch);
     struct dp_packet *packet;
+    size_t n_forged = 0;
     size_t i;
 
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
         if (has_inner_tag(packet)) {
-            mbox_class_count_forged(1);
+            n_forged++;
             dp_packet_delete(packet);
         } else {
             dp_packet_batch_refill(batch, packet, i);
         }
+    }
+    if (n_forged) {
+        mbox_class_count_forged(n_forged);
     }
     if (steal) {
         dp_packet_delete_batch(batch, true);
