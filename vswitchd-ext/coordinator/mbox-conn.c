@@ -27,6 +27,7 @@
 #include "openvswitch/vlog.h"
 #include "socket-util.h"
 #include "timeval.h"
+#include "unicode.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(mbox_conn);
@@ -441,11 +442,14 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
     ovs_strlcpy(conn->class_name, hello->class_name,
                 sizeof conn->class_name);
     ovs_strlcpy(conn->product, hello->text, sizeof conn->product);
+    char *not_utf8 = utf8_validate(conn->product, NULL);
     for (char *p = conn->product; *p; p++) {
-        if ((unsigned char) *p < 0x20 || *p == 0x7f) {
+        if ((unsigned char) *p < 0x20 || *p == 0x7f
+            || (not_utf8 && *p & 0x80)) {
             *p = '?';
         }
     }
+    free(not_utf8);
     conn->schema = hello->schema;
     conn->run = hello->run;
     conn->n_unasked = conn->n_unresolved = hello->n_open;

@@ -23,7 +23,6 @@
 #include "mbox-coordinator-private.h"
 #include "mbox-steer.h"
 #include "openvswitch/dynamic-string.h"
-#include "unicode.h"
 #include "util.h"
 
 /* Each family of samples is written in one piece, as the format demands: its
@@ -37,13 +36,11 @@ put_family(struct ds *ds, const char *name, const char *type,
                   name, help, name, type);
 }
 
-/* Appends 'value' as the format wants that of a label: UTF-8, in which
- * backslash, quotes and newline are escaped. */
+/* Appends 'value', which is UTF-8, as the format wants that of a label, in
+ * which backslash, quotes and newline are escaped. */
 static void
 put_label_value(struct ds *ds, const char *value)
 {
-    char *error = utf8_validate(value, NULL);
-
     for (const char *p = value; *p; p++) {
         if (*p == '\\' || *p == '"') {
             ds_put_char(ds, '\\');
@@ -51,10 +48,9 @@ put_label_value(struct ds *ds, const char *value)
         } else if (*p == '\n') {
             ds_put_cstr(ds, "\\n");
         } else {
-            ds_put_char(ds, error && (*p & 0x80) ? '?' : *p);
+            ds_put_char(ds, *p);
         }
     }
-    free(error);
 }
 
 /* Appends the name of a sample and its labels, which are pairs of strings up
@@ -445,6 +441,10 @@ put_duplicates(struct ds *ds, const struct mbox_transfers *transfers)
         put_name(ds, "duplicate_bytes_total", "id", id, NULL);
         put_value(ds, count->n_bytes);
     }
+    put_single(ds, "duplicate_other_packets_total", "counter",
+               transfers->n_dup_uncounted, "Packets that "
+               "mbox_dup(coordinator) actions sent with ids that are too many "
+               "to count each.");
 }
 
 static void
@@ -462,6 +462,9 @@ put_switch(struct ds *ds, const struct mbox_coordinator *c)
     put_single(ds, "doubt_refused_agents_total", "counter",
                c->resolver.n_refused, "Agents that were disconnected because "
                "they asked about too many flows.");
+    put_single(ds, "ends_forgotten_total", "counter", c->records.n_forgotten,
+               "Ends of transfers that were forgotten, though an agent may "
+               "ask about them.");
     put_single(ds, "tagged_dropped_packets_total", "counter",
                c->transfers.n_tagged_dropped, "Tagged packets from all "
                "instances that no transfer wanted.");

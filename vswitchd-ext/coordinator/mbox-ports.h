@@ -27,7 +27,8 @@
 struct ovsdb_idl;
 struct shash;
 
-/* Since the port was added.  UINT64_MAX: the device does not count this. */
+/* As the device counts: a system device since it was made, whatever port it
+ * was of.  UINT64_MAX: it does not count this. */
 struct mbox_port_counters {
     uint64_t tx_packets, tx_bytes;      /* From the switch to the instance. */
     uint64_t tx_dropped;                /* The instance was too slow. */
