@@ -526,6 +526,9 @@ test_faults(void **state OVS_UNUSED)
         check_end(&w, &report);
         assert_int_equal(report.result, cases[i].result);
         assert_string_equal(report.error, cases[i].error);
+        if (w.fault == DESTROY_HANGS || w.fault == NEVER_LEAVES) {
+            assert_true(report.total_ms >= REMOVE_TIMEOUT_MS);
+        }
         mbox_scale_destroy(w.s);
     }
 }
