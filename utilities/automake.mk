@@ -36,6 +36,7 @@ dist_pkgdata_DATA += utilities/mbox_ctl.py
 # Instantiators, in the directory where ovs-vswitchd looks for them.
 instantiatordir = $(datadir)/openvswitch/mbox-instantiators
 dist_instantiator_SCRIPTS = utilities/mbox-instantiate-process
+dist_man_MANS += utilities/mbox-instantiate-process.8
 
 # Middleboxes in virtual machines.
 dist_bin_SCRIPTS += utilities/mbox-vm

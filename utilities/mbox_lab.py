@@ -71,15 +71,34 @@ def setns(name):
 
 
 @contextlib.contextmanager
-def in_namespace(name):
-    """Sockets made in this context belong to the namespace for ever."""
+def _and_back():
+    """Whatever namespace the thread enters in this context, it leaves."""
     home = os.open('/proc/thread-self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
     try:
-        setns(name)
         yield
     finally:
-        _libc.setns(home, CLONE_NEWNET)
+        failed = _libc.setns(home, CLONE_NEWNET)
         os.close(home)
+        if failed:
+            raise OSError(ctypes.get_errno(), 'setns')
+
+
+@contextlib.contextmanager
+def in_namespace(name):
+    """Sockets made in this context belong to the namespace for ever."""
+    with _and_back():
+        setns(name)
+        yield
+
+
+def new_namespace():
+    """Makes a network namespace, which lives as long as the descriptor that
+    this returns or a process in it."""
+    with _and_back():
+        if _libc.unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), 'new network namespace')
+        return os.open('/proc/thread-self/ns/net',
+                       os.O_RDONLY | os.O_CLOEXEC)
 
 
 def wait_until(what, condition, timeout=30, interval=0.02):
@@ -95,15 +114,21 @@ def wait_until(what, condition, timeout=30, interval=0.02):
         time.sleep(interval)
 
 
-def start_time(pid):
-    """When process 'pid' started, in ticks; None if there is none or it is a
-    zombie."""
+def process_stat(pid):
+    """What /proc/PID/stat has behind the name of process 'pid', a list of
+    words; None if there is none or it is a zombie."""
     try:
         with open('/proc/%d/stat' % pid) as f:
             fields = f.read().rpartition(')')[2].split()
     except OSError:
         return None
-    return None if fields[0] == 'Z' else int(fields[19])
+    return None if fields[0] == 'Z' else fields
+
+
+def start_time(pid):
+    """When process 'pid' started, in ticks; None as above."""
+    fields = process_stat(pid)
+    return fields and int(fields[19])
 
 
 def run(argv, check=True, **kwargs):
