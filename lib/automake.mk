@@ -21,6 +21,7 @@ mbox_lib_sources = \
 	lib/mbox-channel.h \
 	lib/mbox-chunk.c \
 	lib/mbox-chunk.h \
+	lib/mbox-fnv.h \
 	lib/mbox-key.c \
 	lib/mbox-key.h \
 	lib/mbox-listener.c \

@@ -28,6 +28,7 @@
 #include "ids-http.h"
 #include "ids-private.h"
 #include "ids-scan.h"
+#include "mbox-fnv.h"
 #include "packet-trace.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -554,19 +555,14 @@ sender_is_server(const struct mbox_key *key, const struct ids_segment_info *s)
 }
 
 /* Makes an id of a flow that begins at 'start': the same in each run on the
- * same packets, which mbox_key_hash() would not give.  This is FNV-1a, folded
- * to the 51 bits that are exact in any reader of JSON. */
+ * same packets, which mbox_key_hash() would not give: folded to the 51 bits that are exact in any reader of JSON. */
 static uint64_t
 make_flow_id(const struct mbox_key *canonical, uint64_t start)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    uint8_t bytes[sizeof *canonical + sizeof start];
+    uint64_t h = MBOX_FNV1A_INIT;
 
-    memcpy(bytes, canonical, sizeof *canonical);
-    memcpy(bytes + sizeof *canonical, &start, sizeof start);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
-    }
+    h = mbox_fnv1a(h, canonical, sizeof *canonical);
+    h = mbox_fnv1a(h, &start, sizeof start);
     return (h ^ h >> 51) & ((UINT64_C(1) << 51) - 1);
 }
 

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lb-maglev.h"
+#include "mbox-fnv.h"
 
 #define MAX_FILE (1 << 20)
 #define MAX_WORDS 16
@@ -558,15 +559,10 @@ check_config(struct parser *p)
     return true;
 }
 
-/* FNV-1a. */
 static void
-digest(uint64_t *d, const void *data_, size_t len)
+digest(uint64_t *d, const void *data, size_t len)
 {
-    const uint8_t *data = data_;
-
-    for (size_t i = 0; i < len; i++) {
-        *d = (*d ^ data[i]) * UINT64_C(0x100000001b3);
-    }
+    *d = mbox_fnv1a(*d, data, len);
 }
 
 static void
@@ -578,7 +574,7 @@ digest_number(uint64_t *d, uint64_t number)
 static uint64_t
 digest_config(const struct lb_config *config)
 {
-    uint64_t d = UINT64_C(0xcbf29ce484222325);
+    uint64_t d = MBOX_FNV1A_INIT;
 
     digest(&d, config->mac, sizeof config->mac);
     digest_number(&d, config->table_size);

@@ -19,6 +19,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "mbox-fnv.h"
 
 #define FREE UINT16_MAX
 _Static_assert(LB_MAGLEV_MAX_NODES < FREE, "indexes fit into entries");
@@ -117,16 +118,6 @@ lb_maglev_build(struct lb_maglev *maglev, const struct lb_maglev_node *nodes,
     free(turns);
 }
 
-/* FNV-1a of 64 bits, well mixed. */
-static uint64_t
-add_bytes(uint64_t h, const uint8_t *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
-    }
-    return h;
-}
-
 uint32_t
 lb_maglev_hash(const struct mbox_key *key)
 {
@@ -134,11 +125,11 @@ lb_maglev_hash(const struct mbox_key *key)
         key->src_port >> 8, key->src_port, key->dst_port >> 8, key->dst_port,
         key->proto,
     };
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    uint64_t h = MBOX_FNV1A_INIT;
 
-    h = add_bytes(h, key->src, sizeof key->src);
-    h = add_bytes(h, key->dst, sizeof key->dst);
-    return mix(add_bytes(h, rest, sizeof rest));
+    h = mbox_fnv1a(h, key->src, sizeof key->src);
+    h = mbox_fnv1a(h, key->dst, sizeof key->dst);
+    return mix(mbox_fnv1a(h, rest, sizeof rest));
 }
 
 int

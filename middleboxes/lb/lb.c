@@ -24,6 +24,7 @@
 #include <sys/random.h>
 #include "lb-private.h"
 #include "lb-rewrite.h"
+#include "mbox-fnv.h"
 #include "packet-trace.h"
 
 uint64_t
@@ -97,20 +98,13 @@ is_from_backend(const struct lb *lb, const struct mbox_key *key)
     return false;
 }
 
-/* FNV-1a. */
 static uint64_t
 backend_id(const struct lb_backend_config *config)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    uint8_t bytes[18];
+    const uint8_t port[] = { config->port >> 8, config->port };
 
-    memcpy(bytes, config->addr, 16);
-    bytes[16] = config->port >> 8;
-    bytes[17] = config->port;
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
-    }
-    return h;
+    return mbox_fnv1a(mbox_fnv1a(MBOX_FNV1A_INIT, config->addr, 16), port,
+                      sizeof port);
 }
 
 void

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "evidence.h"
+#include "mbox-fnv.h"
 #include "plan.h"
 #include "rewrite.h"
 #include "write-tables.h"
@@ -128,14 +129,12 @@ run_mem2reg(LLVMModuleRef module)
 static uint64_t
 build_of(const char *file)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = MBOX_FNV1A_INIT;
     gsize n;
     char *data;
 
     if (g_file_get_contents(file, &data, &n, NULL)) {
-        for (gsize i = 0; i < n; i++) {
-            hash = (hash ^ (uint8_t) data[i]) * UINT64_C(0x100000001b3);
-        }
+        hash = mbox_fnv1a(hash, data, n);
         g_free(data);
     }
     return hash;

@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "mbox-fnv.h"
 #include "plan.h"
 
 #define LEVELS_MAX 6
@@ -56,17 +57,6 @@ tag_of(const char *name)
     return space ? space + 1 : name;
 }
 
-static uint64_t
-mix(uint64_t hash, const void *data, size_t n)
-{
-    const uint8_t *p = data;
-
-    for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
 /* Names, places and types of members, as deep as structs are nested. */
 static uint64_t
 layout_of(const struct plan *plan, int type, uint64_t hash, int depth)
@@ -78,8 +68,8 @@ layout_of(const struct plan *plan, int type, uint64_t hash, int depth)
     }
     const char *kind = json_text(t, "kind");
     int64_t size = json_number(t, "size");
-    hash = mix(hash, kind, strlen(kind) + 1);
-    hash = mix(hash, &size, sizeof size);
+    hash = mbox_fnv1a(hash, kind, strlen(kind) + 1);
+    hash = mbox_fnv1a(hash, &size, sizeof size);
     if (!strcmp(kind, "array")) {
         return layout_of(plan, json_number(t, "target"), hash, depth + 1);
     }
@@ -92,8 +82,8 @@ layout_of(const struct plan *plan, int type, uint64_t hash, int depth)
         int64_t place[2] = { json_number(m, "bit_offset"),
                              json_number(m, "bit_size") };
 
-        hash = mix(hash, name, strlen(name) + 1);
-        hash = mix(hash, place, sizeof place);
+        hash = mbox_fnv1a(hash, name, strlen(name) + 1);
+        hash = mbox_fnv1a(hash, place, sizeof place);
         hash = layout_of(plan, json_number(m, "type"), hash, depth + 1);
     }
     return hash;
@@ -118,7 +108,7 @@ plan_type_get(struct plan *plan, int json)
     t->name = (*name ? g_strdup(name)
                : g_strdup_printf("%s type %d", json_text(o, "kind"), json));
     t->size = json_number(o, "size");
-    t->layout = layout_of(plan, json, UINT64_C(0xcbf29ce484222325), 0);
+    t->layout = layout_of(plan, json, MBOX_FNV1A_INIT, 0);
     t->pointers = g_array_new(FALSE, FALSE, sizeof(struct plan_pointer));
     t->left_out = g_array_new(FALSE, FALSE, sizeof(struct plan_range));
     g_ptr_array_add(plan->plan_types, t);

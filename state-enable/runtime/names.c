@@ -24,6 +24,7 @@
 #include <string.h>
 #include <time.h>
 #include "heap.h"
+#include "mbox-fnv.h"
 #include "nodes.h"
 
 struct object {
@@ -75,17 +76,6 @@ st_names_destroy(struct st_names *names)
         free(names->symbols);
         free(names);
     }
-}
-
-static uint64_t
-mix(uint64_t hash, const void *data, size_t n)
-{
-    const uint8_t *p = data;
-
-    for (size_t i = 0; i < n; i++) {
-        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-    }
-    return hash;
 }
 
 /* What is being looked through. */
@@ -198,20 +188,20 @@ visit_objects(struct walk *w)
 {
     struct st_names *names = w->names;
     struct root *root = &names->roots[w->variable];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = MBOX_FNV1A_INIT;
 
     for (uint32_t i = root->first; i < root->first + root->n; i++) {
         struct object o = names->objects[i];
-        hash = mix(hash, &o.type, sizeof o.type);
+        hash = mbox_fnv1a(hash, &o.type, sizeof o.type);
         if (o.type == ST_NONE) {
             const uint8_t *s = o.start + o.offset;
 
-            hash = mix(hash, s, strnlen((const char *) s, o.size - o.offset));
+            hash = mbox_fnv1a(hash, s, strnlen((const char *) s, o.size - o.offset));
             continue;
         }
         uint32_t size = w->st->program->types[o.type].size;
         uint64_t n = (o.size - o.offset) / size;
-        hash = mix(hash, &n, sizeof n);
+        hash = mbox_fnv1a(hash, &n, sizeof n);
         for (uint64_t at = o.offset; at + size <= o.size; at += size) {
             int error = visit_members(w, o.start + at, o.type);
             if (error) {
