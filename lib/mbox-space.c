@@ -115,6 +115,17 @@ mbox_space_contains(const struct mbox_space *space, const struct mbox_key *key)
     return words_match(v, m, k[2], k[3], k[0], k[1], k[4]);
 }
 
+bool
+mbox_space_has_flow(const struct mbox_space *space,
+                    const struct mbox_key *key)
+{
+    struct mbox_key reverse;
+
+    mbox_key_reverse(key, &reverse);
+    return (mbox_space_contains(space, key)
+            || mbox_space_contains(space, &reverse));
+}
+
 static void
 cube_reverse(const struct mbox_space *src, struct mbox_space *dst)
 {

@@ -59,6 +59,10 @@ void mbox_space_init_key(struct mbox_space *, const struct mbox_key *key);
 bool mbox_space_contains(const struct mbox_space *space,
                          const struct mbox_key *key);
 
+/* True if 'key', or the key of the flow's other direction, is in 'space'. */
+bool mbox_space_has_flow(const struct mbox_space *space,
+                         const struct mbox_key *key);
+
 /* True if some packet's key could be in both. Exact: no false positive. */
 bool mbox_space_overlaps(const struct mbox_space *, const struct mbox_space *);
 

@@ -604,12 +604,10 @@ take_keys(struct mbox_resolver *resolver, struct mbox_doubt *doubt,
     }
     doubt->select = msg->select;
     for (uint32_t i = 0; i < msg->n_keys; i++) {
-        struct mbox_space flow;
         struct mbox_key key;
 
         mbox_msg_get_key(msg, i, &key);
-        mbox_space_init_key(&flow, &key);
-        if (mbox_space_overlaps(&record->space, &flow)) {
+        if (mbox_space_has_flow(&record->space, &key)) {
             add_key(resolver, doubt, &key);
         } else {
             n_outside++;

@@ -272,11 +272,7 @@ mbox_steer_has_alias(const struct mbox_steer *steer,
 bool
 mbox_steer_has_key(const struct mbox_steer *steer, const struct mbox_key *key)
 {
-    struct mbox_key reverse;
-
-    mbox_key_reverse(key, &reverse);
-    return (mbox_space_contains(&steer->space, key)
-            || mbox_space_contains(&steer->space, &reverse)
+    return (mbox_space_has_flow(&steer->space, key)
             || mbox_steer_has_alias(steer, key));
 }
 
