@@ -176,6 +176,18 @@ configure_classes(struct mbox_registry *registry, const struct smap *settings)
     }
 }
 
+const char *
+mbox_registry_get_setting(const struct mbox_registry *registry,
+                          const char *setting, const char *class_name,
+                          const char *def)
+{
+    char *key = xasprintf("mbox-%s-%s", setting, class_name);
+    const char *value = smap_get_def(&registry->class_settings, key, def);
+
+    free(key);
+    return value;
+}
+
 /* Tells mbox-class.h the ports and the default of 'class_name'. */
 static void
 apply_class(const struct mbox_registry *registry, const char *class_name)
@@ -203,17 +215,14 @@ apply_class(const struct mbox_registry *registry, const char *class_name)
     free(ports);
     free(nodes);
 
-    char *key = xasprintf("mbox-default-%s", class_name);
-    const char *def = smap_get_def(&registry->class_settings, key, "");
+    const char *def = mbox_registry_get_setting(registry, "default",
+                                                class_name, "");
     if (strlen(def) > MBOX_NAME_MAX) {
         def = "";
     }
-    free(key);
-
-    key = xasprintf("mbox-no-instance-%s", class_name);
-    bool bypass = !strcmp(smap_get_def(&registry->class_settings, key, "drop"),
+    bool bypass = !strcmp(mbox_registry_get_setting(registry, "no-instance",
+                                                    class_name, "drop"),
                           "bypass");
-    free(key);
 
     mbox_class_set_default(class_name, def, bypass);
 }

@@ -80,6 +80,12 @@ void mbox_registry_configure(struct mbox_registry *,
 void mbox_registry_set_counters(struct mbox_registry *,
                                 const struct shash *ports);
 
+/* The value of other_config:mbox-SETTING-CLASS, or 'def' if it is not set. */
+const char *mbox_registry_get_setting(const struct mbox_registry *,
+                                      const char *setting,
+                                      const char *class_name,
+                                      const char *def);
+
 struct mbox_instance *mbox_registry_find(const struct mbox_registry *,
                                          const char *name);
 

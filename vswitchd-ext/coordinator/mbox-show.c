@@ -25,8 +25,8 @@
 #include "openvswitch/json.h"
 #include "util.h"
 
-static char *
-json_to_text(struct json *json)
+char *
+mbox_show_json(struct json *json)
 {
     char *s = json_to_string(json, JSSF_PRETTY | JSSF_SORT);
 
@@ -109,7 +109,7 @@ mbox_show_list(const struct mbox_coordinator *c, bool json)
         json_object_put(object, "errors", errors);
         json_object_put(object, "operations",
                         mbox_scales_to_json(&c->scales));
-        retval = json_to_text(object);
+        retval = mbox_show_json(object);
     } else {
         struct ds ds = DS_EMPTY_INITIALIZER;
 
@@ -214,7 +214,7 @@ mbox_show_assignments(const struct mbox_coordinator *c, const char *class_name,
             json_destroy(all);
             all = one;
         }
-        return json_to_text(all);
+        return mbox_show_json(all);
     }
 
     const char **names = sset_sort(&c->registry.classes);
@@ -247,23 +247,19 @@ show_class(const struct mbox_coordinator *c, const char *class_name,
     struct mbox_class_stats stats;
     const struct shash_node **nodes;
     struct ds assignments = DS_EMPTY_INITIALIZER;
-    char *key;
 
     mbox_class_get_stats(class_name, &stats);
     ds_put_format(ds, "class %s:\n", class_name);
 
-    key = xasprintf("mbox-default-%s", class_name);
-    const char *def = smap_get_def(&registry->class_settings, key, "");
+    const char *def = mbox_registry_get_setting(registry, "default",
+                                                class_name, "");
     ds_put_format(ds, "  default: %s\n",
                   !def[0] ? "first live instance by name"
                   : !strcmp(def, "*") ? "hash over the live instances"
                   : def);
-    free(key);
-
-    key = xasprintf("mbox-no-instance-%s", class_name);
     ds_put_format(ds, "  without live instance: %s\n",
-                  smap_get_def(&registry->class_settings, key, "drop"));
-    free(key);
+                  mbox_registry_get_setting(registry, "no-instance",
+                                            class_name, "drop"));
 
     ds_put_format(ds, "  packets: %"PRIu64" dropped without instance, "
                   "%"PRIu64" looked up by the datapath, %"PRIu64" in "
@@ -436,7 +432,7 @@ mbox_show_report(const struct mbox_transfer_request *request,
                  const struct mbox_transfer_report *report, bool json)
 {
     if (json) {
-        return json_to_text(mbox_transfer_report_to_json(request, report));
+        return mbox_show_json(mbox_transfer_report_to_json(request, report));
     }
 
     struct ds ds = DS_EMPTY_INITIALIZER;
@@ -483,7 +479,7 @@ mbox_show_open(const struct mbox_coordinator *c, bool json)
     }
     free(transfers);
     if (json) {
-        return json_to_text(array);
+        return mbox_show_json(array);
     }
     if (!n) {
         ds_put_cstr(&ds, "no open transfers\n");
@@ -512,7 +508,7 @@ mbox_show_history(const struct mbox_coordinator *c, unsigned int max,
         }
     }
     if (json) {
-        return json_to_text(array);
+        return mbox_show_json(array);
     }
     if (!n) {
         ds_put_cstr(&ds, "no transfers have ended\n");

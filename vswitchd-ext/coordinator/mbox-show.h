@@ -21,10 +21,14 @@
 
 #include "mbox-transfer.h"
 
+struct json;
 struct mbox_coordinator;
 
 /* What the commands that only look at things answer, as text or (where there
  * is a choice) JSON.  The caller frees it.  Coordinator thread only. */
+
+/* The text of 'json', as all commands print it; frees 'json'. */
+char *mbox_show_json(struct json *json);
 
 char *mbox_show_report(const struct mbox_transfer_request *,
                        const struct mbox_transfer_report *, bool json);

@@ -30,11 +30,7 @@
 static const char *
 get_default(const struct mbox_coordinator *c, const char *class_name)
 {
-    char *key = xasprintf("mbox-default-%s", class_name);
-    const char *def = smap_get_def(&c->registry.class_settings, key, "");
-
-    free(key);
-    return def;
+    return mbox_registry_get_setting(&c->registry, "default", class_name, "");
 }
 
 /* Names of the instances of a class, sorted; those that have a port, or with

@@ -21,6 +21,7 @@
 #include "mbox-class.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-instantiator.h"
+#include "mbox-show.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
@@ -270,23 +271,25 @@ add_env(struct mbox_scale_op *op, const char *format, ...)
 static void
 find_program(struct mbox_scale_op *op)
 {
-    char *key = xasprintf("mbox-instantiator-%s", op->class_name);
-    const char *name = smap_get(&op->coordinator->registry.class_settings,
-                                key);
+    const char *name = mbox_registry_get_setting(&op->coordinator->registry,
+                                                 "instantiator",
+                                                 op->class_name, NULL);
 
     if (!name) {
         op->program_error = xasprintf("class %s has no instantiator; set "
-                                      "other_config:%s of the Open_vSwitch "
-                                      "table", op->class_name, key);
+                                      "other_config:mbox-instantiator-%s of "
+                                      "the Open_vSwitch table",
+                                      op->class_name, op->class_name);
     } else {
         char *error = mbox_instantiator_find(name, &op->program);
 
         if (error) {
-            op->program_error = xasprintf("other_config:%s: %s", key, error);
+            op->program_error = xasprintf(
+                "other_config:mbox-instantiator-%s: %s", op->class_name,
+                error);
             free(error);
         }
     }
-    free(key);
 }
 
 /* The bridge where the class's instances are; "" if there is none. */
@@ -612,11 +615,7 @@ mbox_scale_op_show(const struct mbox_scale_op *op, bool as_json)
     char match[MBOX_SPACE_STRLEN];
 
     if (as_json) {
-        struct json *json = op_to_json(op);
-        char *s = json_to_string(json, JSSF_PRETTY | JSSF_SORT);
-
-        json_destroy(json);
-        return s;
+        return mbox_show_json(op_to_json(op));
     }
 
     mbox_scale_get_report(op->scale, &report);
