@@ -15,8 +15,11 @@
 # What several middleboxes share.
 noinst_LTLIBRARIES += middleboxes/common/libcommon.la
 middleboxes_common_libcommon_la_SOURCES = \
+	middleboxes/common/bytes.h \
 	middleboxes/common/event-log.c \
 	middleboxes/common/event-log.h \
+	middleboxes/common/inet-checksum.c \
+	middleboxes/common/inet-checksum.h \
 	middleboxes/common/packet-trace-format.c \
 	middleboxes/common/packet-trace.c \
 	middleboxes/common/packet-trace.h \

@@ -15,10 +15,7 @@
 # The core, which knows neither libmbox nor the network.
 noinst_LTLIBRARIES += middleboxes/lb/liblb.la
 middleboxes_lb_liblb_la_SOURCES = \
-	middleboxes/lb/lb-bytes.h \
 	middleboxes/lb/lb-check.c \
-	middleboxes/lb/lb-checksum.c \
-	middleboxes/lb/lb-checksum.h \
 	middleboxes/lb/lb-config.c \
 	middleboxes/lb/lb-config.h \
 	middleboxes/lb/lb-conn.c \

@@ -31,7 +31,7 @@
 #include <config.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include "lb-bytes.h"
+#include "bytes.h"
 #include "lb-private.h"
 
 #define MS UINT64_C(1000000)

@@ -19,8 +19,8 @@
 
 #include <netinet/in.h>
 #include <string.h>
-#include "lb-bytes.h"
-#include "lb-checksum.h"
+#include "bytes.h"
+#include "inet-checksum.h"
 
 #define ETH_LEN 14
 #define IPV4_LEN 20
@@ -193,8 +193,8 @@ put_ip(struct lb_frame *f, const struct lb_host *src,
         ip[9] = proto;
         memcpy(ip + 12, src->addr + 12, 4);
         memcpy(ip + 16, dst->addr + 12, 4);
-        put_be16(ip + 10, lb_checksum_finish(lb_checksum_add(0, ip,
-                                                             IPV4_LEN)));
+        put_be16(ip + 10,
+                 inet_csum_finish(inet_csum_add(0, ip, IPV4_LEN)));
     } else {
         put_eth(f, dst->mac, src->mac, 0x86dd);
 
@@ -213,14 +213,11 @@ static uint16_t
 l4_checksum(const struct lb_frame *f, const struct lb_host *src,
             const struct lb_host *dst, uint8_t proto, size_t len)
 {
-    size_t skip = src->family == 4 ? 12 : 0;
-    uint8_t rest[4] = { 0, proto, len >> 8, len };
-    uint32_t sum = lb_checksum_add(0, src->addr + skip, 16 - skip);
+    uint32_t sum = inet_csum_pseudo(src->family, src->addr, dst->addr, proto,
+                                    len);
 
-    sum = lb_checksum_add(sum, dst->addr + skip, 16 - skip);
-    sum = lb_checksum_add(sum, rest, sizeof rest);
-    sum = lb_checksum_add(sum, f->data + f->len - len, len);
-    return lb_checksum_finish(sum);
+    sum = inet_csum_add(sum, f->data + f->len - len, len);
+    return inet_csum_finish(sum);
 }
 
 /* Puts a solicitation or advertisement about 'target' with our MAC. */
@@ -316,7 +313,7 @@ lb_frame_echo(struct lb_frame *f, const struct lb_host *src,
     p[0] = v4 ? ICMP4_ECHO_REQUEST : ICMP6_ECHO_REQUEST;
     put_be16(p + 4, id);
     put_be16(p + 6, seq);
-    put_be16(p + 2, v4 ? lb_checksum_finish(lb_checksum_add(0, p, 8))
+    put_be16(p + 2, v4 ? inet_csum_finish(inet_csum_add(0, p, 8))
                        : l4_checksum(f, src, dst, proto, 8));
 }
 
@@ -339,5 +336,5 @@ lb_frame_answer_echo(uint8_t *frame, uint8_t family, size_t l3_ofs,
 
     memcpy(old, icmp, sizeof old);
     icmp[0] = family == 4 ? ICMP4_ECHO_REPLY : ICMP6_ECHO_REPLY;
-    lb_checksum_update(icmp + 2, old, icmp, sizeof old);
+    inet_csum_update(icmp + 2, old, icmp, sizeof old);
 }

@@ -18,8 +18,8 @@
 #include "lb-rewrite.h"
 
 #include <string.h>
-#include "lb-bytes.h"
-#include "lb-checksum.h"
+#include "bytes.h"
+#include "inet-checksum.h"
 
 #define ICMP_LEN 8
 
@@ -65,7 +65,7 @@ static void
 update_l4(uint8_t proto, uint8_t checksum[2], const void *old,
           const void *new, size_t len)
 {
-    lb_checksum_update(checksum, old, new, len);
+    inet_csum_update(checksum, old, new, len);
     if (proto == IPPROTO_UDP && !checksum[0] && !checksum[1]) {
         checksum[0] = checksum[1] = 0xff;
     }
@@ -85,7 +85,7 @@ replace(uint8_t *frame, size_t l3_ofs, size_t l4_ofs,
 
     put_be16(new_port, port);
     if (key->family == 4) {
-        lb_checksum_update(frame + l3_ofs + 10, frame + a.ofs, a.bytes,
+        inet_csum_update(frame + l3_ofs + 10, frame + a.ofs, a.bytes,
                            a.len);
     }
     if (l4_checksum && has_checksum(key->proto, l4_checksum)) {
@@ -187,17 +187,17 @@ lb_rewrite_error(uint8_t *frame, const struct mbox_packet_layout *layout,
     memcpy(old, frame + q->l3_ofs, len);
     replace(frame, q->l3_ofs, q->l4_ofs, &q->key, side, addr, port,
             l4_checksum);
-    lb_checksum_update(icmp_checksum, old, frame + q->l3_ofs, len);
+    inet_csum_update(icmp_checksum, old, frame + q->l3_ofs, len);
 
     if (outer) {
         struct place a = find_address(q->key.family, layout->l3_ofs,
                                       outer_side, outer);
 
         if (q->key.family == 4) {
-            lb_checksum_update(frame + layout->l3_ofs + 10, frame + a.ofs,
-                               a.bytes, a.len);
+            inet_csum_update(frame + layout->l3_ofs + 10, frame + a.ofs,
+                             a.bytes, a.len);
         } else {
-            lb_checksum_update(icmp_checksum, frame + a.ofs, a.bytes, a.len);
+            inet_csum_update(icmp_checksum, frame + a.ofs, a.bytes, a.len);
         }
         memcpy(frame + a.ofs, a.bytes, a.len);
     }

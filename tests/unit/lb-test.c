@@ -21,7 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lb-bytes.h"
+#include "bytes.h"
 #include "lb-rewrite.h"
 
 const char test_config_text[] = "\

@@ -22,7 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lb-bytes.h"
+#include "bytes.h"
 #include "lb-rewrite.h"
 
 static const struct lb_stats *

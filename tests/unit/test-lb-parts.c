@@ -23,8 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lb-bytes.h"
-#include "lb-checksum.h"
+#include "bytes.h"
+#include "inet-checksum.h"
 #include "lb-config.h"
 #include "lb-frame.h"
 #include "lb-health.h"
@@ -171,12 +171,12 @@ test_checksum_update(void **state)
             memset(data, i % 2 ? 0xff : 0, len);
             memset(new, i % 4 < 2 ? 0xff : 0, n);
         }
-        put_be16(checksum, lb_checksum_finish(lb_checksum_add(0, data, len)));
-        lb_checksum_update(checksum, data + ofs, new, n);
+        put_be16(checksum, inet_csum_finish(inet_csum_add(0, data, len)));
+        inet_csum_update(checksum, data + ofs, new, n);
         memcpy(data + ofs, new, n);
 
         /* Both zeros mean the same. */
-        uint16_t full = lb_checksum_finish(lb_checksum_add(0, data, len));
+        uint16_t full = inet_csum_finish(inet_csum_add(0, data, len));
         uint16_t got = get_be16(checksum);
         assert_int_equal(got == 0xffff ? 0 : got, full == 0xffff ? 0 : full);
     }
@@ -190,7 +190,7 @@ test_checksum_rfc1624(void **state)
     uint8_t checksum[2] = { 0xdd, 0x2f };
 
     (void) state;
-    lb_checksum_update(checksum, "\x55\x55", "\x32\x85", 2);
+    inet_csum_update(checksum, "\x55\x55", "\x32\x85", 2);
     assert_int_equal(get_be16(checksum), 0x0000);
 }
 

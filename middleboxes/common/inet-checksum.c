@@ -15,12 +15,12 @@
  */
 
 #include <config.h>
-#include "lb-checksum.h"
+#include "inet-checksum.h"
 
-#include "lb-bytes.h"
+#include "bytes.h"
 
 uint32_t
-lb_checksum_add(uint32_t sum, const void *data_, size_t len)
+inet_csum_add(uint32_t sum, const void *data_, size_t len)
 {
     const uint8_t *data = data_;
     uint64_t total = sum;
@@ -34,8 +34,20 @@ lb_checksum_add(uint32_t sum, const void *data_, size_t len)
     return (total & 0xffff) + (total >> 16 & 0xffff) + (total >> 32);
 }
 
+uint32_t
+inet_csum_pseudo(uint8_t family, const uint8_t src[16], const uint8_t dst[16],
+                 uint8_t proto, size_t len)
+{
+    size_t skip = family == 4 ? 12 : 0;
+    uint8_t rest[] = { 0, proto, len >> 8, len };
+    uint32_t sum = inet_csum_add(0, src + skip, 16 - skip);
+
+    sum = inet_csum_add(sum, dst + skip, 16 - skip);
+    return inet_csum_add(sum, rest, sizeof rest);
+}
+
 uint16_t
-lb_checksum_finish(uint32_t sum)
+inet_csum_finish(uint32_t sum)
 {
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
@@ -43,8 +55,8 @@ lb_checksum_finish(uint32_t sum)
 }
 
 void
-lb_checksum_update(uint8_t checksum[2], const void *old_, const void *new_,
-                   size_t len)
+inet_csum_update(uint8_t checksum[2], const void *old_, const void *new_,
+                 size_t len)
 {
     const uint8_t *old = old_, *new = new_;
     uint32_t sum = (uint16_t) ~get_be16(checksum);
@@ -53,5 +65,5 @@ lb_checksum_update(uint8_t checksum[2], const void *old_, const void *new_,
         sum += (uint16_t) ~get_be16(old + i);
         sum += get_be16(new + i);
     }
-    put_be16(checksum, lb_checksum_finish(sum));
+    put_be16(checksum, inet_csum_finish(sum));
 }

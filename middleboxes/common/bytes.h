@@ -14,8 +14,8 @@
  * limitations under the License.
  */
 
-#ifndef LB_BYTES_H
-#define LB_BYTES_H 1
+#ifndef BYTES_H
+#define BYTES_H 1
 
 /* Big-endian integers in packets, at any alignment. */
 
@@ -47,4 +47,4 @@ put_be32(uint8_t *p, uint32_t value)
     put_be16(p + 2, value);
 }
 
-#endif /* lb-bytes.h */
+#endif /* bytes.h */
