@@ -639,12 +639,14 @@ mbox_channel_recv(struct mbox_channel *ch, struct mbox_msg *msg, int *fdp,
 }
 
 const void *
-mbox_channel_peek(const struct mbox_channel *ch, size_t *len)
+mbox_channel_peek(const struct mbox_channel *ch, size_t ofs, size_t *len)
 {
-    int length = head_length(ch);
+    size_t left = ch->in_len - ch->in_ofs;
+    const uint8_t *frame = ch->in_buf + ch->in_ofs + ofs;
+    int length = ofs < left ? mbox_msg_frame_length(frame, left - ofs) : 0;
 
     *len = length > 0 ? length : 0;
-    return length > 0 ? ch->in_buf + ch->in_ofs : NULL;
+    return length > 0 ? frame : NULL;
 }
 
 /* The rest. */

@@ -100,10 +100,13 @@ void mbox_channel_wait(const struct mbox_channel *, struct pollfd *pfd);
 int mbox_channel_recv(struct mbox_channel *, struct mbox_msg *msg, int *fdp,
                       const void **frame, size_t *frame_len);
 
-/* The raw frame that mbox_channel_recv() will return next, if all of it is
- * here already, otherwise null; for looking ahead.  Valid until the next call
- * on the channel.  Nothing but its length has been checked. */
-const void *mbox_channel_peek(const struct mbox_channel *, size_t *len);
+/* For looking ahead: the raw frame of '*len' bytes that begins 'ofs' bytes
+ * behind the start of the one that mbox_channel_recv() will look at next, if
+ * all of it is here already, otherwise null.  'ofs' is the length of all
+ * frames before it.  Nothing but its length has been checked.  It stays where
+ * it is until after it was received. */
+const void *mbox_channel_peek(const struct mbox_channel *, size_t ofs,
+                              size_t *len);
 
 /* Queues a message, and the descriptor 'fd' (-1 for none; taken over, also on
  * failure) with it.  Returns 0, -EOPNOTSUPP if the channel cannot pass

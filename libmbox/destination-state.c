@@ -314,32 +314,48 @@ must_merge(const struct mb_destination *d, const struct mbox_msg *msg,
             && d->states.entries[index].flags & STATE_PUT);
 }
 
-/* A message was received.  Looks at the chunk behind it, so that when its turn
- * comes its entry in 'states' is in the cache. */
+/* Looks at the chunks that are received next, so that when their turn comes
+ * their entries in 'states' are in the cache, and the middlebox's, too. */
 static void
 look_ahead(struct mb_destination *d)
 {
-    struct mbox_key key;
-    size_t len;
-    const void *frame = mbox_channel_peek(d->t->state, &len);
+    const struct mb_env *env = d->t->env;
+    void (*prefetch)(void *, unsigned int, const struct mbox_key *)
+        = env->n_workers == 1 ? env->mb_ops->prefetch : NULL;
+    size_t ofs = 0;
 
-    d->now = d->next;
-    if (frame && mbox_chunk_peek_flow(frame, len, &key)) {
-        mbox_key_canonical(&key, &d->next.key);
-        d->next.hash = mb_table_prefetch(&d->states, MBOX_STATE_PER_FLOW,
-                                         &d->next.key);
+    d->n_next = d->i_next = 0;
+    for (unsigned int i = 0; i < MB_NEXT_CHUNKS; i++) {
+        struct mb_next_chunk *next = &d->next[d->n_next];
+        struct mbox_key key;
+        size_t len;
+
+        next->frame = mbox_channel_peek(d->t->state, ofs, &len);
+        if (!next->frame) {
+            break;
+        }
+        ofs += len;
+        if (mbox_chunk_peek_flow(next->frame, len, &key)) {
+            mbox_key_canonical(&key, &next->key);
+            next->hash = mb_table_prefetch(&d->states, MBOX_STATE_PER_FLOW,
+                                           &next->key);
+            if (prefetch) {
+                prefetch(env->mb_aux, 0, &next->key);
+            }
+            d->n_next++;
+        }
     }
 }
 
-/* The hash of a chunk's main key in 'states'. */
-static uint32_t
-state_hash(const struct mb_destination *d, const struct mbox_msg *msg,
-           const struct mbox_key *key)
+/* 'frame' was received: is it one that was looked at?  They come in the same
+ * order, but between them there may be others. */
+static void
+find_next(struct mb_destination *d, const void *frame)
 {
-    return (msg->scope == MBOX_SCOPE_PER_FLOW
-            && mbox_key_equal(key, &d->now.key)
-            ? d->now.hash
-            : mb_table_prefetch(&d->states, msg->scope, key));
+    bool found = (d->i_next < d->n_next
+                  && d->next[d->i_next].frame == frame);
+
+    d->now = found ? &d->next[d->i_next++] : NULL;
 }
 
 static void
@@ -351,8 +367,9 @@ recv_chunk(struct mb_destination *d, const struct mbox_msg *msg)
         return;
     }
 
-    struct mbox_key key = main_key(msg, 0);
-    uint32_t hash = state_hash(d, msg, &key);
+    struct mbox_key key = d->now ? d->now->key : main_key(msg, 0);
+    uint32_t hash = (d->now ? d->now->hash
+                     : mb_table_prefetch(&d->states, msg->scope, &key));
     bool other = (msg->scope == MBOX_SCOPE_PER_FLOW
                   && !mb_flow_is_in_space(&t->space, &key));
     if (other && !is_in_space_by_other(d, msg)) {
@@ -618,7 +635,12 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
 
     while (!t->failed && !d->installed) {
         struct mbox_msg msg;
-        int recv_error = mbox_channel_recv(t->state, &msg, NULL, NULL, NULL);
+        const void *frame;
+
+        if (d->i_next == d->n_next) {
+            look_ahead(d);
+        }
+        int recv_error = mbox_channel_recv(t->state, &msg, NULL, &frame, NULL);
 
         if (recv_error) {
             if (recv_error != -EAGAIN || error) {
@@ -630,8 +652,9 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
             break;
         }
         d->more = true;
-        look_ahead(d);
+        find_next(d, frame);
         recv_state(d, &msg);
+        d->now = NULL;
         n_bytes += msg.data_len;
         if (++n >= CLOCK_STATES || n_bytes >= CLOCK_BYTES) {
             if (env->ops->now(env->aux) >= deadline) {

@@ -25,6 +25,9 @@
 #define CLOCK_STATES 8
 #define CLOCK_BYTES (16 * 1024)
 
+/* The middlebox hears of a flow when it is the next but as many. */
+#define PREFETCH_AHEAD 4
+
 static int
 list_flow(const struct mbox_key *key, void *export_)
 {
@@ -135,6 +138,17 @@ mb_export_begin_round(void *export_)
                      + mb_tracker_n_dirty(&export->tracker));
 }
 
+/* Lets the middlebox fetch what it will need of the flow 'i' of the list, if
+ * there is one. */
+static inline void
+prefetch_listed(const struct mb_export *export, size_t i)
+{
+    if (export->ops->prefetch && i < export->listed.n) {
+        export->ops->prefetch(export->aux, export->worker,
+                              &export->listed.keys[i]);
+    }
+}
+
 /* A state that is to be sent. */
 struct state {
     struct mbox_key key;
@@ -152,6 +166,7 @@ next_listed(struct mb_export *export, bool queued, struct state *state)
     while (export->next_listed < export->listed.n) {
         const struct mbox_key *key
             = &export->listed.keys[export->next_listed++];
+        prefetch_listed(export, export->next_listed - 1 + PREFETCH_AHEAD);
         uint32_t index = mb_table_find(table, MBOX_STATE_PER_FLOW, key);
 
         if (index != MB_NO_ENTRY) {
@@ -473,6 +488,7 @@ get_delete(const struct mb_export_delete *delete, uint64_t i,
     const struct mb_table *table = &export->tracker.table;
 
     if (i < export->next_listed) {
+        prefetch_listed(export, i + PREFETCH_AHEAD);
         state->key = export->listed.keys[i];
         state->scope = MBOX_STATE_PER_FLOW;
         return ((has_sent_all(export)

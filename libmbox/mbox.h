@@ -160,6 +160,13 @@ struct mbox_ops {
     int (*list_aliases)(void *aux, unsigned int worker,
                         const struct mbox_space *space, mbox_list_cb *cb,
                         void *cb_aux);
+
+    /* A hint: 'get', 'put' or 'del' of the per-flow state of 'flow' comes
+     * soon, after some work on others.  Where more state is kept than fits
+     * into the processor's caches, begin here to fetch what the look-up
+     * needs (__builtin_prefetch()).  'flow' need not exist.  May be null. */
+    void (*prefetch)(void *aux, unsigned int worker,
+                     const struct mbox_key *flow);
 };
 
 struct mbox_options {

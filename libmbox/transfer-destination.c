@@ -53,9 +53,6 @@ mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
     }
     d->scopes = t->scopes & mb_state_scopes(t->env->mb_ops);
     mb_table_init(&d->states);
-    d->next.hash = mb_table_prefetch(&d->states, MBOX_STATE_PER_FLOW,
-                                     &d->next.key);
-    d->now = d->next;
     mb_table_init(&d->except);
     mb_table_init(&d->aliases);
     mb_table_init(&d->commit_keys);

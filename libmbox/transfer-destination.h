@@ -38,11 +38,15 @@
 #define STATE_RELEASED 0x02     /* RELEASE named it. */
 #define STATE_MERGED 0x04       /* Cannot be taken back. */
 
-/* A canonical key of per-flow state, and what mb_table_prefetch() says of
- * it. */
-struct mb_hashed_key {
-    struct mbox_key key;
-    uint32_t hash;
+/* So many frames of the state channel are looked at before the first of them
+ * is received. */
+#define MB_NEXT_CHUNKS 8
+
+/* A frame with per-flow state that was looked at. */
+struct mb_next_chunk {
+    const void *frame;
+    struct mbox_key key;        /* Its main key, canonical. */
+    uint32_t hash;              /* What mb_table_prefetch() says of it. */
 };
 
 enum mb_sweep {
@@ -68,8 +72,10 @@ struct mb_destination {
     uint64_t n_chunks, n_bytes, n_gone;
     uint64_t n_ended;           /* States that were here and are gone. */
     struct mb_table states;     /* Main keys of chunks, canonical. */
-    struct mb_hashed_key now, next;     /* Main key of this chunk, and of the
-                                         * one behind it, as far as known. */
+    struct mb_next_chunk next[MB_NEXT_CHUNKS];
+    unsigned int n_next, i_next;
+    const struct mb_next_chunk *now;    /* The one that was received, if it was
+                                         * looked at. */
     uint64_t n_flows;           /* Per-flow entries with STATE_PUT. */
 
     /* Release. */

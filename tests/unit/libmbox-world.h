@@ -67,6 +67,7 @@ struct checker {
     uint64_t lost;              /* A number was skipped. */
     uint64_t repeated;          /* Or late. */
     uint64_t ticks;
+    uint64_t prefetched;
     struct mbox *mbox;          /* For mbox_dirty(); may be null. */
     struct mb_tracker **trackers;       /* Instead, without an instance. */
     int put_error;              /* For tests of failures. */
@@ -398,6 +399,17 @@ checker_n_flows(void *c_, unsigned int worker)
 }
 
 static inline void
+checker_prefetch(void *c_, unsigned int worker, const struct mbox_key *key)
+{
+    struct checker *c = c_;
+    struct mbox_key canonical;
+
+    (void) worker;
+    assert_false(mbox_key_canonical(key, &canonical));
+    checker_count(&c->prefetched);
+}
+
+static inline void
 checker_log(void *c, int level, const char *message)
 {
     (void) c;
@@ -428,6 +440,7 @@ static const struct mbox_ops checker_ops = {
     .config = &checker_config_ops,
     .n_flows = checker_n_flows,
     .log = checker_log,
+    .prefetch = checker_prefetch,
 };
 
 static inline void

@@ -103,23 +103,32 @@ test_raw_frames(void **state)
         }
         assert_true(mbox_channel_backlog(a) > 0);
         while (n < w.len * (1 + round)) {
-            struct mbox_msg msg;
-            const void *frame, *peeked;
-            size_t len, peeked_len;
-
             assert_int_equal(mbox_channel_run(a), 0);
             assert_int_equal(mbox_channel_run(b), 0);
-            peeked = mbox_channel_peek(b, &peeked_len);
-            while (!mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
+            for (;;) {
+                size_t len, peeked_len, behind_len;
+                const void *frame, *behind = NULL;
+                const void *peeked = mbox_channel_peek(b, 0, &peeked_len);
+                struct mbox_msg msg;
+
+                if (peeked) {
+                    behind = mbox_channel_peek(b, peeked_len, &behind_len);
+                }
+                if (mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
+                    assert_null(peeked);
+                    break;
+                }
                 assert_memory_equal(frame, w.data + n % w.len, len);
                 n += len;
                 if (peeked) {
                     assert_ptr_equal(frame, peeked);
                     assert_int_equal(len, peeked_len);
                 }
-                peeked = mbox_channel_peek(b, &peeked_len);
+                if (behind) {
+                    assert_ptr_equal(mbox_channel_peek(b, 0, &len), behind);
+                    assert_int_equal(len, behind_len);
+                }
             }
-            assert_null(peeked);
         }
         assert_int_equal(n, w.len * (1 + round));
         assert_int_equal(mbox_channel_backlog(a), 0);

@@ -23,9 +23,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The middleboxes have been told of 'n' flows before they were asked for them:
+ * of all but the first ones when they were read and when they were deleted,
+ * and at the destination of those that were there while others were put. */
+static void
+assert_prefetched(const struct world *w, uint32_t options, uint32_t n)
+{
+    assert_int_equal(w->s.checker.prefetched, n < 4 ? 0 : 2 * (n - 4));
+    if (options & MBOX_OPT_RELAY) {
+        assert_int_equal(w->d.checker.prefetched, 0);
+    } else {
+        assert_true(w->d.checker.prefetched >= n / 2);
+    }
+}
+
 static void
 move_hold(uint32_t options, uint32_t n)
 {
+    const uint32_t n_listed = n;
     struct world w;
     struct mbox_msg msg;
 
@@ -90,6 +105,7 @@ move_hold(uint32_t options, uint32_t n)
     commit(&w, n);
     assert_state_at(&w, &w.d, n);
     assert_int_equal(checker_all_flows(&w.s.checker), 0);
+    assert_prefetched(&w, options, n_listed);
 
     /* Hosts in the space moved, others were merged and stay. */
     struct mbox_key key = checker_key(0), host;
