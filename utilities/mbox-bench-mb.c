@@ -28,8 +28,8 @@
  * ("seconds"), because that is where moved state goes: at an instance that had
  * no flows, the system has to provide each page at its first use, which is
  * most of the time that such a copy takes.  "seconds_warm" is with memory
- * that was used before.  For the same reason this middlebox returns its memory
- * when its last flow has left. */
+ * that was used before.  For the same reason this middlebox returns the memory
+ * of states when its last flow has left. */
 
 #include <config.h>
 #include <errno.h>
@@ -47,15 +47,14 @@
 #include "mbox-bench-forward.h"
 #include "mbox.h"
 
-/* A flow and its state, 'size' bytes. */
+/* A flow.  Its state is at the same place in the pool. */
 struct flow {
     struct mbox_key key;
     uint32_t present;
-    uint8_t data[];
 };
 
 /* A flow found by its key.  Linear probing; a flow that was deleted keeps its
- * slot and its place in the pool. */
+ * slot and its place. */
 struct slot {
     uint32_t hash;
     uint32_t n;                 /* Number of the flow from 1; 0: empty. */
@@ -64,9 +63,8 @@ struct slot {
 struct bench {
     struct slot *slots;
     size_t n_slots;             /* A power of 2. */
-    uint8_t *pool;              /* The flows, in the order of their begin. */
-    size_t pool_len;            /* Bytes mapped. */
-    size_t flow_len;
+    struct flow *flows;         /* In the order of their begin. */
+    uint8_t *pool;              /* 'size' bytes of state for each flow. */
     size_t n_used;              /* Flows that have a place. */
     size_t max;
     uint64_t n_present;
@@ -74,12 +72,6 @@ struct bench {
 };
 
 static struct mbox *running;
-
-static struct flow *
-get_flow(const struct bench *b, uint32_t n)
-{
-    return (struct flow *) (b->pool + (n - 1) * b->flow_len);
-}
 
 static struct slot *
 find_slot(const struct bench *b, uint32_t hash, const struct mbox_key *key)
@@ -89,7 +81,7 @@ find_slot(const struct bench *b, uint32_t hash, const struct mbox_key *key)
 
         if (!slot->n
             || (slot->hash == hash
-                && mbox_key_equal(&get_flow(b, slot->n)->key, key))) {
+                && mbox_key_equal(&b->flows[slot->n - 1].key, key))) {
             return slot;
         }
     }
@@ -105,8 +97,14 @@ find_flow(const struct bench *b, const struct mbox_key *key)
         return NULL;
     }
 
-    struct flow *flow = get_flow(b, slot->n);
+    struct flow *flow = &b->flows[slot->n - 1];
     return flow->present ? flow : NULL;
+}
+
+static uint8_t *
+state_of(const struct bench *b, const struct flow *flow)
+{
+    return b->pool + (flow - b->flows) * b->size;
 }
 
 static int
@@ -127,11 +125,11 @@ put(void *b_, unsigned int worker __attribute__((unused)),
         }
         slot->hash = hash;
         slot->n = ++b->n_used;
-        get_flow(b, slot->n)->key = *key;
+        b->flows[slot->n - 1] = (struct flow) { .key = *key };
     }
 
-    struct flow *flow = get_flow(b, slot->n);
-    memcpy(flow->data, data, len);
+    struct flow *flow = &b->flows[slot->n - 1];
+    memcpy(state_of(b, flow), data, len);
     b->n_present += !flow->present;
     flow->present = true;
     return 0;
@@ -147,7 +145,7 @@ get(void *b_, unsigned int worker __attribute__((unused)),
     if (!flow) {
         return -ENOENT;
     }
-    mbox_chunk_append(chunk, flow->data, b->size);
+    mbox_chunk_append(chunk, state_of(b, flow), b->size);
     return 0;
 }
 
@@ -166,8 +164,9 @@ del(void *b_, unsigned int worker __attribute__((unused)),
     return 0;
 }
 
-/* When no flow is left, memory goes back to the system, so that flows that
- * come another time need new memory, as at an instance that is new. */
+/* When no flow is left, the memory of states goes back to the system, so that
+ * those that come another time need new memory, as at an instance that is
+ * new. */
 static void
 tick(void *b_, unsigned int worker __attribute__((unused)),
      uint64_t now __attribute__((unused)))
@@ -176,7 +175,7 @@ tick(void *b_, unsigned int worker __attribute__((unused)),
 
     if (b->n_used && !b->n_present) {
         memset(b->slots, 0, b->n_slots * sizeof *b->slots);
-        madvise(b->pool, b->pool_len, MADV_DONTNEED);
+        madvise(b->pool, b->max * b->size, MADV_DONTNEED);
         b->n_used = 0;
     }
 }
@@ -187,22 +186,27 @@ list(void *b_, unsigned int worker __attribute__((unused)),
 {
     struct bench *b = b_;
 
-    for (size_t i = 0; i < b->n_slots; i++) {
-        const struct flow *flow;
-        int error;
+    for (size_t i = 0; i < b->n_used; i++) {
+        const struct flow *flow = &b->flows[i];
 
-        if (!b->slots[i].n) {
-            continue;
-        }
-        flow = get_flow(b, b->slots[i].n);
         if (flow->present && mbox_space_match(space, &flow->key)) {
-            error = cb(&flow->key, cb_aux);
+            int error = cb(&flow->key, cb_aux);
+
             if (error) {
                 return error;
             }
         }
     }
     return 0;
+}
+
+static void
+prefetch(void *b_, unsigned int worker __attribute__((unused)),
+         const struct mbox_key *key)
+{
+    const struct bench *b = b_;
+
+    __builtin_prefetch(&b->slots[mbox_key_hash(key, 0) & (b->n_slots - 1)], 1);
 }
 
 static enum mbox_verdict
@@ -219,6 +223,22 @@ n_flows(void *b_, unsigned int worker __attribute__((unused)))
     const struct bench *b = b_;
 
     return b->n_present;
+}
+
+/* Returns 'len' bytes of zeros in large pages: what is looked up in no order
+ * would otherwise miss the TLB each time. */
+static void *
+allocate_index(size_t len)
+{
+    enum { LARGE_PAGE = 2 * 1024 * 1024 };
+    void *p = aligned_alloc(LARGE_PAGE, ((len + LARGE_PAGE - 1)
+                                         / LARGE_PAGE * LARGE_PAGE));
+
+    if (p) {
+        madvise(p, len, MADV_HUGEPAGE);
+        memset(p, 0, len);
+    }
+    return p;
 }
 
 static void
@@ -383,7 +403,7 @@ main(int argc, char *argv[])
     static const struct mbox_state_ops per_flow = { list, get, put, del };
     static const struct mbox_ops ops = {
         .packet = packet, .tick = tick, .per_flow = &per_flow,
-        .n_flows = n_flows,
+        .n_flows = n_flows, .prefetch = prefetch,
     };
     struct mbox_options o = {
         .size = sizeof o, .class_name = "bench", .product = "mbox-bench-mb",
@@ -413,12 +433,11 @@ main(int argc, char *argv[])
     while (b.n_slots < 2 * b.max) {
         b.n_slots *= 2;
     }
-    b.flow_len = (sizeof(struct flow) + b.size + 7) / 8 * 8;
-    b.pool_len = b.max * b.flow_len;
-    b.slots = calloc(b.n_slots, sizeof *b.slots);
-    b.pool = mmap(NULL, b.pool_len, PROT_READ | PROT_WRITE,
+    b.slots = allocate_index(b.n_slots * sizeof *b.slots);
+    b.flows = allocate_index(b.max * sizeof *b.flows);
+    b.pool = mmap(NULL, b.max * b.size, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!b.slots || b.pool == MAP_FAILED) {
+    if (!b.slots || !b.flows || b.pool == MAP_FAILED) {
         fprintf(stderr, "mbox-bench-mb: out of memory\n");
         return 1;
     }
@@ -435,7 +454,8 @@ main(int argc, char *argv[])
     sigaction(SIGTERM, &action, NULL);
     c = mbox_run(running);
     mbox_destroy(running);
-    munmap(b.pool, b.pool_len);
+    munmap(b.pool, b.max * b.size);
+    free(b.flows);
     free(b.slots);
     return c != 0;
 }
