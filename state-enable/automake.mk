@@ -41,7 +41,9 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/private.h \
 	state-enable/runtime/program-state.c \
 	state-enable/runtime/program-state.h \
-	state-enable/runtime/program-tables.h
+	state-enable/runtime/program-tables.h \
+	state-enable/runtime/trees.c \
+	state-enable/runtime/trees.h
 state_enable_libstateruntime_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
 
@@ -71,6 +73,8 @@ STATE_TEST_LIBS = \
 
 check_PROGRAMS += tests/unit/test-state-parts
 tests_unit_test_state_parts_SOURCES = \
+	tests/unit/state-tree.c \
+	tests/unit/state-tree.h \
 	tests/unit/state-world.c \
 	tests/unit/state-world.h \
 	tests/unit/test-state-parts.c
@@ -81,6 +85,8 @@ check_PROGRAMS += tests/unit/test-state-runtime
 tests_unit_test_state_runtime_SOURCES = \
 	tests/unit/state-pair.c \
 	tests/unit/state-pair.h \
+	tests/unit/state-tree.c \
+	tests/unit/state-tree.h \
 	tests/unit/state-world.c \
 	tests/unit/state-world.h \
 	tests/unit/test-state-runtime.c
@@ -91,6 +97,8 @@ check_PROGRAMS += tests/unit/test-state-hostile
 tests_unit_test_state_hostile_SOURCES = \
 	tests/unit/state-pair.c \
 	tests/unit/state-pair.h \
+	tests/unit/state-tree.c \
+	tests/unit/state-tree.h \
 	tests/unit/state-world.c \
 	tests/unit/state-world.h \
 	tests/unit/test-state-hostile.c

@@ -65,6 +65,18 @@ is_unused(struct st *st, uint32_t structure, const void *node,
                                  1)));
 }
 
+/* Whether a tree can have only one of two nodes. */
+static bool
+same_place(const struct st_structure *s, void *a, void *b)
+{
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        if (!s->trees[i].compare(a, b)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int
 plan_node(struct st *st, struct plan *plan, uint32_t i,
           const struct mbox_key *key, bool merge)
@@ -87,12 +99,17 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
 
         if (other->structure == o->structure
             && st_node_key(s, node_of(other), &k)
-            && mbox_key_equal(&k, &exact)) {
+            && (mbox_key_equal(&k, &exact)
+                || same_place(s, node_of(o), node_of(other)))) {
             return st_error(st, -EPROTO, "%s to import comes twice", s->name);
         }
     }
 
-    plan->there[i] = st_find_exact(st, o->structure, &exact, o->buckets[0]);
+    int error = st_find_place(st, o->structure, node_of(o), &exact,
+                              o->buckets[0], &plan->there[i]);
+    if (error) {
+        return error;
+    }
     plan->fates[i] = (!plan->there[i] ? FATE_NEW
                       : is_unused(st, o->structure, plan->there[i], &public)
                       ? FATE_REPLACE
@@ -236,7 +253,9 @@ install(struct st *st, struct plan *plan, uint32_t i)
 
     case FATE_REPLACE:
         st_count_references(st, o->structure, plan->there[i], -1);
+        st_unlink_trees(st, o->structure, plan->there[i]);
         exchange(st, o->structure, plan->there[i], node);
+        st_link_trees(st, o->structure, plan->there[i]);
         st_count_references(st, o->structure, plan->there[i], 1);
         for (uint32_t j = 1; j < plan->old[i].n; j++) {
             st_free(plan->old[i].objects[j].start);

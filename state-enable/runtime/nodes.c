@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include "heap.h"
 #include "index.h"
+#include "trees.h"
 
 uint64_t
 st_load(const void *p, uint32_t size)
@@ -222,11 +223,38 @@ walk_bucket(struct st *st, const struct st_structure *s, uint32_t bucket,
     return 0;
 }
 
+struct tree_walk {
+    st_node_cb *cb;
+    void *aux;
+};
+
+static int
+walk_node(void *node, void *walk_)
+{
+    const struct tree_walk *walk = walk_;
+
+    return walk->cb(node, 0, walk->aux);
+}
+
+static int
+walk_tree(struct st *st, const struct st_structure *s, st_node_cb *cb,
+          void *aux)
+{
+    struct tree_walk walk = { cb, aux };
+    int error = st_tree_for_each(&s->trees[0], walk_node, &walk);
+
+    return (error == -EINVAL ? bad_shape(st, s, "a node does not lead back")
+            : error);
+}
+
 int
 st_for_each(struct st *st, uint32_t structure, st_node_cb *cb, void *aux)
 {
     const struct st_structure *s = &st->program->structures[structure];
 
+    if (!s->n_lists) {
+        return walk_tree(st, s, cb, aux);
+    }
     for (uint32_t i = 0; i < s->lists[0].n_buckets; i++) {
         int error = walk_bucket(st, s, i, cb, aux);
         if (error) {
@@ -282,18 +310,37 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
     return n;
 }
 
-void *
-st_find_exact(struct st *st, uint32_t structure, const struct mbox_key *exact,
-              uint32_t bucket)
+int
+st_find_place(struct st *st, uint32_t structure, void *node,
+              const struct mbox_key *exact, uint32_t bucket, void **there)
 {
     const struct st_structure *s = &st->program->structures[structure];
-    void *node = NULL;
     uint32_t unused;
     struct find find = { .s = s, .key = exact, .exact = true,
-                         .nodes = &node, .buckets = &unused, .max = 1 };
+                         .nodes = there, .buckets = &unused, .max = 1 };
 
-    walk_bucket(st, s, bucket, find_node, &find);
-    return node;
+    *there = NULL;
+    if (s->n_lists) {
+        walk_bucket(st, s, bucket, find_node, &find);
+    } else {
+        void *equal = st_tree_find(&s->trees[0], node);
+
+        if (equal) {
+            find_node(equal, 0, &find);
+        }
+    }
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        void *equal = st_tree_find(&s->trees[i], node);
+
+        if (equal && equal != *there) {
+            return st_error(st, -EEXIST, "%s: another entry has the place in "
+                            "a tree that one to import would have", s->name);
+        }
+        if (*there && st_tree_find(&s->trees[i], *there) != *there) {
+            return bad_shape(st, s, "a node is in no tree");
+        }
+    }
+    return 0;
 }
 
 /* The bucket of a node is that of the list that it is the first of. */
@@ -340,6 +387,11 @@ st_buckets(struct st *st, uint32_t structure, void *node, uint32_t buckets[])
         int error = find_bucket(st, s, &s->lists[i], node, &buckets[i]);
         if (error) {
             return error;
+        }
+    }
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        if (st_tree_find(&s->trees[i], node) != node) {
+            return bad_shape(st, s, "a node is in no tree");
         }
     }
     return 0;
@@ -416,6 +468,26 @@ count_nodes(const struct st_structure *s, uint64_t n)
 }
 
 void
+st_link_trees(struct st *st, uint32_t structure, void *node)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        st_tree_insert(&s->trees[i], node);
+    }
+}
+
+void
+st_unlink_trees(struct st *st, uint32_t structure, void *node)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        st_tree_remove(&s->trees[i], node);
+    }
+}
+
+void
 st_link(struct st *st, uint32_t structure, void *node,
         const uint32_t buckets[])
 {
@@ -427,6 +499,7 @@ st_link(struct st *st, uint32_t structure, void *node,
     for (uint32_t i = 0; i < s->n_lists; i++) {
         list_insert(&s->lists[i], buckets[i], node);
     }
+    st_link_trees(st, structure, node);
     count_nodes(s, 1);
 }
 
@@ -439,6 +512,7 @@ st_unlink(struct st *st, uint32_t structure, void *node,
     for (uint32_t i = 0; i < s->n_lists; i++) {
         list_remove(&s->lists[i], buckets[i], node);
     }
+    st_unlink_trees(st, structure, node);
     count_nodes(s, -1);
 }
 

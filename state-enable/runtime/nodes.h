@@ -48,18 +48,28 @@ int st_for_each(struct st *, uint32_t structure, st_node_cb *, void *aux);
  * how many. */
 size_t st_find(struct st *, uint32_t structure, const struct mbox_key *public,
                void *nodes[], size_t max);
-/* The node with just that key in a bucket of the first list, or NULL. */
-void *st_find_exact(struct st *, uint32_t structure,
-                    const struct mbox_key *exact, uint32_t bucket);
 
-/* Puts a node into, or takes it from, all lists and counts.  'buckets' has one
- * for each list. */
+/* Finds the place of a node that is in no container yet: '*there' is the node
+ * with just its key, in 'bucket' if there are lists, or NULL.  Refused if a
+ * tree has another in that place. */
+int st_find_place(struct st *, uint32_t structure, void *node,
+                  const struct mbox_key *exact, uint32_t bucket,
+                  void **there);
+
+/* Puts a node into, or takes it from, all lists, trees and counts.  'buckets'
+ * has one for each list. */
 void st_link(struct st *, uint32_t structure, void *node,
              const uint32_t buckets[]);
 void st_unlink(struct st *, uint32_t structure, void *node,
                const uint32_t buckets[]);
 
-/* Where a node is in each of its structure's lists. */
+/* Puts a node into, or takes it from, all trees: what they are ordered by is
+ * to change. */
+void st_link_trees(struct st *, uint32_t structure, void *node);
+void st_unlink_trees(struct st *, uint32_t structure, void *node);
+
+/* Where a node is in each of its structure's lists; its trees must have
+ * it. */
 int st_buckets(struct st *, uint32_t structure, void *node,
                uint32_t buckets[]);
 

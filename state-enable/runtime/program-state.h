@@ -28,6 +28,8 @@
  *
  *   -ENOENT   there is no such state
  *   -ENOTSUP  it cannot be moved, for a reason that the message names
+ *   -EEXIST   a tree has other state in the place that it would have; nothing
+ *             was changed
  *   -EPROTO   bytes to import are not valid; nothing was changed
  *   -EXDEV    they come from another build, or from an instance that is
  *             configured or was started otherwise; nothing was changed */

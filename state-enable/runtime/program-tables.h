@@ -136,6 +136,18 @@ struct st_list {
     bool append;                /* The program adds at 'last'. */
 };
 
+/* A binary search tree that nodes are in.  The program's own functions change
+ * it and order it; the last of them reads no memory but the two nodes. */
+struct st_tree {
+    void *head;                 /* What they are given, and in it */
+    void **root;                /* the node without a parent. */
+    uint32_t children[2];       /* Offsets of the members. */
+    uint32_t parent;            /* ST_NONE if there is none. */
+    void (*insert)(void *head, void *node);
+    void (*remove)(void *head, void *node);
+    int (*compare)(void *, void *);
+};
+
 enum st_key_part {
     ST_ADDRESS_A, ST_ADDRESS_B, ST_PORT_A, ST_PORT_B, ST_PROTO,
 };
@@ -177,8 +189,14 @@ struct st_structure {
     bool per_flow;              /* Or of an address. */
     bool both_ways;             /* One node for both directions of a flow. */
     uint8_t proto;              /* If no part of the key. */
-    const struct st_list *lists;        /* At least one; the first has all. */
+
+    /* Its containers, at least one.  The first list, or if there is none the
+     * first tree, has all nodes; that tree compares them by their key. */
+    const struct st_list *lists;
     uint32_t n_lists;
+    const struct st_tree *trees;
+    uint32_t n_trees;
+
     const struct st_key *keys;
     uint32_t n_keys;
     const struct st_reference_count *references;

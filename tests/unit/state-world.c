@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include "heap.h"
 #include "mbox-key.h"
+#include "state-tree.h"
 #include "test-util.h"
 
 /* The program. */
@@ -41,6 +42,56 @@ static int
 handle_odd(int x)
 {
     return x + 1;
+}
+
+static int
+compare_hosts(void *a_, void *b_)
+{
+    const struct host *a = a_, *b = b_;
+
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static int
+compare_due(void *a_, void *b_)
+{
+    const struct conn *a = a_, *b = b_;
+
+    return (a->due != b->due ? (a->due < b->due ? -1 : 1)
+            : a->client_port % 256 - b->client_port % 256);
+}
+
+static const struct state_tree host_tree = {
+    offsetof(struct host, less), offsetof(struct host, more), SIZE_MAX,
+    compare_hosts,
+};
+static const struct state_tree due_tree = {
+    offsetof(struct conn, left), offsetof(struct conn, right),
+    offsetof(struct conn, parent), compare_due,
+};
+
+static void
+insert_host(void *root, void *host)
+{
+    state_tree_insert(&host_tree, root, host);
+}
+
+static void
+remove_host(void *root, void *host)
+{
+    state_tree_remove(&host_tree, root, host);
+}
+
+static void
+insert_due(void *root, void *conn)
+{
+    state_tree_insert(&due_tree, root, conn);
+}
+
+static void
+remove_due(void *root, void *conn)
+{
+    state_tree_remove(&due_tree, root, conn);
 }
 
 static void *
@@ -145,6 +196,7 @@ get_host(struct world *w, uint32_t address)
         h->signature->rule = &w->rules[address % 3];
         h->next = w->hosts;
         w->hosts = h;
+        insert_host(&w->hosts_by_address, h);
         w->n_hosts++;
     }
     h->uses++;
@@ -199,7 +251,11 @@ world_packet(struct world *w, uint32_t n, const char *data)
 
     if (!c) {
         c = create(w, n);
+    } else {
+        remove_due(&w->conns_by_due, c);
     }
+    c->due = w->now++ * 7 % 64; /* Now and then two at once. */
+    insert_due(&w->conns_by_due, c);
     uint8_t *request = take(c->request_len + len + 1);
     if (c->request) {
         memcpy(request, c->request, c->request_len);
@@ -228,6 +284,7 @@ world_end(struct world *w, struct conn *c)
     *(c->prev ? &c->prev->next : &w->conns[c->bucket]) = c->next;
     *(c->newer ? &c->newer->older : &w->newest) = c->older;
     *(c->older ? &c->older->newer : &w->oldest) = c->newer;
+    remove_due(&w->conns_by_due, c);
     w->n_conns--;
     c->client->uses--;
     c->server->uses--;
@@ -255,6 +312,8 @@ static const struct st_pointer signature_pointers[] = {
 };
 static const struct st_pointer host_pointers[] = {
     { MEMBER(struct host, next), .target = ST_LINK },
+    { MEMBER(struct host, less), .target = ST_LINK },
+    { MEMBER(struct host, more), .target = ST_LINK },
     { MEMBER(struct host, signature), .target = ST_TO_TYPE,
       .type = T_SIGNATURE, .owned = true },
 };
@@ -267,6 +326,9 @@ static const struct st_pointer conn_pointers[] = {
     { MEMBER(struct conn, next), .target = ST_LINK },
     { MEMBER(struct conn, older), .target = ST_LINK },
     { MEMBER(struct conn, newer), .target = ST_LINK },
+    { MEMBER(struct conn, left), .target = ST_LINK },
+    { MEMBER(struct conn, right), .target = ST_LINK },
+    { MEMBER(struct conn, parent), .target = ST_LINK },
     { MEMBER(struct conn, client), .target = ST_TO_NODE,
       .structure = S_HOST },
     { MEMBER(struct conn, server), .target = ST_TO_NODE,
@@ -346,11 +408,27 @@ init_tables(struct world *w)
         .next = offsetof(struct conn, newer),
         .prev = offsetof(struct conn, older), .append = true,
     };
+    w->host_trees[0] = (struct st_tree) {
+        .head = &w->hosts_by_address, .root = &w->hosts_by_address,
+        .children = { offsetof(struct host, less),
+                      offsetof(struct host, more) },
+        .parent = ST_NONE,
+        .insert = insert_host, .remove = remove_host,
+        .compare = compare_hosts,
+    };
+    w->conn_trees[0] = (struct st_tree) {
+        .head = &w->conns_by_due, .root = &w->conns_by_due,
+        .children = { offsetof(struct conn, left),
+                      offsetof(struct conn, right) },
+        .parent = offsetof(struct conn, parent),
+        .insert = insert_due, .remove = remove_due, .compare = compare_due,
+    };
     w->host_counts[0] = (struct st_count) { &w->n_hosts, 4 };
     w->conn_counts[0] = (struct st_count) { &w->n_conns, 4 };
     w->structures[S_HOST] = (struct st_structure) {
         .name = "struct host", .type = T_HOST, .header = WORLD_HEADER,
         .lists = w->host_lists, .n_lists = 1,
+        .trees = w->host_trees, .n_trees = 1,
         .keys = host_keys, .n_keys = 1,
         .counts = w->host_counts, .n_counts = 1,
         .bucket_offset = ST_NONE,
@@ -360,6 +438,7 @@ init_tables(struct world *w)
         .name = "struct conn", .type = T_CONN, .header = WORLD_HEADER,
         .per_flow = true, .both_ways = true, .proto = 6,
         .lists = w->conn_lists, .n_lists = 2,
+        .trees = w->conn_trees, .n_trees = 1,
         .keys = conn_keys, .n_keys = 4,
         .references = conn_references, .n_references = 2,
         .counts = w->conn_counts, .n_counts = 1,
@@ -482,6 +561,7 @@ world_check(struct world *w)
         }
     }
     assert_int_equal(n, w->n_conns);
+    assert_int_equal(n, state_tree_check(&due_tree, w->conns_by_due));
 
     const struct conn *older = NULL;
     for (const struct conn *c = w->oldest; c; older = c, c = c->newer) {
@@ -495,5 +575,6 @@ world_check(struct world *w)
         n++;
     }
     assert_int_equal(n, w->n_hosts);
+    assert_int_equal(n, state_tree_check(&host_tree, w->hosts_by_address));
     assert_int_equal(uses, 2 * w->n_conns);
 }

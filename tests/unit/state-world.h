@@ -42,6 +42,7 @@ struct signature {
 
 struct host {
     struct host *next;          /* A single list. */
+    struct host *less, *more;   /* A tree by 'address'. */
     uint32_t uses;
     uint32_t address;           /* Network order. */
     uint32_t seen;
@@ -57,6 +58,9 @@ struct header {
 struct conn {
     struct conn *prev, *next;
     struct conn *older, *newer;
+    struct conn *left, *right, *parent; /* A tree by 'due' and the low
+                                         * byte of the client's port. */
+    uint32_t due;
     uint32_t bucket;
     struct host *client, *server;
     uint16_t client_port;       /* Host order. */
@@ -73,6 +77,8 @@ struct world {
     struct conn *conns[N_CONNS];
     struct conn *oldest, *newest;
     struct host *hosts;
+    void *hosts_by_address, *conns_by_due;
+    uint32_t now;
     uint32_t n_conns, n_hosts;
     uint32_t seed;
     struct rule *rules;
@@ -80,6 +86,7 @@ struct world {
     struct st_program program;
     struct st_structure structures[2];
     struct st_list host_lists[1], conn_lists[2];
+    struct st_tree host_trees[1], conn_trees[1];
     struct st_count host_counts[1], conn_counts[1];
     struct st_variable variables[2];
 };

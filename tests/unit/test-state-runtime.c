@@ -326,6 +326,35 @@ test_refused(void **state)
     pair_finish(&p);
 }
 
+/* A tree has one node for each place: what would be a second one is refused,
+ * and what is not where it should be. */
+static void
+test_trees(void **state)
+{
+    struct pair p;
+    struct mbox_key key = world_key(1);
+
+    (void) state;
+    pair_start(&p);
+    pair_fill(&p.a, 0, 3);
+    pair_fill(&p.b, 256, 2);    /* Due as 0 and 1 are. */
+    assert_int_equal(pair_copy(p.sa, p.sb, true, key, false), -EEXIST);
+    assert_null(world_find(&p.b, 1));
+    world_check(&p.b);
+    world_packet(&p.b, 257, "later");
+    assert_int_equal(pair_copy(p.sa, p.sb, true, key, false), 0);
+    world_check(&p.b);
+
+    void *root = p.b.conns_by_due;
+    p.b.conns_by_due = NULL;
+    assert_int_equal(pair_copy(p.sb, p.sa, true, key, false), -ENOTSUP);
+    assert_non_null(strstr(pair_message, "a node is in no tree"));
+    assert_int_equal(pair_copy(p.sa, p.sb, true, key, false), -ENOTSUP);
+    assert_int_equal(st_del(p.sb, true, &key), -ENOTSUP);
+    p.b.conns_by_due = root;
+    pair_finish(&p);
+}
+
 /* A host that was imported and has been freed is not the one that the program
  * makes later. */
 static void
@@ -361,6 +390,7 @@ main(void)
         cmocka_unit_test(test_unused_hosts),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_trees),
         cmocka_unit_test(test_freed_host),
     };
 
