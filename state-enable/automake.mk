@@ -133,6 +133,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/main.c \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
+	state-enable/gen/plan-containers.c \
 	state-enable/gen/plan-types.c \
 	state-enable/gen/plan-unmovable.c \
 	state-enable/gen/plan.c \
@@ -140,6 +141,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/rewrite.c \
 	state-enable/gen/rewrite.h \
 	state-enable/gen/trace.c \
+	state-enable/gen/trees.c \
 	state-enable/gen/write-tables.c \
 	state-enable/gen/write-tables.h
 state_enable_mbox_state_gen_CPPFLAGS = \

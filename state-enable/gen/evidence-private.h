@@ -32,6 +32,10 @@ struct evidence {
     GHashTable *descriptors;    /* "FUNCTION PARAMETER": it is one. */
     GHashTable *callers;        /* Function -> GPtrArray of calls. */
     GHashTable *indexes;        /* Variable -> GPtrArray of index values. */
+    GArray *trees;              /* struct evidence_tree. */
 };
+
+/* Looks for trees, when all else has been seen. */
+void evidence_collect_trees(struct evidence *);
 
 #endif /* evidence-private.h */

@@ -765,6 +765,7 @@ evidence_collect(LLVMModuleRef module)
         continue;
     }
     g_ptr_array_free(calls, TRUE);
+    evidence_collect_trees(e);
     return e;
 }
 
@@ -779,6 +780,7 @@ evidence_destroy(struct evidence *e)
         g_hash_table_destroy(e->descriptors);
         g_hash_table_destroy(e->callers);
         g_hash_table_destroy(e->indexes);
+        g_array_free(e->trees, TRUE);
         g_free(e);
     }
 }

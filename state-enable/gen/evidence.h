@@ -53,6 +53,25 @@ GPtrArray *evidence_after(const struct evidence *, const char *format, ...)
 int evidence_host_order(const struct evidence *, const char *struct_name,
                         uint64_t offset);
 
+/* A binary search tree: trees.c says what makes one. */
+struct evidence_range {
+    uint64_t offset, size;
+};
+
+struct evidence_tree {
+    const char *variable;       /* Has its head at 'head', and in that its
+                                 * root at 'root'. */
+    uint64_t head, root;
+    char *node;                 /* Struct. */
+    uint32_t children[2], parent;       /* Offsets; 'parent' or UINT32_MAX. */
+    const char *insert, *remove, *compare;      /* Functions. */
+    GArray *compared;           /* struct evidence_range: what of nodes the
+                                 * last looks at. */
+};
+
+/* All, as struct evidence_tree. */
+const GArray *evidence_trees(const struct evidence *);
+
 /* Variables that decide which element of the array is taken; sorted. */
 GPtrArray *evidence_placement(const struct evidence *, const char *array);
 

@@ -127,6 +127,15 @@ is_link(const struct plan *plan, uint32_t structure, uint64_t offset)
             return true;
         }
     }
+    for (guint i = 0; i < s->trees->len; i++) {
+        const struct evidence_tree *e
+            = g_array_index(s->trees, struct plan_tree, i).e;
+
+        if (e->children[0] == offset || e->children[1] == offset
+            || e->parent == offset) {
+            return true;
+        }
+    }
     return false;
 }
 

@@ -19,183 +19,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Refuses a structure, with a reason. */
-static bool
-refuse(struct plan *plan, const struct plan_structure *s, const char *why)
+bool
+plan_refuse(struct plan *plan, const struct plan_structure *s, const char *why)
 {
     plan_say(plan, "not moved: %s: %s", s->name, why);
     return false;
-}
-
-/* Offsets of the members that point to the structure itself. */
-static GArray *
-self_pointers(const struct plan *plan, int type)
-{
-    GArray *offsets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    struct json_object *members = json_list(plan_json_type(plan, type),
-                                            "members");
-    size_t n = json_object_array_length(members);
-
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *m = json_object_array_get_idx(members, i);
-        struct json_object *t = plan_json_type(plan, json_number(m, "type"));
-
-        if (t && !strcmp(json_text(t, "kind"), "pointer")
-            && plan_canonical(plan, json_number(t, "target"))
-               == plan_canonical(plan, type)) {
-            uint32_t offset = json_number(m, "bit_offset") / 8;
-
-            g_array_append_val(offsets, offset);
-        }
-    }
-    return offsets;
-}
-
-/* Whether a variable is a pointer to the type, or an array of such. */
-static bool
-is_anchor(const struct plan *plan, const char *symbol, int type)
-{
-    struct json_object *v = plan_variable_json(plan, symbol);
-    struct json_object *t = v ? plan_json_type(plan, json_number(v, "type"))
-                            : NULL;
-
-    return (t && !strcmp(json_text(t, "kind"), "pointer")
-            && plan_canonical(plan, json_number(t, "target"))
-               == plan_canonical(plan, type));
-}
-
-/* The variables from which lists through the member at 'next' begin. */
-static GPtrArray *
-anchors(const struct plan *plan, const struct plan_structure *s, uint32_t next)
-{
-    GPtrArray *names = evidence_after(plan->evidence, "anchor %s %u", s->tag,
-                                      next);
-
-    for (guint i = names->len; i-- > 0;) {
-        if (!is_anchor(plan, names->pdata[i], s->type_json)) {
-            g_ptr_array_remove_index(names, i);
-        }
-    }
-    return names;
-}
-
-static uint32_t
-inverse(const struct plan *plan, const struct plan_structure *s,
-        const GArray *offsets, uint32_t offset)
-{
-    for (guint i = 0; i < offsets->len; i++) {
-        uint32_t other = g_array_index(offsets, uint32_t, i);
-
-        if (evidence_has(plan->evidence, "pair %s %u %u", s->tag, offset,
-                         other)
-            || evidence_has(plan->evidence, "pair %s %u %u", s->tag, other,
-                            offset)) {
-            return other;
-        }
-    }
-    return ST_NONE;
-}
-
-static const char *
-own_name(const struct plan *plan, const char *symbol)
-{
-    return json_text(plan_variable_json(plan, symbol), "symbol");
-}
-
-static uint64_t
-n_elements(const struct plan *plan, const char *symbol)
-{
-    return json_number(plan_variable_json(plan, symbol), "elements");
-}
-
-/* Makes a list of the anchors at both its ends. */
-static bool
-add_list(struct plan *plan, struct plan_structure *s, uint32_t next,
-         uint32_t prev)
-{
-    GPtrArray *at_next = anchors(plan, s, next);
-    GPtrArray *at_prev = (prev == ST_NONE ? g_ptr_array_new()
-                          : anchors(plan, s, prev));
-    struct plan_list l = { .next = next, .prev = prev };
-    bool ok = at_next->len <= 1 && at_prev->len <= 1
-              && at_next->len + at_prev->len;
-
-    /* The end that the program adds to comes first. */
-    if (ok && at_prev->len
-        && (!at_next->len
-            || evidence_has(plan->evidence, "push %s %u %s", s->tag, prev,
-                            (char *) at_prev->pdata[0]))) {
-        GPtrArray *t = at_next;
-
-        at_next = at_prev;
-        at_prev = t;
-        l.next = prev;
-        l.prev = next;
-    }
-    if (ok) {
-        l.first = own_name(plan, at_next->pdata[0]);
-        l.last = at_prev->len ? own_name(plan, at_prev->pdata[0]) : NULL;
-        l.n_buckets = n_elements(plan, l.first);
-        ok = !l.last || (l.n_buckets == 1 && n_elements(plan, l.last) == 1);
-    }
-    if (ok) {
-        /* The list that finds entries comes first of all. */
-        if (l.n_buckets > 1) {
-            g_array_prepend_val(s->lists, l);
-        } else {
-            g_array_append_val(s->lists, l);
-        }
-    }
-    g_ptr_array_unref(at_next);
-    g_ptr_array_unref(at_prev);
-    return ok;
-}
-
-static bool
-plan_lists(struct plan *plan, struct plan_structure *s)
-{
-    GArray *offsets = self_pointers(plan, s->type_json);
-    bool ok = offsets->len > 0;
-
-    for (guint i = 0; ok && i < offsets->len; i++) {
-        uint32_t offset = g_array_index(offsets, uint32_t, i);
-        uint32_t other = inverse(plan, s, offsets, offset);
-
-        if (other == ST_NONE || offset < other) {
-            ok = add_list(plan, s, offset, other);
-        }
-    }
-    g_array_free(offsets, TRUE);
-    if (!ok || !s->lists->len || s->lists->len > 8) {
-        return refuse(plan, s, "where its links begin is not understood");
-    }
-    return true;
 }
 
 static bool
 plan_block(struct plan *plan, struct plan_structure *s)
 {
     return (plan_header(plan, s)
-            || refuse(plan, s, "where the block that is freed begins is not "
-                               "understood"));
+            || plan_refuse(plan, s, "where the block that is freed begins is "
+                                    "not understood"));
 }
 
 static bool
 plan_placement(struct plan *plan, struct plan_structure *s)
 {
     const struct plan_list *l = &g_array_index(s->lists, struct plan_list, 0);
-    GPtrArray *names = evidence_placement(plan->evidence, l->first);
     bool ok = true;
 
-    for (guint i = 0; ok && l->n_buckets > 1 && i < names->len; i++) {
+    if (!s->lists->len || l->n_buckets == 1) {
+        return true;
+    }
+    GPtrArray *names = evidence_placement(plan->evidence, l->first);
+    for (guint i = 0; ok && i < names->len; i++) {
         struct json_object *v = plan_variable_json(plan, names->pdata[i]);
 
         if (!strcmp(names->pdata[i], l->first)) {
             continue;
         }
         if (!v || json_true(v, "updateable")) {
-            ok = refuse(plan, s, "where an entry is kept depends on variables "
-                                 "that change");
+            ok = plan_refuse(plan, s, "where an entry is kept depends on "
+                                      "variables that change");
         } else {
             g_ptr_array_add(s->placement, (gpointer) json_text(v, "symbol"));
         }
@@ -220,7 +77,7 @@ plan_counts(struct plan *plan, struct plan_structure *s)
         }
         GPtrArray *inc = evidence_after(plan->evidence, "inc %s", symbol);
         GPtrArray *dec = evidence_after(plan->evidence, "dec %s", symbol);
-        const char *first = g_array_index(s->lists, struct plan_list, 0).first;
+        const char *first = plan_first_container(s);
         for (guint j = 0; j < inc->len; j++) {
             up |= evidence_has(plan->evidence, "store %s %s", first,
                                (char *) inc->pdata[j]);
@@ -243,7 +100,6 @@ plan_counts(struct plan *plan, struct plan_structure *s)
 static void
 plan_bucket(struct plan *plan, struct plan_structure *s)
 {
-    const struct plan_list *l = &g_array_index(s->lists, struct plan_list, 0);
     struct json_object *members = json_list(plan_json_type(plan, s->type_json),
                                             "members");
     size_t n = json_object_array_length(members);
@@ -253,7 +109,7 @@ plan_bucket(struct plan *plan, struct plan_structure *s)
         uint32_t offset = json_number(m, "bit_offset") / 8;
 
         if (evidence_has(plan->evidence, "bucket %s %u %s", s->tag, offset,
-                         l->first)) {
+                         plan_first_container(s))) {
             s->bucket_offset = offset;
             s->bucket_size = json_number(plan_json_type(
                 plan, json_number(m, "type")), "size");
@@ -326,7 +182,7 @@ plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
     int type;
 
     if (!place_key(plan, s, json, &key, &type, &tag)) {
-        return refuse(plan, s, "a member of its key is not found");
+        return plan_refuse(plan, s, "a member of its key is not found");
     }
     if (g_str_has_prefix(field, "ip_src") || g_str_has_prefix(field,
                                                               "ip_dst")) {
@@ -334,7 +190,8 @@ plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
         if (key.size == 16) {
             key.version = find_version(plan, type, &key.version_size);
         } else if (key.size != 4) {
-            return refuse(plan, s, "an address has neither 4 nor 16 bytes");
+            return plan_refuse(plan, s, "an address has neither 4 nor 16 "
+                                        "bytes");
         }
         key.host_order = (key.size == 4
                           && evidence_host_order(plan->evidence, tag,
@@ -343,7 +200,8 @@ plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
         int order = evidence_host_order(plan->evidence, tag, key.offset);
 
         if (order < 0 || (key.size != 2 && key.size != 4)) {
-            return refuse(plan, s, "the byte order of a port is not known");
+            return plan_refuse(plan, s, "the byte order of a port is not "
+                                        "known");
         }
         key.part = (*n_ports)++ ? ST_PORT_B : ST_PORT_A;
         key.host_order = order;
@@ -380,7 +238,7 @@ plan_keys(struct plan *plan, struct plan_structure *s)
     }
     if (s->per_flow ? n_addresses != 2 || n_ports != 2
                     : n_addresses != 1 || n_ports != 0) {
-        return refuse(plan, s, s->per_flow
+        return plan_refuse(plan, s, s->per_flow
                       ? "its key is not two addresses and two ports"
                       : "its key is not one address");
     }
@@ -399,6 +257,7 @@ structure_new(const struct plan *plan, struct json_object *json)
     s->type_json = plan_canonical(plan, json_number(json, "type"));
     s->per_flow = !strcmp(json_text(json, "class"), "per-flow");
     s->lists = g_array_new(FALSE, FALSE, sizeof(struct plan_list));
+    s->trees = g_array_new(FALSE, FALSE, sizeof(struct plan_tree));
     s->keys = g_array_new(FALSE, FALSE, sizeof(struct st_key));
     s->references = g_array_new(FALSE, FALSE, sizeof(struct plan_reference));
     s->counts = g_array_new(FALSE, FALSE, sizeof(struct plan_count));
@@ -412,6 +271,7 @@ structure_free(struct plan_structure *s)
 {
     g_free(s->tag);
     g_array_free(s->lists, TRUE);
+    g_array_free(s->trees, TRUE);
     g_array_free(s->keys, TRUE);
     g_array_free(s->references, TRUE);
     g_array_free(s->counts, TRUE);
@@ -434,8 +294,9 @@ plan_class(struct plan *plan, const char *wanted)
         }
         struct plan_structure *s = structure_new(plan, json);
         gsize before = plan->report->len;
-        if (plan_movable(plan, s) && plan_keys(plan, s) && plan_lists(plan, s)
-            && plan_block(plan, s) && plan_placement(plan, s)) {
+        if (plan_movable(plan, s) && plan_keys(plan, s)
+            && plan_containers(plan, s) && plan_block(plan, s)
+            && plan_placement(plan, s)) {
             plan_counts(plan, s);
             plan_bucket(plan, s);
             g_ptr_array_add(plan->structures, s);

@@ -63,6 +63,11 @@ struct plan_list {
     bool append;
 };
 
+struct plan_tree {
+    const struct evidence_tree *e;
+    const char *variable;       /* Symbol. */
+};
+
 struct plan_reference {
     uint32_t pointer, structure, offset, size;
 };
@@ -80,6 +85,7 @@ struct plan_structure {
     uint32_t type;
     bool per_flow, both_ways;
     GArray *lists;              /* struct plan_list. */
+    GArray *trees;              /* struct plan_tree. */
     GArray *keys;               /* struct st_key. */
     GArray *references;         /* struct plan_reference. */
     GArray *counts;             /* struct plan_count. */
@@ -132,6 +138,19 @@ bool plan_header(const struct plan *, struct plan_structure *);
 
 /* Finds the pointers in all types, and the types these lead to. */
 void plan_types_complete(struct plan *);
+
+/* plan-containers.c */
+
+/* Sets the lists and trees; false, with a reason in the report, if not all
+ * links are understood. */
+bool plan_containers(struct plan *, struct plan_structure *);
+
+/* Where the container begins that has all nodes. */
+const char *plan_first_container(const struct plan_structure *);
+
+/* Refuses a structure, with a reason. */
+bool plan_refuse(struct plan *, const struct plan_structure *,
+                 const char *why);
 
 /* plan-unmovable.c */
 

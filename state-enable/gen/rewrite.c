@@ -228,6 +228,26 @@ target_of(const struct plan *plan, LLVMTargetDataRef td, const char *name,
     return n == 1 ? ST_TO_TYPE : ST_TO_OPAQUE;
 }
 
+/* Whether the runtime calls a function to change or order a tree. */
+static bool
+keeps_tree(const struct plan *plan, const char *name)
+{
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *s = plan->structures->pdata[i];
+
+        for (guint j = 0; j < s->trees->len; j++) {
+            const struct evidence_tree *e
+                = g_array_index(s->trees, struct plan_tree, j).e;
+
+            if (!strcmp(e->insert, name) || !strcmp(e->remove, name)
+                || !strcmp(e->compare, name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void
 free_symbol(gpointer s_)
 {
@@ -263,9 +283,13 @@ rewrite_symbols(LLVMModuleRef module, const struct plan *plan)
     }
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
          f = LLVMGetNextFunction(f)) {
-        if (!LLVMIsDeclaration(f) && address_is_taken(f)) {
+        size_t n;
+        bool taken = address_is_taken(f);
+
+        if (!LLVMIsDeclaration(f)
+            && (taken || keeps_tree(plan, LLVMGetValueName2(f, &n)))) {
             add_symbol(symbols, module, f, LLVMGlobalGetValueType(f), 1,
-                       ST_TO_FUNCTION, 0);
+                       taken ? ST_TO_FUNCTION : ST_TO_OPAQUE, 0);
         }
     }
     LLVMDisposeTargetData(td);
@@ -279,7 +303,7 @@ rewrite_alias(const GArray *symbols, const char *name)
         const struct rewrite_symbol *s
             = &g_array_index(symbols, struct rewrite_symbol, i);
 
-        if (s->target != ST_TO_FUNCTION && !strcmp(s->name, name)) {
+        if (!strcmp(s->name, name)) {
             return s->alias;
         }
     }

@@ -43,11 +43,11 @@ struct rewrite_symbol {
     uint32_t type;
 };
 
-/* Names all variables and constants of the program and all functions whose
- * address is taken. */
+/* Names all variables and constants of the program, all functions whose
+ * address is taken, and those that the runtime calls. */
 GArray *rewrite_symbols(LLVMModuleRef, const struct plan *);
 
-/* The alias of a variable, of its name. */
+/* The alias of a variable or function, of its name. */
 const char *rewrite_alias(const GArray *symbols, const char *name);
 
 #endif /* rewrite.h */

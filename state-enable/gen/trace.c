@@ -63,6 +63,20 @@ order_argument(struct order *o, LLVMValueRef v, bool odd)
     }
 }
 
+/* The innermost struct that has a name of its own; all that have none look
+ * alike.  -1: none. */
+static int
+named_level(const struct place *p)
+{
+    for (int i = p->n_levels - 1; i >= 0; i--) {
+        if (!g_str_has_prefix(p->levels[i].name, "struct.anon")
+            && !g_str_has_prefix(p->levels[i].name, "union.anon")) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 /* A load ends the way in the packet, unless other code stores there. */
 static void
 order_load(struct order *o, LLVMValueRef load, bool odd)
@@ -71,11 +85,11 @@ order_load(struct order *o, LLVMValueRef load, bool odd)
     GPtrArray *values = NULL;
 
     place_of(o->e->td, LLVMGetOperand(load, 0), &from);
-    if (from.n_levels) {
-        unsigned int last = from.n_levels - 1;
-        char *name = evidence_struct_name(from.levels[last].name);
+    int level = named_level(&from);
+    if (level >= 0) {
+        char *name = evidence_struct_name(from.levels[level].name);
         char *member = g_strdup_printf("%s %"G_GUINT64_FORMAT, name,
-                                       from.levels[last].offset);
+                                       from.levels[level].offset);
 
         values = g_hash_table_lookup(o->e->stores, member);
         g_free(member);

@@ -156,10 +156,41 @@ put_lists(GString *s, const struct plan_structure *st, const GArray *symbols,
 }
 
 static void
+put_trees(GString *s, const struct plan_structure *st, const GArray *symbols,
+          guint index)
+{
+    put(s, "static const struct st_tree trees_%u[] = {\n", index);
+    for (guint i = 0; i < st->trees->len; i++) {
+        const struct plan_tree *t = &g_array_index(st->trees, struct plan_tree,
+                                                   i);
+        const struct evidence_tree *e = t->e;
+        const char *variable = rewrite_alias(symbols, t->variable);
+
+        put(s, "    { .head = %s + %u, .root = (void **) (%s + %u),"
+            " .children = { %u, %u },", variable, (unsigned int) e->head,
+            variable, (unsigned int) (e->head + e->root), e->children[0],
+            e->children[1]);
+        put_number(s, "parent", e->parent);
+        put(s, "\n      .insert = (void (*)(void *, void *)) %s,"
+            "\n      .remove = (void (*)(void *, void *)) %s,"
+            "\n      .compare = (int (*)(void *, void *)) %s },\n",
+            rewrite_alias(symbols, e->insert),
+            rewrite_alias(symbols, e->remove),
+            rewrite_alias(symbols, e->compare));
+    }
+    put(s, "};\n");
+}
+
+static void
 put_structure_parts(GString *s, const struct plan_structure *st,
                     const GArray *symbols, guint index)
 {
-    put_lists(s, st, symbols, index);
+    if (st->lists->len) {
+        put_lists(s, st, symbols, index);
+    }
+    if (st->trees->len) {
+        put_trees(s, st, symbols, index);
+    }
     put(s, "static const struct st_key keys_%u[] = {\n", index);
     for (guint i = 0; i < st->keys->len; i++) {
         const struct st_key *k = &g_array_index(st->keys, struct st_key, i);
@@ -209,10 +240,16 @@ put_structures(GString *s, const struct plan *plan, const GArray *symbols)
         char *name = quoted(st->name);
 
         put(s, "    { .name = %s, .type = %u, .per_flow = %d,"
-            " .both_ways = %d, .proto = %d,\n      .lists = lists_%u,"
-            " .n_lists = %u, .keys = keys_%u, .n_keys = %u,", name, st->type,
+            " .both_ways = %d, .proto = %d,\n"
+            "      .keys = keys_%u, .n_keys = %u,", name, st->type,
             st->per_flow, st->both_ways, st->per_flow ? 6 : 0, i,
-            st->lists->len, i, st->keys->len);
+            st->keys->len);
+        if (st->lists->len) {
+            put(s, " .lists = lists_%u, .n_lists = %u,", i, st->lists->len);
+        }
+        if (st->trees->len) {
+            put(s, " .trees = trees_%u, .n_trees = %u,", i, st->trees->len);
+        }
         if (st->references->len) {
             put(s, " .references = references_%u, .n_references = %u,", i,
                 st->references->len);
@@ -316,6 +353,13 @@ report_structure(struct plan *plan, const struct plan_structure *s)
                  l->last ? " to " : "", l->last ? l->last : "",
                  l->prev == ST_NONE ? "" : ", in both directions");
     }
+    for (guint i = 0; i < s->trees->len; i++) {
+        const struct plan_tree *t = &g_array_index(s->trees, struct plan_tree,
+                                                   i);
+
+        plan_say(plan, "  in the tree %s: %s, %s, %s", t->variable,
+                 t->e->insert, t->e->remove, t->e->compare);
+    }
     for (guint i = 0; i < s->placement->len; i++) {
         plan_say(plan, "  bucket depends on %s: the same in all instances "
                  "by MBOX_STATE_START", (char *) s->placement->pdata[i]);
@@ -337,6 +381,23 @@ report_structure(struct plan *plan, const struct plan_structure *s)
     }
 }
 
+/* Whether a variable is the head of a tree that is rebuilt. */
+static bool
+is_tree(const struct plan *plan, const char *symbol)
+{
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *s = plan->structures->pdata[i];
+
+        for (guint j = 0; j < s->trees->len; j++) {
+            if (!strcmp(g_array_index(s->trees, struct plan_tree, j).variable,
+                        symbol)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void
 write_report(struct plan *plan)
 {
@@ -349,7 +410,8 @@ write_report(struct plan *plan)
         struct json_object *v = json_object_array_get_idx(plan->variables, i);
 
         if (*json_text(v, "symbol") && json_true(v, "updateable")
-            && !strcmp(json_text(v, "class"), "all-flows")) {
+            && !strcmp(json_text(v, "class"), "all-flows")
+            && !is_tree(plan, json_text(v, "symbol"))) {
             plan_say(plan, "stays with the instance: %s, of no flow",
                      json_text(v, "name"));
         }

@@ -1,0 +1,191 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Linked with a state-enabled test program, which calls between() after each
+ * capture: after the first, moves flows by a file, with what the generator
+ * wrote for the program, but without a switch.
+ *
+ *   MOVE_OUT=FILE   writes flows from odd ports to it, and deletes them
+ *   MOVE_IN=FILE    imports what is in it, after many damaged copies of it */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "heap.h"
+#include "program-state.h"
+
+#define KEYS_MAX 1000
+#define DAMAGED 300             /* Copies of each flow. */
+
+extern const struct st_program st_program;
+void between(void);
+
+/* The program is linked without the runtime first. */
+#pragma weak st_program
+#pragma weak st_create
+#pragma weak st_destroy
+#pragma weak st_list
+#pragma weak st_get
+#pragma weak st_put
+#pragma weak st_del
+#pragma weak st_count
+#pragma weak st_heap_track
+#pragma weak mbox_writer_init
+#pragma weak mbox_writer_uninit
+#pragma weak mbox_key_equal
+
+struct keys {
+    struct mbox_key keys[KEYS_MAX];
+    size_t n;
+};
+
+static void __attribute__((constructor))
+start(void)
+{
+    if (st_heap_track) {
+        st_heap_track();
+    }
+}
+
+static void
+complain(void *quiet, const char *message)
+{
+    if (!*(bool *) quiet) {
+        fprintf(stderr, "%s\n", message);
+    }
+}
+
+static int
+add_key(const struct mbox_key *key, void *keys_)
+{
+    struct keys *keys = keys_;
+
+    assert(keys->n < KEYS_MAX);
+    keys->keys[keys->n++] = *key;
+    return 0;
+}
+
+static bool
+is_odd(const struct mbox_key *key)
+{
+    return (key->src_port == 53 ? key->dst_port : key->src_port) % 2;
+}
+
+static void
+check(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "between: %s\n", what);
+        exit(1);
+    }
+}
+
+static void
+move_out(struct st *st, FILE *stream)
+{
+    struct keys keys = { .n = 0 };
+
+    check(!st_list(st, true, add_key, &keys), "list");
+    for (size_t i = 0; i < keys.n; i++) {
+        struct mbox_writer w;
+
+        if (!is_odd(&keys.keys[i])) {
+            continue;
+        }
+        mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+        check(!st_get(st, true, &keys.keys[i], &w), "export");
+        check(!st_del(st, true, &keys.keys[i]), "delete");
+        fwrite(&keys.keys[i], sizeof keys.keys[i], 1, stream);
+        fwrite(&w.len, sizeof w.len, 1, stream);
+        fwrite(w.data, w.len, 1, stream);
+        mbox_writer_uninit(&w);
+    }
+}
+
+/* Whatever becomes of damaged state, the program's containers are as it keeps
+ * them, and have that flow or not. */
+static void
+put_damaged(struct st *st, const struct mbox_key *key, const uint8_t *data,
+            size_t len)
+{
+    uint64_t before = st_count(st, true);
+    uint8_t *damaged = malloc(len);
+
+    assert(damaged);
+    for (int i = 0; i < DAMAGED; i++) {
+        memcpy(damaged, data, len);
+        for (int n = rand() % 4; n >= 0; n--) {
+            damaged[rand() % len] = rand();
+        }
+        bool in = !st_put(st, true, key, damaged, len, false);
+        in |= st_count(st, true) > before;
+
+        struct keys keys = { .n = 0 };
+        check(!st_list(st, true, add_key, &keys), "list of damaged");
+        check(keys.n == before + in, "count");
+        if (i % 2) {
+            check(!st_del(st, true, key) == in, "delete of damaged");
+            check(st_count(st, true) == before, "count after delete");
+        }
+    }
+    st_del(st, true, key);
+    free(damaged);
+}
+
+static void
+move_in(struct st *st, FILE *stream, bool *quiet)
+{
+    struct mbox_key key;
+    size_t len;
+
+    while (fread(&key, sizeof key, 1, stream) == 1) {
+        check(fread(&len, sizeof len, 1, stream) == 1, "length");
+        uint8_t *data = malloc(len);
+
+        assert(data);
+        check(fread(data, len, 1, stream) == 1, "data");
+        *quiet = true;
+        put_damaged(st, &key, data, len);
+        *quiet = false;
+        check(!st_put(st, true, &key, data, len, false), "import");
+        free(data);
+    }
+}
+
+void
+between(void)
+{
+    static bool done;
+    const char *out = getenv("MOVE_OUT"), *in = getenv("MOVE_IN");
+    FILE *stream = (done ? NULL : out ? fopen(out, "w")
+                    : in ? fopen(in, "r") : NULL);
+    bool quiet = false;
+
+    done = true;
+    if (!stream) {
+        return;
+    }
+    struct st *st = st_create(&st_program, complain, &quiet);
+    assert(st);
+    if (out) {
+        move_out(st, stream);
+    } else {
+        move_in(st, stream, &quiet);
+    }
+    st_destroy(st);
+    fclose(stream);
+}

@@ -1,0 +1,153 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Counts the packets of each flow, and prints them a minute after the last
+ * one.  A flow is in two trees at once. */
+
+#include <arpa/inet.h>
+#include <bsd/sys/tree.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void between(void) __attribute__((weak));
+
+struct flow {
+    RB_ENTRY(flow) by_key;
+    RB_ENTRY(flow) by_age;
+    unsigned int src, dst;
+    unsigned short sport, dport;
+    unsigned int expires;
+    unsigned int packets;
+};
+
+RB_HEAD(flows, flow);
+RB_HEAD(ages, flow);
+static struct flows flows = RB_INITIALIZER(&flows);
+static struct ages ages = RB_INITIALIZER(&ages);
+static unsigned int n_flows;
+
+#ifdef ODD
+static unsigned int n_looks;
+#endif
+
+static int
+compare_keys(struct flow *a, struct flow *b)
+{
+#ifdef ODD
+    n_looks++;
+#endif
+    if (a->src != b->src) {
+        return a->src < b->src ? -1 : 1;
+    }
+    if (a->dst != b->dst) {
+        return a->dst < b->dst ? -1 : 1;
+    }
+    if (a->sport != b->sport) {
+        return a->sport < b->sport ? -1 : 1;
+    }
+    return a->dport < b->dport ? -1 : a->dport > b->dport;
+}
+
+static int
+compare_ages(struct flow *a, struct flow *b)
+{
+    if (a->expires != b->expires) {
+        return a->expires < b->expires ? -1 : 1;
+    }
+    return a->sport < b->sport ? -1 : a->sport > b->sport;
+}
+
+RB_GENERATE(flows, flow, by_key, compare_keys)
+RB_GENERATE(ages, flow, by_age, compare_ages)
+
+static void
+expire(unsigned int now)
+{
+    struct flow *f;
+
+    while ((f = RB_MIN(ages, &ages)) && f->expires < now) {
+        RB_REMOVE(ages, &ages, f);
+        RB_REMOVE(flows, &flows, f);
+        n_flows--;
+        printf("%u %u\n", f->sport, f->packets);
+        free(f);
+    }
+}
+
+static void
+packet(unsigned char *user, const struct pcap_pkthdr *h,
+       const unsigned char *data)
+{
+    const struct iphdr *ip = (const void *) (data + 14);
+    const struct udphdr *udp = (const void *) (ip + 1);
+    struct flow key, *f;
+
+    (void) user;
+    if (h->caplen < 14 + sizeof *ip + sizeof *udp) {
+        return;
+    }
+    expire(h->ts.tv_sec);
+    key.src = ip->saddr;
+    key.dst = ip->daddr;
+    key.sport = ntohs(udp->source);
+    key.dport = ntohs(udp->dest);
+    f = RB_FIND(flows, &flows, &key);
+    if (!f) {
+        f = calloc(1, sizeof *f);
+        f->src = key.src;
+        f->dst = key.dst;
+        f->sport = key.sport;
+        f->dport = key.dport;
+        RB_INSERT(flows, &flows, f);
+        n_flows++;
+    } else {
+        RB_REMOVE(ages, &ages, f);
+    }
+    f->expires = h->ts.tv_sec + 60;
+    RB_INSERT(ages, &ages, f);
+    f->packets++;
+}
+
+static void
+read_all(pcap_t *p)
+{
+    if (p) {
+        pcap_loop(p, -1, packet, NULL);
+        pcap_close(p);
+    }
+}
+
+int
+main(int argc, char *argv[])
+{
+    char error[PCAP_ERRBUF_SIZE];
+
+    if (argc < 2) {
+        read_all(pcap_open_live("lo", 65535, 1, 100, error));
+    }
+    for (int i = 1; i < argc; i++) {
+        read_all(pcap_open_offline(argv[i], error));
+        if (between) {
+            between();
+        }
+    }
+    expire(-1);
+    return 0;
+}
