@@ -16,6 +16,8 @@
 noinst_LTLIBRARIES += middleboxes/common/libcommon.la
 middleboxes_common_libcommon_la_SOURCES = \
 	middleboxes/common/bytes.h \
+	middleboxes/common/conf.c \
+	middleboxes/common/conf.h \
 	middleboxes/common/event-log.c \
 	middleboxes/common/event-log.h \
 	middleboxes/common/inet-checksum.c \

@@ -17,18 +17,14 @@
 #include <config.h>
 #include "lb-config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "conf.h"
 #include "lb-maglev.h"
 #include "mbox-fnv.h"
-
-#define MAX_FILE (1 << 20)
-#define MAX_WORDS 16
 
 static const char *const state_names[LB_N_STATES] = {
     [LB_SYN] = "syn", [LB_OPEN] = "open", [LB_FIN] = "fin",
@@ -36,49 +32,23 @@ static const char *const state_names[LB_N_STATES] = {
 };
 
 struct parser {
-    const char *name;           /* Of the file. */
-    unsigned int line;
+    struct conf conf;           /* First: see parse_words(). */
     struct lb_config *config;
-    char *error;                /* malloc()ed; null: none yet. */
 };
 
-/* Stores the message, unless there is one already.  Returns false. */
-static bool __attribute__((format(printf, 2, 3)))
-fail(struct parser *p, const char *format, ...)
-{
-    char text[512];
-    va_list args;
+#define fail(P, ...) conf_fail(&(P)->conf, __VA_ARGS__)
 
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (!p->error
-        && asprintf(&p->error, "%s:%u: %s", p->name, p->line, text) < 0) {
-        abort();
-    }
-    return false;
+static bool
+parse_uint(struct parser *p, const char *what, const char *s, uint32_t min,
+           uint32_t max, uint32_t *value)
+{
+    return conf_uint(&p->conf, what, s, min, max, value);
 }
 
 const char *
 lb_state_to_string(enum lb_state state)
 {
     return state_names[state];
-}
-
-static bool
-parse_uint(struct parser *p, const char *what, const char *s, uint32_t min,
-           uint32_t max, uint32_t *value)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long n = strtoul(s, &end, 10);
-    if (errno || *s < '0' || *s > '9' || *end || n < min || n > max) {
-        return fail(p, "%s \"%s\": give a number from %"PRIu32" to %"PRIu32,
-                    what, s, min, max);
-    }
-    *value = n;
-    return true;
 }
 
 static bool
@@ -95,20 +65,6 @@ parse_name(struct parser *p, const char *what, const char *s,
     }
     memcpy(name, s, len + 1);
     return true;
-}
-
-uint8_t
-lb_parse_address(const char *s, uint8_t addr[16])
-{
-    if (inet_pton(AF_INET6, s, addr) == 1) {
-        return 6;
-    }
-    if (inet_pton(AF_INET, s, addr + 12) == 1) {
-        memset(addr, 0, 10);
-        memset(addr + 10, 0xff, 2);
-        return 4;
-    }
-    return 0;
 }
 
 uint8_t
@@ -148,7 +104,7 @@ parse_endpoint(struct parser *p, char *s, uint8_t *family, uint8_t addr[16],
         host++;
         colon[-1] = '\0';
     }
-    *family = lb_parse_address(host, addr);
+    *family = conf_address(host, addr);
     if (!*family || (*family == 6) != (*s == '[')) {
         return fail(p, "\"%s\" is not an address: give a numeric one, IPv6 as "
                     "[ADDRESS]:PORT", host);
@@ -449,8 +405,9 @@ parse_table_size(struct parser *p, const char *s)
 }
 
 static bool
-parse_words(struct parser *p, char *words[], size_t n)
+parse_words(struct conf *conf, char *words[], size_t n)
 {
+    struct parser *p = (struct parser *) conf;
     const char *word = words[0];
 
     if (!strcmp(word, "service")) {
@@ -473,25 +430,6 @@ parse_words(struct parser *p, char *words[], size_t n)
     }
     return parse_uint(p, word, words[1], 1, 100000000,
                       &p->config->max_connections);
-}
-
-static bool
-parse_line(struct parser *p, char *line)
-{
-    char *words[MAX_WORDS];
-    char *save = NULL;
-    size_t n = 0;
-
-    line[strcspn(line, "#\r")] = '\0';
-    for (char *word = strtok_r(line, " \t", &save); word;
-         word = strtok_r(NULL, " \t", &save)) {
-        if (n == MAX_WORDS) {
-            return fail(p, "more than %d words: one statement in each line",
-                        MAX_WORDS);
-        }
-        words[n++] = word;
-    }
-    return !n || parse_words(p, words, n);
 }
 
 /* Checks a backend against the services that it is not of, too. */
@@ -609,12 +547,10 @@ int
 lb_config_parse(const char *name, const char *text, size_t len,
                 struct lb_config **configp, char **errp)
 {
-    struct parser p = { .name = name };
-    char *copy = malloc(len + 1);
-    bool ok = true;
+    struct parser p = { .conf = { .name = name } };
 
     p.config = calloc(1, sizeof *p.config);
-    if (!copy || !p.config) {
+    if (!p.config) {
         abort();
     }
     *p.config = (struct lb_config) {
@@ -623,28 +559,10 @@ lb_config_parse(const char *name, const char *text, size_t len,
         .timeouts = { [LB_SYN] = 30, [LB_OPEN] = 900, [LB_FIN] = 120,
                       [LB_CLOSED] = 10, [LB_DATAGRAMS] = 120 },
     };
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    if (memchr(text, 0, len)) {
-        p.line = 1;
-        ok = fail(&p, "null byte: give a text file");
-    }
-    for (char *line = copy, *next; ok && line; line = next) {
-        next = strchr(line, '\n');
-        if (next) {
-            *next++ = '\0';
-            if (!*next) {
-                next = NULL;
-            }
-        }
-        p.line++;
-        ok = parse_line(&p, line);
-    }
-    free(copy);
-    if (!ok || !check_config(&p)) {
+    if (!conf_parse(&p.conf, text, len, parse_words) || !check_config(&p)) {
         lb_config_destroy(p.config);
         *configp = NULL;
-        *errp = p.error;
+        *errp = p.conf.error;
         return -EINVAL;
     }
     p.config->digest = digest_config(p.config);
@@ -656,26 +574,16 @@ lb_config_parse(const char *name, const char *text, size_t len,
 int
 lb_config_load(const char *name, struct lb_config **configp, char **errp)
 {
-    FILE *file = fopen(name, "re");
-    char *text = malloc(MAX_FILE + 1);
-    int error = file ? 0 : -errno;
-    size_t len = 0;
+    char *text;
+    size_t len;
+    int error;
 
-    if (!text) {
-        abort();
-    }
     *configp = NULL;
-    if (file) {
-        len = fread(text, 1, MAX_FILE + 1, file);
-        error = ferror(file) ? -EIO : len > MAX_FILE ? -EFBIG : 0;
-        fclose(file);
-    }
+    error = conf_read_file(name, &text, &len, errp);
     if (!error) {
         error = lb_config_parse(name, text, len, configp, errp);
-    } else if (asprintf(errp, "%s: %s", name, strerror(-error)) < 0) {
-        abort();
+        free(text);
     }
-    free(text);
     return error;
 }
 

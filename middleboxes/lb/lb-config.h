@@ -93,9 +93,6 @@ int lb_config_parse(const char *name, const char *text, size_t len,
 
 void lb_config_destroy(struct lb_config *);
 
-/* Parses a numeric IPv4 or IPv6 address.  Returns its family, or 0. */
-uint8_t lb_parse_address(const char *s, uint8_t addr[16]);
-
 /* The family of an address of a configuration, in which IPv6 addresses are not
  * IPv4-mapped ones. */
 uint8_t lb_address_family(const uint8_t addr[16]);

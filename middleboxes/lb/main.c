@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "conf.h"
 #include "lb-program.h"
 #include "mbox.h"
 
@@ -154,7 +155,7 @@ add_address(struct program *program, const char *value)
 {
     static const uint8_t zeros[16];
     uint8_t addr[16];
-    uint8_t family = lb_parse_address(value, addr);
+    uint8_t family = conf_address(value, addr);
 
     if (!family) {
         mb_fatal("--address: \"%s\" is not a numeric address", value);

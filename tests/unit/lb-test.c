@@ -121,7 +121,7 @@ check_checksums(const struct packet *p)
 static void
 parse_address(const char *s, uint8_t addr[16], uint8_t *family)
 {
-    *family = lb_parse_address(s, addr);
+    *family = conf_address(s, addr);
     assert_true(*family);
 }
 
@@ -299,8 +299,8 @@ world_init(struct world *world, const char *config)
         .send = on_send, .dirty = on_dirty, .alias = on_alias,
         .is_pending = is_pending, .aux = world,
     };
-    lb_parse_address("10.0.0.11", setup.addrs[0]);
-    lb_parse_address("fd00::11", setup.addrs[1]);
+    conf_address("10.0.0.11", setup.addrs[0]);
+    conf_address("fd00::11", setup.addrs[1]);
     world->lb = lb_create(&setup, &error);
     if (!world->lb) {
         fail_msg("%s", error);
@@ -326,7 +326,7 @@ find_backend(uint8_t family, const uint8_t addr[16])
         char s[32];
 
         snprintf(s, sizeof s, prefixes[family == 6], i);
-        lb_parse_address(s, other);
+        conf_address(s, other);
         if (!memcmp(addr, other, 16)) {
             return i;
         }

@@ -24,6 +24,7 @@
 
 #include <netinet/tcp.h>
 #include <stdint.h>
+#include "conf.h"
 #include "event-log.h"
 #include "lb-config.h"
 #include "lb.h"

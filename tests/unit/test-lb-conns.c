@@ -325,9 +325,9 @@ advertise(unsigned int port, const char *sender, int mac, const char *target)
     struct lb_frame f;
     struct packet p;
 
-    host.family = lb_parse_address(sender, host.addr);
+    host.family = conf_address(sender, host.addr);
     backend_mac(mac, host.mac);
-    request.sender.family = lb_parse_address(target, request.sender.addr);
+    request.sender.family = conf_address(target, request.sender.addr);
     memcpy(request.sender.mac, test_mac, sizeof test_mac);
     lb_frame_advertise(&f, &host, &request);
     packet_from_frame(&p, &f);

@@ -115,7 +115,7 @@ test_udp_checksum(void **state)
     uint8_t addr[16];
 
     (void) state;
-    lb_parse_address("10.0.254.1", addr);
+    conf_address("10.0.254.1", addr);
     make_packet(&p, &key, 0, 20);
     checksum = p.data + p.layout.l4_ofs + 6;
     put_be16(checksum, 0);
@@ -152,7 +152,7 @@ test_nat_errors(void **state)
         uint8_t router[16];
         struct lb_quote quote;
 
-        lb_parse_address(cases[i].router, router);
+        conf_address(cases[i].router, router);
         assert_int_equal(world_send(&world, &key, TH_SYN, &to_backend),
                          LB_FORWARD);
         struct mbox_key back = answer_key(&to_backend);
@@ -285,8 +285,8 @@ test_mapped_addresses(void **state)
     }
     assert_int_equal(lb_n_conns(world.lb), 0);
 
-    asker.family = lb_parse_address("fd00::99", asker.addr);
-    lb_parse_address("::ffff:10.0.255.1", virtual);
+    asker.family = conf_address("fd00::99", asker.addr);
+    conf_address("::ffff:10.0.255.1", virtual);
     lb_frame_solicit(&f, &asker, virtual);
     packet_from_frame(&p, &f);
     assert_int_equal(world_packet(&world, &p), LB_FORWARD);
@@ -305,15 +305,14 @@ test_addresses(void **state)
     for (int i = 0; i < 2; i++) {
         const char *const all[] = { virtual[i], own[i], other[i] };
 
-        asker.family = lb_parse_address(i ? "fd00::99" : "10.0.1.1",
-                                        asker.addr);
+        asker.family = conf_address(i ? "fd00::99" : "10.0.1.1", asker.addr);
         for (int j = 0; j < 3; j++) {
             struct lb_neighbor n;
             struct lb_frame f;
             struct packet p;
             uint8_t addr[16];
 
-            lb_parse_address(all[j], addr);
+            conf_address(all[j], addr);
             lb_frame_solicit(&f, &asker, addr);
             packet_from_frame(&p, &f);
             assert_int_equal(world_packet(&world, &p),
