@@ -246,3 +246,26 @@ check_PROGRAMS += tests/unit/fuzz-lb
 tests_unit_fuzz_lb_SOURCES = tests/fuzz/fuzz-lb.c $(fuzz_common)
 tests_unit_fuzz_lb_CPPFLAGS = $(lb_test_cppflags)
 tests_unit_fuzz_lb_LDADD = middleboxes/lb/liblb.la $(JSONC_LIBS)
+
+# The WAN optimizer.
+wanopt_test_cppflags = $(AM_CPPFLAGS) $(WANOPT_CPPFLAGS)
+wanopt_test_libs = \
+	middleboxes/wanopt/libwanopt.la $(JSONC_LIBS) $(unit_libs)
+wanopt_test_sources = tests/unit/wanopt-test.c tests/unit/wanopt-test.h
+
+check_PROGRAMS += tests/unit/test-wanopt-parts
+tests_unit_test_wanopt_parts_SOURCES = tests/unit/test-wanopt-parts.c
+tests_unit_test_wanopt_parts_CPPFLAGS = $(wanopt_test_cppflags)
+tests_unit_test_wanopt_parts_LDADD = $(wanopt_test_libs)
+
+check_PROGRAMS += tests/unit/test-wanopt-pair
+tests_unit_test_wanopt_pair_SOURCES = \
+	tests/unit/test-wanopt-pair.c $(wanopt_test_sources)
+tests_unit_test_wanopt_pair_CPPFLAGS = $(wanopt_test_cppflags)
+tests_unit_test_wanopt_pair_LDADD = $(wanopt_test_libs)
+
+check_PROGRAMS += tests/unit/test-wanopt-state
+tests_unit_test_wanopt_state_SOURCES = \
+	tests/unit/test-wanopt-state.c $(wanopt_test_sources)
+tests_unit_test_wanopt_state_CPPFLAGS = $(wanopt_test_cppflags)
+tests_unit_test_wanopt_state_LDADD = $(wanopt_test_libs)

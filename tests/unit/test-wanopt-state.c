@@ -1,0 +1,345 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* State of mbox-wanopt that moves between instances. */
+
+#include <config.h>
+#include "wanopt-test.h"
+
+#include <errno.h>
+
+#define MSS 1448
+
+static int
+setup(void **state)
+{
+    *state = world_create("");
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    world_destroy(*state);
+    return 0;
+}
+
+/* Copies the state under 'key' from one instance to another. */
+static void
+copy(struct end *from, struct end *to, const struct mbox_key *key,
+     int (*get)(struct wanopt *, const struct mbox_key *,
+                struct mbox_writer *),
+     int (*put)(struct wanopt *, const struct mbox_key *, const void *,
+                size_t))
+{
+    struct mbox_writer w;
+
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(get(from->wanopt, key, &w), 0);
+
+    uint8_t *exact = test_memdup(w.data, w.len);
+    assert_int_equal(put(to->wanopt, key, exact, w.len), 0);
+    free(exact);
+    mbox_writer_uninit(&w);
+}
+
+struct copy_ctx {
+    struct end *from, *to;
+    int n;
+};
+
+static int
+copy_chunk(void *ctx_, const struct mbox_key *key)
+{
+    struct copy_ctx *ctx = ctx_;
+
+    copy(ctx->from, ctx->to, key, wanopt_chunk_get, wanopt_chunk_put);
+    ctx->n++;
+    return 0;
+}
+
+static int
+copy_flow(void *ctx_, const struct mbox_key *key)
+{
+    struct copy_ctx *ctx = ctx_;
+
+    copy(ctx->from, ctx->to, key, wanopt_flow_get, wanopt_flow_put);
+    assert_int_equal(wanopt_flow_del(ctx->from->wanopt, key), 0);
+    ctx->n++;
+    return 0;
+}
+
+/* Moves everything from one instance to another; returns the number of flows
+ * and chunks. */
+static int
+move(struct end *from, struct end *to, bool chunks)
+{
+    struct copy_ctx ctx = { from, to, 0 };
+
+    if (chunks) {
+        assert_int_equal(wanopt_chunk_list(from->wanopt, copy_chunk, &ctx),
+                         0);
+    }
+    assert_int_equal(wanopt_flow_list(from->wanopt, copy_flow, &ctx), 0);
+    assert_int_equal(wanopt_n_flows(from->wanopt), 0);
+    return ctx.n;
+}
+
+/* A flow goes through one instance of the near site and then another, in both
+ * directions, with the dictionary or without. */
+static void
+try_move(struct world *world, bool chunks)
+{
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct end *other = &world->ends[OTHER];
+    struct mbox_key key = make_key(4, IPPROTO_TCP, 1, 1), back;
+    struct packet p;
+    uint8_t data[MSS];
+    size_t len;
+
+    mbox_key_reverse(&key, &back);
+    test_random_bytes(data, sizeof data);
+    make_packet(&p, &back, 1, TH_ACK, data, sizeof data);
+    pass(far, near, &p);
+    make_packet(&p, &key, 1, TH_ACK, data, 500);
+    pass(near, far, &p);
+    assert_true(move(near, other, chunks) >= (chunks ? 3 : 1));
+
+    /* The far end knows nothing of that. */
+    make_packet(&p, &back, 1 + MSS, TH_ACK, data, sizeof data);
+    assert_true(pass(far, other, &p) < p.len / 4);
+    assert_int_equal(end_stats(other)->asked, !chunks);
+
+    /* The position has moved: this one was sent before. */
+    make_packet(&p, &key, 1, TH_ACK, data, 500);
+    pass(other, far, &p);
+    assert_int_equal(end_stats(other)->resent, 1);
+    make_packet(&p, &key, 501, TH_ACK, data, sizeof data);
+    len = pass(other, far, &p);
+    assert_true(len < p.len / 4);
+    assert_int_equal(end_stats(far)->asked, 0);
+}
+
+static void
+test_move(void **state)
+{
+    try_move(*state, true);
+}
+
+static void
+test_move_without_dictionary(void **state)
+{
+    try_move(*state, false);
+}
+
+/* Packets that wait move, and go on in order from where they have come to, not
+ * before the flow belongs there. */
+static void
+test_waiting_packets_move(void **state)
+{
+    enum { N = 20 };
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct end *other = &world->ends[OTHER];
+    struct mbox_key key = make_key(4, IPPROTO_UDP, 1, 1);
+    static struct packet p[N];
+    struct packet out;
+    uint8_t data[MSS];
+
+    mbox_key_reverse(&key, &key);
+    test_random_bytes(data, sizeof data);
+    make_packet(&p[0], &key, 0, 0, data, sizeof data);
+    end_packet(far, LAN, &p[0]);
+    far->wan.n = 0;             /* Nobody else has it. */
+    for (int i = 0; i < N; i++) {
+        make_packet(&p[i], &key, i, 0, data, i % 3 ? 10 : MSS);
+        end_packet(far, LAN, &p[i]);
+        take(&far->wan, &out);
+        end_packet(near, WAN, &out);
+    }
+    assert_int_equal(near->lan.n, 0);
+    near->wan.n = 0;            /* Questions are lost. */
+    assert_int_equal(move(near, other, true), 1);
+
+    other->pending = true;
+    world_wait(world, other, far, 1);
+    assert_int_equal(other->lan.n, 0);
+    other->pending = false;
+    world_wait(world, other, far, 1);
+    assert_int_equal(other->lan.n, N);
+    for (int i = 0; i < N; i++) {
+        take(&other->lan, &out);
+        check_same(&out, &p[i]);
+    }
+    assert_int_equal(near->lan.n, 0);
+}
+
+/* A chunk belongs to the local host that used it last, and changes are told
+ * of. */
+static int
+expect_host(void *host_, const struct mbox_key *key)
+{
+    const int *host = host_;
+
+    assert_int_equal(key->family, 4);
+    assert_int_equal(key->src[15], *host);
+    return 0;
+}
+
+static void
+test_chunks_of_hosts(void **state)
+{
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct packet p;
+    uint8_t data[MSS];
+    size_t n = 0;
+
+    test_random_bytes(data, sizeof data);
+    for (int i = 0; i < 4; i++) {
+        int host = 1 + i / 2;
+        struct mbox_key key = make_key(4, IPPROTO_TCP, host, i);
+
+        make_packet(&p, &key, 1, TH_ACK, data, sizeof data);
+        pass(near, far, &p);
+        assert_int_equal(wanopt_chunk_list(near->wanopt, expect_host, &host),
+                         0);
+        if (!i) {
+            n = near->n_dirty_chunks;
+            assert_true(n >= 2);
+        }
+        assert_int_equal(near->n_dirty_chunks, n * host);
+    }
+    /* To the far end they are all its own host's. */
+    assert_int_equal(far->n_dirty_chunks, n);
+}
+
+static void
+test_missing_state(void **state)
+{
+    struct world *world = *state;
+    struct wanopt *wanopt = world->ends[NEAR].wanopt;
+    struct mbox_key key = make_key(4, IPPROTO_TCP, 1, 1);
+    struct mbox_writer w;
+
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(wanopt_flow_get(wanopt, &key, &w), -ENOENT);
+    assert_int_equal(wanopt_chunk_get(wanopt, &key, &w), -ENOENT);
+    assert_int_equal(wanopt_flow_del(wanopt, &key), -ENOENT);
+    mbox_writer_uninit(&w);
+}
+
+/* Puts damaged state; what is refused changes nothing. */
+static void
+try_damage(struct end *end, const struct mbox_key *key,
+           const struct mbox_writer *w,
+           int (*put)(struct wanopt *, const struct mbox_key *, const void *,
+                      size_t))
+{
+    size_t len = test_random_range(4) ? w->len : test_random_range(w->len);
+    uint8_t *exact = test_memdup(w->data, len);
+    size_t n = wanopt_n_flows(end->wanopt);
+
+    for (int i = test_random_range(4); i >= 0 && len; i--) {
+        exact[test_random_range(len)] = test_random();
+    }
+    if (put(end->wanopt, key, exact, len)) {
+        assert_int_equal(wanopt_n_flows(end->wanopt), n);
+    }
+    free(exact);
+}
+
+static void
+test_damaged_state(void **state)
+{
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct end *other = &world->ends[OTHER];
+    struct mbox_key key = make_key(4, IPPROTO_TCP, 1, 1), back;
+    struct mbox_writer w;
+    struct packet p;
+    uint8_t data[MSS];
+
+    /* A flow with packets that wait. */
+    mbox_key_reverse(&key, &back);
+    test_random_bytes(data, sizeof data);
+    for (int i = 0; i < 4; i++) {
+        make_packet(&p, &back, 1 + i * MSS, TH_ACK, data, sizeof data);
+        end_packet(far, LAN, &p);
+        take(&far->wan, &p);
+        if (i) {
+            end_packet(near, WAN, &p);
+        }
+    }
+    near->wan.n = 0;
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(wanopt_flow_get(near->wanopt, &key, &w), 0);
+    assert_true(w.len > 200);
+    for (int i = 0; i < test_rounds(20000); i++) {
+        try_damage(other, &key, &w, wanopt_flow_put);
+        if (i % 100 == 0) {
+            world->now += TEST_SECOND;
+            wanopt_tick(other->wanopt, world->now);
+            other->wan.n = other->lan.n = 0;
+        }
+    }
+
+    /* One byte wrong, or a wrong name, is no chunk. */
+    struct mbox_key chunk = key;
+    struct copy_ctx ctx = { far, other, 0 };
+    assert_int_equal(wanopt_chunk_list(far->wanopt, copy_chunk, &ctx), 0);
+    assert_true(ctx.n >= 2);
+    mbox_writer_clear(&w);
+    mbox_put_u8(&w, WANOPT_STATE_VERSION);
+    mbox_put_bytes(&w, data, 500);
+    assert_int_equal(wanopt_chunk_put(other->wanopt, &chunk, w.data, w.len),
+                     -EPROTO);
+    mbox_writer_uninit(&w);
+}
+
+static void
+test_configuration(void **state)
+{
+    struct world *world = *state;
+    struct mbox_writer w;
+
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    wanopt_config_get(world->ends[NEAR].wanopt, &w);
+    assert_int_equal(wanopt_config_put(world->ends[OTHER].wanopt, w.data,
+                                       w.len), 0);
+    assert_int_equal(wanopt_config_put(world->ends[FAR].wanopt, w.data,
+                                       w.len), -EADDRNOTAVAIL);
+    assert_int_equal(wanopt_config_put(world->ends[OTHER].wanopt, w.data,
+                                       w.len - 1), -EPROTO);
+    mbox_writer_uninit(&w);
+}
+
+int
+main(void)
+{
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_move),
+        TEST(test_move_without_dictionary),
+        TEST(test_waiting_packets_move),
+        TEST(test_chunks_of_hosts),
+        TEST(test_missing_state),
+        TEST(test_damaged_state),
+        TEST(test_configuration),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
