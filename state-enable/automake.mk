@@ -134,6 +134,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-containers.c \
+	state-enable/gen/plan-merge.c \
 	state-enable/gen/plan-types.c \
 	state-enable/gen/plan-unmovable.c \
 	state-enable/gen/plan.c \

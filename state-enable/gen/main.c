@@ -36,7 +36,7 @@
 
 struct options {
     const char *result, *program, *bitcode, *tables, *report;
-    const char *leave_out;
+    const char *leave_out, *merge;
     GPtrArray *attributes;
 };
 
@@ -48,7 +48,8 @@ usage(FILE *f)
           "--tables=OUT.c\n"
           "           [--program=NAME] [--report=FILE] "
           "[--leave-out=VARIABLE,...]\n"
-          "           [--attribute=NAME]... FILE.bc\n"
+          "           [--merge=VARIABLE=RULE,...] [--attribute=NAME]... "
+          "FILE.bc\n"
           "\n"
           "FILE.json is what \"mbox-statealyzr --format=json FILE.bc\" "
           "prints.\n", f);
@@ -64,6 +65,7 @@ parse(int argc, char *argv[], struct options *o)
         { "program", required_argument, NULL, 'p' },
         { "report", required_argument, NULL, 'R' },
         { "leave-out", required_argument, NULL, 'l' },
+        { "merge", required_argument, NULL, 'm' },
         { "attribute", required_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -79,6 +81,7 @@ parse(int argc, char *argv[], struct options *o)
         case 'p': o->program = optarg; break;
         case 'R': o->report = optarg; break;
         case 'l': o->leave_out = optarg; break;
+        case 'm': o->merge = optarg; break;
         case 'a': g_ptr_array_add(o->attributes, optarg); break;
         case 'h': usage(stdout); exit(0);
         case 'V': puts("mbox-state-gen (ovs-mbox) " PACKAGE_VERSION); exit(0);
@@ -181,9 +184,10 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
 {
     struct evidence *evidence = evidence_collect(module);
     char **leave_out = g_strsplit(o->leave_out, ",", 0);
+    char **merge = g_strsplit(o->merge, ",", 0);
     struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
-    bool ok = (rewrite_calls(module, plan)
+    bool ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
                && plan->n_left_out == g_strv_length(leave_out));
 
     for (guint i = 0; ok && i < o->attributes->len; i++) {
@@ -216,6 +220,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     }
     plan_destroy(plan);
     g_strfreev(leave_out);
+    g_strfreev(merge);
     evidence_destroy(evidence);
     return ok;
 }
@@ -225,6 +230,7 @@ main(int argc, char *argv[])
 {
     struct options o = { .program = "program",
                          .leave_out = "",
+                         .merge = "",
                          .attributes = g_ptr_array_new() };
 
     if (!parse(argc, argv, &o)) {

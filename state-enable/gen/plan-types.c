@@ -110,6 +110,7 @@ plan_type_get(struct plan *plan, int json)
     t->size = json_number(o, "size");
     t->layout = layout_of(plan, json, MBOX_FNV1A_INIT, 0);
     t->pointers = g_array_new(FALSE, FALSE, sizeof(struct plan_pointer));
+    t->members = g_array_new(FALSE, FALSE, sizeof(struct st_member));
     t->left_out = g_array_new(FALSE, FALSE, sizeof(struct plan_range));
     g_ptr_array_add(plan->plan_types, t);
     return plan->plan_types->len - 1;
@@ -215,10 +216,8 @@ plan_header(const struct plan *plan, struct plan_structure *s)
     return header.clear;
 }
 
-/* Size of the integer at 'offset' of the innermost struct of that tag; 0 if
- * there is none. */
-static uint64_t
-integer_at(const struct plan *plan, int type, uint64_t offset)
+uint64_t
+plan_integer_at(const struct plan *plan, int type, uint64_t offset)
 {
     struct json_object *t = plan_json_type(plan, type);
     struct json_object *members = t ? json_list(t, "members") : NULL;
@@ -237,7 +236,7 @@ integer_at(const struct plan *plan, int type, uint64_t offset)
         if (!strcmp(json_text(mt, "kind"), "int")) {
             return offset == start ? size : 0;
         }
-        return integer_at(plan, json_number(m, "type"), offset - start);
+        return plan_integer_at(plan, json_number(m, "type"), offset - start);
     }
     return 0;
 }
@@ -303,7 +302,7 @@ add_pointer(struct plan *plan, struct plan_type *type, const struct at *at,
         if (lengths->len == 1) {
             uint64_t offset = base + g_ascii_strtoull(lengths->pdata[0],
                                                       NULL, 10);
-            uint64_t size = integer_at(plan, type->json, offset);
+            uint64_t size = plan_integer_at(plan, type->json, offset);
 
             if (size) {
                 p.length = offset;
@@ -333,7 +332,7 @@ set_live(const struct plan *plan, const struct plan_type *type, struct at *at)
 
     for (guint i = 0; i < found->len; i++) {
         uint64_t offset = base + g_ascii_strtoull(found->pdata[i], NULL, 10);
-        uint64_t size = integer_at(plan, type->json, offset);
+        uint64_t size = plan_integer_at(plan, type->json, offset);
 
         if (size && (offset < at->offset
                      || offset >= at->offset + at->count * at->stride)) {

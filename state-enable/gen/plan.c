@@ -556,6 +556,11 @@ plan_destroy(struct plan *plan)
             g_free(g_array_index(t->pointers, struct plan_pointer, j).name);
         }
         g_array_free(t->pointers, TRUE);
+        for (guint j = 0; j < t->members->len; j++) {
+            g_free((char *) g_array_index(t->members, struct st_member,
+                                          j).name);
+        }
+        g_array_free(t->members, TRUE);
         g_array_free(t->left_out, TRUE);
         g_free(t->name);
         g_free(t);

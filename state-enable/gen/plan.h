@@ -49,6 +49,8 @@ struct plan_type {
     uint64_t size;
     uint64_t layout;
     GArray *pointers;           /* struct plan_pointer. */
+    GArray *members;            /* struct st_member: with a rule of
+                                 * merging. */
     GArray *left_out;           /* struct plan_range. */
 };
 
@@ -136,6 +138,9 @@ uint32_t plan_type_get(struct plan *, int json);
  * lists.  Returns false if that is not understood. */
 bool plan_header(const struct plan *, struct plan_structure *);
 
+/* Size of the integer at 'offset' of a type; 0 if there is none. */
+uint64_t plan_integer_at(const struct plan *, int type, uint64_t offset);
+
 /* Finds the pointers in all types, and the types these lead to. */
 void plan_types_complete(struct plan *);
 
@@ -157,6 +162,12 @@ bool plan_refuse(struct plan *, const struct plan_structure *,
 /* Whether all that a node has and owns is data; the report says what is
  * not. */
 bool plan_movable(struct plan *, const struct plan_structure *);
+
+/* plan-merge.c */
+
+/* Sets rules of merging, each "struct NAME.MEMBER=RULE".  Returns false, with
+ * a reason in the report, if one is not possible. */
+bool plan_merge(struct plan *, char *const *settings);
 
 /* json.c */
 const char *json_text(struct json_object *, const char *member);

@@ -25,6 +25,11 @@ static const char *const targets[] = {
     [ST_TO_NODE] = "ST_TO_NODE", [ST_LINK] = "ST_LINK",
 };
 
+static const char *const merges[] = {
+    [ST_KEEP] = "ST_KEEP", [ST_REPLACE] = "ST_REPLACE", [ST_MAX] = "ST_MAX",
+    [ST_SUM] = "ST_SUM", [ST_UNION] = "ST_UNION",
+};
+
 static const char *const parts[] = {
     [ST_ADDRESS_A] = "ST_ADDRESS_A", [ST_ADDRESS_B] = "ST_ADDRESS_B",
     [ST_PORT_A] = "ST_PORT_A", [ST_PORT_B] = "ST_PORT_B",
@@ -92,6 +97,22 @@ put_pointers(GString *s, const struct plan_type *t, guint index)
 }
 
 static void
+put_members(GString *s, const struct plan_type *t, guint index)
+{
+    put(s, "static const struct st_member members_%u[] = {\n", index);
+    for (guint i = 0; i < t->members->len; i++) {
+        const struct st_member *m = &g_array_index(t->members,
+                                                   struct st_member, i);
+        char *name = quoted(m->name);
+
+        put(s, "    { %s, %u, %u, %d, %s },\n", name, m->offset, m->size,
+            m->is_signed, merges[m->merge]);
+        g_free(name);
+    }
+    put(s, "};\n");
+}
+
+static void
 put_types(GString *s, const struct plan *plan)
 {
     for (guint i = 0; i < plan->plan_types->len; i++) {
@@ -99,6 +120,9 @@ put_types(GString *s, const struct plan *plan)
 
         if (t->pointers->len) {
             put_pointers(s, t, i);
+        }
+        if (t->members->len) {
+            put_members(s, t, i);
         }
         if (t->left_out->len) {
             put(s, "static const struct st_left_out left_out_%u[] = {\n", i);
@@ -123,6 +147,10 @@ put_types(GString *s, const struct plan *plan)
         if (t->pointers->len) {
             put(s, " .pointers = pointers_%u, .n_pointers = %u,", i,
                 t->pointers->len);
+        }
+        if (t->members->len) {
+            put(s, " .members = members_%u, .n_members = %u,", i,
+                t->members->len);
         }
         if (t->left_out->len) {
             put(s, " .left_out = left_out_%u, .n_left_out = %u,", i,

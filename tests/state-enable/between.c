@@ -19,7 +19,9 @@
  * wrote for the program, but without a switch.
  *
  *   MOVE_OUT=FILE   writes flows from odd ports to it, and deletes them
- *   MOVE_IN=FILE    imports what is in it, after many damaged copies of it */
+ *   MOVE_IN=FILE    imports what is in it, after many damaged copies of it
+ *   COPY_OUT=FILE   writes all hosts to it, and keeps them
+ *   MERGE_IN=FILE   combines them with those here */
 
 #include <assert.h>
 #include <stdio.h>
@@ -94,21 +96,22 @@ check(bool ok, const char *what)
     }
 }
 
+/* Moves flows, or copies hosts. */
 static void
-move_out(struct st *st, FILE *stream)
+put_out(struct st *st, bool flows, FILE *stream)
 {
     struct keys keys = { .n = 0 };
 
-    check(!st_list(st, true, add_key, &keys), "list");
+    check(!st_list(st, flows, add_key, &keys), "list");
     for (size_t i = 0; i < keys.n; i++) {
         struct mbox_writer w;
 
-        if (!is_odd(&keys.keys[i])) {
+        if (flows && !is_odd(&keys.keys[i])) {
             continue;
         }
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-        check(!st_get(st, true, &keys.keys[i], &w), "export");
-        check(!st_del(st, true, &keys.keys[i]), "delete");
+        check(!st_get(st, flows, &keys.keys[i], &w), "export");
+        check(!flows || !st_del(st, true, &keys.keys[i]), "delete");
         fwrite(&keys.keys[i], sizeof keys.keys[i], 1, stream);
         fwrite(&w.len, sizeof w.len, 1, stream);
         fwrite(w.data, w.len, 1, stream);
@@ -147,7 +150,7 @@ put_damaged(struct st *st, const struct mbox_key *key, const uint8_t *data,
 }
 
 static void
-move_in(struct st *st, FILE *stream, bool *quiet)
+take_in(struct st *st, bool flows, FILE *stream, bool *quiet)
 {
     struct mbox_key key;
     size_t len;
@@ -158,10 +161,12 @@ move_in(struct st *st, FILE *stream, bool *quiet)
 
         assert(data);
         check(fread(data, len, 1, stream) == 1, "data");
-        *quiet = true;
-        put_damaged(st, &key, data, len);
-        *quiet = false;
-        check(!st_put(st, true, &key, data, len, false), "import");
+        if (flows) {
+            *quiet = true;
+            put_damaged(st, &key, data, len);
+            *quiet = false;
+        }
+        check(!st_put(st, flows, &key, data, len, !flows), "import");
         free(data);
     }
 }
@@ -171,9 +176,14 @@ between(void)
 {
     static bool done;
     const char *out = getenv("MOVE_OUT"), *in = getenv("MOVE_IN");
+    bool flows = out || in, quiet = false;
+
+    if (!flows) {
+        out = getenv("COPY_OUT");
+        in = getenv("MERGE_IN");
+    }
     FILE *stream = (done ? NULL : out ? fopen(out, "w")
                     : in ? fopen(in, "r") : NULL);
-    bool quiet = false;
 
     done = true;
     if (!stream) {
@@ -182,9 +192,9 @@ between(void)
     struct st *st = st_create(&st_program, complain, &quiet);
     assert(st);
     if (out) {
-        move_out(st, stream);
+        put_out(st, flows, stream);
     } else {
-        move_in(st, stream, &quiet);
+        take_in(st, flows, stream, &quiet);
     }
     st_destroy(st);
     fclose(stream);
