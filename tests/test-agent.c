@@ -42,6 +42,8 @@
  *     expect-tracer, return-tracer    on the port; further copies of a tracer
  *                                     that was returned are ignored
  *     echo on|off                     whether to answer probes
+ *     flows FILE                      from now on, questions for the number of
+ *                                     flows are answered by what FILE says
  *     touch FILE, wait FILE           to keep step with the test; "wait" reads
  *                                     no messages meanwhile
  *     sleep-until-killed
@@ -52,6 +54,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,6 +71,7 @@ static bool relayed;                    /* State goes in RELAY messages. */
 struct last_transfer last;
 static bool got_last;                   /* The "last" of sent back packets. */
 static bool answer_echo = true;
+static char *flows_file;
 static int line_number;
 
 void
@@ -101,6 +105,21 @@ wait_for_input(void)
     poll(pfds, 2, port_is_open() ? 1 : -1);
 }
 
+static void
+answer_flows(void)
+{
+    FILE *file = fopen(flows_file, "r");
+    struct mbox_msg reply;
+
+    mbox_msg_init(&reply, MBOX_MSG_STATS, 0);
+    if (!file || fscanf(file, "%"SCNu64, &reply.n_flows) != 1) {
+        fail("%s: no number of flows", flows_file);
+    }
+    fclose(file);
+    mbox_channel_send(control, &reply, NULL, -1);
+    mbox_channel_flush(control);
+}
+
 /* Takes the next message of the control channel that is not a probe.  Returns
  * false if there is none now. */
 static bool
@@ -124,6 +143,10 @@ control_recv(struct mbox_msg *msg, int *error)
                 mbox_channel_send(control, &reply, NULL, -1);
                 mbox_channel_flush(control);
             }
+            continue;
+        }
+        if (msg->type == MBOX_MSG_STATS_REQUEST && flows_file) {
+            answer_flows();
             continue;
         }
         if (msg->type == MBOX_MSG_PREPARE) {
@@ -440,6 +463,9 @@ do_statement(char *words[], int n)
         port_return_tracer();
     } else if (!strcmp(verb, "echo")) {
         answer_echo = !strcmp(arg, "on");
+    } else if (!strcmp(verb, "flows")) {
+        free(flows_file);
+        flows_file = strdup(arg);
     } else if (!strcmp(verb, "touch")) {
         do_touch(arg);
     } else if (!strcmp(verb, "wait")) {

@@ -572,6 +572,7 @@ static const struct command commands[] = {
       mbox_command_scale_out },
     { "mbox/scale-in", 1, 1, SCALE_OPTIONS | MBOX_OPTION_TO,
       mbox_command_scale_in },
+    { "mbox/policy", 0, 1, MBOX_OPTION_FORMAT, mbox_command_policy },
 };
 
 void

@@ -519,7 +519,10 @@ conn_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
         VLOG_WARN_RL(&rl, "agent of %s (%s) ends its connection: %s",
                      conn->name, conn->peer, msg->text);
         conn_die(conn, "its agent reported: %s", msg->text);
-    } else if (msg->type != MBOX_MSG_STATS) {
+    } else if (msg->type == MBOX_MSG_STATS) {
+        conn->has_flows = true;
+        conn->n_flows = msg->n_flows;
+    } else {
         const char *name = mbox_msg_type_to_string(msg->type);
 
         mbox_conn_blame(conn, "unexpected message \"%s\" without transfer",

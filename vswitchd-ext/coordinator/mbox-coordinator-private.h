@@ -22,6 +22,7 @@
 
 #include "mbox-conn.h"
 #include "mbox-mailbox.h"
+#include "mbox-policies.h"
 #include "mbox-record.h"
 #include "mbox-registry.h"
 #include "mbox-resolve.h"
@@ -37,6 +38,7 @@ struct mbox_coordinator {
     struct mbox_records records;
     struct mbox_resolver resolver;
     struct mbox_scales scales;
+    struct mbox_policies policies;
     size_t hold_limit;          /* Bytes, of all held packets together. */
     uint64_t assignments_serial; /* Number of the last state of the
                                   * assignments and records that was sent to

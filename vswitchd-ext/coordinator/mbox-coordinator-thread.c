@@ -94,6 +94,7 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
     if (config->scales) {
         mbox_scales_restore(c, config->scales);
     }
+    mbox_policies_configure(c);
 }
 
 static void
@@ -122,6 +123,7 @@ run(struct mbox_coordinator *c)
     mbox_transfers_run(c);
     mbox_resolver_run(c);
     mbox_scales_run(c);
+    mbox_policies_run(c);
     mbox_coordinator_publish_assignments(c);
     mbox_conns_flush(c);
 }
@@ -134,6 +136,7 @@ wait(struct mbox_coordinator *c)
     mbox_transfers_wait(c);
     mbox_resolver_wait(c);
     mbox_scales_wait(c);
+    mbox_policies_wait(c);
 }
 
 void *
@@ -151,6 +154,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_records_init(&c.records, c.epoch);
     mbox_resolver_init(&c.resolver);
     mbox_scales_init(&c.scales);
+    mbox_policies_init(&c.policies);
 
     while (!latch_is_set(&c.mailbox->exit)) {
         run(&c);
@@ -173,6 +177,7 @@ mbox_coordinator_main(void *mailbox)
         poll_block();
     }
 
+    mbox_policies_destroy(&c.policies);
     mbox_scales_destroy(&c);
     mbox_transfers_destroy(&c);
     mbox_resolver_destroy(&c.resolver);

@@ -111,15 +111,22 @@ command_cb(struct unixctl_conn *conn, int argc, const char *argv[],
     mbox_mailbox_to_coordinator(&mailbox, mail);
 }
 
-/* "mbox/metrics", which needs to know what the devices have counted. */
+/* Tells the coordinator what the devices have counted. */
+static void
+send_ports(void)
+{
+    struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_PORTS);
+
+    mbox_ports_read(idl, &mail->ports);
+    mbox_mailbox_to_coordinator(&mailbox, mail);
+}
+
+/* "mbox/metrics", which needs to know that. */
 static void
 metrics_cb(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
     if (running) {
-        struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_PORTS);
-
-        mbox_ports_read(idl, &mail->ports);
-        mbox_mailbox_to_coordinator(&mailbox, mail);
+        send_ports();
     }
     command_cb(conn, argc, argv, aux);
 }
@@ -181,6 +188,9 @@ take_mail(struct mbox_mail *mail)
         }
         mbox_mail_destroy(assignments);
         assignments = mail;
+    } else if (mail->type == MBOX_MAIL_READ_PORTS) {
+        mbox_mail_destroy(mail);
+        send_ports();
     } else {
         struct pending *p = find_pending(mail->request);
 
@@ -348,9 +358,7 @@ read_config(const struct ovsrec_open_vswitch *cfg)
         if (!strncmp(node->key, "mbox-", 5)) {
             config->in_use = true;
         }
-        if (!strncmp(node->key, "mbox-default-", 13)
-            || !strncmp(node->key, "mbox-no-instance-", 17)
-            || !strncmp(node->key, "mbox-instantiator-", 18)) {
+        if (mbox_config_setting_class(node->key)) {
             smap_add(&config->class_settings, node->key, node->value);
         }
     }
@@ -449,6 +457,7 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
         { "mbox/unassign", "CLASS MATCH|--all", 2, 3 },
         { "mbox/scale-out", "CLASS [MATCH] [OPTION]...", 1, 20 },
         { "mbox/scale-in", "INSTANCE [OPTION]...", 1, 20 },
+        { "mbox/policy", "[CLASS] [--format=text|json]", 0, 2 },
     };
 
     idl = idl_;

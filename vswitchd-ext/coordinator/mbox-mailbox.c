@@ -126,6 +126,24 @@ mbox_config_fingerprint(const struct mbox_config *config)
     return ds_steal_cstr(&ds);
 }
 
+const char *
+mbox_config_setting_class(const char *key)
+{
+    static const char *const prefixes[] = {
+        "mbox-default-", "mbox-no-instance-", "mbox-instantiator-",
+        "mbox-policy-",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        size_t len = strlen(prefixes[i]);
+
+        if (!strncmp(key, prefixes[i], len)) {
+            return key + len;
+        }
+    }
+    return NULL;
+}
+
 struct mbox_mail *
 mbox_mail_create(enum mbox_mail_type type)
 {

@@ -61,9 +61,8 @@ struct mbox_config {
     bool verify_names;          /* A certificate must name the instance. */
     unsigned long long hold_limit; /* Bytes. */
     int probe_ms;               /* Interval of keepalive probes; 0: none. */
-    struct smap class_settings; /* "mbox-default-CLASS",
-                                 * "mbox-no-instance-CLASS" and
-                                 * "mbox-instantiator-CLASS". */
+    struct smap class_settings; /* Keys that mbox_config_setting_class()
+                                 * knows. */
     bool in_use;                /* False if the database does not mention
                                  * anything of ours. */
     char *assignments;          /* To be restored: only in the first mail. */
@@ -84,6 +83,11 @@ struct mbox_config *mbox_config_create(void);
 void mbox_config_destroy(struct mbox_config *);
 struct mbox_iface_config *mbox_config_add_iface(struct mbox_config *);
 
+/* If 'key' of other_config is a setting of a class, "mbox-default-CLASS",
+ * "mbox-no-instance-CLASS", "mbox-instantiator-CLASS" or "mbox-policy-CLASS",
+ * returns where CLASS begins, otherwise NULL. */
+const char *mbox_config_setting_class(const char *key);
+
 /* Returns a text that is the same if and only if the configurations are, but
  * for 'assignments'.  The caller frees it. */
 char *mbox_config_fingerprint(const struct mbox_config *);
@@ -95,6 +99,7 @@ enum mbox_mail_type {
     MBOX_MAIL_PORTS,            /* 'ports'. */
 
     /* To the main thread. */
+    MBOX_MAIL_READ_PORTS,       /* Answered by MBOX_MAIL_PORTS. */
     MBOX_MAIL_REPLY,            /* 'request', 'success', 'text', 'serial'. */
     MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON, or NULL if they have not
                                  * changed), 'open', 'commits', 'scales',

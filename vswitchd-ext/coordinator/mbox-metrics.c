@@ -420,6 +420,41 @@ put_open(struct ds *ds, const struct mbox_transfers *transfers,
                transfers->next_id - 1, "Transfers that were started.");
 }
 
+/* Policies. */
+
+static void
+put_policy_counter(struct ds *ds, const char *name, size_t offset,
+                   const struct mbox_policies *policies, const char *help)
+{
+    const struct shash_node **nodes = shash_sort(&policies->classes);
+
+    put_family(ds, name, "counter", help);
+    for (size_t i = 0; i < shash_count(&policies->classes); i++) {
+        const char *p = nodes[i]->data;
+
+        put_name(ds, name, "class", nodes[i]->name, NULL);
+        put_value(ds, *ALIGNED_CAST(const uint64_t *, p + offset));
+    }
+    free(nodes);
+}
+
+static void
+put_policies(struct ds *ds, const struct mbox_policies *policies)
+{
+    put_policy_counter(ds, "policy_scale_outs_total",
+                       offsetof(struct mbox_class_policy, n_outs), policies,
+                       "Times that the policy of the class started to scale "
+                       "out.");
+    put_policy_counter(ds, "policy_scale_ins_total",
+                       offsetof(struct mbox_class_policy, n_ins), policies,
+                       "Times that the policy of the class started to scale "
+                       "in.");
+    put_policy_counter(ds, "policy_refused_total",
+                       offsetof(struct mbox_class_policy, n_refused),
+                       policies, "Times that what the policy of the class had "
+                       "decided could not be started.");
+}
+
 /* The whole. */
 
 static void
@@ -487,6 +522,7 @@ mbox_metrics(const struct mbox_coordinator *c)
     put_classes(&ds, classes, n);
     put_open(&ds, &c->transfers, classes, n);
     put_totals(&ds, &c->transfers.totals, classes, n);
+    put_policies(&ds, &c->policies);
     put_switch(&ds, c);
     free(classes);
     return ds_steal_cstr(&ds);

@@ -18,8 +18,10 @@
 #include "mbox-registry.h"
 
 #include "mbox-conn.h"
+#include "mbox-policies.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(mbox_registry);
@@ -135,26 +137,34 @@ configure_iface(struct mbox_registry *registry,
     instance->config_error = nullable_xstrdup(config->error);
 }
 
+static void
+check_policy(struct mbox_registry *registry, const struct smap_node *node)
+{
+    struct mbox_policy_config config;
+    struct mbox_space space;
+    char *error = mbox_policies_parse(node->value, &config, &space);
+
+    if (error) {
+        add_error(registry, "other_config:%s: %s: there is no policy",
+                  node->key, error);
+        free(error);
+    } else {
+        mbox_policy_config_destroy(&config);
+    }
+}
+
 /* Checks the keys of 'settings' and notes their classes. */
 static void
 configure_classes(struct mbox_registry *registry, const struct smap *settings)
 {
-    static const char *prefixes[] = { "mbox-default-", "mbox-no-instance-",
-                                      "mbox-instantiator-" };
     const struct smap_node *node;
 
     smap_destroy(&registry->class_settings);
     smap_clone(&registry->class_settings, settings);
 
     SMAP_FOR_EACH (node, settings) {
-        const char *class_name = node->key;
+        const char *class_name = mbox_config_setting_class(node->key);
 
-        for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
-            if (!strncmp(class_name, prefixes[i], strlen(prefixes[i]))) {
-                class_name += strlen(prefixes[i]);
-                break;
-            }
-        }
         if (!mbox_name_is_valid(class_name)) {
             add_error(registry, "other_config:%s: \"%s\" is not a valid class "
                       "name", node->key, class_name);
@@ -171,6 +181,9 @@ configure_classes(struct mbox_registry *registry, const struct smap *settings)
             add_error(registry, "other_config:%s: \"%s\" is neither an "
                       "instance's name nor \"*\"", node->key, node->value);
         } else {
+            if (strstr(node->key, "mbox-policy-") == node->key) {
+                check_policy(registry, node);
+            }
             sset_add(&registry->classes, class_name);
         }
     }
@@ -307,6 +320,7 @@ mbox_registry_set_counters(struct mbox_registry *registry,
             = instance->iface ? shash_find_data(ports, instance->iface) : NULL;
 
         instance->has_counters = counters != NULL;
+        instance->counters_at = time_msec();
         if (counters) {
             instance->counters = *counters;
         }

@@ -54,6 +54,7 @@ struct mbox_instance {
     /* As of the last MBOX_MAIL_PORTS. */
     bool has_counters;
     struct mbox_port_counters counters;
+    long long counters_at;      /* When that came, ms; 0 if it never did. */
 
     struct mbox_conn *conn;   /* Connected, handshake done; or NULL. */
     bool warned;                /* Agent's class differs: logged. */

@@ -15,6 +15,10 @@
 vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/scale/mbox-instantiator.c \
 	mbox/vswitchd-ext/scale/mbox-instantiator.h \
+	mbox/vswitchd-ext/scale/mbox-policies.c \
+	mbox/vswitchd-ext/scale/mbox-policies.h \
+	mbox/vswitchd-ext/scale/mbox-policy.c \
+	mbox/vswitchd-ext/scale/mbox-policy.h \
 	mbox/vswitchd-ext/scale/mbox-scale-commands.c \
 	mbox/vswitchd-ext/scale/mbox-scale.c \
 	mbox/vswitchd-ext/scale/mbox-scale.h \
@@ -23,7 +27,12 @@ vswitchd_ovs_vswitchd_SOURCES += \
 
 AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/scale
 
-noinst_PROGRAMS += tests/test-mbox-scale
+noinst_PROGRAMS += tests/test-mbox-policy tests/test-mbox-scale
+
+tests_test_mbox_policy_SOURCES = \
+	mbox/tests/unit/test-policy.c \
+	mbox/vswitchd-ext/scale/mbox-policy.c
+tests_test_mbox_policy_LDADD = lib/libopenvswitch.la -lcmocka
 
 tests_test_mbox_scale_SOURCES = \
 	mbox/tests/unit/test-scale.c \

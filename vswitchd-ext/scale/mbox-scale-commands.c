@@ -152,19 +152,15 @@ check_class(const struct mbox_coordinator *c, const char *class_name)
     return mbox_scales_check_class(&c->scales, class_name);
 }
 
-/* True if the switch sends flows to 'instance': by assignment, or, if it has a
- * port, perhaps by default. */
-static bool
-may_get_flows(const struct mbox_coordinator *c,
-              const struct mbox_instance *instance)
+bool
+mbox_scale_is_default(const struct mbox_coordinator *c,
+                      const struct mbox_instance *instance)
 {
     const char *class_name = mbox_instance_class(instance);
     const char *def = get_default(c, class_name);
     const struct shash_node *node;
 
-    if (mbox_scale_has_flows(class_name, instance->name)) {
-        return true;
-    } else if (instance->port == ODPP_NONE) {
+    if (instance->port == ODPP_NONE) {
         return false;
     } else if (def[0]) {
         return !strcmp(def, "*") || !strcmp(def, instance->name);
@@ -228,17 +224,16 @@ choose_peer(const struct mbox_coordinator *c, const char *class_name,
     return error;
 }
 
-/* Narrows 'space' to one of 'options->share_of' equal parts of the source
- * addresses, by their lowest bits. */
-static char *
-take_share(const struct mbox_options *options, struct mbox_space *space)
+char *
+mbox_scale_take_share(unsigned int share, unsigned int share_of,
+                      struct mbox_space *space)
 {
     const struct mbox_key *mask = &space->mask;
     size_t first = space->value.family == 4 ? 12 : 0;
 
     if (!space->value.family) {
         return xstrdup("--share needs a flow space of IPv4 or of IPv6");
-    } else if (mask->src[15] & (options->share_of - 1)) {
+    } else if (mask->src[15] & (share_of - 1)) {
         return xstrdup("--share divides by source address, which the flow "
                        "space fixes already");
     } else if (is_all_zeros(mask->dst + first, sizeof mask->dst - first)
@@ -248,8 +243,8 @@ take_share(const struct mbox_options *options, struct mbox_space *space)
                        "means both directions, so otherwise the servers' "
                        "addresses would count as the clients' do");
     }
-    space->mask.src[15] |= options->share_of - 1;
-    space->value.src[15] |= options->share - 1;
+    space->mask.src[15] |= share_of - 1;
+    space->value.src[15] |= share - 1;
     return NULL;
 }
 
@@ -324,7 +319,8 @@ mbox_command_scale_out(struct mbox_coordinator *c, uint64_t request,
         error = mbox_command_parse_space(options, match, &space);
     }
     if (!error && options->given & MBOX_OPTION_SHARE) {
-        error = (match ? take_share(options, &space)
+        error = (match ? mbox_scale_take_share(options->share,
+                                               options->share_of, &space)
                  : xstrdup("--share needs a flow space"));
     }
     if (!error && match && !peer[0]) {
@@ -378,8 +374,9 @@ mbox_command_scale_in(struct mbox_coordinator *c, uint64_t request,
     /* What an operation that failed has left need not be live.  Nothing can be
      * moved from there, and nothing has to be if no flow goes there. */
     problem = mbox_instance_problem(instance);
-    moves = !problem || may_get_flows(c, instance);
     class_name = mbox_instance_class(instance);
+    moves = (!problem || mbox_scale_has_flows(class_name, name)
+             || mbox_scale_is_default(c, instance));
     error = check_class(c, class_name);
     if (!error) {
         error = check_name(c, name);

@@ -35,6 +35,7 @@
 struct ds;
 struct json;
 struct mbox_coordinator;
+struct mbox_instance;
 struct mbox_instantiator;
 
 #define MBOX_SCALES_MAX_PAST 100
@@ -103,6 +104,16 @@ char *mbox_scales_check_class(const struct mbox_scales *,
 
 /* True if any flow is assigned to 'instance'. */
 bool mbox_scale_has_flows(const char *class_name, const char *instance);
+
+/* True if flows without assignment go to 'instance', or may. */
+bool mbox_scale_is_default(const struct mbox_coordinator *,
+                           const struct mbox_instance *);
+
+/* Narrows 'space' to the 'share'th of 'share_of' equal parts of the source
+ * addresses, by their lowest bits; 'share_of' is a power of two, up to 128.
+ * Returns NULL, or an error message that the caller frees. */
+char *mbox_scale_take_share(unsigned int share, unsigned int share_of,
+                            struct mbox_space *);
 
 /* Handlers of the commands, see mbox-commands.c. */
 char *mbox_command_scale_out(struct mbox_coordinator *, uint64_t request,

@@ -1,0 +1,586 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include <config.h>
+#include "mbox-policies.h"
+
+#include "mbox-class.h"
+#include "mbox-coordinator-private.h"
+#include "mbox-match.h"
+#include "mbox-show.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mbox_policy);
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+
+/* What is known of an instance. */
+struct mbox_policy_sample {
+    bool seen;                  /* The instance is still there. */
+    bool counted;               /* The port was read in this interval. */
+    uint64_t packets;           /* Counter of the port. */
+    long long at;               /* When it was read, ms. */
+    struct mbox_policy_instance instance;       /* As judged last. */
+};
+
+/* Configuration. */
+
+void
+mbox_policies_init(struct mbox_policies *policies)
+{
+    shash_init(&policies->classes);
+}
+
+/* Forgets the setting. */
+static void
+turn_off(struct mbox_class_policy *p)
+{
+    if (p->setting) {
+        free(p->setting);
+        p->setting = NULL;
+        mbox_policy_config_destroy(&p->config);
+        shash_clear_free_data(&p->samples);
+        free(p->blocked);
+        p->blocked = NULL;
+    }
+}
+
+void
+mbox_policies_destroy(struct mbox_policies *policies)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &policies->classes) {
+        struct mbox_class_policy *p = node->data;
+
+        turn_off(p);
+        shash_destroy(&p->samples);
+        free(p->last);
+    }
+    shash_destroy_free_data(&policies->classes);
+}
+
+char *
+mbox_policies_parse(const char *s, struct mbox_policy_config *config,
+                    struct mbox_space *space)
+{
+    char *error = mbox_policy_parse(s, config);
+
+    if (!error) {
+        error = mbox_match_parse(config->space, space);
+        if (!error) {
+            struct mbox_space least = *space;
+
+            error = mbox_scale_take_share(MBOX_POLICY_SHARES,
+                                          MBOX_POLICY_SHARES, &least);
+        }
+        if (error) {
+            char *reason = error;
+
+            error = xasprintf("space=%s: %s", config->space, reason);
+            free(reason);
+            mbox_policy_config_destroy(config);
+        }
+    }
+    return error;
+}
+
+static void
+turn_on(struct mbox_policies *policies, const char *class_name,
+        const char *setting)
+{
+    struct mbox_class_policy *p = shash_find_data(&policies->classes,
+                                                  class_name);
+
+    if (!p) {
+        p = xzalloc(sizeof *p);
+        ovs_strlcpy(p->class_name, class_name, sizeof p->class_name);
+        shash_init(&p->samples);
+        shash_add(&policies->classes, class_name, p);
+    }
+    if (p->setting && !strcmp(p->setting, setting)) {
+        return;
+    }
+    turn_off(p);
+
+    char *error = mbox_policies_parse(setting, &p->config, &p->space);
+    if (error) {
+        /* mbox/list tells, see mbox-registry.c. */
+        free(error);
+        return;
+    }
+    p->setting = xstrdup(setting);
+    p->next_ms = time_msec();
+    mbox_policy_init(&p->policy);
+    VLOG_INFO("policy of class %s: %s", class_name, setting);
+}
+
+void
+mbox_policies_configure(struct mbox_coordinator *c)
+{
+    const struct shash_node *node;
+    const char *class_name;
+
+    SSET_FOR_EACH (class_name, &c->registry.classes) {
+        const char *setting = mbox_registry_get_setting(
+            &c->registry, "policy", class_name, NULL);
+
+        if (setting) {
+            turn_on(&c->policies, class_name, setting);
+        }
+    }
+    SHASH_FOR_EACH (node, &c->policies.classes) {
+        struct mbox_class_policy *p = node->data;
+
+        if (p->setting && !mbox_registry_get_setting(&c->registry, "policy",
+                                                     p->class_name, NULL)) {
+            VLOG_INFO("policy of class %s: none any more", p->class_name);
+            turn_off(p);
+        }
+    }
+}
+
+/* Figures. */
+
+/* Whose each share is: the instance of a flow of its first address. */
+static void
+find_owners(const struct mbox_class_policy *p,
+            char owners[MBOX_POLICY_SHARES][MBOX_NAME_MAX + 1])
+{
+    struct mbox_key key = p->space.value;
+
+    if (key.family == 4) {
+        memset(&key.src[10], 0xff, 2);
+        memset(&key.dst[10], 0xff, 2);
+    }
+    if (!p->space.mask.vlan) {
+        key.vlan = MBOX_VLAN_NONE;
+    }
+    for (size_t i = 0; i < MBOX_POLICY_SHARES; i++) {
+        key.src[15] = p->space.value.src[15] | i;
+        if (!mbox_class_lookup(p->class_name, &key, owners[i])) {
+            owners[i][0] = '\0';
+        }
+    }
+}
+
+static void
+count_packets(const struct mbox_instance *instance,
+              struct mbox_policy_sample *sample)
+{
+    const struct mbox_port_counters *counters = &instance->counters;
+    uint64_t packets = counters->tx_packets;
+    long long at = instance->counters_at;
+    bool counted = (instance->has_counters && packets != UINT64_MAX
+                    && at > sample->at);
+
+    /* What the instance was too slow for is its load, too. */
+    if (counters->tx_dropped != UINT64_MAX) {
+        packets += counters->tx_dropped;
+    }
+    if (counted && sample->counted && packets >= sample->packets) {
+        sample->instance.figures[MBOX_POLICY_PACKETS].known = true;
+        sample->instance.figures[MBOX_POLICY_PACKETS].value
+            = DIV_ROUND_UP((packets - sample->packets) * 1000,
+                           at - sample->at);
+    }
+    sample->counted = counted;
+    sample->packets = packets;
+    sample->at = at;
+}
+
+/* Updates the sample of 'instance', which is live. */
+static void
+take_sample(const struct mbox_coordinator *c, struct mbox_class_policy *p,
+            const struct mbox_instance *instance,
+            char owners[MBOX_POLICY_SHARES][MBOX_NAME_MAX + 1])
+{
+    struct shash_node *node = shash_find(&p->samples, instance->name);
+    struct mbox_policy_sample *sample;
+
+    if (!node) {
+        node = shash_add(&p->samples, instance->name,
+                         xzalloc(sizeof *sample));
+    }
+    sample = node->data;
+    sample->seen = true;
+    sample->instance = (struct mbox_policy_instance) {
+        .name = node->name,
+        .stays = mbox_scale_is_default(c, instance),
+    };
+    count_packets(instance, sample);
+    sample->instance.figures[MBOX_POLICY_FLOWS].known
+        = instance->conn->has_flows;
+    sample->instance.figures[MBOX_POLICY_FLOWS].value
+        = instance->conn->n_flows;
+    instance->conn->has_flows = false;
+    for (size_t i = 0; i < MBOX_POLICY_SHARES; i++) {
+        sample->instance.shares[i] = !strcmp(owners[i], instance->name);
+    }
+}
+
+/* Updates all samples, and returns how many instances the class has, with
+ * those that are not live. */
+static size_t
+take_samples(const struct mbox_coordinator *c, struct mbox_class_policy *p)
+{
+    char owners[MBOX_POLICY_SHARES][MBOX_NAME_MAX + 1];
+    struct shash_node *node;
+    size_t n_all = 0;
+
+    find_owners(p, owners);
+    SHASH_FOR_EACH (node, &p->samples) {
+        struct mbox_policy_sample *sample = node->data;
+
+        sample->seen = false;
+    }
+    SHASH_FOR_EACH (node, &c->registry.instances) {
+        const struct mbox_instance *instance = node->data;
+        char *problem;
+
+        if (strcmp(mbox_instance_class(instance), p->class_name)) {
+            continue;
+        }
+        n_all++;
+        problem = mbox_instance_problem(instance);
+        if (!problem) {
+            take_sample(c, p, instance, owners);
+        }
+        free(problem);
+    }
+    SHASH_FOR_EACH_SAFE (node, &p->samples) {
+        struct mbox_policy_sample *sample = node->data;
+
+        if (!sample->seen) {
+            free(sample);
+            shash_delete(&p->samples, node);
+        }
+    }
+    return n_all;
+}
+
+/* Asks for the figures of the next interval. */
+static void
+ask(struct mbox_coordinator *c, const struct mbox_class_policy *p)
+{
+    const struct shash_node *node;
+    struct mbox_msg msg;
+
+    if (p->config.marks[MBOX_POLICY_PACKETS].given) {
+        mbox_mailbox_to_main(c->mailbox,
+                             mbox_mail_create(MBOX_MAIL_READ_PORTS));
+    }
+    if (!p->config.marks[MBOX_POLICY_FLOWS].given) {
+        return;
+    }
+    SHASH_FOR_EACH (node, &p->samples) {
+        struct mbox_instance *instance = mbox_registry_find(&c->registry,
+                                                            node->name);
+
+        mbox_msg_init(&msg, MBOX_MSG_STATS_REQUEST, 0);
+        mbox_conn_send(instance->conn, &msg, NULL, -1);
+    }
+}
+
+/* Decisions. */
+
+static bool
+is_busy(const struct mbox_coordinator *c, const char *class_name)
+{
+    char *error = mbox_scales_check_class(&c->scales, class_name);
+    bool busy = error != NULL;
+    struct mbox_space any;
+
+    free(error);
+    mbox_space_init_any(&any);
+    return busy || mbox_transfers_find_overlap(&c->transfers, class_name,
+                                               &any);
+}
+
+/* Begins an operation as the command would that 'd' stands for. */
+static char *
+start_operation(struct mbox_coordinator *c, const struct mbox_class_policy *p,
+                const struct mbox_policy_decision *d, char **out)
+{
+    struct svec argv = SVEC_EMPTY_INITIALIZER;
+    bool scales_out = d->action == MBOX_POLICY_OUT;
+    struct mbox_options options;
+    char *error;
+
+    if (scales_out) {
+        svec_add(&argv, "mbox/scale-out");
+        svec_add(&argv, p->class_name);
+        svec_add(&argv, p->config.space);
+        svec_add_nocopy(&argv, xasprintf("--from=%s", d->instance));
+        svec_add_nocopy(&argv, xasprintf("--share=%u/%u", d->share,
+                                         d->share_of));
+    } else {
+        svec_add(&argv, "mbox/scale-in");
+        svec_add(&argv, d->instance);
+        svec_add_nocopy(&argv, xasprintf("--to=%s", d->peer));
+    }
+    svec_add(&argv, "--async");
+    error = mbox_options_parse(&argv, UINT32_MAX, 1, 2, &options);
+    if (!error) {
+        error = (scales_out ? mbox_command_scale_out(c, 0, &options, out)
+                 : mbox_command_scale_in(c, 0, &options, out));
+    }
+    mbox_options_destroy(&options);
+    svec_destroy(&argv);
+    return error;
+}
+
+static void
+carry_out(struct mbox_coordinator *c, struct mbox_class_policy *p,
+          const struct mbox_policy_decision *d)
+{
+    char *out = NULL;
+    char *error = start_operation(c, p, d, &out);
+
+    free(p->last);
+    if (error) {
+        p->n_refused++;
+        p->last = xasprintf("refused: %s (%s)", error, d->why);
+        VLOG_WARN_RL(&rl, "policy of class %s: %s", p->class_name, p->last);
+        free(error);
+    } else {
+        *(d->action == MBOX_POLICY_OUT ? &p->n_outs : &p->n_ins) += 1;
+        p->last = xasprintf("%s (%s)", out, d->why);
+        VLOG_INFO("policy of class %s: %s", p->class_name, p->last);
+        free(out);
+    }
+}
+
+/* An interval of 'p' has ended. */
+static void
+judge(struct mbox_coordinator *c, struct mbox_class_policy *p)
+{
+    struct mbox_policy_input input = {
+        .n_all = take_samples(c, p),
+        .busy = is_busy(c, p->class_name),
+    };
+    const struct shash_node **nodes = shash_sort(&p->samples);
+    struct mbox_policy_instance *instances;
+    struct mbox_policy_decision d;
+
+    input.n = shash_count(&p->samples);
+    input.instances = instances = xcalloc(input.n, sizeof *instances);
+    for (size_t i = 0; i < input.n; i++) {
+        const struct mbox_policy_sample *sample = nodes[i]->data;
+
+        instances[i] = sample->instance;
+    }
+    free(nodes);
+
+    p->busy = input.busy;
+    mbox_policy_judge(&p->policy, &p->config, &input, time_msec(), &d);
+    if (d.action == MBOX_POLICY_BLOCKED && !p->blocked) {
+        VLOG_INFO("policy of class %s: no scale-out: %s", p->class_name,
+                  d.why);
+    }
+    free(p->blocked);
+    p->blocked = d.action == MBOX_POLICY_BLOCKED ? xstrdup(d.why) : NULL;
+    if (d.action == MBOX_POLICY_OUT || d.action == MBOX_POLICY_IN) {
+        carry_out(c, p, &d);
+    } else if (!input.busy) {
+        ask(c, p);
+    }
+    free(instances);
+}
+
+void
+mbox_policies_run(struct mbox_coordinator *c)
+{
+    const struct shash_node *node;
+
+    if (c->exiting) {
+        return;
+    }
+    SHASH_FOR_EACH (node, &c->policies.classes) {
+        struct mbox_class_policy *p = node->data;
+
+        if (p->setting && time_msec() >= p->next_ms) {
+            judge(c, p);
+            p->next_ms = time_msec() + p->config.interval_ms;
+        }
+    }
+}
+
+void
+mbox_policies_wait(struct mbox_coordinator *c)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &c->policies.classes) {
+        const struct mbox_class_policy *p = node->data;
+
+        if (p->setting && !c->exiting) {
+            poll_timer_wait_until(p->next_ms);
+        }
+    }
+}
+
+/* What can be seen. */
+
+/* Appends a word or two on what 'p', which is on, is doing. */
+static void
+put_state(const struct mbox_class_policy *p, struct ds *ds)
+{
+    if (p->blocked) {
+        ds_put_format(ds, "blocked: %s", p->blocked);
+    } else if (p->busy) {
+        ds_put_cstr(ds, "waits for the end of an operation");
+    } else if (time_msec() < p->policy.pause_until) {
+        ds_put_cstr(ds, "pauses after an operation");
+    } else if (p->policy.n_high) {
+        ds_put_format(ds, "high for %u of %u intervals", p->policy.n_high,
+                      p->config.intervals);
+    } else if (p->policy.n_low) {
+        ds_put_format(ds, "low for %u of %u intervals", p->policy.n_low,
+                      p->config.intervals);
+    } else {
+        ds_put_cstr(ds, "between the marks");
+    }
+}
+
+void
+mbox_policies_put_class(const struct mbox_policies *policies,
+                        const char *class_name, struct ds *ds)
+{
+    const struct mbox_class_policy *p = shash_find_data(&policies->classes,
+                                                        class_name);
+
+    if (p && p->setting) {
+        ds_put_format(ds, "  policy: %s; ", p->setting);
+        put_state(p, ds);
+        ds_put_char(ds, '\n');
+    }
+}
+
+static void
+put_policy(const struct mbox_class_policy *p, struct ds *ds)
+{
+    const struct shash_node **nodes = shash_sort(&p->samples);
+
+    ds_put_format(ds, "%s: %s\n  state: ", p->class_name, p->setting);
+    put_state(p, ds);
+    ds_put_char(ds, '\n');
+    for (size_t i = 0; i < shash_count(&p->samples); i++) {
+        const struct mbox_policy_sample *sample = nodes[i]->data;
+
+        ds_put_format(ds, "  instance %s:", nodes[i]->name);
+        for (size_t j = 0; j < MBOX_POLICY_N_MEASURES; j++) {
+            const char *measure = mbox_policy_measure_to_string(j);
+
+            if (!p->config.marks[j].given) {
+                continue;
+            } else if (sample->instance.figures[j].known) {
+                ds_put_format(ds, " %"PRIu64" %s",
+                              sample->instance.figures[j].value, measure);
+            } else {
+                ds_put_format(ds, " unknown %s", measure);
+            }
+        }
+        ds_put_char(ds, '\n');
+    }
+    free(nodes);
+    ds_put_format(ds, "  operations: %"PRIu64" scale-outs, %"PRIu64
+                  " scale-ins, %"PRIu64" refused\n  last: %s\n", p->n_outs,
+                  p->n_ins, p->n_refused, p->last ? p->last : "none");
+}
+
+static struct json *
+policy_to_json(const struct mbox_class_policy *p)
+{
+    static const char *const keys[MBOX_POLICY_N_MEASURES] = {
+        [MBOX_POLICY_PACKETS] = "packets_per_second",
+        [MBOX_POLICY_FLOWS] = "flows",
+    };
+    const struct shash_node **nodes = shash_sort(&p->samples);
+    struct json *instances = json_array_create_empty();
+    struct json *json = json_object_create();
+    struct ds state = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < shash_count(&p->samples); i++) {
+        const struct mbox_policy_sample *sample = nodes[i]->data;
+        struct json *instance = json_object_create();
+
+        json_object_put_string(instance, "name", nodes[i]->name);
+        for (size_t j = 0; j < MBOX_POLICY_N_MEASURES; j++) {
+            if (p->config.marks[j].given && sample->instance.figures[j].known) {
+                json_object_put(instance, keys[j], json_integer_create(
+                                    sample->instance.figures[j].value));
+            }
+        }
+        json_array_add(instances, instance);
+    }
+    free(nodes);
+
+    put_state(p, &state);
+    json_object_put_string(json, "class", p->class_name);
+    json_object_put_string(json, "setting", p->setting);
+    json_object_put_string(json, "state", ds_cstr(&state));
+    json_object_put(json, "instances", instances);
+    json_object_put(json, "scale_outs", json_integer_create(p->n_outs));
+    json_object_put(json, "scale_ins", json_integer_create(p->n_ins));
+    json_object_put(json, "refused", json_integer_create(p->n_refused));
+    json_object_put_string(json, "last", p->last ? p->last : "");
+    ds_destroy(&state);
+    return json;
+}
+
+char *
+mbox_command_policy(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
+                    const struct mbox_options *options, char **out)
+{
+    const char *class_name = options->args.n ? options->args.names[0] : NULL;
+    const struct shash_node **nodes = shash_sort(&c->policies.classes);
+    struct json *array = json_array_create_empty();
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < shash_count(&c->policies.classes); i++) {
+        const struct mbox_class_policy *p = nodes[i]->data;
+
+        if (p->setting && (!class_name || !strcmp(class_name, p->class_name))) {
+            json_array_add(array, policy_to_json(p));
+            put_policy(p, &ds);
+        }
+    }
+    free(nodes);
+
+    if (class_name && !ds.length) {
+        json_destroy(array);
+        ds_destroy(&ds);
+        return xasprintf("class %s has no policy; set "
+                         "other_config:mbox-policy-%s of the Open_vSwitch "
+                         "table", class_name, class_name);
+    } else if (options->json) {
+        ds_destroy(&ds);
+        *out = mbox_show_json(array);
+    } else {
+        json_destroy(array);
+        if (!ds.length) {
+            ds_put_cstr(&ds, "no policies\n");
+        }
+        *out = ds_steal_cstr(&ds);
+    }
+    return NULL;
+}
