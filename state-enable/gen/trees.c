@@ -22,8 +22,9 @@
  *                 its children, and compares NODE with others by a function
  *   one removes   it makes a child the root, and the first does not call it
  *
- * and the one that compares looks at nothing but the two nodes.  What is not
- * just so is no tree. */
+ * and the one that compares looks at nothing but the two nodes.  None of them
+ * calls what is not in the program: they do not free a node, or print it.
+ * What is not just so is no tree. */
 
 #include <string.h>
 #include "evidence-private.h"
@@ -35,7 +36,8 @@ struct tree {
     struct evidence_tree t;
     struct evidence *e;
     LLVMValueRef insert, remove, compare, variable;
-    GHashTable *callees;        /* Functions that 'insert' calls, and so on. */
+    GHashTable *callees;        /* Functions that 'insert' calls, and so on,
+                                 * and itself. */
 };
 
 static const char *
@@ -274,6 +276,18 @@ see_memcmp(struct tree *tree, LLVMValueRef call)
 }
 
 static bool
+is_memcmp(LLVMValueRef f)
+{
+    return !strcmp(name_of(f), "memcmp") || !strcmp(name_of(f), "bcmp");
+}
+
+static bool
+is_intrinsic(LLVMValueRef f)
+{
+    return g_str_has_prefix(name_of(f), "llvm.");
+}
+
+static bool
 see_comparing(LLVMValueRef insn, void *tree_)
 {
     struct tree *tree = tree_;
@@ -290,10 +304,8 @@ see_comparing(LLVMValueRef insn, void *tree_)
         }
         return p.global && !p.index;
     case LLVMCall:
-        return (f && (g_str_has_prefix(name_of(f), "llvm.")
-                      || ((!strcmp(name_of(f), "memcmp")
-                           || !strcmp(name_of(f), "bcmp"))
-                          && see_memcmp(tree, insn))));
+        return (f && (is_intrinsic(f)
+                      || (is_memcmp(f) && see_memcmp(tree, insn))));
     case LLVMStore:
     case LLVMInvoke:
     case LLVMCallBr:
@@ -306,25 +318,27 @@ see_comparing(LLVMValueRef insn, void *tree_)
 
 /* What removes. */
 
-/* Adds all functions that a function calls, and so on. */
-static void
-add_callees(LLVMValueRef f, GHashTable *callees);
+/* Adds a function, all that it calls, and so on.  Returns false if one of them
+ * is not in the program, or not known. */
+static bool add_callees(LLVMValueRef f, GHashTable *callees);
 
 static bool
 add_callee(LLVMValueRef insn, void *callees)
 {
     LLVMValueRef f = callee(insn);
 
-    if (f && !LLVMIsDeclaration(f) && g_hash_table_add(callees, f)) {
-        add_callees(f, callees);
+    if (!f) {
+        return !LLVMIsACallInst(insn);
     }
-    return true;
+    return (LLVMIsDeclaration(f) ? is_intrinsic(f) || is_memcmp(f)
+            : add_callees(f, callees));
 }
 
-static void
+static bool
 add_callees(LLVMValueRef f, GHashTable *callees)
 {
-    for_each_instruction(f, add_callee, callees);
+    return (!g_hash_table_add(callees, f)
+            || for_each_instruction(f, add_callee, callees));
 }
 
 /* Returns false if a child becomes the root. */
@@ -369,7 +383,7 @@ removes(struct tree *tree, LLVMValueRef f)
     LLVMValueRef variable;
     uint64_t offset;
 
-    return (f != tree->insert && !g_hash_table_contains(tree->callees, f)
+    return (!g_hash_table_contains(tree->callees, f)
             && find_head(tree->e, f, &variable, &offset)
             && variable == tree->variable && offset == tree->t.head
             && !for_each_instruction(f, keeps_root, tree));
@@ -427,10 +441,8 @@ see_function(struct evidence *e, LLVMValueRef f)
     bool ok = (inserts(&tree, f)
                && find_head(e, f, &tree.variable, &tree.t.head)
                && for_each_instruction(tree.compare, see_comparing, &tree));
-    if (ok) {
-        add_callees(f, tree.callees);
-        ok = find_remove(&tree);
-    }
+    ok = (ok && add_callees(f, tree.callees) && find_remove(&tree)
+          && add_callees(tree.remove, tree.callees));
     if (ok) {
         tree.t.variable = name_of(tree.variable);
         tree.t.insert = name_of(tree.insert);

@@ -28,6 +28,11 @@
 
 void between(void) __attribute__((weak));
 
+#ifdef ODD_CHANGE
+#undef RB_AUGMENT
+#define RB_AUGMENT(F) free(NULL)
+#endif
+
 struct flow {
     RB_ENTRY(flow) by_key;
     RB_ENTRY(flow) by_age;
@@ -43,14 +48,14 @@ static struct flows flows = RB_INITIALIZER(&flows);
 static struct ages ages = RB_INITIALIZER(&ages);
 static unsigned int n_flows;
 
-#ifdef ODD
+#ifdef ODD_ORDER
 static unsigned int n_looks;
 #endif
 
 static int
 compare_keys(struct flow *a, struct flow *b)
 {
-#ifdef ODD
+#ifdef ODD_ORDER
     n_looks++;
 #endif
     if (a->src != b->src) {
