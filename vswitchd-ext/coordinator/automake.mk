@@ -55,13 +55,21 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-transfer.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer.h \
 	mbox/vswitchd-ext/coordinator/mbox-transfers.c \
-	mbox/vswitchd-ext/coordinator/mbox-transfers.h
+	mbox/vswitchd-ext/coordinator/mbox-transfers.h \
+	mbox/vswitchd-ext/coordinator/mbox-usage-count.c \
+	mbox/vswitchd-ext/coordinator/mbox-usage.c \
+	mbox/vswitchd-ext/coordinator/mbox-usage.h
 
 AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/coordinator
 
 include mbox/vswitchd-ext/scale/automake.mk
 
-noinst_PROGRAMS += tests/test-mbox-transfer
+noinst_PROGRAMS += tests/test-mbox-transfer tests/test-mbox-usage
+
+tests_test_mbox_usage_SOURCES = \
+	mbox/tests/unit/test-usage.c \
+	mbox/vswitchd-ext/coordinator/mbox-usage.c
+tests_test_mbox_usage_LDADD = lib/libopenvswitch.la -lcmocka
 
 tests_test_mbox_transfer_SOURCES = \
 	mbox/tests/unit/test-transfer-check.c \

@@ -450,7 +450,16 @@ static char *
 cmd_metrics(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
             const struct mbox_options *options OVS_UNUSED, char **out)
 {
+    mbox_usage_account(c);
     *out = mbox_metrics(c);
+    return NULL;
+}
+
+static char *
+cmd_usage(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
+          const struct mbox_options *options, char **out)
+{
+    *out = mbox_usage_show(c, options->json);
     return NULL;
 }
 
@@ -572,6 +581,7 @@ static const struct command commands[] = {
       mbox_command_scale_out },
     { "mbox/scale-in", 1, 1, SCALE_OPTIONS | MBOX_OPTION_TO,
       mbox_command_scale_in },
+    { "mbox/usage", 0, 0, MBOX_OPTION_FORMAT, cmd_usage },
     { "mbox/policy", 0, 1, MBOX_OPTION_FORMAT, mbox_command_policy },
 };
 

@@ -293,6 +293,7 @@ conn_remove(struct mbox_coordinator *c, struct mbox_conn *conn)
     if (conn->ready) {
         mbox_transfers_agent_lost(c, conn, conn->why_dead);
         mbox_resolver_conn_lost(c, conn);
+        mbox_usage_account(c);
         mbox_registry_remove_agent(&c->registry, conn);
     }
     mbox_channel_close(conn->channel);
@@ -456,6 +457,7 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
     conn->ask_until = time_msec() + MBOX_CONN_ASK_MS;
     conn->scopes = hello->scopes;
     conn->needs_relay = (hello->options & MBOX_OPT_RELAY) != 0;
+    mbox_usage_account(c);
     if (!mbox_registry_add_agent(&c->registry, conn)) {
         struct mbox_instance *instance = mbox_registry_find(&c->registry,
                                                             conn->name);

@@ -28,6 +28,7 @@
 #include "mbox-resolve.h"
 #include "mbox-scales.h"
 #include "mbox-transfers.h"
+#include "mbox-usage.h"
 
 struct mbox_coordinator {
     struct mbox_mailbox *mailbox;
@@ -39,6 +40,7 @@ struct mbox_coordinator {
     struct mbox_resolver resolver;
     struct mbox_scales scales;
     struct mbox_policies policies;
+    struct mbox_usage usage;
     size_t hold_limit;          /* Bytes, of all held packets together. */
     uint64_t assignments_serial; /* Number of the last state of the
                                   * assignments and records that was sent to

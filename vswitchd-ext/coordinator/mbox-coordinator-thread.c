@@ -51,7 +51,8 @@ mbox_coordinator_reply(struct mbox_coordinator *c, uint64_t request,
 void
 mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
 {
-    if (c->assignments_changed || c->records.changed || c->scales.changed) {
+    if (c->assignments_changed || c->records.changed || c->scales.changed
+        || c->usage.changed) {
         struct mbox_mail *mail = mbox_mail_create(MBOX_MAIL_ASSIGNMENTS);
 
         if (c->assignments_changed) {
@@ -60,10 +61,13 @@ mbox_coordinator_publish_assignments(struct mbox_coordinator *c)
         mail->open = mbox_records_format_open(&c->records);
         mail->commits = mbox_records_format_ended(&c->records);
         mail->scales = mbox_scales_format_records(&c->scales);
+        if (c->usage.changed) {
+            mail->usage = mbox_usage_format(&c->usage);
+        }
         mail->serial = ++c->assignments_serial;
         mbox_mailbox_to_main(c->mailbox, mail);
         c->assignments_changed = c->records.changed = false;
-        c->scales.changed = false;
+        c->scales.changed = c->usage.changed = false;
     }
 }
 
@@ -86,9 +90,14 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
     if (config->open) {
         mbox_records_parse(&c->records, MBOX_OPEN_KEY, config->open);
     }
+    if (config->usage) {
+        mbox_usage_parse(&c->usage, config->usage);
+    }
+    mbox_usage_account(c);
     c->hold_limit = config->hold_limit;
     mbox_steer_set_limits(c->hold_limit, c->hold_limit / MIN_HELD_BYTES);
     mbox_registry_configure(&c->registry, config);
+    mbox_usage_hurry(c);
     mbox_transfers_check_ports(c);
     mbox_conns_configure(c, config);
     if (config->scales) {
@@ -108,6 +117,7 @@ process_mail(struct mbox_coordinator *c)
             configure(c, mail->config);
         } else if (mail->type == MBOX_MAIL_PORTS) {
             mbox_registry_set_counters(&c->registry, &mail->ports);
+            mbox_usage_count_ports(c);
         } else {
             mbox_command_execute(c, mail->request, &mail->argv);
         }
@@ -124,6 +134,7 @@ run(struct mbox_coordinator *c)
     mbox_resolver_run(c);
     mbox_scales_run(c);
     mbox_policies_run(c);
+    mbox_usage_run(c);
     mbox_coordinator_publish_assignments(c);
     mbox_conns_flush(c);
 }
@@ -137,6 +148,7 @@ wait(struct mbox_coordinator *c)
     mbox_resolver_wait(c);
     mbox_scales_wait(c);
     mbox_policies_wait(c);
+    mbox_usage_wait(c);
 }
 
 void *
@@ -155,6 +167,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_resolver_init(&c.resolver);
     mbox_scales_init(&c.scales);
     mbox_policies_init(&c.policies);
+    mbox_usage_init(&c.usage, time_msec());
 
     while (!latch_is_set(&c.mailbox->exit)) {
         run(&c);
@@ -183,6 +196,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_resolver_destroy(&c.resolver);
     mbox_records_destroy(&c.records);
     mbox_conns_destroy(&c);
+    mbox_usage_destroy(&c.usage);
     mbox_registry_destroy(&c.registry);
     return NULL;
 }

@@ -27,6 +27,7 @@
 #include "mbox-mailbox.h"
 #include "mbox-ports.h"
 #include "mbox-scales.h"
+#include "mbox-usage.h"
 #include "netdev.h"
 #include "netdev-provider.h"
 #include "ofproto/ofproto-dpif.h"
@@ -121,9 +122,9 @@ send_ports(void)
     mbox_mailbox_to_coordinator(&mailbox, mail);
 }
 
-/* "mbox/metrics", which needs to know that. */
+/* Commands that need to know that. */
 static void
-metrics_cb(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
+figures_cb(struct unixctl_conn *conn, int argc, const char *argv[], void *aux)
 {
     if (running) {
         send_ports();
@@ -186,6 +187,10 @@ take_mail(struct mbox_mail *mail)
             mail->text = assignments->text;
             assignments->text = NULL;
         }
+        if (assignments && !mail->usage) {
+            mail->usage = assignments->usage;
+            assignments->usage = NULL;
+        }
         mbox_mail_destroy(assignments);
         assignments = mail;
     } else if (mail->type == MBOX_MAIL_READ_PORTS) {
@@ -244,6 +249,7 @@ write_assignments(void)
         set_external_id(cfg, MBOX_OPEN_KEY, assignments->open);
         set_external_id(cfg, MBOX_COMMITS_KEY, assignments->commits);
         set_external_id(cfg, MBOX_SCALE_KEY, assignments->scales);
+        set_external_id(cfg, MBOX_USAGE_KEY, assignments->usage);
     }
     if (!txn) {
         return;
@@ -425,6 +431,7 @@ run_config(void)
         config->open = nullable_xstrdup(smap_get(ids, MBOX_OPEN_KEY));
         config->commits = nullable_xstrdup(smap_get(ids, MBOX_COMMITS_KEY));
         config->scales = nullable_xstrdup(smap_get(ids, MBOX_SCALE_KEY));
+        config->usage = nullable_xstrdup(smap_get(ids, MBOX_USAGE_KEY));
         mbox_mailbox_init(&mailbox);
         thread = ovs_thread_create("mbox_coordinator", mbox_coordinator_main,
                                    &mailbox);
@@ -469,7 +476,9 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
                                  commands[i].min_args, commands[i].max_args,
                                  command_cb, NULL);
     }
-    unixctl_command_register("mbox/metrics", "", 0, 0, metrics_cb, NULL);
+    unixctl_command_register("mbox/metrics", "", 0, 0, figures_cb, NULL);
+    unixctl_command_register("mbox/usage", "[--format=text|json]", 0, 1,
+                             figures_cb, NULL);
 }
 
 void

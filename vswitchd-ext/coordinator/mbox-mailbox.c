@@ -57,6 +57,7 @@ mbox_config_destroy(struct mbox_config *config)
     free(config->open);
     free(config->commits);
     free(config->scales);
+    free(config->usage);
     free(config);
 }
 
@@ -131,7 +132,7 @@ mbox_config_setting_class(const char *key)
 {
     static const char *const prefixes[] = {
         "mbox-default-", "mbox-no-instance-", "mbox-instantiator-",
-        "mbox-policy-",
+        "mbox-policy-", "mbox-tenant-",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
@@ -166,6 +167,7 @@ mbox_mail_destroy(struct mbox_mail *mail)
         free(mail->open);
         free(mail->commits);
         free(mail->scales);
+        free(mail->usage);
         free(mail);
     }
 }

@@ -69,6 +69,7 @@ struct mbox_config {
     char *open;                 /* Likewise, the records of transfers. */
     char *commits;
     char *scales;               /* Likewise, see mbox-scales.h. */
+    char *usage;                /* Likewise, see mbox-usage.h. */
 };
 
 /* Keys of external_ids that have these. */
@@ -84,8 +85,8 @@ void mbox_config_destroy(struct mbox_config *);
 struct mbox_iface_config *mbox_config_add_iface(struct mbox_config *);
 
 /* If 'key' of other_config is a setting of a class, "mbox-default-CLASS",
- * "mbox-no-instance-CLASS", "mbox-instantiator-CLASS" or "mbox-policy-CLASS",
- * returns where CLASS begins, otherwise NULL. */
+ * "mbox-no-instance-CLASS", "mbox-instantiator-CLASS", "mbox-policy-CLASS" or
+ * "mbox-tenant-CLASS", returns where CLASS begins, otherwise NULL. */
 const char *mbox_config_setting_class(const char *key);
 
 /* Returns a text that is the same if and only if the configurations are, but
@@ -101,8 +102,8 @@ enum mbox_mail_type {
     /* To the main thread. */
     MBOX_MAIL_READ_PORTS,       /* Answered by MBOX_MAIL_PORTS. */
     MBOX_MAIL_REPLY,            /* 'request', 'success', 'text', 'serial'. */
-    MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON, or NULL if they have not
-                                 * changed), 'open', 'commits', 'scales',
+    MBOX_MAIL_ASSIGNMENTS,      /* 'text' (JSON), 'usage' (each NULL if it has
+                                 * not changed), 'open', 'commits', 'scales',
                                  * 'serial'. */
 };
 
@@ -119,6 +120,7 @@ struct mbox_mail {
     char *open;
     char *commits;
     char *scales;
+    char *usage;
     uint64_t serial;            /* ASSIGNMENTS: number of this state.  REPLY:
                                  * state that the answer is about, or 0. */
 };

@@ -455,6 +455,55 @@ put_policies(struct ds *ds, const struct mbox_policies *policies)
                        "decided could not be started.");
 }
 
+/* Tenants. */
+
+static void
+put_usage_counter(struct ds *ds, const char *name, size_t offset,
+                  const struct mbox_usage *usage, const char *help)
+{
+    const struct shash_node **nodes = shash_sort(&usage->tenants);
+
+    put_family(ds, name, "counter", help);
+    for (size_t i = 0; i < shash_count(&usage->tenants); i++) {
+        const char *account = nodes[i]->data;
+
+        put_name(ds, name, "tenant", nodes[i]->name, NULL);
+        put_value(ds, *ALIGNED_CAST(const uint64_t *, account + offset));
+    }
+    free(nodes);
+}
+
+static void
+put_usage(struct ds *ds, const struct mbox_usage *usage)
+{
+    const struct shash_node **nodes = shash_sort(&usage->tenants);
+    const char *name = "usage_instance_seconds_total";
+
+    put_family(ds, name, "counter", "Time that instances of the tenant were "
+               "there, each by itself.");
+    for (size_t i = 0; i < shash_count(&usage->tenants); i++) {
+        const struct mbox_account *account = nodes[i]->data;
+
+        put_name(ds, name, "tenant", nodes[i]->name, NULL);
+        put_seconds(ds, account->instance_ms * 1000);
+    }
+    free(nodes);
+
+    put_usage_counter(ds, "usage_packets_total",
+                      offsetof(struct mbox_account, packets), usage,
+                      "Packets that the switch has sent to instances of the "
+                      "tenant.");
+    put_usage_counter(ds, "usage_bytes_total",
+                      offsetof(struct mbox_account, bytes), usage,
+                      "Bytes of these.");
+    put_usage_counter(ds, "usage_flows_moved_total",
+                      offsetof(struct mbox_account, flows_moved), usage,
+                      "Flows that transfers of the tenant moved, or copied.");
+    put_usage_counter(ds, "usage_state_bytes_total",
+                      offsetof(struct mbox_account, state_bytes), usage,
+                      "State that transfers of the tenant sent.");
+}
+
 /* The whole. */
 
 static void
@@ -523,6 +572,7 @@ mbox_metrics(const struct mbox_coordinator *c)
     put_open(&ds, &c->transfers, classes, n);
     put_totals(&ds, &c->transfers.totals, classes, n);
     put_policies(&ds, &c->policies);
+    put_usage(&ds, &c->usage);
     put_switch(&ds, c);
     free(classes);
     return ds_steal_cstr(&ds);

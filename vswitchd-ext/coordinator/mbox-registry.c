@@ -34,6 +34,7 @@ mbox_registry_init(struct mbox_registry *registry)
     shash_init(&registry->instances);
     sset_init(&registry->classes);
     smap_init(&registry->class_settings);
+    registry->has_tenants = false;
     svec_init(&registry->errors);
 }
 
@@ -86,6 +87,7 @@ find_or_create(struct mbox_registry *registry, const char *name)
         instance = xzalloc(sizeof *instance);
         ovs_strlcpy(instance->name, name, sizeof instance->name);
         unconfigure(instance);
+        instance->accounted_port = ODPP_NONE;
         shash_add(&registry->instances, name, instance);
     }
     return instance;
@@ -161,6 +163,7 @@ configure_classes(struct mbox_registry *registry, const struct smap *settings)
 
     smap_destroy(&registry->class_settings);
     smap_clone(&registry->class_settings, settings);
+    registry->has_tenants = false;
 
     SMAP_FOR_EACH (node, settings) {
         const char *class_name = mbox_config_setting_class(node->key);
@@ -180,9 +183,16 @@ configure_classes(struct mbox_registry *registry, const struct smap *settings)
                    && !mbox_name_is_valid(node->value)) {
             add_error(registry, "other_config:%s: \"%s\" is neither an "
                       "instance's name nor \"*\"", node->key, node->value);
+        } else if (strstr(node->key, "mbox-tenant-") == node->key
+                   && !mbox_name_is_valid(node->value)) {
+            add_error(registry, "other_config:%s: \"%s\" is not a valid name "
+                      "of a tenant: there is none", node->key, node->value);
+            sset_add(&registry->classes, class_name);
         } else {
             if (strstr(node->key, "mbox-policy-") == node->key) {
                 check_policy(registry, node);
+            } else if (strstr(node->key, "mbox-tenant-") == node->key) {
+                registry->has_tenants = true;
             }
             sset_add(&registry->classes, class_name);
         }
@@ -199,6 +209,19 @@ mbox_registry_get_setting(const struct mbox_registry *registry,
 
     free(key);
     return value;
+}
+
+const char *
+mbox_registry_get_tenant(const struct mbox_registry *registry,
+                         const char *class_name)
+{
+    const char *tenant = NULL;
+
+    if (registry->has_tenants) {
+        tenant = mbox_registry_get_setting(registry, "tenant", class_name,
+                                           NULL);
+    }
+    return tenant && mbox_name_is_valid(tenant) ? tenant : NULL;
 }
 
 /* Tells mbox-class.h the ports and the default of 'class_name'. */

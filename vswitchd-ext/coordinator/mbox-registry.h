@@ -56,6 +56,11 @@ struct mbox_instance {
     struct mbox_port_counters counters;
     long long counters_at;      /* When that came, ms; 0 if it never did. */
 
+    /* What mbox-usage.h has accounted of them, for this port; ODPP_NONE if
+     * nothing. */
+    struct mbox_port_counters accounted;
+    odp_port_t accounted_port;
+
     struct mbox_conn *conn;   /* Connected, handshake done; or NULL. */
     bool warned;                /* Agent's class differs: logged. */
     uint64_t n_tagged_dropped;  /* Tagged packets from its port that no
@@ -66,6 +71,7 @@ struct mbox_registry {
     struct shash instances;     /* Data is "struct mbox_instance". */
     struct sset classes;        /* Every class that was ever set up. */
     struct smap class_settings; /* See struct mbox_config. */
+    bool has_tenants;           /* Some class has one. */
     struct svec errors;         /* Settings that are ignored, and why. */
 };
 
@@ -86,6 +92,10 @@ const char *mbox_registry_get_setting(const struct mbox_registry *,
                                       const char *setting,
                                       const char *class_name,
                                       const char *def);
+
+/* The tenant that a class belongs to, or NULL. */
+const char *mbox_registry_get_tenant(const struct mbox_registry *,
+                                     const char *class_name);
 
 struct mbox_instance *mbox_registry_find(const struct mbox_registry *,
                                          const char *name);

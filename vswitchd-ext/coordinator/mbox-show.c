@@ -261,6 +261,10 @@ show_class(const struct mbox_coordinator *c, const char *class_name,
                   mbox_registry_get_setting(registry, "no-instance",
                                             class_name, "drop"));
 
+    const char *tenant = mbox_registry_get_tenant(registry, class_name);
+    if (tenant) {
+        ds_put_format(ds, "  tenant: %s\n", tenant);
+    }
     mbox_policies_put_class(&c->policies, class_name, ds);
     ds_put_format(ds, "  packets: %"PRIu64" dropped without instance, "
                   "%"PRIu64" looked up by the datapath, %"PRIu64" in "

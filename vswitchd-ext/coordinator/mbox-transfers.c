@@ -201,6 +201,7 @@ transfer_finish(struct mbox_open_transfer *ot)
     past->request = ot->request;
     mbox_transfer_get_report(ot->transfer, &past->report);
     mbox_totals_add(&transfers->totals, &past->request, &past->report);
+    mbox_usage_add_transfer(c, past->request.class_name, &past->report);
     ovs_list_push_front(&transfers->history, &past->node);
     if (++transfers->n_history > MBOX_HISTORY_MAX) {
         struct mbox_past_transfer *oldest;
