@@ -232,7 +232,7 @@ test_bounds(void **state OVS_UNUSED)
         d = pass(&w);
         assert_int_equal(d.action, MBOX_POLICY_BLOCKED);
         assert_string_equal(d.why, "a has 5000 packets/s, above 1000, but "
-                            "there are 4 instances already");
+                            "the class has max=4 instances already");
     }
     w.n_dead = 2;
     assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
@@ -244,7 +244,7 @@ test_bounds(void **state OVS_UNUSED)
     pass_idle(&w, 2);
     d = pass(&w);
     assert_int_equal(d.action, MBOX_POLICY_OUT);
-    assert_string_equal(d.why, "there are 1 instances, fewer than 2");
+    assert_string_equal(d.why, "the class has fewer than 2 instances");
     add(&w, 0);
     pass_idle(&w, 20);
     add(&w, 0);

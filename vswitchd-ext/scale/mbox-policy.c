@@ -288,8 +288,8 @@ judge_out(const struct mbox_policy_config *config,
 
     d->action = MBOX_POLICY_OUT;
     if (too_few) {
-        snprintf(d->why, sizeof d->why, "there are %"PRIuSIZE" instances, "
-                 "fewer than %u", input->n_all, config->min);
+        snprintf(d->why, sizeof d->why, "the class has fewer than %u "
+                 "instances", config->min);
     }
     if (!d->instance) {
         d->action = MBOX_POLICY_BLOCKED;
@@ -299,8 +299,8 @@ judge_out(const struct mbox_policy_config *config,
         size_t len = strlen(d->why);
 
         d->action = MBOX_POLICY_BLOCKED;
-        snprintf(d->why + len, sizeof d->why - len, ", but there are "
-                 "%"PRIuSIZE" instances already", input->n_all);
+        snprintf(d->why + len, sizeof d->why - len, ", but the class has "
+                 "max=%u instances already", config->max);
     }
     return true;
 }
