@@ -62,7 +62,7 @@ wanopt_answer(struct wanopt *w, unsigned int port,
             wanopt_body_add_literal(answer, entry->data, entry->len, true);
             w->stats.given++;
         } else {
-            wanopt_body_add_ref(answer, &item->name, item->len);
+            wanopt_body_add_ref(answer, &item->name, item->ofs, item->len);
             w->stats.gone++;
         }
     }

@@ -34,7 +34,7 @@
 
 /* Chunks shorter than this (the last of a packet may be) are not worth a
  * reference, and are kept by nobody. */
-#define WANOPT_CHUNK_USEFUL 48
+#define WANOPT_CHUNK_USEFUL 32
 
 /* Returns the length of the first chunk of 'len' bytes, at least 1. */
 size_t wanopt_chunk_cut(const uint8_t *data, size_t len);

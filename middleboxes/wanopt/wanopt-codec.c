@@ -65,14 +65,14 @@ has_room(const struct wanopt_body *body, size_t len)
 
 bool
 wanopt_body_add_ref(struct wanopt_body *body, const struct wanopt_name *name,
-                    size_t len)
+                    size_t ofs, size_t len)
 {
     if (body->n_items == WANOPT_MAX_ITEMS || !has_room(body, len)
-        || len > WANOPT_CHUNK_MAX) {
+        || ofs + len > WANOPT_CHUNK_MAX) {
         return false;
     }
     body->items[body->n_items++] = (struct wanopt_item) {
-        .is_ref = true, .len = len, .name = *name,
+        .is_ref = true, .len = len, .ofs = ofs, .name = *name,
     };
     body->len += len;
     return true;
@@ -151,7 +151,8 @@ wanopt_codec_write(struct wanopt_codec *codec, const struct wanopt_body *body,
         }
         put_be16(out + ofs, item->len | (item->is_ref ? WANOPT_REF : 0));
         if (item->is_ref) {
-            memcpy(out + ofs + 2, &item->name, sizeof item->name);
+            put_be16(out + ofs + 2, item->ofs);
+            memcpy(out + ofs + 4, &item->name, sizeof item->name);
         }
         ofs += len;
     }
@@ -195,12 +196,15 @@ wanopt_codec_read(struct wanopt_codec *codec, const uint8_t *in, size_t len,
         };
 
         size_t item_len = item->is_ref ? WANOPT_REF_LEN : 2;
-        if (len < item_len || !has_room(body, item->len)
-            || (item->is_ref && item->len > WANOPT_CHUNK_MAX)) {
+        if (len < item_len || !has_room(body, item->len)) {
             return false;
         }
         if (item->is_ref) {
-            memcpy(&item->name, in + 2, sizeof item->name);
+            item->ofs = get_be16(in + 2);
+            memcpy(&item->name, in + 4, sizeof item->name);
+            if (item->ofs + item->len > WANOPT_CHUNK_MAX) {
+                return false;
+            }
         } else {
             n_literal += item->len;
         }

@@ -21,12 +21,13 @@
  * ===========================================
  *
  *     item...        u16: length, at most WANOPT_CHUNK_MAX of a reference,
- *                    with WANOPT_REF if it is one; then 16 bytes of name
+ *                    with WANOPT_REF if it is one; then u16 offset in a chunk
+ *                    and 16 bytes of its name
  *     literal bytes  of the items that are no references, in their order; raw,
  *                    or one frame of Zstandard (RFC 8878)
  *
  * In an encoded packet the items are what its payload consists of; in an
- * answer they are chunks, and references are chunks that cannot be had; in a
+ * answer they are chunks, and references are to chunks that cannot be had; in a
  * question all items are references.  All of this is a function of its
  * arguments: nothing here keeps state but memory to work in. */
 
@@ -39,11 +40,12 @@
 #define WANOPT_MAX_PAYLOAD 9216
 #define WANOPT_MAX_ITEMS 255
 #define WANOPT_REF 0x8000
-#define WANOPT_REF_LEN (2 + WANOPT_NAME_LEN)
+#define WANOPT_REF_LEN (4 + WANOPT_NAME_LEN)
 
 struct wanopt_item {
     bool is_ref;
     uint16_t len;
+    uint16_t ofs;               /* Of a reference. */
     struct wanopt_name name;    /* Of a reference. */
     const uint8_t *data;        /* Of literal bytes. */
 };
@@ -63,7 +65,7 @@ void wanopt_codec_destroy(struct wanopt_codec *);
 /* Adds an item.  Literal bytes become one item with those before, unless
  * 'apart'; they stay the caller's.  Returns false if it does not fit. */
 bool wanopt_body_add_ref(struct wanopt_body *, const struct wanopt_name *,
-                         size_t len);
+                         size_t ofs, size_t len);
 bool wanopt_body_add_literal(struct wanopt_body *, const uint8_t *, size_t,
                              bool apart);
 

@@ -42,20 +42,18 @@ has_ref(const struct wanopt_body *body, const struct wanopt_name *name)
 }
 
 /* Puts the payload of a packet together, in 'w->text', from the items in
- * 'w->body'.  '*literal' says if any are no references. */
+ * 'w->body'. */
 static enum result
-assemble(struct wanopt *w, const struct wanopt_host *host, bool *literal)
+assemble(struct wanopt *w, const struct wanopt_host *host)
 {
     uint8_t *p = w->text;
 
-    *literal = false;
     w->question.n_items = w->question.len = 0;
     for (size_t i = 0; i < w->body.n_items; i++) {
         const struct wanopt_item *item = &w->body.items[i];
 
         if (!item->is_ref) {
             memcpy(p, item->data, item->len);
-            *literal = true;
         } else {
             struct wanopt_entry *entry = wanopt_dict_find(&w->dict,
                                                           &item->name);
@@ -63,13 +61,15 @@ assemble(struct wanopt *w, const struct wanopt_host *host, bool *literal)
             if (!entry) {
                 /* There is room: no packet refers to more than fits. */
                 if (!has_ref(&w->question, &item->name)) {
-                    wanopt_body_add_ref(&w->question, &item->name, item->len);
+                    wanopt_body_add_ref(&w->question, &item->name, item->ofs,
+                                        item->len);
                 }
-            } else if (entry->len != item->len) {
+            } else if (item->ofs + item->len > entry->len) {
                 return BAD;
             } else {
-                memcpy(p, entry->data, entry->len);
-                wanopt_learn_chunk(w, host, &item->name, p, item->len);
+                memcpy(p, entry->data + item->ofs, item->len);
+                wanopt_learn_chunk(w, host, &item->name, entry->data,
+                                   entry->len);
             }
         }
         p += item->len;
@@ -91,17 +91,17 @@ restore(struct wanopt *w, const struct wanopt_frame *f,
         const struct wanopt_message *m, uint8_t *out, size_t *lenp)
 {
     const struct wanopt_host host = { f->key.family, f->key.dst };
+    struct wanopt_place nowhere = { .known = false };
     enum result result;
-    bool literal;
 
     if (!read_body(w, m)) {
         return BAD;
     }
-    result = assemble(w, &host, &literal);
+    result = assemble(w, &host);
     if (result == READY) {
-        if (literal) {
+        if (wanopt_is_new(&w->body)) {
             wanopt_cut(w, w->text, m->total);
-            wanopt_learn(w, &host, w->text);
+            wanopt_learn(w, &host, w->text, &nowhere);
         }
         *lenp = wanopt_packet_restore(f, m, w->text, out);
         result = *lenp ? READY : BAD;
@@ -356,9 +356,10 @@ wanopt_decode(struct wanopt *w, struct wanopt_flow *flow, unsigned int port,
     case WANOPT_PLAIN: {
         const struct wanopt_host host = { f->key.family, f->key.dst };
         const uint8_t *payload = f->data + f->layout.payload_ofs;
+        struct wanopt_place nowhere = { .known = false };
 
         wanopt_cut(w, payload, wanopt_payload_len(f));
-        wanopt_learn(w, &host, payload);
+        wanopt_learn(w, &host, payload, &nowhere);
         break;
     }
     case WANOPT_OTHER:

@@ -138,6 +138,7 @@ wanopt_dict_add(struct wanopt_dict *dict, const struct wanopt_name *name,
     if (!entry) {
         abort();
     }
+    memset(entry, 0, sizeof *entry);
     entry->name = *name;
     entry->len = len;
     memcpy(entry->data, data, len);

@@ -25,6 +25,7 @@
  * forever, as its name is that of its content: dictionaries are never out of
  * step, they only lack something. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "wanopt-cipher.h"
@@ -33,6 +34,9 @@ struct wanopt_entry {
     struct wanopt_entry *next;  /* In its hash bucket. */
     struct wanopt_entry *newer, *older;
     struct wanopt_name name;
+    bool has_successor;         /* 'successor' is known. */
+    struct wanopt_name successor;       /* The chunk that came behind this one
+                                         * last: a hint, it may be gone. */
     uint8_t host[16];           /* The local one that used it last, as in */
     uint8_t family;             /* struct mbox_key, and its family. */
     uint16_t len;

@@ -18,6 +18,7 @@
 
 #include <config.h>
 #include <netinet/tcp.h>
+#include <sys/types.h>
 #include "bytes.h"
 #include "packet-trace.h"
 #include "wanopt-private.h"
@@ -45,6 +46,9 @@ advance(struct wanopt_flow *flow, const struct wanopt_frame *f)
     uint32_t end = seq + syn + wanopt_payload_len(f);
     bool first = !flow->has_position || (int32_t) (seq - flow->position) >= 0;
 
+    if (seq != flow->position) {
+        flow->cursor.known = flow->tail.known = false;
+    }
     if (syn || !flow->has_position
         || (int32_t) (end - flow->position) > 0) {
         flow->position = end;
@@ -53,30 +57,84 @@ advance(struct wanopt_flow *flow, const struct wanopt_frame *f)
     return first || syn;
 }
 
-/* Makes the body of the payload of 'f', with references if 'refer'.  Returns
- * false if it does not fit. */
+static size_t
+common_len(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && a[i] == b[i]) {
+        i++;
+    }
+    return i;
+}
+
+/* Refers to the chunk at 'place', as far as it is what the payload has.  (A
+ * piece too short for a reference is taken as it is if the chunk or the payload
+ * ends with it.)  Moves 'place' behind that.  Returns the length, 0 if it is
+ * something else, or -1 if the body has no room. */
+static ssize_t
+follow(struct wanopt *w, struct wanopt_place *place, const uint8_t *payload,
+       size_t len)
+{
+    const struct wanopt_entry *entry
+        = place->known ? wanopt_dict_find(&w->dict, &place->name) : NULL;
+    size_t room = (entry && place->ofs < entry->len
+                   ? entry->len - place->ofs : 0);
+    size_t max = room < len ? room : len;
+    size_t n = max ? common_len(entry->data + place->ofs, payload, max) : 0;
+
+    if (!n || (n < WANOPT_CHUNK_USEFUL && n < max)) {
+        place->known = false;
+        return 0;
+    }
+    if (!(n >= WANOPT_CHUNK_USEFUL
+          ? wanopt_body_add_ref(&w->body, &place->name, place->ofs, n)
+          : wanopt_body_add_literal(&w->body, payload, n, false))) {
+        return -1;
+    }
+    if (n == room) {
+        *place = (struct wanopt_place) {
+            .known = entry->has_successor, .name = entry->successor,
+        };
+    } else {
+        place->ofs += n;
+        place->known = n == len;
+    }
+    return n;
+}
+
+/* Makes the body of a payload: references to chunks that the dictionary has,
+ * to what came behind them before, and first of all to what is at 'cursor'.
+ * Returns false if the body has no room. */
 static bool
-make_body(struct wanopt *w, const uint8_t *payload, bool refer)
+refer(struct wanopt *w, const uint8_t *payload, size_t len,
+      struct wanopt_place *cursor)
 {
     const struct wanopt_cuts *cuts = &w->cuts;
-    struct wanopt_body *body = &w->body;
+    size_t i = 0, begin = 0;    /* A chunk of the payload. */
 
-    body->n_items = body->len = 0;
-    for (size_t i = 0; i < cuts->n; i++) {
-        const struct wanopt_name *name = &cuts->chunks[i].name;
-        size_t len = cuts->chunks[i].len;
-        bool ok;
-
-        if (refer && len >= WANOPT_CHUNK_USEFUL
-            && wanopt_dict_find(&w->dict, name)) {
-            ok = wanopt_body_add_ref(body, name, len);
-        } else {
-            ok = wanopt_body_add_literal(body, payload, len, false);
+    for (size_t done = 0; done < len; ) {
+        while (begin + cuts->chunks[i].len <= done) {
+            begin += cuts->chunks[i++].len;
         }
-        if (!ok) {
+
+        const struct wanopt_name *name = &cuts->chunks[i].name;
+        size_t chunk_len = cuts->chunks[i].len;
+        if (done == begin && chunk_len >= WANOPT_CHUNK_USEFUL
+            && wanopt_dict_find(&w->dict, name)) {
+            *cursor = (struct wanopt_place) { .known = true, .name = *name };
+        }
+
+        ssize_t n = follow(w, cursor, payload + done, len - done);
+        if (!n) {
+            n = (wanopt_body_add_literal(&w->body, payload + done,
+                                         begin + chunk_len - done, false)
+                 ? begin + chunk_len - done : -1);
+        }
+        if (n < 0) {
             return false;
         }
-        payload += len;
+        done += n;
     }
     return true;
 }
@@ -106,17 +164,47 @@ write_message(struct wanopt *w, const struct wanopt_frame *f)
     return len;
 }
 
-/* Returns the length of the frame to be sent instead, or 0. */
+/* Marks the chunks that the body refers to as used. */
+static void
+use_refs(struct wanopt *w, const struct wanopt_host *host)
+{
+    for (size_t i = 0; i < w->body.n_items; i++) {
+        const struct wanopt_item *item = &w->body.items[i];
+
+        if (item->is_ref) {
+            const struct wanopt_entry *entry
+                = wanopt_dict_find(&w->dict, &item->name);
+
+            wanopt_learn_chunk(w, host, &item->name, entry->data, entry->len);
+        }
+    }
+}
+
+/* Encodes a packet of 'flow', or of none.  'first' says that it may have
+ * references.  Returns the length of the frame to be sent instead, or 0. */
 static size_t
-encode(struct wanopt *w, const struct wanopt_frame *f, bool refer)
+encode(struct wanopt *w, struct wanopt_flow *flow,
+       const struct wanopt_frame *f, bool first)
 {
     const uint8_t *payload = f->data + f->layout.payload_ofs;
+    size_t payload_len = wanopt_payload_len(f);
     const struct wanopt_host host = { f->key.family, f->key.src };
-    size_t len;
+    struct wanopt_place nowhere = { .known = false };
+    struct wanopt_place *tail = flow ? &flow->tail : &nowhere;
+    size_t len = 0;
 
-    wanopt_cut(w, payload, wanopt_payload_len(f));
-    len = make_body(w, payload, refer) ? write_message(w, f) : 0;
-    wanopt_learn(w, &host, payload);
+    w->body.n_items = w->body.len = 0;
+    wanopt_cut(w, payload, payload_len);
+    if (flow && first ? refer(w, payload, payload_len, &flow->cursor)
+        : wanopt_body_add_literal(&w->body, payload, payload_len, false)) {
+        len = write_message(w, f);
+    }
+    use_refs(w, &host);
+    if (wanopt_is_new(&w->body)) {
+        wanopt_learn(w, &host, payload, tail);
+    } else {
+        tail->known = false;
+    }
     return len;
 }
 
@@ -128,7 +216,7 @@ wanopt_encode(struct wanopt *w, struct wanopt_flow *flow,
     enum wanopt_kind kind = wanopt_frame_kind(f);
     size_t lan = wanopt_ip_len(f, f->layout.l3_end);
     size_t wan = lan;
-    bool refer = flow != NULL;
+    bool first = true;
 
     if (kind == WANOPT_MESSAGE) {
         w->stats.inside++;
@@ -138,10 +226,10 @@ wanopt_encode(struct wanopt *w, struct wanopt_flow *flow,
     if (flow && f->key.proto == IPPROTO_TCP && f->layout.payload_ofs
         && !advance(flow, f)) {
         w->stats.resent++;
-        refer = false;
+        first = false;
     }
     if (kind == WANOPT_PLAIN) {
-        size_t len = encode(w, f, refer);
+        size_t len = encode(w, flow, f, first);
 
         if (len) {
             *framep = w->frame;

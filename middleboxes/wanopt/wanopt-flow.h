@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "mbox-key.h"
+#include "wanopt-cipher.h"
 #include "wheel.h"
 
 /* Direction of a packet. */
@@ -38,6 +39,13 @@ struct wanopt_waiting {
     unsigned int port;          /* It came in at. */
     size_t len;
     uint8_t data[];
+};
+
+/* A byte of a chunk, if 'known'. */
+struct wanopt_place {
+    bool known;
+    uint16_t ofs;
+    struct wanopt_name name;
 };
 
 struct wanopt_flow {
@@ -55,6 +63,9 @@ struct wanopt_flow {
     bool closed;                /* Both have, or one has sent RST. */
     uint32_t position;          /* TCP sequence number behind all that has
                                  * gone to the peer. */
+    struct wanopt_place cursor; /* Where the dictionary may have what goes to
+                                 * the peer next. */
+    struct wanopt_place tail;   /* The last chunk learned of that. */
 
     /* Packets that wait, the oldest first, in 'waiting' of the table. */
     struct wanopt_waiting *first, **last;

@@ -79,11 +79,16 @@ void wanopt_send(struct wanopt *, unsigned int port, const void *frame,
 void wanopt_cut(struct wanopt *, const uint8_t *payload, size_t len);
 
 /* Adds the chunks of that payload, as 'wanopt->cuts' has them, to the
- * dictionary, or marks them as used. */
+ * dictionary, or marks them as used.  The chunk before is at '*tail', unless
+ * that is not known, which becomes the last one. */
 void wanopt_learn(struct wanopt *, const struct wanopt_host *,
-                  const uint8_t *payload);
+                  const uint8_t *payload, struct wanopt_place *tail);
 
-/* The same with one chunk. */
+/* Whether a payload is to be learned that consists of the items of 'body':
+ * not if most of it is known, only cut in another way. */
+bool wanopt_is_new(const struct wanopt_body *);
+
+/* Adds a chunk, or marks it as used. */
 void wanopt_learn_chunk(struct wanopt *, const struct wanopt_host *,
                         const struct wanopt_name *, const uint8_t *data,
                         size_t len);

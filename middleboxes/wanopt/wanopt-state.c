@@ -27,6 +27,8 @@
  *     u8   version
  *     u8   flags: FLOW_*
  *     u32  position in the stream
+ *     u16  offset in, 16 name of the chunk at the cursor
+ *     16   name of the last chunk learned
  *     u64  age, ns since the last packet
  *     u64  start, us since 1970
  *     u64  packets out, in; u64 bytes at the LAN, and at the WAN, likewise
@@ -40,7 +42,9 @@ enum {
     FLOW_FIN_OUT = 1 << 1,
     FLOW_FIN_IN = 1 << 2,
     FLOW_CLOSED = 1 << 3,
-    FLOW_ALL_FLAGS = (1 << 4) - 1
+    FLOW_CURSOR = 1 << 4,       /* These two are known. */
+    FLOW_TAIL = 1 << 5,
+    FLOW_ALL_FLAGS = (1 << 6) - 1
 };
 
 struct list_ctx {
@@ -91,8 +95,13 @@ wanopt_flow_get(struct wanopt *w, const struct mbox_key *key,
     mbox_put_u8(writer, ((flow->has_position ? FLOW_POSITION : 0)
                          | (flow->fin[WANOPT_OUT] ? FLOW_FIN_OUT : 0)
                          | (flow->fin[WANOPT_IN] ? FLOW_FIN_IN : 0)
-                         | (flow->closed ? FLOW_CLOSED : 0)));
+                         | (flow->closed ? FLOW_CLOSED : 0)
+                         | (flow->cursor.known ? FLOW_CURSOR : 0)
+                         | (flow->tail.known ? FLOW_TAIL : 0)));
     mbox_put_u32(writer, flow->position);
+    mbox_put_u16(writer, flow->cursor.ofs);
+    mbox_put_bytes(writer, &flow->cursor.name, sizeof flow->cursor.name);
+    mbox_put_bytes(writer, &flow->tail.name, sizeof flow->tail.name);
     mbox_put_u64(writer, w->now - flow->last_seen);
     mbox_put_u64(writer, flow->start);
     get_counters(flow, counters);
@@ -146,6 +155,9 @@ wanopt_flow_put(struct wanopt *w, const struct mbox_key *key,
     uint8_t version = mbox_get_u8(&r);
     uint8_t flags = mbox_get_u8(&r);
     uint32_t position = mbox_get_u32(&r);
+    uint16_t ofs = mbox_get_u16(&r);
+    const void *cursor = mbox_get_bytes(&r, WANOPT_NAME_LEN);
+    const void *tail = mbox_get_bytes(&r, WANOPT_NAME_LEN);
     uint64_t age = mbox_get_u64(&r);
     uint64_t start = mbox_get_u64(&r);
     for (int i = 0; i < N_COUNTERS; i++) {
@@ -158,7 +170,8 @@ wanopt_flow_put(struct wanopt *w, const struct mbox_key *key,
         || flags & ~FLOW_ALL_FLAGS || n_waiting > WANOPT_MAX_WAITING
         || mbox_key_canonical(key, &canonical)
         || (key->proto != IPPROTO_TCP && key->proto != IPPROTO_UDP)
-        || (key->proto == IPPROTO_UDP && flags)) {
+        || (key->proto == IPPROTO_UDP
+            && flags & ~(FLOW_CURSOR | FLOW_TAIL))) {
         return -EPROTO;
     }
 
@@ -174,6 +187,11 @@ wanopt_flow_put(struct wanopt *w, const struct mbox_key *key,
     flow->fin[WANOPT_IN] = (flags & FLOW_FIN_IN) != 0;
     flow->closed = (flags & FLOW_CLOSED) != 0;
     flow->position = position;
+    flow->cursor.known = (flags & FLOW_CURSOR) != 0;
+    flow->cursor.ofs = ofs;
+    memcpy(&flow->cursor.name, cursor, sizeof flow->cursor.name);
+    flow->tail.known = (flags & FLOW_TAIL) != 0;
+    memcpy(&flow->tail.name, tail, sizeof flow->tail.name);
     flow->last_seen = age < w->now ? w->now - age : 0;
     flow->start = start;
     get_counters(flow, places);
@@ -198,7 +216,8 @@ wanopt_flow_del(struct wanopt *w, const struct mbox_key *key)
     return 0;
 }
 
-/* Chunks: u8 version, and the chunk. */
+/* Chunks: u8 version, u8 1 if the successor is known or else 0, 16 bytes of
+ * its name, and the chunk. */
 
 int
 wanopt_chunk_list(struct wanopt *w, wanopt_list_cb *cb, void *aux)
@@ -230,6 +249,8 @@ wanopt_chunk_get(struct wanopt *w, const struct mbox_key *key,
         return -ENOENT;
     }
     mbox_put_u8(writer, WANOPT_STATE_VERSION);
+    mbox_put_u8(writer, entry->has_successor);
+    mbox_put_bytes(writer, &entry->successor, sizeof entry->successor);
     mbox_put_bytes(writer, entry->data, entry->len);
     return writer->error;
 }
@@ -244,9 +265,12 @@ wanopt_chunk_put(struct wanopt *w, const struct mbox_key *key,
 
     mbox_reader_init(&r, data, len);
     uint8_t version = mbox_get_u8(&r);
+    uint8_t has_successor = mbox_get_u8(&r);
+    const void *successor = mbox_get_bytes(&r, WANOPT_NAME_LEN);
     const uint8_t *chunk = r.p;
     size_t n = r.left;
-    if (version != WANOPT_STATE_VERSION || n < WANOPT_CHUNK_USEFUL
+    if (r.error || has_successor > 1
+        || version != WANOPT_STATE_VERSION || n < WANOPT_CHUNK_USEFUL
         || n > WANOPT_CHUNK_MAX) {
         return -EPROTO;
     }
@@ -257,6 +281,10 @@ wanopt_chunk_put(struct wanopt *w, const struct mbox_key *key,
     if (!wanopt_dict_find(&w->dict, &name)) {
         wanopt_dict_add(&w->dict, &name, chunk, n, host.family, host.addr);
         w->stats.chunks_imported++;
+
+        struct wanopt_entry *entry = wanopt_dict_find(&w->dict, &name);
+        entry->has_successor = has_successor;
+        memcpy(&entry->successor, successor, sizeof entry->successor);
     }
     return 0;
 }

@@ -159,20 +159,50 @@ wanopt_cut(struct wanopt *w, const uint8_t *payload, size_t len)
     }
 }
 
+/* Notes that the chunk 'name' came behind the one at 'tail'. */
+static void
+link_chunk(struct wanopt *w, const struct wanopt_place *tail,
+           const struct wanopt_name *name)
+{
+    struct wanopt_entry *entry = (tail->known
+                                  ? wanopt_dict_find(&w->dict, &tail->name)
+                                  : NULL);
+
+    if (entry) {
+        entry->has_successor = true;
+        entry->successor = *name;
+    }
+}
+
 void
 wanopt_learn(struct wanopt *w, const struct wanopt_host *host,
-             const uint8_t *payload)
+             const uint8_t *payload, struct wanopt_place *tail)
 {
     const struct wanopt_cuts *cuts = &w->cuts;
 
     for (size_t i = 0; i < cuts->n; i++) {
+        const struct wanopt_name *name = &cuts->chunks[i].name;
         size_t len = cuts->chunks[i].len;
 
+        tail->known &= len >= WANOPT_CHUNK_USEFUL;
         if (len >= WANOPT_CHUNK_USEFUL) {
-            wanopt_learn_chunk(w, host, &cuts->chunks[i].name, payload, len);
+            wanopt_learn_chunk(w, host, name, payload, len);
+            link_chunk(w, tail, name);
+            *tail = (struct wanopt_place) { .known = true, .name = *name };
         }
         payload += len;
     }
+}
+
+bool
+wanopt_is_new(const struct wanopt_body *body)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < body->n_items; i++) {
+        n += body->items[i].is_ref ? 0 : body->items[i].len;
+    }
+    return n * 4 >= body->len;
 }
 
 /* Flows. */

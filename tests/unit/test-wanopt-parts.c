@@ -180,7 +180,7 @@ try_body(struct wanopt_codec *codec)
         if (test_random_range(2)) {
             struct wanopt_name name = make_name(test_random());
 
-            wanopt_body_add_ref(&body, &name, item_len);
+            wanopt_body_add_ref(&body, &name, 0, item_len);
         } else if (wanopt_body_add_literal(&body, data + n, item_len,
                                            test_random_range(2))) {
             n += item_len;

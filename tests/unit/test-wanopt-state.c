@@ -304,6 +304,8 @@ test_damaged_state(void **state)
     assert_true(ctx.n >= 2);
     mbox_writer_clear(&w);
     mbox_put_u8(&w, WANOPT_STATE_VERSION);
+    mbox_put_u8(&w, 0);
+    mbox_put_bytes(&w, chunk.dst, sizeof chunk.dst);
     mbox_put_bytes(&w, data, 500);
     assert_int_equal(wanopt_chunk_put(other->wanopt, &chunk, w.data, w.len),
                      -EPROTO);
