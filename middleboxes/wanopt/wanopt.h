@@ -31,7 +31,9 @@
  * The payload of what goes to the other site is cut into chunks by its
  * content.  A chunk that the dictionary has is replaced by its name, a keyed
  * digest; the rest is compressed.  A packet that would not become shorter goes
- * as it is.  Both ends learn the chunks of all that they send and receive.
+ * as it is.  Both ends learn the chunks of all that they send and receive.  As
+ * the ends of a packet cut chunks, too, each chunk knows its successor, and a
+ * reference may be to a part: so content is found that other packets carry.
  *
  * How the ends stay in step, whatever is lost, reordered or restarted, and
  * whichever instances a flow goes through:
