@@ -82,6 +82,7 @@ statealyzr_sources = \
 	statealyzr/pta-alloc.c \
 	statealyzr/pta-arithmetic.c \
 	statealyzr/pta-calls.c \
+	statealyzr/pta-chains.c \
 	statealyzr/pta-constraints.c \
 	statealyzr/pta-copies.c \
 	statealyzr/pta-globals.c \

@@ -128,6 +128,8 @@ struct sa_variable {
                                  * statics, locals and parameters. */
     bool is_static;             /* File or function static. */
     LLVMMetadataRef type;       /* DIType, NULL if unknown; see types.h. */
+    LLVMMetadataRef other_type; /* Of a later variable that has the same value:
+                                 * "struct flow *f = arg;"; or NULL. */
 };
 
 /* The variable that a global, an alloca, a parameter or an SSA value (by

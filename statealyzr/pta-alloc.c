@@ -16,7 +16,7 @@
 
 #include "pta-private.h"
 
-#include <string.h>
+#include <inttypes.h>
 
 /* Heap objects
  *
@@ -25,50 +25,43 @@
  * about the pointer that takes the memory tells the type, if it says
  * anything; else the use will (pta-objects.c). */
 
-/* The struct or scalar that a variable or member points to, or NULL. */
+/* The struct or scalar (an element, if it is an array) that a variable or
+ * member points to, or NULL. */
 static const struct sa_type *
 pointed_to(const struct sa_type *type)
 {
     const struct sa_type *t = (type && type->kind == SA_TYPE_POINTER
                                ? type->target : NULL);
 
+    while (t && t->kind == SA_TYPE_ARRAY) {
+        t = t->target;
+    }
     return (t && t->size
             && (t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION
                 || t->kind == SA_TYPE_POINTER || t->kind == SA_TYPE_INT)
             ? t : NULL);
 }
 
-static const struct sa_type *
-variable_type(struct sa_pta *pta, LLVMValueRef value)
-{
-    uint32_t id = sa_value_id(pta->program, value);
-    const struct sa_variable *v = (id != SA_NONE
-                                   ? sa_value_variable(pta->program, id)
-                                   : NULL);
-
-    return v && v->type ? sa_type_of(pta->types, v->type) : NULL;
-}
-
 /* The deepest chain of addresses that types are looked for along. */
 #define MAX_TYPE_DEPTH 8
 
 static const struct sa_type *type_at(struct sa_pta *, LLVMValueRef address,
-                                     int depth);
+                                     uint64_t size, int depth);
 
 /* What 'value', a pointer that an address is computed from, is declared to
- * point to, or NULL. */
+ * point to, which has 'size' bytes, or NULL. */
 static const struct sa_type *
-target_type(struct sa_pta *pta, LLVMValueRef value, int depth)
+target_type(struct sa_pta *pta, LLVMValueRef value, uint64_t size, int depth)
 {
     const struct sa_type *t;
 
     if (LLVMIsAAllocaInst(value) || LLVMIsAGlobalVariable(value)
         || LLVMIsAGetElementPtrInst(value)) {
-        return type_at(pta, value, depth);
+        return type_at(pta, value, size, depth);
     } else if (LLVMIsALoadInst(value)) {
-        t = type_at(pta, LLVMGetOperand(value, 0), depth);
+        t = type_at(pta, LLVMGetOperand(value, 0), 0, depth);
     } else {
-        t = variable_type(pta, value);
+        t = pta_variable_type(pta, value);
         if (t && (t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION)) {
             return t;           /* Its address: a struct by value. */
         }
@@ -76,9 +69,10 @@ target_type(struct sa_pta *pta, LLVMValueRef value, int depth)
     return t && t->kind == SA_TYPE_POINTER ? t->target : NULL;
 }
 
-/* pta_type_at(); the recursion is bounded by 'depth'. */
+/* pta_type_at(), of the part that has 'size' bytes, unless that is 0.  The
+ * recursion is bounded by 'depth'. */
 static const struct sa_type *
-type_at(struct sa_pta *pta, LLVMValueRef address, int depth)
+type_at(struct sa_pta *pta, LLVMValueRef address, uint64_t size, int depth)
 {
     /* "p[i]" is what "*p" is. */
     while (LLVMIsAGetElementPtrInst(address)
@@ -88,21 +82,25 @@ type_at(struct sa_pta *pta, LLVMValueRef address, int depth)
         address = LLVMGetOperand(address, 0);
     }
     if (LLVMIsAAllocaInst(address) || LLVMIsAGlobalVariable(address)) {
-        return variable_type(pta, address);
+        return pta_variable_type(pta, address);
     } else if (depth == MAX_TYPE_DEPTH) {
         return NULL;
     } else if (!LLVMIsAGetElementPtrInst(address)) {
-        return target_type(pta, address, depth + 1);
+        return target_type(pta, address, size, depth + 1);
     }
 
     struct gep gep = { .dst = SA_NONE };
     pta_describe_gep(pta, address, &gep);
-    const struct sa_type *s = target_type(pta, LLVMGetOperand(address, 0),
-                                          depth + 1);
     if (!gep.layout || gep.path < 0) {
         return NULL;
-    } else if (!s || s->size != gep.layout->size) {
+    }
+    const struct sa_type *s = target_type(pta, LLVMGetOperand(address, 0),
+                                          gep.layout->size, depth + 1);
+    if (!s || s->size != gep.layout->size) {
         s = gep.unambiguous ? gep.type : NULL;
+    }
+    if (s && size) {
+        return sa_type_part(s, gep.path, size);
     }
     char *path = NULL;
     const struct sa_type *t = s ? sa_type_path(s, gep.path, &path) : NULL;
@@ -113,7 +111,7 @@ type_at(struct sa_pta *pta, LLVMValueRef address, int depth)
 const struct sa_type *
 pta_type_at(struct sa_pta *pta, LLVMValueRef address)
 {
-    return type_at(pta, address, 0);
+    return type_at(pta, address, 0, 0);
 }
 
 /* What the result of 'function' is declared to point to. */
@@ -139,7 +137,8 @@ declared_type(struct sa_pta *pta, LLVMValueRef call)
     size_t n = 1;
 
     for (size_t i = 0; i < n; i++) {
-        const struct sa_type *t = pointed_to(variable_type(pta, values[i]));
+        const struct sa_type *t = pointed_to(
+            pta_variable_type(pta, values[i]));
 
         best = best && best->kind != SA_TYPE_INT ? best : t ? t : best;
         for (LLVMUseRef use = LLVMGetFirstUse(values[i]);
@@ -165,56 +164,9 @@ declared_type(struct sa_pta *pta, LLVMValueRef call)
     return best;
 }
 
-/* The number of bytes that a call allocates, 0 if it is not constant. */
-static uint64_t
-constant_size(LLVMValueRef call, const struct sa_effect *effect)
-{
-    uint64_t size = 1;
-    int args[2] = { effect->size, effect->count };
-
-    for (int i = 0; i < 2; i++) {
-        if (args[i] < 0) {
-            continue;
-        } else if ((unsigned int) args[i] >= LLVMGetNumArgOperands(call)) {
-            return 0;
-        }
-        LLVMValueRef arg = LLVMGetOperand(call, args[i]);
-        if (!LLVMIsAConstantInt(arg)
-            || LLVMGetIntTypeWidth(LLVMTypeOf(arg)) > 64
-            || __builtin_mul_overflow(
-                size, LLVMConstIntGetZExtValue(arg), &size)) {
-            return 0;
-        }
-    }
-    return effect->size >= 0 && size < UINT32_MAX ? size : 0;
-}
-
-/* Whether an argument of a call is a sum of at least 'size' and something:
- * room for a struct and what follows it. */
-static bool
-adds_to(LLVMValueRef call, uint64_t size)
-{
-    unsigned int n = LLVMGetNumArgOperands(call);
-
-    for (unsigned int i = 0; i < n; i++) {
-        LLVMValueRef arg = LLVMGetOperand(call, i);
-
-        for (int j = 0; LLVMIsABinaryOperator(arg) && j < 2; j++) {
-            LLVMValueRef term = LLVMGetOperand(arg, j);
-            if (LLVMGetInstructionOpcode(arg) == LLVMAdd
-                && LLVMIsAConstantInt(term)
-                && LLVMGetIntTypeWidth(LLVMTypeOf(term)) <= 64
-                && LLVMConstIntGetZExtValue(term) >= size) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static void
 set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t,
-         LLVMValueRef user)
+         const struct pta_chain *chain)
 {
     const struct sa_layout *l = t ? sa_layout_of_type(pta->layouts, t) : NULL;
     uint64_t size = o->size - MIN(o->size, o->base);
@@ -226,13 +178,15 @@ set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t,
     if (t->kind == SA_TYPE_STRUCT || t->kind == SA_TYPE_UNION) {
         o->layout = l;
         o->repeats = !size || size >= 2 * l->size;
-        /* More than the type, but no array: something follows it, perhaps
-         * members of a larger struct that begins with it. */
+        /* More than the type, but no array: bytes follow it if they were
+         * added, or else members of a larger struct that begins with it. */
         o->declared = !size || size % l->size == 0;
-        if (!size && !sa_layout_is_flexible(l)
-            && (adds_to(user, l->size) || adds_to(o->site, l->size))) {
-            o->tail = true;
-            o->repeats = false;
+        if ((!size || !o->declared) && pta_chain_adds_to(chain, l->size)) {
+            o->declared = true;
+            if (!sa_layout_is_flexible(l)) {
+                o->tail = true;
+                o->repeats = false;
+            }
         }
     } else {
         /* An array of scalars is not taken for a struct because of some access
@@ -243,27 +197,26 @@ set_type(struct sa_pta *pta, struct object *o, const struct sa_type *t,
 }
 
 uint32_t
-pta_heap_object(struct sa_pta *pta, uint32_t site, uint32_t caller,
-                int64_t base, const struct sa_effect *effect)
+pta_heap_object(struct sa_pta *pta, const struct pta_chain *chain,
+                uint32_t caller, int64_t base, const struct sa_effect *effect)
 {
-    LLVMValueRef call = pta->program->insns[site].value;
-    uint64_t key = (uint64_t) site << 32 | caller;
-    gpointer known = g_hash_table_lookup(pta->clones, &key);
+    LLVMValueRef call = chain->calls[chain->n - 1];
+    uint32_t site = sa_insn_id(pta->program, call);
+    uint64_t size = pta_chain_size(chain, effect);
+    char *key = g_strdup_printf("%u %u %"PRIu64, site, caller, size);
+    gpointer known = g_hash_table_lookup(pta->clones, key);
 
     if (known) {
+        g_free(key);
         return GPOINTER_TO_UINT(known) - 1;
     }
-    LLVMValueRef user = (caller == SA_NONE ? call
-                         : pta->program->insns[caller].value);
     struct object o = {
         .kind = SA_OBJECT_HEAP, .site = call, .insn = site, .caller = caller,
-        .function = SA_NONE, .base = base > 0 ? base : 0,
-        .size = effect ? constant_size(call, effect) : 0
+        .function = SA_NONE, .base = base > 0 ? base : 0, .size = size
     };
-    set_type(pta, &o, declared_type(pta, user), user);
+    set_type(pta, &o, declared_type(pta, chain->calls[0]), chain);
     uint32_t id = pta_new_object(pta, &o);
-    g_hash_table_insert(pta->clones, g_memdup2(&key, sizeof key),
-                        GUINT_TO_POINTER(id + 1));
+    g_hash_table_insert(pta->clones, key, GUINT_TO_POINTER(id + 1));
     return id;
 }
 
@@ -297,104 +250,26 @@ point_to(struct sa_pta *pta, uint32_t insn, struct result r)
                       pta_node(pta, r.object, r.offset));
 }
 
-/* The calls that lead from a caller of a wrapper to the allocation. */
-struct chain {
-    LLVMValueRef calls[8];
-    int n;
-};
-
-/* The one operand of a phi or select that is not null; NULL if there are
- * several. */
-static LLVMValueRef
-only_operand(LLVMValueRef value)
+/* Makes what 'variable' points to hold the address of a result. */
+static void
+store_address(struct sa_pta *pta, LLVMValueRef variable, struct result r)
 {
-    bool phi = LLVMIsAPHINode(value);
-    unsigned int n = phi ? LLVMCountIncoming(value) : 2;
-    LLVMValueRef only = NULL;
+    uint32_t address = pta_new_variable(pta);
 
-    for (unsigned int i = 0; i < n; i++) {
-        LLVMValueRef v = (phi ? LLVMGetIncomingValue(value, i)
-                          : LLVMGetOperand(value, i + 1));
-        if (v == only
-            || (phi ? pta_is_null_incoming(value, i)
-                : LLVMIsAConstantPointerNull(v) != NULL)) {
-            continue;
-        } else if (only) {
-            return NULL;
-        }
-        only = v;
-    }
-    return only;
-}
-
-/* The value that 'value' is within one function, but for some bytes, which are
- * added to '*offset'. */
-static LLVMValueRef
-trace_local(struct sa_pta *pta, LLVMValueRef value, int64_t *offset)
-{
-    for (int depth = 0; depth < 16; depth++) {
-        LLVMValueRef next = NULL;
-
-        if (LLVMIsAPHINode(value) || LLVMIsASelectInst(value)) {
-            next = only_operand(value);
-        } else if (LLVMIsAGetElementPtrInst(value)) {
-            struct gep gep = { .dst = SA_NONE };
-
-            pta_describe_gep(pta, value, &gep);
-            if (!gep.stride) {
-                *offset += gep.arithmetic + gep.path;
-                next = LLVMGetOperand(value, 0);
-            }
-        }
-        if (!next) {
-            break;
-        }
-        value = next;
-    }
-    return value;
-}
-
-/* The value that 'value' in the last call of a chain is in the caller, but for
- * '*offset' bytes, if wrappers just hand it on: then the objects of that
- * caller are copied from what the caller gives only. */
-static LLVMValueRef
-trace_argument(struct sa_pta *pta, const struct chain *chain,
-               LLVMValueRef value, int64_t *offset)
-{
-    *offset = 0;
-    for (int i = chain->n - 1; i >= 0; i--) {
-        int64_t moved = *offset;
-        LLVMValueRef argument = trace_local(pta, value, &moved);
-
-        if (!LLVMIsAArgument(argument)) {
-            break;
-        }
-        LLVMValueRef f = LLVMGetParamParent(argument);
-        unsigned int n = MIN(LLVMCountParams(f),
-                             LLVMGetNumArgOperands(chain->calls[i]));
-        unsigned int j = 0;
-
-        while (j < n && LLVMGetParam(f, j) != argument) {
-            j++;
-        }
-        if (j == n) {
-            break;
-        }
-        value = LLVMGetOperand(chain->calls[i], j);
-        *offset = moved;
-    }
-    return value;
+    pta_add_points_to(pta, address, pta_node(pta, r.object, r.offset));
+    pta_add_constraint(pta, pta_value_vertex(pta, variable, 0), C_STORE,
+                       address);
 }
 
 /* What realloc() in the last call of a chain moves to 'object'. */
 static void
-copy_reallocated(struct sa_pta *pta, const struct chain *chain,
+copy_reallocated(struct sa_pta *pta, const struct pta_chain *chain,
                  LLVMValueRef from, uint32_t object)
 {
     struct gep gep = { .dst = pta_new_variable(pta) };
     uint32_t to = pta_new_variable(pta);
 
-    from = trace_argument(pta, chain, from, &gep.path);
+    from = pta_chain_argument(pta, chain, from, &gep.path);
     pta_add_gep(pta, pta_value_vertex(pta, from, 0), &gep);
     pta_add_points_to(pta, to, pta_node(pta, object, 0));
     pta_add_copy(pta, to, gep.dst, 0);
@@ -407,13 +282,13 @@ copy_reallocated(struct sa_pta *pta, const struct chain *chain,
  * which is bounded. */
 static void
 instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
-            int64_t base, struct chain *chain, GArray *results)
+            int64_t base, struct pta_chain *chain, GArray *results)
 {
     const struct sa_wrapper *w = sa_wrapper_of(pta->wrappers, function);
 
     for (uint32_t i = 0; i < w->n_sources; i++) {
         const struct sa_wrapper_source *s = &w->sources[i];
-        if (s->insn == SA_NONE) {
+        if (s->insn == SA_NONE || chain->n > PTA_MAX_CHAIN) {
             continue;
         }
         LLVMValueRef call = pta->program->insns[s->insn].value;
@@ -421,9 +296,10 @@ instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
             pta->program, pta->tables, call);
         GArray *inner = g_array_new(FALSE, FALSE, sizeof(struct result));
 
+        chain->calls[chain->n++] = call;
         if (effect) {
             struct result r = {
-                .object = pta_heap_object(pta, s->insn, caller,
+                .object = pta_heap_object(pta, chain, caller,
                                           base + s->offset, effect)
             };
             g_array_append_val(inner, r);
@@ -432,15 +308,18 @@ instantiate(struct sa_pta *pta, uint32_t function, uint32_t caller,
                                  LLVMGetOperand(call, effect->from),
                                  r.object);
             }
-        } else if (chain->n < (int) G_N_ELEMENTS(chain->calls)) {
-            chain->calls[chain->n++] = call;
+        } else {
             instantiate(pta, sa_direct_callee(pta->program, call), caller,
                         base + s->offset, chain, inner);
-            chain->n--;
         }
+        chain->n--;
         for (guint j = 0; j < inner->len; j++) {
             struct result r = g_array_index(inner, struct result, j);
-            point_to(pta, s->insn, r);
+            if (effect && effect->to >= 0) {
+                store_address(pta, LLVMGetOperand(call, effect->to), r);
+            } else {
+                point_to(pta, s->insn, r);
+            }
             r.offset += s->offset;
             g_array_append_val(results, r);
         }
@@ -456,7 +335,7 @@ pta_call_wrapper(struct sa_pta *pta, uint32_t insn, uint32_t function)
                                        0);
     GArray *results = g_array_new(FALSE, FALSE, sizeof(struct result));
 
-    struct chain chain = { .calls = { pta->program->insns[insn].value },
+    struct pta_chain chain = { .calls = { pta->program->insns[insn].value },
                            .n = 1 };
     instantiate(pta, function, insn, 0, &chain, results);
     for (guint i = 0; i < results->len; i++) {

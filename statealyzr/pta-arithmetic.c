@@ -174,14 +174,9 @@ pta_describe_gep(struct sa_pta *pta, LLVMValueRef value, struct gep *gep)
 const struct sa_type *
 pta_used_as(struct sa_pta *pta, LLVMValueRef pointer)
 {
-    uint32_t id = sa_value_id(pta->program, pointer);
-    const struct sa_variable *variable = sa_value_variable(pta->program, id);
-    const struct sa_type *type = NULL;
+    const struct sa_type *type = pta_variable_type(pta, pointer);
 
-    if (variable && variable->type) {
-        type = sa_type_of(pta->types, variable->type);
-        type = type->kind == SA_TYPE_POINTER ? type->target : NULL;
-    }
+    type = type && type->kind == SA_TYPE_POINTER ? type->target : NULL;
     bool declared = type != NULL;
     for (LLVMUseRef use = LLVMGetFirstUse(pointer); use && !declared;
          use = LLVMGetNextUse(use)) {

@@ -110,7 +110,9 @@ connect_defined(struct sa_pta *pta, uint32_t insn, uint32_t function)
     if (pta_is_cloned(pta, insn)) {
         return;                 /* A wrapper's call of a wrapper. */
     } else if (sa_wrapper_of(pta->wrappers, function)
-        && sa_direct_callee(pta->program, call) == function) {
+               && (sa_direct_callee(pta->program, call) == function
+                   || sa_wrapper_is_allocator(pta->program, pta->wrappers,
+                                              function))) {
         pta_call_wrapper(pta, insn, function);
         return;
     }
@@ -234,7 +236,9 @@ apply_effect(struct sa_pta *pta, uint32_t insn, const struct sa_effect *e,
         if (pta_is_cloned(pta, insn)) {
             return;
         }
-        uint32_t object = pta_heap_object(pta, insn, SA_NONE, 0, e);
+        struct pta_chain chain = { .calls = { call_value(pta, insn) },
+                                   .n = 1 };
+        uint32_t object = pta_heap_object(pta, &chain, SA_NONE, 0, e);
         temporary = pta_new_variable(pta);
         pta_add_points_to(pta, temporary, pta_node(pta, object, 0));
         set_result(pta, to_arg, to, temporary);

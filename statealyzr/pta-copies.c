@@ -39,7 +39,7 @@ add_target(struct sa_pta *pta, uint32_t node, void *target_)
     const struct target *t = target_;
 
     if ((pta_vertex(pta, node)->offset - t->offset) % t->modulus == 0
-        && pta_holds_pointers(pta, node)) {
+        && pta_is_writable(pta, node)) {
         pta_add_edge(pta, t->vertex, node);
     }
 }
@@ -64,7 +64,7 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
     }
 
     uint32_t node = pta_node(pta, object, offset);
-    if (node != SA_NONE && pta_holds_pointers(pta, node)) {
+    if (node != SA_NONE && pta_is_writable(pta, node)) {
         pta_add_edge(pta, part->vertex, node);
     }
     if (part->modulus) {

@@ -60,7 +60,8 @@ make_global(struct sa_pta *pta, LLVMValueRef global)
     const struct sa_variable *variable = sa_value_variable(pta->program, id);
     struct object o = {
         .kind = SA_OBJECT_GLOBAL, .site = global, .insn = SA_NONE,
-        .caller = SA_NONE, .function = SA_NONE, .declared = true
+        .caller = SA_NONE, .function = SA_NONE, .declared = true,
+        .constant = LLVMIsGlobalConstant(global)
     };
 
     pta_declare_object(pta, &o, type, variable);

@@ -263,6 +263,8 @@ connect_cursor(struct sa_pta *pta, uint32_t node, void *cursor_)
 
     if (pta_holds_pointers(pta, node)) {
         pta_add_edge(pta, node, cursor->node);
+    }
+    if (pta_is_writable(pta, node)) {
         pta_add_edge(pta, cursor->stored, node);
     }
 }

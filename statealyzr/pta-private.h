@@ -29,6 +29,7 @@
  *   pta-constraints.c   constraints from instructions
  *   pta-calls.c         calls, library models, allocation wrappers' clones
  *   pta-alloc.c         heap objects and their types
+ *   pta-chains.c        what wrappers hand on to an allocation
  *   wrappers.c          which functions are allocation wrappers
  *   pta.c               the interface, results
  *   pta-access.c        what accesses of memory touch
@@ -144,6 +145,7 @@ struct object {
     bool repeats;               /* The layout is of one element of several. */
     bool tail;                  /* Bytes follow the layout: one node. */
     bool declared;              /* The layout is known, not guessed. */
+    bool constant;              /* Nothing is stored to it. */
     bool relaid;                /* Its nodes' offsets changed: apply again what
                                  * depends on these. */
     GArray *nodes;              /* struct object_node, ascending. */
@@ -195,7 +197,7 @@ struct sa_pta {
     GHashTable *library_objects;    /* Name -> index + 1. */
     GHashTable *calls;          /* Connected (insn, function). */
     GHashTable *warned;         /* Names of functions without a model. */
-    GHashTable *clones;         /* Site and caller -> object + 1. */
+    GHashTable *clones;         /* Site, caller and size -> object + 1. */
     GHashTable *used_layouts;   /* LLVM struct type -> struct used_layout *. */
 
     GArray **callees;           /* By instruction, of function ids; NULL. */
@@ -277,6 +279,15 @@ void pta_set_modulus(struct sa_pta *, uint32_t object, uint64_t stride);
 /* Whether a node may hold pointers, by the size and type of its field. */
 bool pta_holds_pointers(const struct sa_pta *, uint32_t node);
 
+/* Whether a pointer may be stored to a node: in what is declared const, there
+ * is what it is initialised with. */
+static inline bool
+pta_is_writable(const struct sa_pta *pta, uint32_t node)
+{
+    return (!pta_object(pta, pta_vertex(pta, node)->object)->constant
+            && pta_holds_pointers(pta, node));
+}
+
 /* The node for a pointer to anywhere in 'start' to 'end' of an object. */
 uint32_t pta_cursor(struct sa_pta *, uint32_t object, uint64_t start,
                     uint64_t end);
@@ -333,6 +344,9 @@ void pta_copies_destroy(struct sa_pta *);
 /* The vertex of leaf 'leaf' of a value, or SA_NONE if it has no pointers. */
 uint32_t pta_value_vertex(struct sa_pta *, LLVMValueRef, uint32_t leaf);
 uint32_t pta_value_leaves(struct sa_pta *, LLVMTypeRef);
+/* The type of the variable of the source that a value is, of the second one if
+ * the first is a pointer to void; NULL if unknown. */
+const struct sa_type *pta_variable_type(struct sa_pta *, LLVMValueRef);
 /* 'n' variables: the first, SA_NONE if 'n' is 0. */
 uint32_t pta_new_variables(struct sa_pta *, uint32_t n);
 /* Sets size, type and layout of an object that the program declares with
@@ -372,10 +386,14 @@ void pta_generate(struct sa_pta *);
 
 /* pta-alloc.c */
 
-/* The heap object of an allocating call, cloned for call 'caller' of a wrapper
- * unless that is SA_NONE.  'base': where the wrapper's result points to. */
-uint32_t pta_heap_object(struct sa_pta *, uint32_t site, uint32_t caller,
-                         int64_t base, const struct sa_effect *);
+struct pta_chain;
+
+/* The heap object that the last call of a chain allocates.  'caller' is the
+ * first, if it is the call of a wrapper for which the object is cloned, else
+ * SA_NONE.  'base': where the wrapper's result points to. */
+uint32_t pta_heap_object(struct sa_pta *, const struct pta_chain *,
+                         uint32_t caller, int64_t base,
+                         const struct sa_effect *);
 /* The declared type of what pointer 'address' is the address of, if it is a
  * variable or a member; else NULL. */
 const struct sa_type *pta_type_at(struct sa_pta *, LLVMValueRef address);
@@ -384,6 +402,27 @@ const struct sa_type *pta_type_at(struct sa_pta *, LLVMValueRef address);
 bool pta_is_cloned(struct sa_pta *, uint32_t insn);
 /* What 'insn' gets as result of calling wrapper 'function'. */
 void pta_call_wrapper(struct sa_pta *, uint32_t insn, uint32_t function);
+
+/* pta-chains.c */
+
+/* The calls that lead from a caller of allocation wrappers to the allocation,
+ * which is the last. */
+#define PTA_MAX_CHAIN 8
+struct pta_chain {
+    LLVMValueRef calls[PTA_MAX_CHAIN + 1];
+    int n;
+};
+
+/* The value that argument 'value' of the last call of a chain is in the
+ * caller, but for '*offset' bytes, if wrappers just hand it on. */
+LLVMValueRef pta_chain_argument(struct sa_pta *, const struct pta_chain *,
+                                LLVMValueRef value, int64_t *offset);
+/* The number of bytes that the last call allocates, 0 if it is not the same
+ * each time. */
+uint64_t pta_chain_size(const struct pta_chain *, const struct sa_effect *);
+/* Whether an argument of a call is a sum of at least 'size' and something:
+ * room for a struct and what follows it. */
+bool pta_chain_adds_to(const struct pta_chain *, uint64_t size);
 
 /* pta-calls.c */
 

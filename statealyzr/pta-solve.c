@@ -224,7 +224,7 @@ pta_apply_constraint(struct sa_pta *pta, struct constraint c, uint32_t node)
         if (v->stored != SA_NONE) {
             pta_add_edge(pta, c.other, v->stored);
         } else if (o->kind != SA_OBJECT_FUNCTION
-                   && pta_holds_pointers(pta, node)) {
+                   && pta_is_writable(pta, node)) {
             pta_add_edge(pta, c.other, node);
         }
         break;

@@ -22,6 +22,23 @@
  * if it is a struct).  Those of a constant are seeded with the address that it
  * is. */
 
+const struct sa_type *
+pta_variable_type(struct sa_pta *pta, LLVMValueRef value)
+{
+    uint32_t id = sa_value_id(pta->program, value);
+    const struct sa_variable *v = (id != SA_NONE
+                                   ? sa_value_variable(pta->program, id)
+                                   : NULL);
+
+    if (!v || !v->type) {
+        return NULL;
+    }
+    const struct sa_type *t = sa_type_of(pta->types, v->type);
+    return (v->other_type && t->kind == SA_TYPE_POINTER
+            && t->target->kind == SA_TYPE_VOID
+            ? sa_type_of(pta->types, v->other_type) : t);
+}
+
 uint32_t
 pta_value_leaves(struct sa_pta *pta, LLVMTypeRef type)
 {

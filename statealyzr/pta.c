@@ -66,8 +66,7 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->library_objects = g_hash_table_new(g_str_hash, g_str_equal);
     pta->calls = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
                                        NULL);
-    pta->clones = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
-                                        NULL);
+    pta->clones = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     pta->warned = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                         NULL);
     pta->used_layouts = g_hash_table_new_full(NULL, NULL, NULL, g_free);

@@ -702,6 +702,27 @@ member_at(const struct sa_type *t, uint64_t offset)
 }
 
 const struct sa_type *
+sa_type_part(const struct sa_type *t, uint64_t offset, uint64_t size)
+{
+    for (int depth = 0; depth < MAX_NESTING; depth++) {
+        const struct sa_member *m;
+
+        if (!offset && t->size == size) {
+            return t;
+        } else if (t->kind == SA_TYPE_ARRAY && t->target->size) {
+            offset %= t->target->size;
+            t = t->target;
+        } else if ((m = member_at(t, offset))) {
+            offset -= m->bit_offset / 8;
+            t = m->type;
+        } else {
+            break;
+        }
+    }
+    return NULL;
+}
+
+const struct sa_type *
 sa_type_path(const struct sa_type *t, uint64_t offset, char **pathp)
 {
     GString *path = g_string_new(NULL);

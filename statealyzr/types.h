@@ -76,6 +76,10 @@ const struct sa_type *sa_type_of(struct sa_types *, LLVMMetadataRef di_type);
  * NULL. */
 const struct sa_type *sa_type_by_name(const struct sa_types *, const char *);
 
+/* The outermost type of 'size' bytes at 'offset' in a type, or NULL. */
+const struct sa_type *sa_type_part(const struct sa_type *, uint64_t offset,
+                                   uint64_t size);
+
 /* Writes the access path of the byte at 'offset' in 'type' ("hdr.ports[].src";
  * an array's index is "[]") to 'path' as a C string to free, and returns the
  * innermost type there.  NULL if the offset is in padding or outside. */

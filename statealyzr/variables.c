@@ -191,11 +191,19 @@ collect_local(struct sa_program *p, uint32_t function, LLVMValueRef call)
     LLVMMetadataRef node = LLVMValueAsMetadata(variable);
     LLVMValueRef value;
     LLVMGetMDNodeOperands(location, &value);
-    if (!value || LLVMGetMetadataKind(node) != LLVMDILocalVariableMetadataKind
-        || g_hash_table_contains(p->private->variables, value)) {
+    if (!value
+        || LLVMGetMetadataKind(node) != LLVMDILocalVariableMetadataKind) {
         return;
     }
-    struct sa_variable *v = new_variable(p, node);
+    struct sa_variable *v = g_hash_table_lookup(p->private->variables, value);
+    if (v) {
+        LLVMMetadataRef type = node_operand(p, node, TYPE_OF_VARIABLE);
+        if (!v->other_type && type != v->type) {
+            v->other_type = type;
+        }
+        return;
+    }
+    v = new_variable(p, node);
     v->function = function;
     g_hash_table_insert(p->private->variables, value, v);
 }

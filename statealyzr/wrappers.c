@@ -67,7 +67,9 @@ sa_allocating_effect(const struct sa_program *program,
     for (size_t i = 0; model && i < model->n_effects; i++) {
         const struct sa_effect *e = &model->effects[i];
         if ((e->kind == SA_EFFECT_ALLOC || e->kind == SA_EFFECT_REALLOC)
-            && e->to == SA_RETURN) {
+            && (e->to == SA_RETURN
+                || (e->to >= 0 && ((unsigned int) e->to
+                                   < LLVMGetNumArgOperands(call))))) {
             return e;
         }
     }
@@ -135,11 +137,69 @@ push(struct trace *t, LLVMValueRef value, int64_t offset)
     }
 }
 
+/* Whether 'user' is a call that puts the address of memory that it allocates
+ * into 'variable'. */
+static bool
+allocates_to(const struct sa_program *program, const struct sa_tables *tables,
+             LLVMValueRef user, LLVMValueRef variable)
+{
+    const struct sa_effect *e = (LLVMIsACallInst(user)
+                                 ? sa_allocating_effect(program, tables, user)
+                                 : NULL);
+
+    return e && e->to >= 0 && LLVMGetOperand(user, e->to) == variable;
+}
+
+/* Traces what a local variable holds that posix_memalign() and the like fill.
+ * Returns false if there is no telling, as its address gets elsewhere. */
+static bool
+trace_variable(const struct sa_program *program,
+               const struct sa_tables *tables, struct trace *t,
+               LLVMValueRef variable, int64_t offset)
+{
+    bool filled = false;
+
+    for (LLVMUseRef use = LLVMGetFirstUse(variable); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (allocates_to(program, tables, user, variable)) {
+            filled = true;
+        } else if (!LLVMIsALoadInst(user)
+                   && (!LLVMIsAIntrinsicInst(user)
+                       || LLVMIsAMemIntrinsic(user))
+                   && !(LLVMIsAStoreInst(user)
+                        && LLVMGetOperand(user, 0) != variable)) {
+            return false;
+        }
+    }
+    if (!filled) {
+        return false;
+    }
+    for (LLVMUseRef use = LLVMGetFirstUse(variable); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (LLVMIsAStoreInst(user)) {
+            push(t, LLVMGetOperand(user, 0), offset);
+        } else if (allocates_to(program, tables, user, variable)) {
+            struct sa_wrapper_source s = {
+                .insn = sa_insn_id(program, user), .value = user,
+                .offset = offset
+            };
+            g_array_append_val(t->sources, s);
+            t->allocates = true;
+        }
+    }
+    return true;
+}
+
 static void
 trace_source(const struct sa_wrappers *w, const struct sa_program *program,
              const struct sa_tables *tables, struct trace *t,
              struct sa_wrapper_source s)
 {
+    const struct sa_effect *effect;
     uint32_t callee;
 
     if (LLVMIsAPHINode(s.value)) {
@@ -156,14 +216,20 @@ trace_source(const struct sa_wrappers *w, const struct sa_program *program,
                && constant_offset(program, s.value, &s.offset)) {
         push(t, LLVMGetOperand(s.value, 0), s.offset);
         return;
+    } else if (LLVMIsALoadInst(s.value)
+               && LLVMIsAAllocaInst(LLVMGetOperand(s.value, 0))
+               && trace_variable(program, tables, t,
+                                 LLVMGetOperand(s.value, 0), s.offset)) {
+        return;
     } else if (LLVMIsACallInst(s.value)) {
         LLVMValueRef argument = returned_argument(program, tables, s.value);
 
+        effect = sa_allocating_effect(program, tables, s.value);
         callee = sa_direct_callee(program, s.value);
         if (argument) {
             push(t, argument, s.offset);
             return;
-        } else if (sa_allocating_effect(program, tables, s.value)
+        } else if ((effect && effect->to == SA_RETURN)
                    || (callee != SA_NONE && w->wrappers[callee].n_sources)) {
             s.insn = sa_insn_id(program, s.value);
             t->allocates = true;
@@ -260,4 +326,32 @@ const struct sa_wrapper *
 sa_wrapper_of(const struct sa_wrappers *w, uint32_t function)
 {
     return w->wrappers[function].n_sources ? &w->wrappers[function] : NULL;
+}
+
+bool
+sa_wrapper_is_allocator(const struct sa_program *program,
+                        const struct sa_wrappers *w, uint32_t function)
+{
+    const struct sa_wrapper *wrapper = &w->wrappers[function];
+
+    for (uint32_t i = 0; i < wrapper->n_sources; i++) {
+        if (wrapper->sources[i].insn == SA_NONE) {
+            continue;
+        }
+        LLVMValueRef call = program->insns[wrapper->sources[i].insn].value;
+        unsigned int n = LLVMGetNumArgOperands(call);
+        bool told = false;
+
+        for (unsigned int j = 0; j < n && !told; j++) {
+            LLVMValueRef arg = LLVMGetOperand(call, j);
+
+            told = (LLVMIsAArgument(arg)
+                    && (LLVMGetTypeKind(LLVMTypeOf(arg))
+                        == LLVMIntegerTypeKind));
+        }
+        if (!told) {
+            return false;
+        }
+    }
+    return wrapper->n_sources > 0;
 }

@@ -28,8 +28,8 @@
 #include "model.h"
 #include "tables.h"
 
-/* Where a wrapper's result comes from: the result of call 'insn' in it, or any
- * other value if 'insn' is SA_NONE, plus 'offset' bytes. */
+/* Where a wrapper's result comes from: what call 'insn' in it returns or
+ * allocates, or any other value if 'insn' is SA_NONE, plus 'offset' bytes. */
 struct sa_wrapper_source {
     uint32_t insn;
     LLVMValueRef value;
@@ -50,8 +50,13 @@ void sa_wrappers_destroy(struct sa_wrappers *);
 const struct sa_wrapper *sa_wrapper_of(const struct sa_wrappers *,
                                        uint32_t function);
 
-/* The effect by which a call of a library function allocates what it
- * returns, or NULL. */
+/* Whether a wrapper allocates as many bytes as it is told: then a call through
+ * a pointer gets an object of its own, too. */
+bool sa_wrapper_is_allocator(const struct sa_program *,
+                             const struct sa_wrappers *, uint32_t function);
+
+/* The effect by which a call of a library function allocates what it returns,
+ * or what it makes an argument point to; or NULL. */
 const struct sa_effect *sa_allocating_effect(const struct sa_program *,
                                              const struct sa_tables *,
                                              LLVMValueRef call);

@@ -383,6 +383,89 @@ test_tail(void **state)
 }
 
 static void
+test_tail_of_wrapper(void **state)
+{
+    (void) state;
+    /* The same if a wrapper in between adds the bytes. */
+    check("#include <stdlib.h>\nstruct s { int *x; char *data; } *p;\n"
+          "int a, b, *q; void *w(size_t n) { return malloc(n); }\n"
+          "struct s *v(size_t n) { return w(sizeof *p + n); }\n"
+          "void f(size_t n) {\n"
+          "p = v(n); p->x = &a; p->data = (char *) (p + 1);\n"
+          "*(int **) (p->data + n) = &b; q = p->x; }\n",
+          "q", "a", NULL);
+}
+
+static void
+test_size_of_wrapper(void **state)
+{
+    (void) state;
+    /* What a wrapper is told to allocate is the size of the object: it is no
+     * array, and has no room for a larger struct. */
+    check("#include <stdlib.h>\nint a, b, *q; struct s { int *x; } *p;\n"
+          "struct t { int *x, *y; }; void *g;\n"
+          "void *w(size_t n, size_t m) { return malloc(n * m); }\n"
+          "void f(int i) {\np = w(1, 8); p->x = &a; g = p;\n"
+          "((struct t *) g)->y = &b; p[1].x = &b; q = p->x; }\n",
+          "q", "a", NULL);
+}
+
+static void
+test_wrapper_by_address(void **state)
+{
+    (void) state;
+    /* Memory whose address an argument gets. */
+    check("#include <stdlib.h>\nint a, b; struct s { int *x; } *p, *q;\n"
+          "void *w(size_t n) { void *x = NULL;\n"
+          "return posix_memalign(&x, 64, n) ? NULL : x; }\n"
+          "void f(void) {\np = w(8);\nq = w(8);\np->x = &a; q->x = &b; }\n",
+          "p", "heap@4<6", "q", "heap@4<7", "heap@4<6", "a", "heap@4<7", "b",
+          NULL);
+}
+
+static void
+test_wrapper_by_pointer(void **state)
+{
+    (void) state;
+    /* A function that allocates what it is told, called through a pointer. */
+    check("#include <stdlib.h>\nint a, b; struct s { int *x; } *p, *q;\n"
+          "void *w(size_t n) { return malloc(n); }\n"
+          "void *(*allocate)(size_t) = w;\n"
+          "void f(void) {\np = allocate(8);\nq = allocate(8);\n"
+          "p->x = &a; q->x = &b; }\n",
+          "p", "heap@3<6", "q", "heap@3<7", "heap@3<6", "a", "heap@3<7", "b",
+          NULL);
+}
+
+static void
+test_first_member(void **state)
+{
+    (void) state;
+    /* Memory is of the type that the member is declared with, though structs
+     * are at the same place that look alike; and what a parameter without a
+     * type is assigned to has one. */
+    check("#include <stdlib.h>\nint a, *q; struct r { int n; char *c; };\n"
+          "struct r2 { int n; long *l; }; struct s { struct r r; } g;\n"
+          "struct r2 h; struct t { int *x, *y; }; void *p;\n"
+          "void set(struct s *s, void *v, size_t n) { struct r *r = v;\n"
+          "s->r.c = malloc(n);\nr->c = malloc(n);\n"
+          "p = n ? s->r.c : r->c; ((struct t *) p)->y = &a; }\n"
+          "void f(size_t n) { struct r r; set(&g, &r, n); }\n",
+          "heap@6", "a", "heap@7", "a", NULL);
+}
+
+static void
+test_constants(void **state)
+{
+    (void) state;
+    /* Nothing is stored to what is const. */
+    check("int a, b, *q; int *const k[] = { &a }; int *v[] = { &a };\n"
+          "int *const *p; int **w;\n"
+          "void f(int i) { p = i ? k : (int *const *) v; w = (int **) p;\n"
+          "*w = &b; q = k[i]; }\n", "q", "a", "v", "a b", NULL);
+}
+
+static void
 test_untyped_heap(void **state)
 {
     (void) state;
@@ -543,6 +626,12 @@ main(void)
         cmocka_unit_test(test_copied_string),
         cmocka_unit_test(test_reallocated),
         cmocka_unit_test(test_tail),
+        cmocka_unit_test(test_tail_of_wrapper),
+        cmocka_unit_test(test_size_of_wrapper),
+        cmocka_unit_test(test_wrapper_by_address),
+        cmocka_unit_test(test_wrapper_by_pointer),
+        cmocka_unit_test(test_first_member),
+        cmocka_unit_test(test_constants),
         cmocka_unit_test(test_untyped_heap),
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_initialisers),
