@@ -17,6 +17,7 @@
 /* Packets to the other site. */
 
 #include <config.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <sys/types.h>
 #include "bytes.h"
@@ -34,9 +35,9 @@ wanopt_trace(struct wanopt *w, const struct wanopt_frame *f)
 }
 
 /* Moves the position in the stream.  Returns true if the segment has only
- * bytes that are sent for the first time, as far as can be known.  (Those that
- * have none, and are behind the position, are probes whether the peer is
- * there.) */
+ * bytes that are sent for the first time, as far as can be known: data of a SYN
+ * are not, as it may be a repeated one.  (Those that have none, and are behind
+ * the position, are probes whether the peer is there.) */
 static bool
 advance(struct wanopt_flow *flow, const struct wanopt_frame *f)
 {
@@ -54,7 +55,7 @@ advance(struct wanopt_flow *flow, const struct wanopt_frame *f)
         flow->position = end;
         flow->has_position = true;
     }
-    return first || syn;
+    return syn ? !wanopt_payload_len(f) : first;
 }
 
 static size_t
@@ -139,6 +140,15 @@ refer(struct wanopt *w, const uint8_t *payload, size_t len,
     return true;
 }
 
+/* Returns true if routers may cut the packet into fragments.  Of those of a
+ * message nobody could make the packet again. */
+static bool
+may_be_fragmented(const struct wanopt_frame *f)
+{
+    return (f->key.family == 4
+            && !(get_be16(f->data + f->layout.l3_ofs + 6) & IP_DF));
+}
+
 /* Writes the body as a message.  Returns the length of its frame, or 0 if the
  * packet 'f' is better sent as it is. */
 static size_t
@@ -152,6 +162,10 @@ write_message(struct wanopt *w, const struct wanopt_frame *f)
     m.body_len = wanopt_codec_write(w->codec, &w->body, w->text,
                                     wanopt_payload_len(f), &m.compressed);
     len = m.body_len ? wanopt_message_write(w->cipher, f, &m, w->frame) : 0;
+    if (len && may_be_fragmented(f)
+        && wanopt_ip_len(f, len) > WANOPT_WHOLE) {
+        len = 0;
+    }
     if (len) {
         w->stats.encoded++;
         for (size_t i = 0; i < w->body.n_items; i++) {
@@ -180,8 +194,9 @@ use_refs(struct wanopt *w, const struct wanopt_host *host)
     }
 }
 
-/* Encodes a packet of 'flow', or of none.  'first' says that it may have
- * references.  Returns the length of the frame to be sent instead, or 0. */
+/* Encodes a packet of 'flow', or of none, unless it was sent before, when
+ * 'first' is false; learns it.  Returns the length of the frame to be sent
+ * instead, or 0. */
 static size_t
 encode(struct wanopt *w, struct wanopt_flow *flow,
        const struct wanopt_frame *f, bool first)
@@ -195,8 +210,9 @@ encode(struct wanopt *w, struct wanopt_flow *flow,
 
     w->body.n_items = w->body.len = 0;
     wanopt_cut(w, payload, payload_len);
-    if (flow && first ? refer(w, payload, payload_len, &flow->cursor)
-        : wanopt_body_add_literal(&w->body, payload, payload_len, false)) {
+    if ((flow && first ? refer(w, payload, payload_len, &flow->cursor)
+         : wanopt_body_add_literal(&w->body, payload, payload_len, false))
+        && first) {
         len = write_message(w, f);
     }
     use_refs(w, &host);

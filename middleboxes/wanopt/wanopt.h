@@ -47,8 +47,8 @@
  *     So a decoder that has been put in another's place, or has a smaller
  *     dictionary, costs time and no packet.
  *   - What cannot be decoded is dropped, and TCP sends it again.  A TCP
- *     segment that was sent before is never encoded with references: it needs
- *     nothing of the decoder, and gets through.
+ *     segment that was sent before is never encoded: it needs nothing of the
+ *     decoder, nor of the path, and gets through.
  *
  * State: a flow's position in its stream, counters and the packets that wait
  * are per-flow state.  The dictionary is multi-flow state: chunks, each under
@@ -103,7 +103,7 @@ struct wanopt_stats {
     /* To the other site: IP datagrams. */
     uint64_t out_packets, out_lan_bytes, out_wan_bytes;
     uint64_t encoded;           /* Packets. */
-    uint64_t resent;            /* Not referred from: sent before. */
+    uint64_t resent;            /* Not encoded: sent before. */
     uint64_t refs, ref_bytes;   /* References, and what they stand for. */
 
     /* From it. */
@@ -129,6 +129,10 @@ struct wanopt_stats {
 
 /* A flow that may not end yet is looked at again after as long. */
 #define WANOPT_PENDING_SECONDS 1
+
+/* As long an IPv4 datagram gets through whole everywhere, practically: longer
+ * messages are not made of packets that routers may fragment. */
+#define WANOPT_WHOLE 576
 
 /* A flow may have as many packets waiting. */
 #define WANOPT_MAX_WAITING 256

@@ -19,6 +19,7 @@
 #include <config.h>
 #include "wanopt-test.h"
 
+#include <netinet/ip.h>
 #include "bytes.h"
 #include "wanopt-cipher.h"
 #include "wanopt-wire.h"
@@ -207,6 +208,51 @@ test_other_frames(void **state)
     assert_int_equal(wanopt_n_flows(near->wanopt), 0);
 }
 
+static void
+clear_df(struct packet *p)
+{
+    uint8_t *ip = p->data + 14;
+    uint32_t sum = get_be16(ip + 10) + IP_DF;
+
+    put_be16(ip + 6, 0);
+    put_be16(ip + 10, (sum & 0xffff) + (sum >> 16));
+    check_checksums(p);
+}
+
+/* Of a packet that routers may fragment no message is made that they would.
+ * One that was sent before is no message at all, even if it were shorter. */
+static void
+test_fragmentation(void **state)
+{
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    int n_encoded[2] = { 0, 0 };
+    uint8_t data[MSS];
+    struct packet p;
+
+    for (int i = 0; i < 40; i++) {
+        struct mbox_key key = make_key(4, i % 2 ? IPPROTO_TCP : IPPROTO_UDP, 1,
+                                       i);
+        bool df = i % 4 < 2;
+        size_t len;
+
+        test_random_bytes(data, sizeof data);
+        memset(data + i * 36, 'a', sizeof data - i * 36);
+        make_packet(&p, &key, 1, TH_ACK, data, sizeof data);
+        if (!df) {
+            clear_df(&p);
+        }
+        len = pass(near, far, &p);
+        n_encoded[df] += len < p.len;
+        assert_true(df || len == p.len || len - 14 <= WANOPT_WHOLE);
+        if (key.proto == IPPROTO_TCP) {
+            assert_int_equal(pass(near, far, &p), p.len);
+        }
+    }
+    assert_in_range(n_encoded[false], 3, 10);
+    assert_in_range(n_encoded[true], 16, 20);
+}
+
 /* Has the near end learn 'data', and not the far one. */
 static void
 teach_near(struct world *world, int number, const uint8_t *data, size_t len)
@@ -362,7 +408,12 @@ test_retransmission(void **state)
     assert_int_equal(end_stats(near)->resent, 2);
     assert_int_equal(end_stats(far)->asked, 0);
 
-    /* A new connection with the same ports begins anew. */
+    /* A new connection with the same ports begins anew; data of its SYN are
+     * never encoded. */
+    for (int i = 0; i < 3; i++) {
+        make_packet(&p[0], &key, seq - 100000, TH_SYN, data, i ? MSS : 0);
+        assert_int_equal(pass(near, far, &p[0]), p[0].len);
+    }
     make_packet(&p[0], &key, seq - 100000, TH_SYN, data, 0);
     pass(near, far, &p[0]);
     make_packet(&p[0], &key, seq - 100000 + 1, TH_ACK, data, sizeof data);
@@ -641,6 +692,7 @@ main(void)
         TEST(test_any_packet),
         TEST(test_wrong_checksum),
         TEST(test_other_frames),
+        TEST(test_fragmentation),
         TEST(test_chunks_are_asked_for),
         TEST(test_questions_are_repeated),
         TEST(test_chunks_that_are_gone),

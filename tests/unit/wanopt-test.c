@@ -17,6 +17,7 @@
 #include <config.h>
 #include "wanopt-test.h"
 
+#include <netinet/ip.h>
 #include <stdio.h>
 #include "bytes.h"
 
@@ -259,6 +260,7 @@ make_packet(struct packet *p, const struct mbox_key *key, uint32_t seq,
         ip[0] = 0x45;
         put_be16(ip + 2, 20 + header_len + len);
         put_be16(ip + 4, seq);
+        put_be16(ip + 6, IP_DF);
         ip[8] = 63;
         ip[9] = key->proto;
         memcpy(ip + 12, key->src + 12, 4);

@@ -90,7 +90,8 @@ const struct wanopt_stats *end_stats(const struct end *);
  * from 1. */
 struct mbox_key make_key(uint8_t family, uint8_t proto, int host, int number);
 
-/* A packet with right checksums; of TCP with 12 bytes of options. */
+/* A packet with right checksums; of TCP with 12 bytes of options, of IPv4 with
+ * DF set. */
 void make_packet(struct packet *, const struct mbox_key *, uint32_t seq,
                  uint8_t flags, const void *payload, size_t len);
 
