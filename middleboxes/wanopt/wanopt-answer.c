@@ -33,10 +33,13 @@ wanopt_respond(struct wanopt *w, unsigned int port,
         .body = w->text,
     };
 
+    size_t len;
+
     m.body_len = wanopt_codec_write(w->codec, body, w->text, sizeof w->text,
                                     &m.compressed);
-    wanopt_send(w, port, w->frame,
-                wanopt_message_respond(w->cipher, f, &m, w->frame));
+    len = wanopt_message_respond(w->cipher, f, &m, w->frame);
+    w->stats.out_wan_bytes += wanopt_ip_len(f, len);
+    wanopt_send(w, port, w->frame, len);
 }
 
 void
@@ -46,6 +49,7 @@ wanopt_answer(struct wanopt *w, unsigned int port,
     struct wanopt_body *answer = &w->question;
     size_t len = 0;
 
+    wanopt_note_asked(w, w->body.n_items);
     answer->n_items = answer->len = 0;
     for (size_t i = 0; i < w->body.n_items; i++) {
         const struct wanopt_item *item = &w->body.items[i];

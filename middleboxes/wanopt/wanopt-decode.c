@@ -105,6 +105,7 @@ restore(struct wanopt *w, const struct wanopt_frame *f,
         }
         *lenp = wanopt_packet_restore(f, m, w->text, out);
         result = *lenp ? READY : BAD;
+        w->stats.decoded += result == READY;
     }
     return result;
 }
@@ -125,15 +126,56 @@ deliver(struct wanopt *w, struct wanopt_flow *flow, const uint8_t *frame,
     wanopt_trace(w, &f);
 }
 
-static void
-ask(struct wanopt *w, unsigned int port, const struct wanopt_frame *f)
+static struct wanopt_asked *
+find_asked(struct wanopt *w, const struct wanopt_name *name)
 {
-    w->stats.asked++;
-    wanopt_respond(w, port, f, WANOPT_QUESTION, &w->question);
+    return &w->asked[(name->bytes[0] << 8 | name->bytes[1])
+                     % WANOPT_N_ASKED];
+}
+
+/* Asks for the chunks in 'w->question'.  Unless 'again', leaves those out that
+ * somebody has asked for a moment ago: the answer is on the way. */
+static void
+ask(struct wanopt *w, unsigned int port, const struct wanopt_frame *f,
+    bool again)
+{
+    struct wanopt_body *question = &w->question;
+    size_t n = 0;
+
+    question->len = 0;
+    for (size_t i = 0; i < question->n_items; i++) {
+        const struct wanopt_item item = question->items[i];
+        struct wanopt_asked *asked = find_asked(w, &item.name);
+
+        if (again || w->now >= asked->until
+            || memcmp(&asked->name, &item.name, sizeof item.name)) {
+            *asked = (struct wanopt_asked) {
+                item.name, w->now + WANOPT_ASK_AGAIN
+            };
+            question->items[n++] = item;
+            question->len += item.len;
+        }
+    }
+    question->n_items = n;
+    if (n) {
+        w->stats.asked++;
+        wanopt_respond(w, port, f, WANOPT_QUESTION, question);
+    }
+}
+
+/* Notes that a question has been answered. */
+static void
+note_answered(struct wanopt *w, const struct wanopt_name *name)
+{
+    struct wanopt_asked *asked = find_asked(w, name);
+
+    if (!memcmp(&asked->name, name, sizeof *name)) {
+        asked->until = 0;
+    }
 }
 
 /* The first packet that waits is another than before: its chunks were asked
- * for when it came. */
+ * for when it came, if not before. */
 static void
 set_first(struct wanopt *w, struct wanopt_flow *flow)
 {
@@ -163,10 +205,17 @@ try_first(struct wanopt *w, const struct wanopt_flow *flow,
             ? BAD : restore(w, f, &m, w->frame, lenp));
 }
 
-/* Sends what waits, up to the first that lacks chunks; if 'give_up', drops
- * what does. */
+/* The first packet that waits is done with. */
 static void
-drain(struct wanopt *w, struct wanopt_flow *flow, bool give_up)
+remove_first(struct wanopt *w, struct wanopt_flow *flow)
+{
+    free(wanopt_flow_pop(&w->flows, flow));
+    set_first(w, flow);
+}
+
+/* Sends what waits, up to the first that lacks chunks. */
+static void
+drain(struct wanopt *w, struct wanopt_flow *flow)
 {
     while (flow->n_waiting) {
         struct wanopt_frame f;
@@ -174,7 +223,7 @@ drain(struct wanopt *w, struct wanopt_flow *flow, bool give_up)
         size_t len;
         enum result result = try_first(w, flow, &f, &frame, &len);
 
-        if (result == LACKING && !give_up) {
+        if (result == LACKING) {
             return;
         } else if (result == READY) {
             deliver(w, flow, frame, len);
@@ -183,8 +232,7 @@ drain(struct wanopt *w, struct wanopt_flow *flow, bool give_up)
         } else {
             w->stats.undecodable++;
         }
-        free(wanopt_flow_pop(&w->flows, flow));
-        set_first(w, flow);
+        remove_first(w, flow);
     }
 }
 
@@ -193,9 +241,7 @@ static void
 wait_for_chunks(struct wanopt *w, struct wanopt_flow *flow, unsigned int port,
                 const uint8_t *frame, size_t len)
 {
-    if (!flow || flow->n_waiting >= WANOPT_MAX_WAITING
-        || (w->flows.waiting_bytes + len
-            > (size_t) w->config->waiting_memory << 20)) {
+    if (!flow || !wanopt_may_wait(w, flow, len)) {
         w->stats.waiting_full++;
         return;
     }
@@ -206,32 +252,53 @@ wait_for_chunks(struct wanopt *w, struct wanopt_flow *flow, unsigned int port,
     w->stats.waited++;
 }
 
+/* Returns true if a packet that waits refers to a chunk that 'gone' refers to,
+ * and that is not there. */
+static bool
+is_hopeless(struct wanopt *w, struct wanopt_waiting *p,
+            const struct wanopt_body *gone)
+{
+    struct wanopt_frame f = { .data = p->data, .len = p->len };
+    struct wanopt_message m;
+
+    mbox_key_extract(f.data, f.len, &f.key, &f.layout);
+    if (wanopt_frame_kind(&f) != WANOPT_MESSAGE
+        || wanopt_message_read(w->cipher, &f, &m)
+        || m.type != WANOPT_PACKET || !read_body(w, &m)) {
+        return false;
+    }
+    for (size_t i = 0; i < w->body.n_items; i++) {
+        const struct wanopt_item *item = &w->body.items[i];
+
+        if (item->is_ref && has_ref(gone, &item->name)
+            && !wanopt_dict_find(&w->dict, &item->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Drops what waits for a chunk that 'gone' refers to: the other end has not
  * got it, either. */
 static void
 drop_hopeless(struct wanopt *w, struct wanopt_flow *flow,
               const struct wanopt_body *gone)
 {
-    for (size_t n = flow->n_waiting; n; n--) {
-        unsigned int port = flow->first->port;
-        bool hopeless = false;
-        struct wanopt_frame f;
-        const uint8_t *frame;
-        size_t len;
+    bool first_went = false;
 
-        if (try_first(w, flow, &f, &frame, &len) == LACKING) {
-            for (size_t i = 0; i < w->question.n_items && !hopeless; i++) {
-                hopeless = has_ref(gone, &w->question.items[i].name);
-            }
-        }
+    for (size_t i = 0, n = flow->n_waiting; i < n; i++) {
+        struct wanopt_waiting *p = wanopt_flow_pop(&w->flows, flow);
 
-        struct wanopt_waiting *first = wanopt_flow_pop(&w->flows, flow);
-        if (hopeless) {
+        if (is_hopeless(w, p, gone)) {
             w->stats.undecodable++;
+            first_went |= !i;
         } else {
-            wanopt_flow_push(&w->flows, flow, port, first->data, first->len);
+            wanopt_flow_push(&w->flows, flow, p->port, p->data, p->len);
         }
-        free(first);
+        free(p);
+    }
+    if (first_went) {
+        set_first(w, flow);
     }
 }
 
@@ -241,12 +308,15 @@ take_answer(struct wanopt *w, struct wanopt_flow *flow,
             const struct wanopt_frame *f)
 {
     const struct wanopt_host host = { f->key.family, f->key.dst };
+    bool is_gone = false;
 
     for (size_t i = 0; i < w->body.n_items; i++) {
         const struct wanopt_item *item = &w->body.items[i];
         struct wanopt_name name;
 
         if (item->is_ref) {
+            note_answered(w, &item->name);
+            is_gone = true;
             continue;
         } else if (item->len < WANOPT_CHUNK_USEFUL
                    || item->len > WANOPT_CHUNK_MAX) {
@@ -254,13 +324,16 @@ take_answer(struct wanopt *w, struct wanopt_flow *flow,
         }
         wanopt_cipher_name(w->cipher, item->data, item->len, &name);
         wanopt_learn_chunk(w, &host, &name, item->data, item->len);
+        note_answered(w, &name);
     }
     w->stats.answers++;
-    if (flow) {
+    if (flow && is_gone) {
         const struct wanopt_body gone = w->body;
 
         drop_hopeless(w, flow, &gone);
-        drain(w, flow, false);
+    }
+    if (flow) {
+        drain(w, flow);
     }
     return true;
 }
@@ -300,14 +373,14 @@ take_packet(struct wanopt *w, struct wanopt_flow *flow, unsigned int port,
             const uint8_t *frame, size_t len)
 {
     if (result == LACKING) {
-        ask(w, port, f);
+        ask(w, port, f, false);
         wait_for_chunks(w, flow, port, f->data, f->len);
         return false;
     }
 
     /* It may have brought what others wait for. */
     if (flow && flow->n_waiting) {
-        drain(w, flow, false);
+        drain(w, flow);
         if (flow->n_waiting) {
             wait_for_chunks(w, flow, port, frame, len);
             return false;
@@ -319,51 +392,33 @@ take_packet(struct wanopt *w, struct wanopt_flow *flow, unsigned int port,
 
 bool
 wanopt_decode(struct wanopt *w, struct wanopt_flow *flow, unsigned int port,
-              const struct wanopt_frame *f, const uint8_t **framep,
-              size_t *lenp)
+              const struct wanopt_frame *f, const struct wanopt_message *m,
+              const uint8_t **framep, size_t *lenp)
 {
     size_t wan = wanopt_ip_len(f, f->layout.l3_end);
     enum result result = READY;
-    struct wanopt_message m;
 
     w->stats.in_wan_bytes += wan;
     if (flow) {
         flow->wan_bytes[WANOPT_IN] += wan;
     }
-    switch (wanopt_frame_kind(f)) {
-    case WANOPT_MESSAGE: {
-        int error = wanopt_message_read(w->cipher, f, &m);
-
-        if (error == -EPERM) {
-            w->stats.forged++;
-            return false;
-        } else if (error || (m.type != WANOPT_PACKET
-                             && !take_message(w, flow, port, f, &m))) {
-            w->stats.malformed++;
-            return false;
-        } else if (m.type != WANOPT_PACKET) {
-            return false;
-        }
-        result = restore(w, f, &m, w->restored, lenp);
+    if (m && m->type != WANOPT_PACKET) {
+        w->stats.malformed += !take_message(w, flow, port, f, m);
+        return false;
+    } else if (m) {
+        result = restore(w, f, m, w->restored, lenp);
         if (result == BAD) {
             w->stats.malformed++;
             return false;
         }
-        w->stats.decoded++;
         *framep = w->restored;
-        break;
-    }
-    case WANOPT_PLAIN: {
+    } else if (wanopt_frame_kind(f) == WANOPT_PLAIN) {
         const struct wanopt_host host = { f->key.family, f->key.dst };
         const uint8_t *payload = f->data + f->layout.payload_ofs;
         struct wanopt_place nowhere = { .known = false };
 
         wanopt_cut(w, payload, wanopt_payload_len(f));
         wanopt_learn(w, &host, payload, &nowhere);
-        break;
-    }
-    case WANOPT_OTHER:
-        break;
     }
     return take_packet(w, flow, port, f, result, *framep, *lenp);
 }
@@ -375,7 +430,7 @@ try_again(struct wanopt *w, struct wanopt_flow *flow)
     size_t n = flow->n_waiting;
     bool changed;
 
-    drain(w, flow, false);
+    drain(w, flow);
     changed = flow->n_waiting != n;
     if (flow->n_waiting && w->now >= flow->ask_again) {
         struct wanopt_frame f;
@@ -383,9 +438,11 @@ try_again(struct wanopt *w, struct wanopt_flow *flow)
         size_t len;
 
         if (flow->n_asked >= WANOPT_MAX_ASKED) {
-            drain(w, flow, true);
+            w->stats.undecodable++;
+            remove_first(w, flow);
+            drain(w, flow);
         } else if (try_first(w, flow, &f, &frame, &len) == LACKING) {
-            ask(w, flow->first->port, &f);
+            ask(w, flow->first->port, &f, true);
             flow->ask_again = w->now + (WANOPT_ASK_AGAIN << flow->n_asked++);
         }
         changed = true;

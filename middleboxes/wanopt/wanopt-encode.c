@@ -149,6 +149,27 @@ may_be_fragmented(const struct wanopt_frame *f)
             && !(get_be16(f->data + f->layout.l3_ofs + 6) & IP_DF));
 }
 
+/* Begins to count anew when a second is over. */
+static void
+start_second(struct wanopt *w)
+{
+    if (w->now - w->lacking.since >= SECOND) {
+        w->lacking.since = w->now;
+        w->lacking.n_refs = w->lacking.n_asked = 0;
+    }
+}
+
+void
+wanopt_note_asked(struct wanopt *w, size_t n)
+{
+    start_second(w);
+    w->lacking.n_asked += n;
+    if (w->lacking.n_asked >= WANOPT_MANY_ASKED
+        && w->lacking.n_asked * 4 >= w->lacking.n_refs) {
+        w->lacking.until = w->now + WANOPT_PAUSE_SECONDS * SECOND;
+    }
+}
+
 /* Writes the body as a message.  Returns the length of its frame, or 0 if the
  * packet 'f' is better sent as it is. */
 static size_t
@@ -168,9 +189,11 @@ write_message(struct wanopt *w, const struct wanopt_frame *f)
     }
     if (len) {
         w->stats.encoded++;
+        start_second(w);
         for (size_t i = 0; i < w->body.n_items; i++) {
             if (w->body.items[i].is_ref) {
                 w->stats.refs++;
+                w->lacking.n_refs++;
                 w->stats.ref_bytes += w->body.items[i].len;
             }
         }
@@ -210,7 +233,8 @@ encode(struct wanopt *w, struct wanopt_flow *flow,
 
     w->body.n_items = w->body.len = 0;
     wanopt_cut(w, payload, payload_len);
-    if ((flow && first ? refer(w, payload, payload_len, &flow->cursor)
+    if ((flow && first && w->now >= w->lacking.until
+         ? refer(w, payload, payload_len, &flow->cursor)
          : wanopt_body_add_literal(&w->body, payload, payload_len, false))
         && first) {
         len = write_message(w, f);
@@ -234,10 +258,6 @@ wanopt_encode(struct wanopt *w, struct wanopt_flow *flow,
     size_t wan = lan;
     bool first = true;
 
-    if (kind == WANOPT_MESSAGE) {
-        w->stats.inside++;
-        return false;
-    }
     wanopt_trace(w, f);
     if (flow && f->key.proto == IPPROTO_TCP && f->layout.payload_ofs
         && !advance(flow, f)) {

@@ -182,9 +182,8 @@ wanopt_flow_push(struct wanopt_flows *flows, struct wanopt_flow *flow,
         }
         flows->waiting = flow;
     }
-    flow->waiting_bytes += len;
     flows->n_waiting++;
-    flows->waiting_bytes += len;
+    flows->waiting_bytes += sizeof *w + len;
 }
 
 struct wanopt_waiting *
@@ -196,9 +195,8 @@ wanopt_flow_pop(struct wanopt_flows *flows, struct wanopt_flow *flow)
     if (!flow->first) {
         flow->last = &flow->first;
     }
-    flow->waiting_bytes -= w->len;
     flows->n_waiting--;
-    flows->waiting_bytes -= w->len;
+    flows->waiting_bytes -= sizeof *w + w->len;
     if (!--flow->n_waiting) {
         *(flow->waiting_prev ? &flow->waiting_prev->waiting_next
           : &flows->waiting) = flow->waiting_next;

@@ -69,7 +69,7 @@ struct wanopt_flow {
 
     /* Packets that wait, the oldest first, in 'waiting' of the table. */
     struct wanopt_waiting *first, **last;
-    size_t n_waiting, waiting_bytes;
+    size_t n_waiting;
     struct wanopt_flow *waiting_prev, *waiting_next;
     unsigned int n_asked;       /* How often for the first one's chunks. */
     uint64_t ask_again;         /* When, ns. */
@@ -79,7 +79,8 @@ struct wanopt_flows {
     struct wanopt_flow **buckets;
     size_t mask;
     size_t n_flows;
-    size_t n_waiting, waiting_bytes;
+    size_t n_waiting;
+    size_t waiting_bytes;       /* Memory that they take. */
     struct wanopt_flow *waiting;        /* Flows with packets that wait. */
     uint32_t basis;
     struct wheel wheel;

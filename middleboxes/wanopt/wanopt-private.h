@@ -31,6 +31,8 @@
 
 #define WANOPT_MAX_CUTS (WANOPT_MAX_PAYLOAD / WANOPT_CHUNK_MIN + 1)
 
+#define WANOPT_N_ASKED 1024
+
 /* The chunks of a payload; those too short to be useful have no name. */
 struct wanopt_cuts {
     struct {
@@ -56,6 +58,20 @@ struct wanopt {
     uint64_t now;
     struct wanopt_stats stats;
 
+    /* Chunks asked for, each at an index that its name gives. */
+    struct wanopt_asked {
+        struct wanopt_name name;
+        uint64_t until;         /* When the answer is overdue, or 0. */
+    } asked[WANOPT_N_ASKED];
+
+    /* How much the peer lacks. */
+    struct {
+        uint64_t since;         /* When the two below were 0. */
+        size_t n_refs;          /* As many references have been sent */
+        size_t n_asked;         /* and so many chunks were asked for. */
+        uint64_t until;         /* Refer to nothing until then. */
+    } lacking;
+
     /* To work in; nothing in them outlives a call. */
     struct wanopt_body body, question;
     struct wanopt_cuts cuts;
@@ -74,6 +90,10 @@ uint64_t wanopt_wake_time(const struct wanopt_flow *);
 unsigned int wanopt_other_port(const struct wanopt *, unsigned int port);
 void wanopt_send(struct wanopt *, unsigned int port, const void *frame,
                  size_t len);
+
+/* Returns true if there is room for a packet of 'len' bytes to wait. */
+bool wanopt_may_wait(const struct wanopt *, const struct wanopt_flow *,
+                     size_t len);
 
 /* Cuts a payload into 'wanopt->cuts'. */
 void wanopt_cut(struct wanopt *, const uint8_t *payload, size_t len);
@@ -109,19 +129,25 @@ wanopt_ip_len(const struct wanopt_frame *f, size_t len)
 void wanopt_trace(struct wanopt *, const struct wanopt_frame *);
 
 /* wanopt-encode.c, wanopt-decode.c: a frame to, or from, the other site.
- * 'flow' is NULL if there is no room for it.  Both return true if something is
+ * 'flow' is NULL if there is no room for it, and the message, which has been
+ * read, if the frame is none; what is encoded is none.  Both return true if something is
  * to go on, the '*lenp' bytes at '*framep': what these were before, or memory
  * of 'wanopt'. */
 bool wanopt_encode(struct wanopt *, struct wanopt_flow *,
                    const struct wanopt_frame *, const uint8_t **framep,
                    size_t *lenp);
 bool wanopt_decode(struct wanopt *, struct wanopt_flow *, unsigned int port,
-                   const struct wanopt_frame *, const uint8_t **framep,
-                   size_t *lenp);
+                   const struct wanopt_frame *, const struct wanopt_message *,
+                   const uint8_t **framep, size_t *lenp);
 
 /* Sends packets that wait as far as their chunks have come, and asks for those
  * that have not. */
 void wanopt_decode_tick(struct wanopt *);
+
+/* Notes that the peer has asked for 'n' chunks.  If it lacks many of those
+ * that are referred to, nothing is for a while: it sees all content anew, which
+ * costs less than questions and answers. */
+void wanopt_note_asked(struct wanopt *, size_t n);
 
 /* wanopt-answer.c: answers a question, which has been read into
  * 'wanopt->body'. */

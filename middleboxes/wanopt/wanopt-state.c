@@ -117,7 +117,8 @@ wanopt_flow_get(struct wanopt *w, const struct mbox_key *key,
     return writer->error;
 }
 
-/* Reads the packets that wait.  Adds them to 'flow', unless that is NULL.
+/* Reads the packets that wait.  Adds them to 'flow', unless that is NULL, as
+ * far as there is room.
  * What is in them is checked when they are decoded. */
 static void
 read_waiting(struct wanopt *w, struct mbox_reader *r, uint16_t n,
@@ -137,8 +138,10 @@ read_waiting(struct wanopt *w, struct mbox_reader *r, uint16_t n,
         if (port >= w->setup.n_ports || len > WANOPT_MAX_FRAME
             || !mbox_key_equal(&key, canonical)) {
             r->error = -EPROTO;
-        } else if (flow) {
+        } else if (flow && wanopt_may_wait(w, flow, len)) {
             wanopt_flow_push(&w->flows, flow, port, frame, len);
+        } else if (flow) {
+            w->stats.waiting_full++;
         }
     }
 }

@@ -17,6 +17,7 @@
 #include <config.h>
 #include "wanopt.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,15 @@ wanopt_learn(struct wanopt *w, const struct wanopt_host *host,
 }
 
 bool
+wanopt_may_wait(const struct wanopt *w, const struct wanopt_flow *flow,
+                size_t len)
+{
+    return (flow->n_waiting < WANOPT_MAX_WAITING
+            && (w->flows.waiting_bytes + sizeof(struct wanopt_waiting) + len
+                <= (size_t) w->config->waiting_memory << 20));
+}
+
+bool
 wanopt_is_new(const struct wanopt_body *body)
 {
     size_t n = 0;
@@ -344,6 +354,23 @@ note_packet(struct wanopt *w, struct wanopt_flow *flow, enum wanopt_dir dir,
     }
 }
 
+/* Reads a message.  Returns false if it is to be dropped: only what the peer
+ * has sent may change anything. */
+static bool
+read_message(struct wanopt *w, enum wanopt_dir dir,
+             const struct wanopt_frame *f, struct wanopt_message *m)
+{
+    if (dir == WANOPT_OUT) {
+        w->stats.inside++;
+        return false;
+    }
+
+    int error = wanopt_message_read(w->cipher, f, m);
+    w->stats.forged += error == -EPERM;
+    w->stats.malformed += error && error != -EPERM;
+    return !error;
+}
+
 bool
 wanopt_packet(struct wanopt *w, uint64_t now, unsigned int port,
               uint8_t *frame, size_t *lenp, size_t capacity,
@@ -358,9 +385,15 @@ wanopt_packet(struct wanopt *w, uint64_t now, unsigned int port,
     wanopt_set_time(w, now);
     w->stats.packets++;
     w->stats.bytes += len;
-    if (!get_dir(w, key, layout, &dir)) {
+    if (frame[0] & 1 || !get_dir(w, key, layout, &dir)) {
         w->stats.passed++;
         return true;
+    }
+
+    bool is_message = wanopt_frame_kind(&f) == WANOPT_MESSAGE;
+    struct wanopt_message m;
+    if (is_message && !read_message(w, dir, &f, &m)) {
+        return false;
     }
 
     struct wanopt_flow *flow = get_flow(w, key);
@@ -368,7 +401,8 @@ wanopt_packet(struct wanopt *w, uint64_t now, unsigned int port,
         note_packet(w, flow, dir, &f);
     }
     if (!(dir == WANOPT_OUT ? wanopt_encode(w, flow, &f, &out, &len)
-          : wanopt_decode(w, flow, port, &f, &out, &len))) {
+          : wanopt_decode(w, flow, port, &f, is_message ? &m : NULL, &out,
+                          &len))) {
         return false;
     }
     if (len > capacity) {

@@ -101,7 +101,8 @@ struct wanopt_stats {
     uint64_t passed;            /* Not between the sites. */
 
     /* To the other site: IP datagrams. */
-    uint64_t out_packets, out_lan_bytes, out_wan_bytes;
+    uint64_t out_packets, out_lan_bytes;
+    uint64_t out_wan_bytes;     /* With questions and answers. */
     uint64_t encoded;           /* Packets. */
     uint64_t resent;            /* Not encoded: sent before. */
     uint64_t refs, ref_bytes;   /* References, and what they stand for. */
@@ -146,6 +147,11 @@ struct wanopt_stats {
  * further one after twice the time. */
 #define WANOPT_MAX_ASKED 5
 #define WANOPT_ASK_AGAIN UINT64_C(200000000)
+
+/* The peer lacks much if it asks within a second for so many chunks, and for a
+ * quarter of those referred to.  So long then nothing is referred to. */
+#define WANOPT_MANY_ASKED 64
+#define WANOPT_PAUSE_SECONDS 5
 
 struct wanopt;
 

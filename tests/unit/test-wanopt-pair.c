@@ -288,7 +288,7 @@ test_chunks_are_asked_for(void **state)
     }
     assert_int_equal(far->lan.n, 0);
     assert_int_equal(end_stats(far)->waited, 4);
-    assert_int_equal(end_stats(far)->asked, 2);
+    assert_int_equal(end_stats(far)->asked, 1);         /* Once for both. */
     world_carry(near, far, 0, 0);
     assert_int_equal(far->lan.n, 5);
     for (int i = 0; i < 5; i++) {
@@ -351,6 +351,103 @@ test_questions_are_repeated(void **state)
     world_carry(near, far, 0, 0);
     take(&far->lan, &out);
     check_same(&out, &p);
+}
+
+/* Has the near end send a UDP packet with 'data', which arrives at the far
+ * one, and what that says is lost. */
+static void
+send_alone(struct world *world, uint32_t id, const uint8_t *data)
+{
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct mbox_key key = make_key(4, IPPROTO_UDP, 1, 50);
+    struct packet p;
+
+    make_packet(&p, &key, id, 0, data, MSS);
+    end_packet(near, LAN, &p);
+    take(&near->wan, &p);
+    end_packet(far, WAN, &p);
+}
+
+/* The packet whose questions are used up is dropped, and no other: each has as
+ * many questions, whatever becomes of those before it. */
+static void
+test_giving_up(void **state)
+{
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    uint8_t data[2][MSS];
+    size_t n = 0;
+
+    test_random_bytes(data, sizeof data);
+    teach_near(world, 1, data[0], MSS);
+    teach_near(world, 2, data[1], MSS);
+    send_alone(world, 1, data[0]);
+    send_alone(world, 2, data[1]);
+    for (int dropped = 0; dropped < 2; dropped++) {
+        far->wan.n = 0;
+        for (n = 0; end_stats(far)->undecodable == (uint64_t) dropped; ) {
+            world->now += TEST_SECOND / 10;
+            wanopt_tick(far->wanopt, world->now);
+            n += far->wan.n;
+            far->wan.n = 0;
+        }
+        assert_int_equal(n, WANOPT_MAX_ASKED - 1);
+    }
+
+    /* Likewise if the other end says that it has not got them. */
+    send_alone(world, 1, data[0]);
+    while (far->wan.n < WANOPT_MAX_ASKED - 1) {
+        world->now += TEST_SECOND / 10;
+        wanopt_tick(far->wanopt, world->now);
+    }
+    far->wan.n = 1;
+    end_restart(near);
+    teach_near(world, 2, data[1], MSS);
+    send_alone(world, 2, data[1]);
+    far->wan.n = 1;
+    world_carry(near, far, 0, 0);
+    assert_int_equal(end_stats(far)->undecodable, 3);
+    for (n = 0; end_stats(far)->undecodable == 3; ) {
+        world->now += TEST_SECOND / 10;
+        wanopt_tick(far->wanopt, world->now);
+        n += far->wan.n;
+        far->wan.n = 0;
+    }
+    assert_int_equal(n, WANOPT_MAX_ASKED - 1);
+    assert_int_equal(far->lan.n, 0);
+}
+
+/* An end that finds out that the other lacks much refers to nothing, for a
+ * while; what is said about it is counted. */
+static void
+test_other_end_lacks_much(void **state)
+{
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct mbox_key key = make_key(4, IPPROTO_UDP, 1, 2);
+    static uint8_t data[WANOPT_MANY_ASKED][MSS];
+    struct packet p;
+
+    test_random_bytes(data, sizeof data);
+    for (int i = 0; i < WANOPT_MANY_ASKED; i++) {
+        make_packet(&p, &key, i, 0, data[i], MSS);
+        assert_int_equal(pass(near, far, &p), p.len);
+    }
+    end_restart(far);
+    for (int i = 0; i < WANOPT_MANY_ASKED; i++) {
+        make_packet(&p, &key, i, 0, data[i], MSS);
+        pass(near, far, &p);
+    }
+    assert_true(end_stats(near)->refs > 0);
+    assert_in_range(end_stats(far)->asked, 10, WANOPT_MANY_ASKED - 1);
+    assert_int_equal(end_stats(near)->out_wan_bytes,
+                     end_stats(far)->in_wan_bytes
+                     + (uint64_t) WANOPT_MANY_ASKED * (p.len - 14));
+    assert_int_equal(end_stats(near)->in_wan_bytes,
+                     end_stats(far)->out_wan_bytes);
+    assert_int_equal(pass(near, far, &p), p.len);
+    world->now += WANOPT_PAUSE_SECONDS * TEST_SECOND;
+    assert_true(pass(near, far, &p) < p.len / 4);
 }
 
 /* If nobody has the chunks any more the packet is dropped, and gets through
@@ -552,6 +649,7 @@ test_forged(void **state)
     struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
     struct mbox_key key = make_key(4, IPPROTO_TCP, 1, 1);
     struct packet p, message, bad;
+    size_t n_flows = 0;
     uint64_t forged;
     uint8_t data[MSS];
 
@@ -572,12 +670,14 @@ test_forged(void **state)
         if (i == 14 + 20 + 12 && bad.data[i] >> 4) {
             /* Without its mark it is some packet, which no TCP takes. */
             far->lan.n = 0;
+            n_flows++;
         } else {
             assert_int_equal(end_stats(far)->forged, forged + 1);
         }
         assert_int_equal(far->lan.n, 0);
     }
     assert_int_equal(end_stats(far)->malformed, 0);
+    assert_int_equal(wanopt_n_flows(far->wanopt), n_flows);
 
     /* Nor may a host of our own site send messages. */
     end_packet(near, LAN, &message);
@@ -695,6 +795,8 @@ main(void)
         TEST(test_fragmentation),
         TEST(test_chunks_are_asked_for),
         TEST(test_questions_are_repeated),
+        TEST(test_giving_up),
+        TEST(test_other_end_lacks_much),
         TEST(test_chunks_that_are_gone),
         TEST(test_retransmission),
         TEST(test_bad_wan),

@@ -187,6 +187,42 @@ test_waiting_packets_move(void **state)
     assert_int_equal(near->lan.n, 0);
 }
 
+/* Waiting packets are imported as far as they may take memory. */
+static void
+test_waiting_memory(void **state)
+{
+    enum { N = 200, LEN = 9000 };
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct end *other = &world->ends[OTHER];
+    struct mbox_key key = make_key(4, IPPROTO_UDP, 1, 1);
+    static uint8_t data[LEN];
+    struct packet p;
+
+    mbox_key_reverse(&key, &key);
+    test_random_bytes(data, sizeof data);
+    make_packet(&p, &key, 0, 0, data, MSS);
+    end_packet(far, LAN, &p);
+    far->wan.n = 0;             /* Nobody else has it. */
+    for (int i = 0; i < 2 * N; i++) {
+        if (i % N == 0) {
+            key.src_port++;
+            make_packet(&p, &key, i, 0, data, MSS);
+        } else {
+            test_random_bytes(data + MSS, LEN - MSS);
+            make_packet(&p, &key, i, 0, data + MSS, LEN - MSS);
+        }
+        end_packet(far, LAN, &p);
+        take(&far->wan, &p);
+        end_packet(near, WAN, &p);
+    }
+    assert_int_equal(end_stats(near)->waited, 2 * N);
+    other->config->waiting_memory = 2;
+    assert_int_equal(move(near, other, false), 2);
+    assert_in_range(end_stats(other)->waiting_full, 2 * N - (2 << 20) / 7500,
+                    2 * N - (2 << 20) / 7800);
+}
+
 /* A chunk belongs to the local host that used it last, and changes are told
  * of. */
 static int
@@ -337,6 +373,7 @@ main(void)
         TEST(test_move),
         TEST(test_move_without_dictionary),
         TEST(test_waiting_packets_move),
+        TEST(test_waiting_memory),
         TEST(test_chunks_of_hosts),
         TEST(test_missing_state),
         TEST(test_damaged_state),
