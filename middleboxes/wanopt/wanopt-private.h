@@ -129,10 +129,10 @@ wanopt_ip_len(const struct wanopt_frame *f, size_t len)
 void wanopt_trace(struct wanopt *, const struct wanopt_frame *);
 
 /* wanopt-encode.c, wanopt-decode.c: a frame to, or from, the other site.
- * 'flow' is NULL if there is no room for it, and the message, which has been
- * read, if the frame is none; what is encoded is none.  Both return true if something is
- * to go on, the '*lenp' bytes at '*framep': what these were before, or memory
- * of 'wanopt'. */
+ * 'flow' is NULL if there is no room for it.  What is encoded is no message;
+ * what is decoded has been read if it is one, or else the message is NULL.
+ * Both return true if something is to go on, the '*lenp' bytes at '*framep':
+ * what these were before, or memory of 'wanopt'. */
 bool wanopt_encode(struct wanopt *, struct wanopt_flow *,
                    const struct wanopt_frame *, const uint8_t **framep,
                    size_t *lenp);
@@ -145,8 +145,8 @@ bool wanopt_decode(struct wanopt *, struct wanopt_flow *, unsigned int port,
 void wanopt_decode_tick(struct wanopt *);
 
 /* Notes that the peer has asked for 'n' chunks.  If it lacks many of those
- * that are referred to, nothing is for a while: it sees all content anew, which
- * costs less than questions and answers. */
+ * that are referred to, nothing is for a while: it sees all content anew,
+ * which costs less than questions and answers. */
 void wanopt_note_asked(struct wanopt *, size_t n);
 
 /* wanopt-answer.c: answers a question, which has been read into

@@ -264,6 +264,12 @@ tests_unit_test_wanopt_pair_SOURCES = \
 tests_unit_test_wanopt_pair_CPPFLAGS = $(wanopt_test_cppflags)
 tests_unit_test_wanopt_pair_LDADD = $(wanopt_test_libs)
 
+check_PROGRAMS += tests/unit/test-wanopt-hostile
+tests_unit_test_wanopt_hostile_SOURCES = \
+	tests/unit/test-wanopt-hostile.c $(wanopt_test_sources)
+tests_unit_test_wanopt_hostile_CPPFLAGS = $(wanopt_test_cppflags)
+tests_unit_test_wanopt_hostile_LDADD = $(wanopt_test_libs)
+
 check_PROGRAMS += tests/unit/test-wanopt-state
 tests_unit_test_wanopt_state_SOURCES = \
 	tests/unit/test-wanopt-state.c $(wanopt_test_sources)

@@ -21,8 +21,6 @@
 
 #include <netinet/ip.h>
 #include "bytes.h"
-#include "wanopt-cipher.h"
-#include "wanopt-wire.h"
 
 #define MSS 1448
 
@@ -688,58 +686,6 @@ test_forged(void **state)
     check_same(&bad, &p);
 }
 
-/* Messages of random content with a right tag: whatever the peer sends. */
-static void
-test_malformed(void **state)
-{
-    static const uint8_t secret[WANOPT_KEY_LEN] = {
-        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-    };
-    struct world *world = *state;
-    struct end *far = &world->ends[FAR];
-    struct wanopt_cipher *cipher = wanopt_cipher_create(secret);
-
-    for (int i = 0; i < test_rounds(50000); i++) {
-        struct mbox_key key = make_key(4, test_random_range(2) ? IPPROTO_TCP
-                                       : IPPROTO_UDP, 1, 1);
-        uint8_t data[MSS] = { 0 }, body[MSS], out[2 * MSS];
-        struct wanopt_frame f;
-        struct packet p;
-        struct wanopt_message m = {
-            .type = (test_random_range(20) ? WANOPT_PACKET
-                     + test_random_range(3) : test_random_range(256)),
-            .compressed = !test_random_range(4),
-            .n_items = (test_random_range(4) ? test_random_range(4)
-                        : test_random_range(256)),
-            .total = test_random_range(test_random_range(4) ? 3000 : 65536),
-            .data_offset = test_random_range(4) ? 0 : test_random_range(16),
-            .body = body,
-            .body_len = test_random_range(test_random_range(2) ? 60 : 1000),
-        };
-
-        test_random_bytes(body, sizeof body);
-        for (size_t j = 0; j + 1 < sizeof body; j += 2) {
-            if (test_random_range(2)) {
-                body[j] = test_random_range(2) << 7 | test_random_range(4);
-            }
-        }
-        mbox_key_reverse(&key, &key);
-        make_packet(&p, &key, 1, TH_ACK, data, sizeof data);
-        f = (struct wanopt_frame) { .data = p.data, .len = p.len };
-        mbox_key_extract(f.data, f.len, &f.key, &f.layout);
-        p.len = wanopt_message_respond(cipher, &f, &m, out);
-        memcpy(p.data, out, p.len);
-        end_packet(far, WAN, &p);
-        far->wan.n = 0;
-        while (far->lan.n) {
-            take(&far->lan, &p);
-        }
-    }
-    assert_true(end_stats(far)->malformed > 100);
-    assert_int_equal(end_stats(far)->forged, 0);
-    wanopt_cipher_destroy(cipher);
-}
-
 /* Flows end when they are idle, or closed; not while they are pending. */
 static void
 test_idle(void **state)
@@ -803,7 +749,6 @@ main(void)
         SMALL(test_eviction),
         SMALL(test_limits),
         TEST(test_forged),
-        TEST(test_malformed),
         TEST(test_idle),
     };
 

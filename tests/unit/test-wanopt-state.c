@@ -20,6 +20,7 @@
 #include "wanopt-test.h"
 
 #include <errno.h>
+#include "bytes.h"
 
 #define MSS 1448
 
@@ -278,8 +279,9 @@ test_missing_state(void **state)
     mbox_writer_uninit(&w);
 }
 
-/* Puts damaged state; what is refused changes nothing. */
-static void
+/* Puts damaged state; what is refused changes nothing.  Returns true if it is
+ * taken. */
+static bool
 try_damage(struct end *end, const struct mbox_key *key,
            const struct mbox_writer *w,
            int (*put)(struct wanopt *, const struct mbox_key *, const void *,
@@ -292,10 +294,98 @@ try_damage(struct end *end, const struct mbox_key *key,
     for (int i = test_random_range(4); i >= 0 && len; i--) {
         exact[test_random_range(len)] = test_random();
     }
-    if (put(end->wanopt, key, exact, len)) {
+    bool taken = !put(end->wanopt, key, exact, len);
+    if (!taken) {
         assert_int_equal(wanopt_n_flows(end->wanopt), n);
     }
     free(exact);
+    return taken;
+}
+
+/* Offsets in an exported flow: see wanopt-state.c. */
+enum { N_WAITING = 104, WAITING = 106, WAITING_FRAME = WAITING + 5 };
+
+/* Puts a flow that is the 'len' bytes at 'data'. */
+static int
+put_flow(struct end *end, const struct mbox_key *key, const void *data,
+         size_t len)
+{
+    uint8_t *exact = test_memdup(data, len);
+    int retval = wanopt_flow_put(end->wanopt, key, exact, len);
+
+    free(exact);
+    return retval;
+}
+
+/* One thing is wrong in a flow of which one packet waits. */
+static void
+test_wrong_flow(void **state)
+{
+    struct world *world = *state;
+    struct end *near = &world->ends[NEAR], *far = &world->ends[FAR];
+    struct end *other = &world->ends[OTHER];
+    struct mbox_key key = make_key(4, IPPROTO_UDP, 1, 1), back, wrong;
+    struct mbox_writer w;
+    struct packet p;
+    uint8_t data[MSS];
+
+    mbox_key_reverse(&key, &back);
+    test_random_bytes(data, sizeof data);
+    make_packet(&p, &back, 1, 0, data, sizeof data);
+    end_packet(far, LAN, &p);
+    far->wan.n = 0;             /* Nobody else has it. */
+    end_packet(far, LAN, &p);
+    take(&far->wan, &p);
+    end_packet(near, WAN, &p);
+    near->wan.n = 0;
+    mbox_key_canonical(&key, &key);
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(wanopt_flow_get(near->wanopt, &key, &w), 0);
+    assert_int_equal(w.len, WAITING_FRAME + p.len);
+    assert_memory_equal(w.data + WAITING_FRAME, p.data, p.len);
+    assert_int_equal(put_flow(other, &key, w.data, w.len), 0);
+    assert_int_equal(wanopt_flow_del(other->wanopt, &key), 0);
+
+    for (size_t i = 0; i < w.len; i++) {
+        assert_int_equal(put_flow(other, &key, w.data, i), -EPROTO);
+    }
+    static const struct {
+        size_t ofs;
+        uint8_t bits;
+    } wrongs[] = {
+        { 0, 1 },                       /* Version. */
+        { 1, 1 }, { 1, 2 }, { 1, 0x80 },        /* Flags, of TCP or none. */
+        { N_WAITING + 1, 3 },
+        { WAITING, 2 },                 /* Port. */
+        { WAITING + 4, 1 },             /* Length. */
+        { WAITING_FRAME + 14 + 12, 1 }, /* Address. */
+        { WAITING_FRAME + 14 + 20, 1 }, /* UDP port. */
+    };
+    for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+        w.data[wrongs[i].ofs] ^= wrongs[i].bits;
+        assert_int_equal(put_flow(other, &key, w.data, w.len), -EPROTO);
+        w.data[wrongs[i].ofs] ^= wrongs[i].bits;
+    }
+    wrong = key;
+    wrong.dst_port++;
+    assert_int_equal(put_flow(other, &wrong, w.data, w.len), -EPROTO);
+    mbox_key_reverse(&key, &wrong);
+    assert_int_equal(put_flow(other, &wrong, w.data, w.len), -EPROTO);
+    assert_int_equal(wanopt_n_flows(other->wanopt), 0);
+
+    /* As many packets as may wait, and one more. */
+    size_t len = w.len - WAITING;
+    uint8_t *many = malloc(WAITING + (WANOPT_MAX_WAITING + 1) * len);
+    assert_non_null(many);
+    memcpy(many, w.data, WAITING);
+    for (int n = 1; n <= WANOPT_MAX_WAITING + 1; n++) {
+        memcpy(many + WAITING + (n - 1) * len, w.data + WAITING, len);
+        put_be16(many + N_WAITING, n);
+        assert_int_equal(put_flow(other, &key, many, WAITING + n * len),
+                         n <= WANOPT_MAX_WAITING ? 0 : -EPROTO);
+    }
+    free(many);
+    mbox_writer_uninit(&w);
 }
 
 static void
@@ -324,14 +414,17 @@ test_damaged_state(void **state)
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     assert_int_equal(wanopt_flow_get(near->wanopt, &key, &w), 0);
     assert_true(w.len > 200);
-    for (int i = 0; i < test_rounds(20000); i++) {
-        try_damage(other, &key, &w, wanopt_flow_put);
+    int n = test_rounds(20000), n_taken = 0;
+    for (int i = 0; i < n; i++) {
+        n_taken += try_damage(other, &key, &w, wanopt_flow_put);
         if (i % 100 == 0) {
             world->now += TEST_SECOND;
             wanopt_tick(other->wanopt, world->now);
             other->wan.n = other->lan.n = 0;
         }
     }
+
+    assert_in_range(n_taken, n / 10, n - n / 10);
 
     /* One byte wrong, or a wrong name, is no chunk. */
     struct mbox_key chunk = key;
@@ -376,6 +469,7 @@ main(void)
         TEST(test_waiting_memory),
         TEST(test_chunks_of_hosts),
         TEST(test_missing_state),
+        TEST(test_wrong_flow),
         TEST(test_damaged_state),
         TEST(test_configuration),
     };

@@ -130,14 +130,17 @@ void
 end_packet(struct end *end, unsigned int port, const struct packet *in)
 {
     struct mbox_packet_layout layout;
-    struct packet p = *in;
+    size_t capacity = (test_random_range(2) ? in->len : sizeof in->data);
+    uint8_t *frame = test_memdup(in->data, capacity);
+    size_t len = in->len;
     struct mbox_key key;
 
-    mbox_key_extract(p.data, p.len, &key, &layout);
-    if (wanopt_packet(end->wanopt, end->world->now, port, p.data, &p.len,
-                      sizeof p.data, &key, &layout)) {
-        on_send(end, !port, p.data, p.len);
+    mbox_key_extract(frame, len, &key, &layout);
+    if (wanopt_packet(end->wanopt, end->world->now, port, frame, &len,
+                      capacity, &key, &layout)) {
+        on_send(end, !port, frame, len);
     }
+    free(frame);
 }
 
 void

@@ -69,8 +69,9 @@ void world_destroy(struct world *);
 /* Replaces an end by one that knows nothing. */
 void end_restart(struct end *);
 
-/* Has the end process a packet that comes in at the port; what goes on is in
- * its queues. */
+/* Has the end process a packet that comes in at the port, in a buffer in which
+ * it becomes longer or, as often, has no room for that; what goes on is in its
+ * queues. */
 void end_packet(struct end *, unsigned int port, const struct packet *);
 
 /* Takes the first packet out of a queue. */
