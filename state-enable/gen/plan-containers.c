@@ -189,22 +189,58 @@ add_lists(struct plan *plan, struct plan_structure *s, const GArray *offsets)
 
 /* Trees. */
 
-/* Whether a tree is ordered by all members of the key. */
+static bool
+is_within(const struct evidence_range *r, uint64_t offset, uint64_t size)
+{
+    return (offset != ST_NONE && offset <= r->offset
+            && r->offset + r->size <= offset + size);
+}
+
+/* Whether a range is part of a member of the key. */
+static bool
+is_of_key(const struct plan_structure *s, const struct evidence_range *r)
+{
+    for (guint i = 0; i < s->keys->len; i++) {
+        const struct st_key *k = &g_array_index(s->keys, struct st_key, i);
+
+        if (k->via == ST_NONE
+            && (is_within(r, k->offset, k->size)
+                || is_within(r, k->version, k->version_size))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether some range has a whole member of the key. */
+static bool
+is_compared(const struct evidence_tree *e, const struct st_key *k)
+{
+    for (guint i = 0; i < e->compared->len; i++) {
+        const struct evidence_range *r
+            = &g_array_index(e->compared, struct evidence_range, i);
+
+        if (k->via == ST_NONE && r->offset <= k->offset
+            && k->offset + k->size <= r->offset + r->size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a tree is ordered by all members of the key, and by nothing else:
+ * then what it finds has the key, and what it does not find is not there. */
 static bool
 has_key_order(const struct plan_structure *s, const struct evidence_tree *e)
 {
     for (guint i = 0; i < s->keys->len; i++) {
-        const struct st_key *k = &g_array_index(s->keys, struct st_key, i);
-        bool found = false;
-
-        for (guint j = 0; j < e->compared->len; j++) {
-            const struct evidence_range *r
-                = &g_array_index(e->compared, struct evidence_range, j);
-
-            found |= (k->via == ST_NONE && r->offset <= k->offset
-                      && k->offset + k->size <= r->offset + r->size);
+        if (!is_compared(e, &g_array_index(s->keys, struct st_key, i))) {
+            return false;
         }
-        if (!found) {
+    }
+    for (guint i = 0; i < e->compared->len; i++) {
+        if (!is_of_key(s, &g_array_index(e->compared, struct evidence_range,
+                                         i))) {
             return false;
         }
     }

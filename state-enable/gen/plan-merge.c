@@ -99,11 +99,36 @@ find_structure(const struct plan *plan, const char *name, const char **path)
     return NULL;
 }
 
+static bool
+has_rule(const struct plan_type *t, uint64_t offset, uint64_t size)
+{
+    for (guint i = 0; i < t->members->len; i++) {
+        const struct st_member *m = &g_array_index(t->members,
+                                                   struct st_member, i);
+
+        if (overlaps(offset, size, m->offset, m->size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the runtime can do it with integers of the type. */
+static bool
+is_possible(struct json_object *type, enum st_merge rule)
+{
+    const char *name = json_text(type, "name");
+    bool is_bool = !strcmp(name, "_Bool") || !strcmp(name, "bool");
+
+    return (json_number(type, "size") <= 8
+            && !(is_bool && rule == ST_SUM));
+}
+
 /* Sets one rule.  Returns what is wrong, or NULL. */
 static const char *
 set_rule(struct plan *plan, const char *name, const char *rule)
 {
-    const char *path;
+    const char *path = NULL;
     const struct plan_structure *s = find_structure(plan, name, &path);
     struct st_member m = { .size = 0 };
     uint64_t offset;
@@ -115,6 +140,9 @@ set_rule(struct plan *plan, const char *name, const char *rule)
     if (type < 0) {
         return "is no member of what is moved";
     }
+    if (s->per_flow) {
+        return "is of a flow, which is never merged";
+    }
     m.size = plan_integer_at(plan, s->type_json, offset);
     if (!m.size || m.size != json_number(plan_json_type(plan, type), "size")) {
         return "is no integer";
@@ -123,6 +151,12 @@ set_rule(struct plan *plan, const char *name, const char *rule)
         return "an entry cannot be found or kept if it changes";
     }
     struct plan_type *t = plan->plan_types->pdata[s->type];
+    if (has_rule(t, offset, m.size)) {
+        return "has a rule already";
+    }
+    if (!is_possible(plan_json_type(plan, type), m.merge)) {
+        return "the rule does not fit its type";
+    }
     m.name = g_strdup(path);
     m.offset = offset;
     m.is_signed = json_true(plan_json_type(plan, type), "signed");
@@ -137,9 +171,10 @@ plan_merge(struct plan *plan, char *const *settings)
     bool ok = true;
 
     for (; *settings; settings++) {
-        char **halves = g_strsplit(*settings, "=", 2);
+        char **halves = g_strsplit(g_strstrip(*settings), "=", 2);
         const char *wrong = (halves[0] && halves[1]
-                             ? set_rule(plan, halves[0], halves[1])
+                             ? set_rule(plan, g_strstrip(halves[0]),
+                                        g_strstrip(halves[1]))
                              : "is not MEMBER=RULE");
 
         if (wrong) {

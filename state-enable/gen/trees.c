@@ -19,12 +19,15 @@
  * always the address of the same variable,
  *
  *   one inserts   it makes NODE the root, clears two links of NODE, which are
- *                 its children, and compares NODE with others by a function
+ *                 its children, and compares NODE with others by a function;
+ *                 some of these were found by the one link, some by the other
  *   one removes   it makes a child the root, and the first does not call it
  *
- * and the one that compares looks at nothing but the two nodes.  None of them
- * calls what is not in the program: they do not free a node, or print it.
- * What is not just so is no tree. */
+ * and the one that compares gives an int, and looks at nothing but the two
+ * nodes, of which it compares no pointers, and constants.  None of them calls
+ * what is not in the program: they do not free a node, or print it.  A list
+ * that is kept in order is no tree: it is searched by one of its links, or
+ * these are each other's inverse.  What is not just so is no tree. */
 
 #include <string.h>
 #include "evidence-private.h"
@@ -38,6 +41,7 @@ struct tree {
     LLVMValueRef insert, remove, compare, variable;
     GHashTable *callees;        /* Functions that 'insert' calls, and so on,
                                  * and itself. */
+    unsigned int searched;      /* Children that NODE is compared with. */
 };
 
 static const char *
@@ -288,6 +292,21 @@ is_intrinsic(LLVMValueRef f)
 }
 
 static bool
+is_constant(const struct place *p)
+{
+    return p->global && !p->index && LLVMIsGlobalConstant(p->global);
+}
+
+static bool
+gives_int(LLVMValueRef f)
+{
+    LLVMTypeRef type = LLVMGetReturnType(LLVMGlobalGetValueType(f));
+
+    return (LLVMGetTypeKind(type) == LLVMIntegerTypeKind
+            && LLVMGetIntTypeWidth(type) == 32);
+}
+
+static bool
 see_comparing(LLVMValueRef insn, void *tree_)
 {
     struct tree *tree = tree_;
@@ -298,11 +317,14 @@ see_comparing(LLVMValueRef insn, void *tree_)
     case LLVMLoad:
         place_of(tree->e->td, LLVMGetOperand(insn, 0), &p);
         if (is_node(tree->compare, &p)) {
+            if (is_pointer(insn)) {
+                return false;
+            }
             add_read(tree, &p, LLVMABISizeOfType(tree->e->td,
                                                  LLVMTypeOf(insn)));
             return true;
         }
-        return p.global && !p.index;
+        return is_constant(&p);
     case LLVMCall:
         return (f && (is_intrinsic(f)
                       || (is_memcmp(f) && see_memcmp(tree, insn))));
@@ -316,7 +338,7 @@ see_comparing(LLVMValueRef insn, void *tree_)
     return true;
 }
 
-/* What removes. */
+/* What is called. */
 
 /* Adds a function, all that it calls, and so on.  Returns false if one of them
  * is not in the program, or not known. */
@@ -328,7 +350,8 @@ add_callee(LLVMValueRef insn, void *callees)
     LLVMValueRef f = callee(insn);
 
     if (!f) {
-        return !LLVMIsACallInst(insn);
+        return (!LLVMIsACallInst(insn) && !LLVMIsAInvokeInst(insn)
+                && !LLVMIsACallBrInst(insn));
     }
     return (LLVMIsDeclaration(f) ? is_intrinsic(f) || is_memcmp(f)
             : add_callees(f, callees));
@@ -340,6 +363,82 @@ add_callees(LLVMValueRef f, GHashTable *callees)
     return (!g_hash_table_add(callees, f)
             || for_each_instruction(f, add_callee, callees));
 }
+
+/* The child, 0 or 1, that is loaded at 'from'; -1: it is none. */
+static int
+child_at(const struct tree *tree, const struct place *from)
+{
+    int child = -1;
+
+    if (from->n_levels) {
+        char *name = evidence_struct_name(from->levels[0].name);
+
+        for (int i = 0; i < 2; i++) {
+            if (!strcmp(name, tree->t.node)
+                && from->offset == tree->t.children[i]) {
+                child = i;
+            }
+        }
+        g_free(name);
+    }
+    return child;
+}
+
+/* The children that a value may be: a bit for each. */
+static unsigned int
+children_of(const struct tree *tree, LLVMValueRef value)
+{
+    GPtrArray *loads = g_ptr_array_new();
+    unsigned int children = 0;
+
+    place_loads(value, loads);
+    for (guint i = 0; i < loads->len; i++) {
+        struct place from;
+
+        place_of(tree->e->td, LLVMGetOperand(loads->pdata[i], 0), &from);
+        int child = child_at(tree, &from);
+        children |= child < 0 ? 0 : 1u << child;
+    }
+    g_ptr_array_free(loads, TRUE);
+    return children;
+}
+
+/* How NODE's place is found. */
+
+static bool
+see_search(LLVMValueRef insn, void *tree_)
+{
+    struct tree *tree = tree_;
+
+    if (callee(insn) == tree->compare) {
+        tree->searched |= children_of(tree, LLVMGetOperand(insn, 1));
+    }
+    return true;
+}
+
+/* Whether NODE is compared with what both links of others lead to.  Without a
+ * link to the parent they must not be each other's inverse, either; code that
+ * rotates may look as if they were. */
+static bool
+searches(struct tree *tree)
+{
+    const uint32_t *c = tree->t.children;
+    GHashTableIter iter;
+    void *f;
+
+    g_hash_table_iter_init(&iter, tree->callees);
+    while (g_hash_table_iter_next(&iter, &f, NULL)) {
+        for_each_instruction(f, see_search, tree);
+    }
+    return (tree->searched == 3
+            && (tree->t.parent != UINT32_MAX
+                || !(evidence_has(tree->e, "pair %s %u %u", tree->t.node,
+                                  c[0], c[1])
+                     || evidence_has(tree->e, "pair %s %u %u", tree->t.node,
+                                     c[1], c[0]))));
+}
+
+/* What removes. */
 
 /* Returns false if a child becomes the root. */
 static bool
@@ -357,24 +456,7 @@ keeps_root(LLVMValueRef insn, void *tree_)
         return true;
     }
 
-    GPtrArray *loads = g_ptr_array_new();
-    bool child = false;
-    place_loads(LLVMGetOperand(insn, 0), loads);
-    for (guint i = 0; i < loads->len; i++) {
-        struct place from;
-
-        place_of(tree->e->td, LLVMGetOperand(loads->pdata[i], 0), &from);
-        if (from.n_levels) {
-            char *name = evidence_struct_name(from.levels[0].name);
-
-            child |= (!strcmp(name, tree->t.node)
-                      && (from.offset == tree->t.children[0]
-                          || from.offset == tree->t.children[1]));
-            g_free(name);
-        }
-    }
-    g_ptr_array_free(loads, TRUE);
-    return !child;
+    return !children_of(tree, LLVMGetOperand(insn, 0));
 }
 
 static bool
@@ -384,9 +466,9 @@ removes(struct tree *tree, LLVMValueRef f)
     uint64_t offset;
 
     return (!g_hash_table_contains(tree->callees, f)
+            && !for_each_instruction(f, keeps_root, tree)
             && find_head(tree->e, f, &variable, &offset)
-            && variable == tree->variable && offset == tree->t.head
-            && !for_each_instruction(f, keeps_root, tree));
+            && variable == tree->variable && offset == tree->t.head);
 }
 
 /* The one function that removes and that no other such one calls. */
@@ -439,10 +521,11 @@ see_function(struct evidence *e, LLVMValueRef f)
 
     tree.t.compared = g_array_new(FALSE, FALSE, sizeof(struct evidence_range));
     bool ok = (inserts(&tree, f)
+               && gives_int(tree.compare)
                && find_head(e, f, &tree.variable, &tree.t.head)
                && for_each_instruction(tree.compare, see_comparing, &tree));
-    ok = (ok && add_callees(f, tree.callees) && find_remove(&tree)
-          && add_callees(tree.remove, tree.callees));
+    ok = (ok && add_callees(f, tree.callees) && searches(&tree)
+          && find_remove(&tree) && add_callees(tree.remove, tree.callees));
     if (ok) {
         tree.t.variable = name_of(tree.variable);
         tree.t.insert = name_of(tree.insert);

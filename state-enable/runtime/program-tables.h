@@ -137,7 +137,8 @@ struct st_list {
 };
 
 /* A binary search tree that nodes are in.  The program's own functions change
- * it and order it; the last of them reads no memory but the two nodes. */
+ * it and order it; the last of them reads no memory but the two nodes, no
+ * pointers in these, and constants. */
 struct st_tree {
     void *head;                 /* What they are given, and in it */
     void **root;                /* the node without a parent. */
@@ -191,7 +192,8 @@ struct st_structure {
     uint8_t proto;              /* If no part of the key. */
 
     /* Its containers, at least one.  The first list, or if there is none the
-     * first tree, has all nodes; that tree compares them by their key. */
+     * first tree, has all nodes; that tree compares them by their key, and by
+     * nothing else. */
     const struct st_list *lists;
     uint32_t n_lists;
     const struct st_tree *trees;

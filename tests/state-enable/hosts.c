@@ -30,9 +30,11 @@ struct host {
     unsigned int address;
     unsigned long packets;
     unsigned short highest, last;
-    short lowest;               /* Below zero: the negative of the port. */
+    short lowest;               /* 999 less the port: on both sides of 0. */
     unsigned int ports;         /* A bit for each, modulo 32. */
     unsigned int flag : 1;
+    _Bool seen;
+    unsigned __int128 wide;
 };
 
 static struct host *hosts;
@@ -58,16 +60,20 @@ packet(unsigned char *user, const struct pcap_pkthdr *h,
     if (!host) {
         host = calloc(1, sizeof *host);
         host->address = ip->saddr;
-        host->lowest = -port;
+        host->lowest = 999 - port;
         host->next = hosts;
         hosts = host;
     }
     host->packets++;
     host->last = port;
     host->highest = port > host->highest ? port : host->highest;
-    host->lowest = -port > host->lowest ? -port : host->lowest;
+    if (999 - port > host->lowest) {
+        host->lowest = 999 - port;
+    }
     host->ports |= 1u << port % 32;
     host->flag = 1;
+    host->seen = 1;
+    host->wide++;
 }
 
 static void
@@ -97,7 +103,7 @@ main(int argc, char *argv[])
     while ((host = hosts)) {
         hosts = host->next;
         printf("packets %lu, ports %d to %u, last %u, bits %x\n",
-               host->packets, -host->lowest, host->highest, host->last,
+               host->packets, 999 - host->lowest, host->highest, host->last,
                host->ports);
         free(host);
     }

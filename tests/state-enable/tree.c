@@ -52,7 +52,11 @@ static unsigned int n_flows;
 static unsigned int n_looks;
 #endif
 
+#ifdef ODD_RESULT
+static long
+#else
 static int
+#endif
 compare_keys(struct flow *a, struct flow *b)
 {
 #ifdef ODD_ORDER
@@ -76,10 +80,75 @@ compare_ages(struct flow *a, struct flow *b)
     if (a->expires != b->expires) {
         return a->expires < b->expires ? -1 : 1;
     }
+#ifdef AGES_OF_ALL
+    if (a->src != b->src) {
+        return a->src < b->src ? -1 : 1;
+    }
+    if (a->dst != b->dst) {
+        return a->dst < b->dst ? -1 : 1;
+    }
+    if (a->dport != b->dport) {
+        return a->dport < b->dport ? -1 : 1;
+    }
+#endif
     return a->sport < b->sport ? -1 : a->sport > b->sport;
 }
 
+#ifndef ODD_LIST
 RB_GENERATE(flows, flow, by_key, compare_keys)
+#else
+#define NEXT(F) RB_LEFT(F, by_key)
+#define PREV(F) RB_RIGHT(F, by_key)
+
+/* Not a tree but a list, in order. */
+static __attribute__((noinline)) struct flow *
+flows_RB_INSERT(struct flows *head, struct flow *f)
+{
+    struct flow *prev = NULL, *next = RB_ROOT(head);
+
+    NEXT(f) = PREV(f) = NULL;
+    while (next && compare_keys(f, next) > 0) {
+        prev = next;
+        next = NEXT(next);
+    }
+    NEXT(f) = next;
+    PREV(f) = prev;
+    if (next) {
+        PREV(next) = f;
+    }
+    if (prev) {
+        NEXT(prev) = f;
+    } else {
+        RB_ROOT(head) = f;
+    }
+    return NULL;
+}
+
+static __attribute__((noinline)) struct flow *
+flows_RB_REMOVE(struct flows *head, struct flow *f)
+{
+    if (NEXT(f)) {
+        PREV(NEXT(f)) = PREV(f);
+    }
+    if (PREV(f)) {
+        NEXT(PREV(f)) = NEXT(f);
+    } else {
+        RB_ROOT(head) = NEXT(f);
+    }
+    return f;
+}
+
+static struct flow *
+flows_RB_FIND(struct flows *head, struct flow *key)
+{
+    struct flow *f = RB_ROOT(head);
+
+    while (f && compare_keys(key, f)) {
+        f = NEXT(f);
+    }
+    return f;
+}
+#endif
 RB_GENERATE(ages, flow, by_age, compare_ages)
 
 static void
