@@ -46,8 +46,17 @@ struct mbox_coordinator {
                                   * assignments and records that was sent to
                                   * main. */
     bool assignments_changed;   /* Since then. */
+    bool ports_wanted;          /* Set by whoever needs what the ports have
+                                 * counted; they are read soon. */
+    bool ports_asked;           /* The main thread has not answered yet. */
+    long long ports_ms;         /* When it may be asked again. */
     bool exiting;               /* The main thread waits for this one. */
 };
+
+/* Reading the ports costs the main thread time for each of them.  So it is
+ * asked once for all who want it, not again before it has answered, and not
+ * more often than this, in ms. */
+#define MBOX_READ_PORTS_MS 100
 
 /* The thread's main function; 'arg' is the mailbox. */
 void *mbox_coordinator_main(void *arg);

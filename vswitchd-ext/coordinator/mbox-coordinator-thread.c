@@ -97,7 +97,7 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
     c->hold_limit = config->hold_limit;
     mbox_steer_set_limits(c->hold_limit, c->hold_limit / MIN_HELD_BYTES);
     mbox_registry_configure(&c->registry, config);
-    mbox_usage_hurry(c);
+    c->ports_wanted |= c->registry.has_tenants;
     mbox_transfers_check_ports(c);
     mbox_conns_configure(c, config);
     if (config->scales) {
@@ -116,12 +116,28 @@ process_mail(struct mbox_coordinator *c)
         if (mail->type == MBOX_MAIL_CONFIG) {
             configure(c, mail->config);
         } else if (mail->type == MBOX_MAIL_PORTS) {
+            c->ports_asked = false;
             mbox_registry_set_counters(&c->registry, &mail->ports);
             mbox_usage_count_ports(c);
         } else {
             mbox_command_execute(c, mail->request, &mail->argv);
         }
         mbox_mail_destroy(mail);
+    }
+}
+
+/* Asks the main thread for the ports' counters, if anybody wants them and it
+ * may be asked. */
+static void
+read_ports(struct mbox_coordinator *c)
+{
+    if (c->ports_wanted && !c->ports_asked && !c->exiting
+        && time_msec() >= c->ports_ms) {
+        mbox_mailbox_to_main(c->mailbox,
+                             mbox_mail_create(MBOX_MAIL_READ_PORTS));
+        c->ports_wanted = false;
+        c->ports_asked = true;
+        c->ports_ms = time_msec() + MBOX_READ_PORTS_MS;
     }
 }
 
@@ -135,6 +151,7 @@ run(struct mbox_coordinator *c)
     mbox_scales_run(c);
     mbox_policies_run(c);
     mbox_usage_run(c);
+    read_ports(c);
     mbox_coordinator_publish_assignments(c);
     mbox_conns_flush(c);
 }
@@ -149,6 +166,9 @@ wait(struct mbox_coordinator *c)
     mbox_scales_wait(c);
     mbox_policies_wait(c);
     mbox_usage_wait(c);
+    if (c->ports_wanted && !c->ports_asked && !c->exiting) {
+        poll_timer_wait_until(c->ports_ms);
+    }
 }
 
 void *
@@ -189,6 +209,8 @@ mbox_coordinator_main(void *mailbox)
         poll_timer_wait_until(give_up);
         poll_block();
     }
+    mbox_usage_write(&c);
+    mbox_coordinator_publish_assignments(&c);
 
     mbox_policies_destroy(&c.policies);
     mbox_scales_destroy(&c);

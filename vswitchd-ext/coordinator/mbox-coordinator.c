@@ -527,6 +527,8 @@ stop_thread(void)
 {
     struct mbox_mail *mail;
 
+    /* What has been counted until now; it cannot ask any more. */
+    send_ports();
     latch_set(&mailbox.exit);
 
     /* The coordinator may wait for a grace period. */

@@ -42,17 +42,22 @@ void
 mbox_usage_account(struct mbox_coordinator *c)
 {
     long long now_ms = time_msec();
+    long long elapsed_ms = now_ms - c->usage.accounted_ms;
     const struct shash_node *node;
 
+    c->usage.accounted_ms = now_ms;
+    if (!c->registry.has_tenants || !elapsed_ms) {
+        return;
+    }
     SHASH_FOR_EACH (node, &c->registry.instances) {
+        const struct mbox_instance *instance = node->data;
         struct mbox_account *account
-            = find_account(c, mbox_instance_class(node->data));
+            = instance->iface ? find_account(c, instance->class_name) : NULL;
 
         if (account) {
-            account->instance_ms += now_ms - c->usage.accounted_ms;
+            account->instance_ms += elapsed_ms;
         }
     }
-    c->usage.accounted_ms = now_ms;
 }
 
 /* Adds how much the counter 'new' is above 'old', if the device has it. */
@@ -98,14 +103,16 @@ mbox_usage_add_transfer(struct mbox_coordinator *c, const char *class_name,
     if (account) {
         account->flows_moved += report->flows_moved;
         account->state_bytes += report->state_bytes;
-        mbox_usage_hurry(c);    /* The source may go. */
+        c->ports_wanted = true; /* The source may go. */
     }
 }
 
 void
-mbox_usage_hurry(struct mbox_coordinator *c)
+mbox_usage_write(struct mbox_coordinator *c)
 {
-    c->usage.read_ms = time_msec();
+    mbox_usage_account(c);
+    c->usage.changed = c->usage.dirty;
+    c->usage.dirty = false;
 }
 
 void
@@ -115,14 +122,11 @@ mbox_usage_run(struct mbox_coordinator *c)
     long long now_ms = time_msec();
 
     if (c->registry.has_tenants && now_ms >= usage->read_ms) {
-        mbox_mailbox_to_main(c->mailbox,
-                             mbox_mail_create(MBOX_MAIL_READ_PORTS));
+        c->ports_wanted = true;
         usage->read_ms = now_ms + MBOX_USAGE_READ_MS;
     }
-    if (now_ms >= usage->write_ms || c->exiting) {
-        mbox_usage_account(c);
-        usage->changed = usage->dirty;
-        usage->dirty = false;
+    if (now_ms >= usage->write_ms) {
+        mbox_usage_write(c);
         usage->write_ms = now_ms + MBOX_USAGE_WRITE_MS;
     }
 }

@@ -23,12 +23,15 @@
  * A class may belong to a tenant.  State, flows and instances stay within
  * their class, and so within the tenant; here is added up what they cost:
  *
- *     - how long instances were there, with a port or an agent.  This is
- *       exact: mbox_usage_account() is called before anything changes.
+ *     - how long instances were there, from when an Interface names them
+ *       until none does.  An agent alone is not accounted: what class it is
+ *       of it only says.  This is exact: mbox_usage_account() is called before
+ *       anything changes.
  *
  *     - the packets and bytes that the switch sent to their ports, read every
- *       MBOX_USAGE_READ_MS, when ports come, and after each transfer.  What a
- *       port counts between the last reading and its end is missing.
+ *       MBOX_USAGE_READ_MS, when ports come, after each transfer, and when
+ *       ovs-vswitchd exits.  What a port counts before its first reading, and
+ *       between the last one and its end, is missing.
  *
  *     - the flows and the state that transfers moved.
  *
@@ -98,8 +101,8 @@ void mbox_usage_count_ports(struct mbox_coordinator *);
 void mbox_usage_add_transfer(struct mbox_coordinator *, const char *class_name,
                              const struct mbox_transfer_report *);
 
-/* Has the ports read soon: some may have come, or be about to go. */
-void mbox_usage_hurry(struct mbox_coordinator *);
+/* Has the accounts written, if they have changed. */
+void mbox_usage_write(struct mbox_coordinator *);
 
 /* Asks for the ports' counters, and has the accounts written, when it is
  * time. */

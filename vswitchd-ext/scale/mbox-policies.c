@@ -285,8 +285,7 @@ ask(struct mbox_coordinator *c, const struct mbox_class_policy *p)
     struct mbox_msg msg;
 
     if (p->config.marks[MBOX_POLICY_PACKETS].given) {
-        mbox_mailbox_to_main(c->mailbox,
-                             mbox_mail_create(MBOX_MAIL_READ_PORTS));
+        c->ports_wanted = true;
     }
     if (!p->config.marks[MBOX_POLICY_FLOWS].given) {
         return;
