@@ -120,6 +120,7 @@ conf_parse(struct conf *conf, const char *text, size_t len,
         conf->line++;
         ok = parse_line(conf, line, statement);
     }
+    explicit_bzero(copy, len);  /* It may have a secret. */
     free(copy);
     return ok;
 }

@@ -170,6 +170,10 @@ read_literals(struct wanopt_codec *codec, const uint8_t *in, size_t len,
         return len == total ? in : NULL;
     }
 
+    if (ZSTD_findFrameCompressedSize(in, len) != len) {
+        return NULL;            /* Not one frame. */
+    }
+
     size_t n = ZSTD_decompressDCtx(codec->dctx, codec->literals, total, in,
                                    len);
     return !ZSTD_isError(n) && n == total ? codec->literals : NULL;

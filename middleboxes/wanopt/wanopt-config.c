@@ -70,6 +70,23 @@ check_overlap(struct parser *p, const struct wanopt_nets *nets,
     return true;
 }
 
+/* Adds a network where it belongs in their order, unless it is there: the same
+ * networks are the same configuration, in whichever order a file has them. */
+static void
+insert_net(struct wanopt_nets *nets, const struct wanopt_net *net)
+{
+    size_t i = nets->n;
+
+    while (i > 0 && memcmp(&nets->nets[i - 1], net, sizeof *net) > 0) {
+        i--;
+    }
+    if (i == 0 || memcmp(&nets->nets[i - 1], net, sizeof *net)) {
+        memmove(&nets->nets[i + 1], &nets->nets[i],
+                (nets->n++ - i) * sizeof *net);
+        nets->nets[i] = *net;
+    }
+}
+
 /* local NETWORK, remote NETWORK: an address, or ADDRESS/BITS. */
 static bool
 parse_net(struct parser *p, struct wanopt_nets *nets,
@@ -107,7 +124,7 @@ parse_net(struct parser *p, struct wanopt_nets *nets,
     if (!check_overlap(p, other, &net, word)) {
         return false;
     }
-    nets->nets[nets->n++] = net;
+    insert_net(nets, &net);
     return true;
 }
 

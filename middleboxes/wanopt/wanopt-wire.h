@@ -41,7 +41,8 @@
  * connection, since there is no middlebox any more, that discards it: RFC 9293
  * and RFC 768 demand it of such headers, and systems do it.  The tag covers
  * all that is behind the IP header, and both addresses: nobody without the
- * secret of the sites can make or change a message. */
+ * secret of the sites can make or change a message.  There is no sequence
+ * number: who has seen a message can send it again. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -45,7 +45,9 @@
  *     referred to chunks of its own dictionary only, and answers with them;
  *     of what it has forgotten meanwhile it says so.  Questions are repeated.
  *     So a decoder that has been put in another's place, or has a smaller
- *     dictionary, costs time and no packet.
+ *     dictionary, costs time and no packet.  An encoder that has been put in
+ *     another's place may lack what that has referred to: then what was on
+ *     its way is lost.
  *   - What cannot be decoded is dropped, and TCP sends it again.  A TCP
  *     segment that was sent before is never encoded: it needs nothing of the
  *     decoder, nor of the path, and gets through.
@@ -53,7 +55,8 @@
  * State: a flow's position in its stream, counters and the packets that wait
  * are per-flow state.  The dictionary is multi-flow state: chunks, each under
  * the local host that used it last.  When the flows of hosts move, their
- * chunks are copied with them: to save questions, not to be right.
+ * chunks are copied with them: to save questions and what is on its way, not
+ * to be right.
  *
  * The core takes packets, the time and state as arguments; gives changed
  * packets, frames of its own, and events in a log.  It does no other input or

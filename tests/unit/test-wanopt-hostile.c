@@ -208,7 +208,9 @@ try_packet(struct peer *peer, uint8_t proto)
 
     /* Items: empty, longer than a payload may be, behind a chunk's end, and
      * behind that of all chunks. */
-    REFUSED(put_be16(peer->text, 0); peer->m.total -= 50);
+    REFUSED(put_be16(peer->text, 0);
+            memmove(peer->text + 24, peer->text + 74, 60);
+            peer->m.total -= 50; peer->m.body_len -= 50);
     REFUSED(put_be16(peer->text, 0x7fff); peer->m.total += 0x7fff - 50);
     REFUSED(put_be16(peer->text + 4, 101));
     REFUSED(put_be16(peer->text + 4, WANOPT_CHUNK_MAX));
@@ -217,6 +219,13 @@ try_packet(struct peer *peer, uint8_t proto)
         REFUSED(peer->m.body_len = i);
     }
 #undef REFUSED
+
+    /* A chunk that is not there, and cannot be so long. */
+    begin(peer);
+    add_ref(peer, 999, 0, 60);
+    end(peer, WANOPT_PACKET, proto);
+    put_be16(peer->text + 2, WANOPT_CHUNK_MAX - 59);
+    assert_false(is_taken(peer, proto));
 
     /* Options that are longer than the message. */
     begin(peer);
@@ -268,6 +277,26 @@ test_compressed(void **state)
     end(peer, WANOPT_PACKET, IPPROTO_UDP);
     peer->m.compressed = false;
     assert_false(is_taken(peer, IPPROTO_UDP));
+}
+
+/* A frame that has the mark, but is too short for a tag. */
+static void
+test_short(void **state)
+{
+    static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+    struct peer *peer = *state;
+
+    for (int i = 0; i < 2 * WANOPT_SHIM_LEN; i++) {
+        struct mbox_key key = make_key(4, protos[i % 2], 1, 1);
+        struct packet p;
+
+        make_mixed(peer, key.proto);
+        write_frame(peer, &key, &p);
+        p.len = 14 + 20 + (i % 2 ? 8 : 20) + i / 2;
+        put_be16(p.data + 14 + 2, p.len - 14);
+        end_packet(peer->end, WAN, &p);
+        assert_int_equal(end_stats(peer->end)->forged, i + 1);
+    }
 }
 
 /* Questions have references only, and answers chunks as long as there are. */
@@ -406,6 +435,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_packets),
         TEST(test_compressed),
+        TEST(test_short),
         TEST(test_questions_and_answers),
         TEST(test_any_message),
     };

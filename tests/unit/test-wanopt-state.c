@@ -455,6 +455,19 @@ test_configuration(void **state)
                                        w.len), -EADDRNOTAVAIL);
     assert_int_equal(wanopt_config_put(world->ends[OTHER].wanopt, w.data,
                                        w.len - 1), -EPROTO);
+
+    /* The order of networks does not matter, nor does saying one twice. */
+    static const char text[] = "\
+remote fd00:2::/64\nlocal fd00:1::/64\nlocal 10.0.1.0/24\n\
+remote 10.0.2.0/24\nremote fd00:2::/64\n\
+key 000102030405060708090a0b0c0d0e0f\n";
+    struct end *other = &world->ends[OTHER];
+    char *error;
+    wanopt_config_destroy(other->config);
+    assert_int_equal(wanopt_config_parse("test", text, strlen(text),
+                                         &other->config, &error), 0);
+    end_restart(other);
+    assert_int_equal(wanopt_config_put(other->wanopt, w.data, w.len), 0);
     mbox_writer_uninit(&w);
 }
 
