@@ -77,9 +77,11 @@ delete_key(struct st *st, bool per_flow, const struct mbox_key *key,
     for (uint32_t i = 0; !error && i < program->n_structures; i++) {
         const struct st_structure *s = &program->structures[i];
         void *nodes[ST_NODES_MAX];
-        size_t n = (s->per_flow == per_flow
-                    ? st_find(st, i, key, nodes, ST_NODES_MAX) : 0);
+        size_t n = 0;
 
+        if (s->per_flow == per_flow) {
+            error = st_find(st, i, key, nodes, ST_NODES_MAX, &n);
+        }
         *found |= n > 0;
         for (size_t j = 0; !error && j < n; j++) {
             if (st_references(s, nodes[j])) {

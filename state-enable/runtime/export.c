@@ -220,9 +220,11 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key,
 
     for (uint32_t i = 0; !error && i < program->n_structures; i++) {
         void *nodes[ST_NODES_MAX];
-        size_t n = (program->structures[i].per_flow == per_flow
-                    ? st_find(st, i, key, nodes, ST_NODES_MAX) : 0);
+        size_t n = 0;
 
+        if (program->structures[i].per_flow == per_flow) {
+            error = st_find(st, i, key, nodes, ST_NODES_MAX, &n);
+        }
         for (size_t j = 0; !error && j < n; j++) {
             error = st_objects_add(st, &objects, i, nodes[j], true);
         }

@@ -77,6 +77,7 @@ same_place(const struct st_structure *s, void *a, void *b)
     return false;
 }
 
+/* Finds what becomes of a node. */
 static int
 plan_node(struct st *st, struct plan *plan, uint32_t i,
           const struct mbox_key *key, bool merge)
@@ -99,8 +100,7 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
 
         if (other->structure == o->structure
             && st_node_key(s, node_of(other), &k)
-            && (mbox_key_equal(&k, &exact)
-                || same_place(s, node_of(o), node_of(other)))) {
+            && mbox_key_equal(&k, &exact)) {
             return st_error(st, -EPROTO, "%s to import comes twice", s->name);
         }
     }
@@ -121,7 +121,8 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
             : 0);
 }
 
-/* Has what refers to nodes of the image refer to those that stay. */
+/* Has what refers to nodes of the image refer to those that stay, once it is
+ * known which these are. */
 static void
 redirect(struct st *st, struct plan *plan, uint32_t i)
 {
@@ -143,6 +144,32 @@ redirect(struct st *st, struct plan *plan, uint32_t i)
             }
         }
     }
+}
+
+static bool
+is_linked(const struct plan *plan, uint32_t i)
+{
+    return (plan->image->objects[i].structure != ST_NONE
+            && (plan->fates[i] == FATE_NEW
+                || plan->fates[i] == FATE_REPLACE));
+}
+
+/* Refuses a node for which a tree will have no place. */
+static int
+check_place(struct st *st, const struct plan *plan, uint32_t i)
+{
+    const struct st_image_object *o = &plan->image->objects[i];
+    const struct st_structure *s = &st->program->structures[o->structure];
+
+    for (uint32_t j = 0; j < i; j++) {
+        const struct st_image_object *other = &plan->image->objects[j];
+
+        if (other->structure == o->structure && is_linked(plan, j)
+            && same_place(s, node_of(o), node_of(other))) {
+            return st_error(st, -EPROTO, "%s to import comes twice", s->name);
+        }
+    }
+    return st_check_place(st, o->structure, node_of(o), plan->there[i]);
 }
 
 static uint64_t
@@ -239,7 +266,6 @@ install(struct st *st, struct plan *plan, uint32_t i)
     const struct st_type *t = &st->program->types[s->type];
     uint8_t *node = node_of(o);
 
-    redirect(st, plan, i);
     switch (plan->fates[i]) {
     case FATE_NEW:
         if (s->count_offset != ST_NONE) {
@@ -283,9 +309,11 @@ delete_others(struct st *st, const struct plan *plan, bool per_flow,
 {
     for (uint32_t i = 0; i < st->program->n_structures; i++) {
         void *nodes[ST_NODES_MAX];
-        size_t n = (st->program->structures[i].per_flow == per_flow
-                    ? st_find(st, i, key, nodes, ST_NODES_MAX) : 0);
+        size_t n = 0;
 
+        if (st->program->structures[i].per_flow == per_flow) {
+            st_find(st, i, key, nodes, ST_NODES_MAX, &n);
+        }
         for (size_t j = 0; j < n; j++) {
             bool kept = st_references(&st->program->structures[i], nodes[j]);
 
@@ -309,6 +337,12 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
     for (uint32_t i = 0; !error && i < image->n_objects; i++) {
         if (image->objects[i].structure != ST_NONE) {
             error = plan_node(st, plan, i, key, merge);
+            redirect(st, plan, i);
+        }
+    }
+    for (uint32_t i = 0; !error && i < image->n_objects; i++) {
+        if (is_linked(plan, i)) {
+            error = check_place(st, plan, i);
         }
     }
     if (!error) {

@@ -243,7 +243,8 @@ walk_tree(struct st *st, const struct st_structure *s, st_node_cb *cb,
     struct tree_walk walk = { cb, aux };
     int error = st_tree_for_each(&s->trees[0], walk_node, &walk);
 
-    return (error == -EINVAL ? bad_shape(st, s, "a node does not lead back")
+    return (error == -EINVAL
+            ? bad_shape(st, s, "a node is not where it belongs in a tree")
             : error);
 }
 
@@ -291,23 +292,35 @@ find_node(void *node, uint32_t bucket, void *find_)
     return find->n >= find->max;
 }
 
-size_t
+int
 st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
-        void *nodes[], size_t max)
+        void *nodes[], size_t max, size_t *n)
 {
     const struct st_structure *s = &st->program->structures[structure];
-    size_t n = st_index_find(st->index, structure, public, nodes, max);
 
+    *n = st_index_find(st->index, structure, public, nodes, max);
     /* A node of the other direction may be newer than the index. */
-    if (!n || (s->per_flow && !s->both_ways)) {
+    if (!*n || (s->per_flow && !s->both_ways)) {
         uint32_t buckets[ST_NODES_MAX];
         struct find find = { .s = s, .key = public, .nodes = nodes,
                              .buckets = buckets, .max = max };
+        int error = st_for_each(st, structure, find_node, &find);
 
-        st_for_each(st, structure, find_node, &find);
-        n = find.n;
+        *n = find.n;
+        return error < 0 ? error : 0;
     }
-    return n;
+    return 0;
+}
+
+static int
+in_trees(struct st *st, const struct st_structure *s, void *node)
+{
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        if (st_tree_find(&s->trees[i], node) != node) {
+            return bad_shape(st, s, "a node is in no tree");
+        }
+    }
+    return 0;
 }
 
 int
@@ -321,7 +334,11 @@ st_find_place(struct st *st, uint32_t structure, void *node,
 
     *there = NULL;
     if (s->n_lists) {
-        walk_bucket(st, s, bucket, find_node, &find);
+        int error = walk_bucket(st, s, bucket, find_node, &find);
+
+        if (error < 0) {
+            return error;
+        }
     } else {
         void *equal = st_tree_find(&s->trees[0], node);
 
@@ -329,15 +346,21 @@ st_find_place(struct st *st, uint32_t structure, void *node,
             find_node(equal, 0, &find);
         }
     }
+    return *there ? in_trees(st, s, *there) : 0;
+}
+
+int
+st_check_place(struct st *st, uint32_t structure, void *node,
+               const void *there)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+
     for (uint32_t i = 0; i < s->n_trees; i++) {
         void *equal = st_tree_find(&s->trees[i], node);
 
-        if (equal && equal != *there) {
+        if (equal && equal != there) {
             return st_error(st, -EEXIST, "%s: another entry has the place in "
                             "a tree that one to import would have", s->name);
-        }
-        if (*there && st_tree_find(&s->trees[i], *there) != *there) {
-            return bad_shape(st, s, "a node is in no tree");
         }
     }
     return 0;
@@ -389,12 +412,7 @@ st_buckets(struct st *st, uint32_t structure, void *node, uint32_t buckets[])
             return error;
         }
     }
-    for (uint32_t i = 0; i < s->n_trees; i++) {
-        if (st_tree_find(&s->trees[i], node) != node) {
-            return bad_shape(st, s, "a node is in no tree");
-        }
-    }
-    return 0;
+    return in_trees(st, s, node);
 }
 
 static void

@@ -44,17 +44,20 @@ void st_public_key(const struct st_structure *, const struct mbox_key *exact,
 typedef int st_node_cb(void *node, uint32_t bucket, void *aux);
 int st_for_each(struct st *, uint32_t structure, st_node_cb *, void *aux);
 
-/* Nodes with the public key: at most 'max' (<= ST_NODES_MAX) of them; returns
- * how many. */
-size_t st_find(struct st *, uint32_t structure, const struct mbox_key *public,
-               void *nodes[], size_t max);
+/* Nodes with the public key: '*n', at most 'max' (<= ST_NODES_MAX) of them. */
+int st_find(struct st *, uint32_t structure, const struct mbox_key *public,
+            void *nodes[], size_t max, size_t *n);
 
-/* Finds the place of a node that is in no container yet: '*there' is the node
- * with just its key, in 'bucket' if there are lists, or NULL.  Refused if a
- * tree has another in that place. */
+/* Finds what has the place of a node that is in no container: '*there' is the
+ * node with just its key, in 'bucket' if there are lists, or NULL. */
 int st_find_place(struct st *, uint32_t structure, void *node,
                   const struct mbox_key *exact, uint32_t bucket,
                   void **there);
+
+/* Refuses if a tree has a node other than 'there' in the place of one that is
+ * in no container. */
+int st_check_place(struct st *, uint32_t structure, void *node,
+                   const void *there);
 
 /* Puts a node into, or takes it from, all lists, trees and counts.  'buckets'
  * has one for each list. */

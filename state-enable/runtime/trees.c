@@ -20,10 +20,17 @@
 #include <stdlib.h>
 #include "nodes.h"
 
+/* A node that is reached, and those that all below it must be between, by the
+ * tree's order; NULL: no limit.  Each step makes that smaller, so that links
+ * with a cycle are noticed, and nothing is gone through twice. */
+struct reached {
+    void *node, *low, *high;
+};
+
 /* Nodes that are to be gone through: a tree that is not balanced can be as
  * deep as it has nodes. */
 struct stack {
-    void **nodes;
+    struct reached *entries;
     size_t n, allocated;
 };
 
@@ -33,28 +40,81 @@ link_of(const void *node, uint32_t offset)
     return st_load_pointer((const uint8_t *) node + offset);
 }
 
-/* Pushes a node that 'parent' leads to, if there is one. */
-static int
-push(struct stack *stack, const struct st_tree *tree, void *node,
-     const void *parent)
+/* Goes to a child, if there is one.  Returns false if it cannot be a child of
+ * that node in a tree. */
+static bool
+descend(const struct st_tree *tree, const struct reached *at, int child,
+        struct reached *next)
 {
-    if (!node) {
-        return 0;
+    *next = *at;
+    next->node = link_of(at->node, tree->children[child]);
+    if (!next->node) {
+        return true;
     }
-    if (tree->parent != ST_NONE && link_of(node, tree->parent) != parent) {
-        return -EINVAL;
+
+    int order = tree->compare(next->node, at->node);
+    if (order < 0) {
+        next->high = at->node;
+    } else {
+        next->low = at->node;
     }
+    return (order
+            && (order > 0 || !at->low
+                || tree->compare(next->node, at->low) > 0)
+            && (order < 0 || !at->high
+                || tree->compare(next->node, at->high) < 0));
+}
+
+/* Whether both children are on the same side of their parent. */
+static bool
+is_one_sided(const struct reached children[2])
+{
+    return (children[0].node && children[1].node
+            && children[0].low == children[1].low);
+}
+
+static int
+push(struct stack *stack, const struct reached *entry)
+{
     if (stack->n >= stack->allocated) {
         size_t n = stack->allocated ? 2 * stack->allocated : 64;
-        void **nodes = realloc(stack->nodes, n * sizeof *nodes);
+        struct reached *entries = realloc(stack->entries, n * sizeof *entries);
 
-        if (!nodes) {
+        if (!entries) {
             return -ENOMEM;
         }
-        stack->nodes = nodes;
+        stack->entries = entries;
         stack->allocated = n;
     }
-    stack->nodes[stack->n++] = node;
+    stack->entries[stack->n++] = *entry;
+    return 0;
+}
+
+static int
+push_children(struct stack *stack, const struct st_tree *tree,
+              const struct reached *at)
+{
+    struct reached children[2];
+
+    for (int i = 0; i < 2; i++) {
+        struct reached *child = &children[i];
+
+        if (!descend(tree, at, i, child)
+            || (child->node && tree->parent != ST_NONE
+                && link_of(child->node, tree->parent) != at->node)) {
+            return -EINVAL;
+        }
+    }
+    if (is_one_sided(children)) {
+        return -EINVAL;
+    }
+    for (int i = 0; i < 2; i++) {
+        int error = children[i].node ? push(stack, &children[i]) : 0;
+
+        if (error) {
+            return error;
+        }
+    }
     return 0;
 }
 
@@ -63,18 +123,22 @@ st_tree_for_each(const struct st_tree *tree, int (*cb)(void *, void *),
                  void *aux)
 {
     struct stack stack = { .n = 0 };
-    int error = push(&stack, tree, *tree->root, NULL);
+    struct reached root = { .node = *tree->root };
+    int error = 0;
 
+    if (root.node) {
+        error = (tree->parent != ST_NONE && link_of(root.node, tree->parent)
+                 ? -EINVAL : push(&stack, &root));
+    }
     while (!error && stack.n) {
-        void *node = stack.nodes[--stack.n];
+        struct reached at = stack.entries[--stack.n];
 
-        error = cb(node, aux);
-        for (int i = 0; !error && i < 2; i++) {
-            error = push(&stack, tree, link_of(node, tree->children[i]),
-                         node);
+        error = cb(at.node, aux);
+        if (!error) {
+            error = push_children(&stack, tree, &at);
         }
     }
-    free(stack.nodes);
+    free(stack.entries);
     return error;
 }
 
@@ -82,22 +146,25 @@ st_tree_for_each(const struct st_tree *tree, int (*cb)(void *, void *),
 void *
 st_tree_find(const struct st_tree *tree, void *node)
 {
-    void *at = *tree->root, *next;
+    struct reached at = { .node = *tree->root };
 
-    for (; at; at = next) {
-        int order = tree->compare(node, at);
+    while (at.node) {
+        int order = tree->compare(node, at.node);
 
         if (!order) {
-            return at;
+            return at.node;
         }
-        next = NULL;
-        for (int i = 0; !next && i < 2; i++) {
-            void *child = link_of(at, tree->children[i]);
 
-            if (child && (tree->compare(child, at) < 0) == (order < 0)) {
-                next = child;
+        struct reached next = { .node = NULL };
+        for (int i = 0; i < 2 && !next.node; i++) {
+            if (!descend(tree, &at, i, &next)) {
+                return NULL;
+            }
+            if (next.node && (next.high == at.node) != (order < 0)) {
+                next.node = NULL;
             }
         }
+        at = next;
     }
     return NULL;
 }

@@ -22,13 +22,14 @@
 
 #include "private.h"
 
-/* Goes through all nodes, and checks that each leads back to its parent.
- * Returns what 'cb' does as soon as that is not 0, -EINVAL if a link is wrong.
- * 'cb' must not change the tree. */
+/* Goes through all nodes, and checks that each leads back to its parent and is
+ * where the order wants it.  Returns what 'cb' does as soon as that is not 0,
+ * -EINVAL if a link is wrong.  'cb' must not change the tree. */
 int st_tree_for_each(const struct st_tree *,
                      int (*cb)(void *node, void *aux), void *aux);
 
-/* The node of the tree that 'node' is equal to, or NULL. */
+/* The node of the tree that 'node' is equal to, or NULL; also if links that
+ * lead to it are wrong. */
 void *st_tree_find(const struct st_tree *, void *node);
 
 void st_tree_insert(const struct st_tree *, void *node);

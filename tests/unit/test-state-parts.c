@@ -16,11 +16,13 @@
 
 #include "test-util.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include "heap.h"
 #include "index.h"
 #include "state-world.h"
+#include "trees.h"
 
 /* The heap finds a block by any of its bytes. */
 static void
@@ -214,6 +216,65 @@ test_index_size(void **state)
     st_index_destroy(index);
 }
 
+struct item {
+    struct item *links[2];
+    int value;
+};
+
+static int
+compare_items(void *a_, void *b_)
+{
+    const struct item *a = a_, *b = b_;
+
+    return a->value < b->value ? -1 : a->value > b->value;
+}
+
+static int
+count_item(void *item, void *n_)
+{
+    int *n = n_;
+
+    (void) item;
+    return ++*n > 1000;
+}
+
+/* Links that form no tree are noticed, whichever way they go wrong. */
+static void
+test_odd_trees(void **state)
+{
+    struct item items[] = { { .value = 0 }, { .value = 1 }, { .value = 2 } };
+    void *root = &items[1];
+    struct st_tree tree = {
+        .root = &root, .children = { offsetof(struct item, links[0]),
+                                     offsetof(struct item, links[1]) },
+        .parent = ST_NONE, .compare = compare_items,
+    };
+    struct item between = { .value = 1 };
+    int n = 0;
+
+    (void) state;
+    items[1].links[0] = &items[0];
+    items[1].links[1] = &items[2];
+    assert_int_equal(st_tree_for_each(&tree, count_item, &n), 0);
+    assert_int_equal(n, 3);
+    assert_ptr_equal(st_tree_find(&tree, &between), &items[1]);
+
+    items[1].links[0] = &items[2];      /* Both on one side. */
+    assert_int_equal(st_tree_for_each(&tree, count_item, &n), -EINVAL);
+
+    /* A list in order, with links back. */
+    root = &items[0];
+    for (int i = 0; i < 3; i++) {
+        items[i].value = 10 * i;
+        items[i].links[0] = i < 2 ? &items[i + 1] : NULL;
+        items[i].links[1] = i ? &items[i - 1] : NULL;
+    }
+    n = 0;
+    assert_int_equal(st_tree_for_each(&tree, count_item, &n), -EINVAL);
+    between.value = 15;
+    assert_null(st_tree_find(&tree, &between));
+}
+
 int
 main(void)
 {
@@ -222,6 +283,7 @@ main(void)
         cmocka_unit_test(test_other_thread),
         cmocka_unit_test(test_index_blocks),
         cmocka_unit_test(test_index_size),
+        cmocka_unit_test(test_odd_trees),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,6 +345,14 @@ test_trees(void **state)
     assert_int_equal(pair_copy(p.sa, p.sb, true, key, false), 0);
     world_check(&p.b);
 
+    /* What is merged keeps its place: that of the source does not matter. */
+    world_packet(&p.b, 1, "later");
+    p.b.now = 2;
+    pair_fill(&p.b, 513, 1);    /* Due as 1 is at the source. */
+    assert_int_equal(pair_copy(p.sa, p.sb, true, key, false), -EEXIST);
+    assert_int_equal(pair_copy(p.sa, p.sb, true, key, true), 0);
+    world_check(&p.b);
+
     void *root = p.b.conns_by_due;
     p.b.conns_by_due = NULL;
     assert_int_equal(pair_copy(p.sb, p.sa, true, key, false), -ENOTSUP);
