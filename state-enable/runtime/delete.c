@@ -34,11 +34,13 @@ st_delete_node(struct st *st, uint32_t structure, void *node)
         error = st_buckets(st, structure, node, buckets);
     }
     if (!error) {
+        error = st_unlink(st, structure, node, buckets);
+    }
+    if (!error) {
         void (*on_end)(bool, const struct mbox_key *, void *) = st->on_end;
 
         st->on_end = NULL;      /* It is not the program that ends it. */
         st_count_references(st, structure, node, -1);
-        st_unlink(st, structure, node, buckets);
         for (uint32_t i = 0; i < owned.n; i++) {
             st_free(owned.objects[i].start);
         }

@@ -279,7 +279,6 @@ install(struct st *st, struct plan *plan, uint32_t i)
 
     case FATE_REPLACE:
         st_count_references(st, o->structure, plan->there[i], -1);
-        st_unlink_trees(st, o->structure, plan->there[i]);
         exchange(st, o->structure, plan->there[i], node);
         st_link_trees(st, o->structure, plan->there[i]);
         st_count_references(st, o->structure, plan->there[i], 1);
@@ -327,6 +326,32 @@ delete_others(struct st *st, const struct plan *plan, bool per_flow,
     }
 }
 
+/* Takes what is replaced from its trees.  If that fails, nothing is
+ * changed. */
+static int
+unlink_replaced(struct st *st, const struct plan *plan)
+{
+    const struct st_image_object *objects = plan->image->objects;
+
+    for (uint32_t i = 0; i < plan->image->n_objects; i++) {
+        bool is_replaced = (is_linked(plan, i)
+                            && plan->fates[i] == FATE_REPLACE);
+        int error = (is_replaced
+                     ? st_unlink_trees(st, objects[i].structure,
+                                       plan->there[i]) : 0);
+
+        if (error) {
+            while (i--) {
+                if (is_linked(plan, i) && plan->fates[i] == FATE_REPLACE) {
+                    st_link_trees(st, objects[i].structure, plan->there[i]);
+                }
+            }
+            return error;
+        }
+    }
+    return 0;
+}
+
 static int
 install_all(struct st *st, struct plan *plan, bool per_flow,
             const struct mbox_key *key, bool merge)
@@ -344,6 +369,9 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
         if (is_linked(plan, i)) {
             error = check_place(st, plan, i);
         }
+    }
+    if (!error) {
+        error = unlink_replaced(st, plan);
     }
     if (!error) {
         for (uint32_t i = 0; i < image->n_objects; i++) {

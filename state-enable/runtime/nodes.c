@@ -495,14 +495,20 @@ st_link_trees(struct st *st, uint32_t structure, void *node)
     }
 }
 
-void
+int
 st_unlink_trees(struct st *st, uint32_t structure, void *node)
 {
     const struct st_structure *s = &st->program->structures[structure];
 
     for (uint32_t i = 0; i < s->n_trees; i++) {
-        st_tree_remove(&s->trees[i], node);
+        if (!st_tree_remove(&s->trees[i], node)) {
+            while (i--) {
+                st_tree_insert(&s->trees[i], node);
+            }
+            return bad_shape(st, s, "a node is still in its tree");
+        }
     }
+    return 0;
 }
 
 void
@@ -521,17 +527,21 @@ st_link(struct st *st, uint32_t structure, void *node,
     count_nodes(s, 1);
 }
 
-void
+int
 st_unlink(struct st *st, uint32_t structure, void *node,
           const uint32_t buckets[])
 {
     const struct st_structure *s = &st->program->structures[structure];
+    int error = st_unlink_trees(st, structure, node);
 
+    if (error) {
+        return error;
+    }
     for (uint32_t i = 0; i < s->n_lists; i++) {
         list_remove(&s->lists[i], buckets[i], node);
     }
-    st_unlink_trees(st, structure, node);
     count_nodes(s, -1);
+    return 0;
 }
 
 void

@@ -60,16 +60,17 @@ int st_check_place(struct st *, uint32_t structure, void *node,
                    const void *there);
 
 /* Puts a node into, or takes it from, all lists, trees and counts.  'buckets'
- * has one for each list. */
+ * has one for each list.  If it cannot be taken from a tree nothing is
+ * changed. */
 void st_link(struct st *, uint32_t structure, void *node,
              const uint32_t buckets[]);
-void st_unlink(struct st *, uint32_t structure, void *node,
-               const uint32_t buckets[]);
+int st_unlink(struct st *, uint32_t structure, void *node,
+              const uint32_t buckets[]);
 
 /* Puts a node into, or takes it from, all trees: what they are ordered by is
- * to change. */
+ * to change.  If it cannot be taken from one it is in all. */
 void st_link_trees(struct st *, uint32_t structure, void *node);
-void st_unlink_trees(struct st *, uint32_t structure, void *node);
+int st_unlink_trees(struct st *, uint32_t structure, void *node);
 
 /* Where a node is in each of its structure's lists; its trees must have
  * it. */

@@ -175,8 +175,9 @@ st_tree_insert(const struct st_tree *tree, void *node)
     tree->insert(tree->head, node);
 }
 
-void
+bool
 st_tree_remove(const struct st_tree *tree, void *node)
 {
     tree->remove(tree->head, node);
+    return st_tree_find(tree, node) != node;
 }

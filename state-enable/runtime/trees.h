@@ -33,6 +33,8 @@ int st_tree_for_each(const struct st_tree *,
 void *st_tree_find(const struct st_tree *, void *node);
 
 void st_tree_insert(const struct st_tree *, void *node);
-void st_tree_remove(const struct st_tree *, void *node);
+
+/* Returns false if the program's function left the node in the tree. */
+bool st_tree_remove(const struct st_tree *, void *node);
 
 #endif /* trees.h */

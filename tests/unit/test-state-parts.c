@@ -238,6 +238,13 @@ count_item(void *item, void *n_)
     return ++*n > 1000;
 }
 
+static void
+remove_nothing(void *head, void *item)
+{
+    (void) head;
+    (void) item;
+}
+
 /* Links that form no tree are noticed, whichever way they go wrong. */
 static void
 test_odd_trees(void **state)
@@ -248,6 +255,7 @@ test_odd_trees(void **state)
         .root = &root, .children = { offsetof(struct item, links[0]),
                                      offsetof(struct item, links[1]) },
         .parent = ST_NONE, .compare = compare_items,
+        .remove = remove_nothing,
     };
     struct item between = { .value = 1 };
     int n = 0;
@@ -258,6 +266,9 @@ test_odd_trees(void **state)
     assert_int_equal(st_tree_for_each(&tree, count_item, &n), 0);
     assert_int_equal(n, 3);
     assert_ptr_equal(st_tree_find(&tree, &between), &items[1]);
+
+    assert_false(st_tree_remove(&tree, &items[2]));
+    assert_true(st_tree_remove(&tree, &between));
 
     items[1].links[0] = &items[2];      /* Both on one side. */
     assert_int_equal(st_tree_for_each(&tree, count_item, &n), -EINVAL);
