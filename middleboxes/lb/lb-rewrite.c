@@ -85,8 +85,7 @@ replace(uint8_t *frame, size_t l3_ofs, size_t l4_ofs,
 
     put_be16(new_port, port);
     if (key->family == 4) {
-        inet_csum_update(frame + l3_ofs + 10, frame + a.ofs, a.bytes,
-                           a.len);
+        inet_csum_update(frame + l3_ofs + 10, frame + a.ofs, a.bytes, a.len);
     }
     if (l4_checksum && has_checksum(key->proto, l4_checksum)) {
         update_l4(key->proto, l4_checksum, frame + a.ofs, a.bytes, a.len);

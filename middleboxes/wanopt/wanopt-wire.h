@@ -103,7 +103,7 @@ wanopt_payload_len(const struct wanopt_frame *f)
 /* Reads a frame that has the mark.  Returns 0, -EPERM if its tag is wrong, or
  * -EPROTO if it is malformed nevertheless. */
 int wanopt_message_read(struct wanopt_cipher *, const struct wanopt_frame *,
-                         struct wanopt_message *);
+                        struct wanopt_message *);
 
 /* Writes the plain frame 'f' as a message of type WANOPT_PACKET, with a body
  * of 'm->body_len' bytes, to 'out', which has room for WANOPT_MAX_FRAME.
