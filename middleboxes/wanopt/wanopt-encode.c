@@ -149,11 +149,16 @@ may_be_fragmented(const struct wanopt_frame *f)
             && !(get_be16(f->data + f->layout.l3_ofs + 6) & IP_DF));
 }
 
-/* Begins to count anew when a second is over. */
+/* When a second is over, decides by what was asked for in it whether to pause,
+ * and counts anew. */
 static void
-start_second(struct wanopt *w)
+count_second(struct wanopt *w)
 {
     if (w->now - w->lacking.since >= SECOND) {
+        if (w->lacking.n_asked >= WANOPT_MANY_ASKED
+            && w->lacking.n_asked * 2 >= w->lacking.n_refs) {
+            w->lacking.until = w->now + WANOPT_PAUSE_SECONDS * SECOND;
+        }
         w->lacking.since = w->now;
         w->lacking.n_refs = w->lacking.n_asked = 0;
     }
@@ -162,12 +167,8 @@ start_second(struct wanopt *w)
 void
 wanopt_note_asked(struct wanopt *w, size_t n)
 {
-    start_second(w);
+    count_second(w);
     w->lacking.n_asked += n;
-    if (w->lacking.n_asked >= WANOPT_MANY_ASKED
-        && w->lacking.n_asked * 4 >= w->lacking.n_refs) {
-        w->lacking.until = w->now + WANOPT_PAUSE_SECONDS * SECOND;
-    }
 }
 
 /* Writes the body as a message.  Returns the length of its frame, or 0 if the
@@ -189,7 +190,6 @@ write_message(struct wanopt *w, const struct wanopt_frame *f)
     }
     if (len) {
         w->stats.encoded++;
-        start_second(w);
         for (size_t i = 0; i < w->body.n_items; i++) {
             if (w->body.items[i].is_ref) {
                 w->stats.refs++;
@@ -232,6 +232,7 @@ encode(struct wanopt *w, struct wanopt_flow *flow,
     size_t len = 0;
 
     w->body.n_items = w->body.len = 0;
+    count_second(w);
     wanopt_cut(w, payload, payload_len);
     if ((flow && first && w->now >= w->lacking.until
          ? refer(w, payload, payload_len, &flow->cursor)

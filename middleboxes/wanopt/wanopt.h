@@ -151,8 +151,8 @@ struct wanopt_stats {
 #define WANOPT_MAX_ASKED 5
 #define WANOPT_ASK_AGAIN UINT64_C(200000000)
 
-/* The peer lacks much if it asks within a second for so many chunks, and for a
- * quarter of those referred to.  So long then nothing is referred to. */
+/* The peer lacks much if it asks within a second for so many chunks, and for
+ * half as many as were referred to.  So long then nothing is referred to. */
 #define WANOPT_MANY_ASKED 64
 #define WANOPT_PAUSE_SECONDS 5
 
