@@ -292,6 +292,70 @@ find_node(void *node, uint32_t bucket, void *find_)
     return find->n >= find->max;
 }
 
+/* Writes a key into an object, which is zeros.  Returns false if it could be
+ * written in more than one way. */
+static bool
+set_key(const struct st_structure *s, uint8_t *object,
+        const struct mbox_key *key)
+{
+    for (uint32_t i = 0; i < s->n_keys; i++) {
+        const struct st_key *k = &s->keys[i];
+        bool is_a = k->part == ST_ADDRESS_A || k->part == ST_PORT_A;
+        uint16_t port = is_a ? key->src_port : key->dst_port;
+        uint32_t ip;
+
+        if (k->via != ST_NONE) {
+            return false;
+        }
+        switch (k->part) {
+        case ST_ADDRESS_A:
+        case ST_ADDRESS_B:
+            if (k->size != 4 || key->family != 4) {
+                return false;
+            }
+            memcpy(&ip, (is_a ? key->src : key->dst) + 12, 4);
+            st_store(object + k->offset, 4, k->host_order ? ntohl(ip) : ip);
+            break;
+        case ST_PORT_A:
+        case ST_PORT_B:
+            if (k->size != 2) {
+                return false;
+            }
+            st_store(object + k->offset, 2, k->host_order ? port : htons(port));
+            break;
+        case ST_PROTO:
+            st_store(object + k->offset, k->size, key->proto);
+            break;
+        }
+    }
+    return true;
+}
+
+/* Finds nodes by the order of the first tree, which is that of the key, in
+ * both directions.  Returns false if that cannot be done. */
+static bool
+find_by_order(struct st *st, const struct st_structure *s, struct find *find)
+{
+    const struct mbox_key *key = find->key;
+    uint32_t size = st->program->types[s->type].size;
+    uint8_t *probes = s->n_lists ? NULL : calloc(2, size);
+    struct mbox_key reverse;
+
+    mbox_key_reverse(key, &reverse);
+    bool ok = (probes && set_key(s, probes, key)
+               && set_key(s, probes + size, &reverse));
+    for (int i = 0; ok && i < (s->per_flow ? 2 : 1); i++) {
+        void *node = st_tree_find(&s->trees[0], probes + i * size);
+
+        if (node && find->n < find->max
+            && !(find->n && find->nodes[0] == node)) {
+            find_node(node, 0, find);
+        }
+    }
+    free(probes);
+    return ok;
+}
+
 int
 st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         void *nodes[], size_t max, size_t *n)
@@ -304,7 +368,8 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         uint32_t buckets[ST_NODES_MAX];
         struct find find = { .s = s, .key = public, .nodes = nodes,
                              .buckets = buckets, .max = max };
-        int error = st_for_each(st, structure, find_node, &find);
+        int error = (find_by_order(st, s, &find) ? 0
+                     : st_for_each(st, structure, find_node, &find));
 
         *n = find.n;
         return error < 0 ? error : 0;
