@@ -129,7 +129,8 @@ enum mbox_msg_type {
     MBOX_MSG_RELAY = 27,        /* Either way: 'data' is one whole frame of the
                                  * state channel of transfer 'id'. */
     MBOX_MSG_STATS_REQUEST = 28, /* C to A. */
-    MBOX_MSG_STATS = 29,        /* A to C: 'n_packets', 'n_bytes', 'n_flows',
+    MBOX_MSG_STATS = 29,        /* A to C: 'n_packets', 'n_bytes', 'n_flows'
+                                 * (UINT64_MAX: the MB does not know),
                                  * 'n_discarded', 'n_buffered'. */
 
     /* Transfers in doubt: the connection ended before their end was known

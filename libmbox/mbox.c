@@ -165,7 +165,7 @@ agent_get_stats(void *m_, struct mbox_msg *msg)
     mbox_get_stats(m, &stats);
     msg->n_packets = stats.rx_packets;
     msg->n_bytes = stats.rx_bytes;
-    msg->n_flows = call.n;
+    msg->n_flows = m->ops.n_flows ? call.n : UINT64_MAX;
     msg->n_discarded = stats.discarded;
 }
 

@@ -120,6 +120,15 @@ test_parse(void **state OVS_UNUSED)
         "packets=1:2 space=ip max=3 pause=-1",
         "packets=1:2 space=ip max=3 cpu=1:2",
         "packets=1:2 space=ip max=3 intervals",
+        "packets=1:2 space=ip max=3 interval=0.4",
+        "packets=1:2 space=ip max=3 pause=0",
+        "packets=1:-1 space=ip max=3", "packets=+1:2 space=ip max=3",
+        "packets=1:\t2 space=ip max=3", "packets=:2 space=ip max=3",
+        "packets=1: space=ip max=3", "packets=1:2 space=ip max=+3",
+        "packets=1:9223372036854775808 space=ip max=3",
+        "packets=1:99999999999999999999999999 space=ip max=3",
+        "packets=1:2 packets=1:2 space=ip max=3",
+        "packets=1:2 space=ip space=ip max=3",
     };
     struct mbox_policy_config config;
     char *error;
@@ -145,15 +154,15 @@ test_parse(void **state OVS_UNUSED)
     assert_int_equal(config.pause_ms, 60000);
     mbox_policy_config_destroy(&config);
 
-    error = mbox_policy_parse(" flows=0:0 space=ip space=udp  max=9 min=2 "
-                              "interval=0.5 intervals=1 pause=0", &config);
+    error = mbox_policy_parse(" flows=0:0 space=udp  max=9 min=2 "
+                              "interval=0.5 intervals=1 pause=1", &config);
     assert_null(error);
     assert_true(config.marks[MBOX_POLICY_FLOWS].given);
     assert_string_equal(config.space, "udp");
     assert_int_equal(config.min, 2);
     assert_int_equal(config.interval_ms, 500);
     assert_int_equal(config.intervals, 1);
-    assert_int_equal(config.pause_ms, 0);
+    assert_int_equal(config.pause_ms, 1000);
     mbox_policy_config_destroy(&config);
 }
 
@@ -208,11 +217,38 @@ test_busy(void **state OVS_UNUSED)
     assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
     world_destroy(&w);
 
-    world_init(&w, SETTING " intervals=1 pause=0");
+    world_init(&w, SETTING " intervals=1 pause=1");
     add(&w, 5000);
     w.busy = true;
     pass_idle(&w, 1);
     w.busy = false;
+    assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
+    world_destroy(&w);
+}
+
+/* Each failure on end doubles the pause, up to an hour; a success ends
+ * that. */
+static void
+test_failures(void **state OVS_UNUSED)
+{
+    struct world w;
+
+    world_init(&w, SETTING " intervals=1 pause=60");
+    add(&w, 5000);
+    assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
+    for (int minutes = 2; minutes <= 64; minutes *= 2) {
+        mbox_policy_ended(&w.policy, &w.config, false, w.now_ms);
+        pass_idle(&w, 6 * MIN(minutes, 60) - 1);
+        assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
+    }
+    for (int i = 0; i < 100; i++) {
+        mbox_policy_ended(&w.policy, &w.config, false, w.now_ms);
+    }
+    pass_idle(&w, 6 * 60 - 1);
+    assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
+
+    mbox_policy_ended(&w.policy, &w.config, true, w.now_ms);
+    pass_idle(&w, 5);
     assert_int_equal(pass(&w).action, MBOX_POLICY_OUT);
     world_destroy(&w);
 }
@@ -303,13 +339,33 @@ test_in(void **state OVS_UNUSED)
     assert_string_equal(d.instance, "b");
     assert_string_equal(d.peer, "c");
 
-    /* ... and a figure that is not known is not below anything. */
+    /* ... and one that nothing is known of stays as it is, but does not keep
+     * others. */
     w.instances[1].figures[MBOX_POLICY_PACKETS].known = false;
     pass_idle(&w, 20);
+    add(&w, 90);
+    pass_idle(&w, 2);
+    d = pass(&w);
+    assert_int_equal(d.action, MBOX_POLICY_IN);
+    assert_string_equal(d.instance, "c");
+    assert_string_equal(d.peer, "d");
+    world_destroy(&w);
+
+    /* What only blocks a scale-out does not keep others, either. */
+    world_init(&w, "packets=100:1000 space=ip max=3");
+    add(&w, 5000);
+    add(&w, 10);
+    add(&w, 20);
+    pass_idle(&w, 2);
+    d = pass(&w);
+    assert_int_equal(d.action, MBOX_POLICY_IN);
+    assert_string_equal(d.instance, "b");
+    assert_string_equal(d.peer, "c");
     world_destroy(&w);
 
     /* A sum that overflows. */
-    world_init(&w, "packets=1:18446744073709551615 space=ip max=4");
+    world_init(&w, SETTING);
+    w.config.marks[MBOX_POLICY_PACKETS].high = UINT64_MAX;
     add(&w, UINT64_MAX);
     add(&w, 1);
     pass_idle(&w, 20);
@@ -330,7 +386,7 @@ test_measures(void **state OVS_UNUSED)
     struct mbox_policy_decision d;
     struct world w;
 
-    world_init(&w, SETTING " flows=10:50 intervals=1 pause=0");
+    world_init(&w, SETTING " flows=10:50 intervals=1 pause=1");
     add(&w, 5);
     add(&w, 5);
     d = pass(&w);
@@ -353,7 +409,7 @@ test_giver(void **state OVS_UNUSED)
     struct mbox_policy_decision d;
     struct world w;
 
-    world_init(&w, SETTING " intervals=1 pause=0");
+    world_init(&w, SETTING " intervals=1 pause=1");
     add(&w, 2000);
     add(&w, 3000)->shares[1] = true;
     d = pass(&w);
@@ -424,7 +480,7 @@ test_rest(void **state OVS_UNUSED)
         struct world w;
         int idle = 0;
 
-        world_init(&w, "packets=1000:1000 space=ip max=8 intervals=1 pause=0");
+        world_init(&w, "packets=1000:1000 space=ip max=8 intervals=1 pause=1");
         add(&w, load);
         for (int i = 0; idle < 3; i++) {
             struct mbox_policy_decision d = pass(&w);
@@ -468,6 +524,7 @@ main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_out),
         cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_failures),
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_in),
         cmocka_unit_test(test_measures),

@@ -50,12 +50,12 @@ test_text(void **state OVS_UNUSED)
 
     *mbox_usage_get(&usage, "b.example") = (struct mbox_account) {
         .instance_ms = 1, .packets = 2, .bytes = 3, .flows_moved = 4,
-        .state_bytes = UINT64_MAX,
+        .state_bytes = INT64_MAX,
     };
     assert_ptr_equal(mbox_usage_get(&usage, "b.example"),
                      mbox_usage_get(&usage, "b.example"));
     mbox_usage_get(&usage, "a")->packets = 9;
-    check_format(&usage, "a=0/9/0/0/0 b.example=1/2/3/4/18446744073709551615");
+    check_format(&usage, "a=0/9/0/0/0 b.example=1/2/3/4/9223372036854775807");
 
     mbox_usage_init(&copy, 0);
     s = mbox_usage_format(&usage);
@@ -88,6 +88,9 @@ test_nonsense(void **state OVS_UNUSED)
     mbox_usage_parse(&usage, "a=1/2/3/4/5/6");
     mbox_usage_parse(&usage, "a=1/2/3/4/5x =1/2/3/4/5 b/c=1/2/3/4/5");
     mbox_usage_parse(&usage, "a=1/2/x/4/5  good=1/2/3/4/5 a=-");
+    mbox_usage_parse(&usage, "a=-1/2/3/4/5 a=+1/2/3/4/5 a=1/2//4/5");
+    mbox_usage_parse(&usage, "a=1/2/3/4/9223372036854775808 a=1/2/3/4/");
+    mbox_usage_parse(&usage, "a=1/2/3/4/99999999999999999999999");
     check_format(&usage, "good=1/2/3/4/5");
     mbox_usage_destroy(&usage);
 }

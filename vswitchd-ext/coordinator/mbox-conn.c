@@ -522,7 +522,7 @@ conn_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
                      conn->name, conn->peer, msg->text);
         conn_die(conn, "its agent reported: %s", msg->text);
     } else if (msg->type == MBOX_MSG_STATS) {
-        conn->has_flows = true;
+        conn->has_flows = msg->n_flows <= INT64_MAX;
         conn->n_flows = msg->n_flows;
     } else {
         const char *name = mbox_msg_type_to_string(msg->type);

@@ -453,6 +453,10 @@ put_policies(struct ds *ds, const struct mbox_policies *policies)
                        offsetof(struct mbox_class_policy, n_refused),
                        policies, "Times that what the policy of the class had "
                        "decided could not be started.");
+    put_policy_counter(ds, "policy_failed_total",
+                       offsetof(struct mbox_class_policy, n_failed),
+                       policies, "Times that what the policy of the class had "
+                       "started did not succeed.");
 }
 
 /* Tenants. */

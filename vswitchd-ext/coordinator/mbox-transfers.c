@@ -202,6 +202,7 @@ transfer_finish(struct mbox_open_transfer *ot)
     mbox_transfer_get_report(ot->transfer, &past->report);
     mbox_totals_add(&transfers->totals, &past->request, &past->report);
     mbox_usage_add_transfer(c, past->request.class_name, &past->report);
+    mbox_policies_disturb(&c->policies, past->request.class_name);
     ovs_list_push_front(&transfers->history, &past->node);
     if (++transfers->n_history > MBOX_HISTORY_MAX) {
         struct mbox_past_transfer *oldest;

@@ -75,30 +75,50 @@ mbox_usage_format(const struct mbox_usage *usage)
     return ds_steal_cstr(&ds);
 }
 
+/* Parses decimal numbers with '/' between them, as many as 'figures' has.
+ * Neither signs nor what overflows is taken. */
+static bool
+parse_figures(char *s, long long figures[], size_t n)
+{
+    if (s[strspn(s, "0123456789/")]) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        char *end = s + strcspn(s, "/");
+
+        if ((*end == '\0') != (i == n - 1)) {
+            return false;
+        }
+        *end = '\0';
+        if (!str_to_llong(s, 10, &figures[i])) {
+            return false;
+        }
+        s = end + 1;
+    }
+    return true;
+}
+
 static bool
 parse_account(char *word, struct mbox_usage *usage)
 {
     char *equals = strchr(word, '=');
-    struct mbox_account read, *account;
-    int n = 0;
+    struct mbox_account *account;
+    long long figures[5];
 
     if (!equals) {
         return false;
     }
     *equals = '\0';
     if (!mbox_name_is_valid(word)
-        || !ovs_scan(equals + 1, "%"SCNu64"/%"SCNu64"/%"SCNu64"/%"SCNu64
-                     "/%"SCNu64"%n", &read.instance_ms, &read.packets,
-                     &read.bytes, &read.flows_moved, &read.state_bytes, &n)
-        || equals[1 + n]) {
+        || !parse_figures(equals + 1, figures, ARRAY_SIZE(figures))) {
         return false;
     }
     account = mbox_usage_get(usage, word);
-    account->instance_ms += read.instance_ms;
-    account->packets += read.packets;
-    account->bytes += read.bytes;
-    account->flows_moved += read.flows_moved;
-    account->state_bytes += read.state_bytes;
+    account->instance_ms += figures[0];
+    account->packets += figures[1];
+    account->bytes += figures[2];
+    account->flows_moved += figures[3];
+    account->state_bytes += figures[4];
     return true;
 }
 

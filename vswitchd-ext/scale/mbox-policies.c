@@ -38,6 +38,8 @@ struct mbox_policy_sample {
     bool counted;               /* The port was read in this interval. */
     uint64_t packets;           /* Counter of the port. */
     long long at;               /* When it was read, ms. */
+    bool kept;                  /* It was to be removed and was not: it is not
+                                 * tried again while it is there. */
     struct mbox_policy_instance instance;       /* As judged last. */
 };
 
@@ -60,6 +62,7 @@ turn_off(struct mbox_class_policy *p)
         shash_clear_free_data(&p->samples);
         free(p->blocked);
         p->blocked = NULL;
+        p->open[0] = '\0';
     }
 }
 
@@ -74,6 +77,7 @@ mbox_policies_destroy(struct mbox_policies *policies)
         turn_off(p);
         shash_destroy(&p->samples);
         free(p->last);
+        free(p->why);
     }
     shash_destroy_free_data(&policies->classes);
 }
@@ -224,7 +228,7 @@ take_sample(const struct mbox_coordinator *c, struct mbox_class_policy *p,
     sample->seen = true;
     sample->instance = (struct mbox_policy_instance) {
         .name = node->name,
-        .stays = mbox_scale_is_default(c, instance),
+        .stays = sample->kept || mbox_scale_is_default(c, instance),
     };
     count_packets(instance, sample);
     sample->instance.figures[MBOX_POLICY_FLOWS].known
@@ -237,8 +241,9 @@ take_sample(const struct mbox_coordinator *c, struct mbox_class_policy *p,
     }
 }
 
-/* Updates all samples, and returns how many instances the class has, with
- * those that are not live. */
+/* Updates all samples, and returns how many instances the class has that an
+ * Interface names, with those that are not live.  An agent can say that it is
+ * of any class. */
 static size_t
 take_samples(const struct mbox_coordinator *c, struct mbox_class_policy *p)
 {
@@ -259,7 +264,7 @@ take_samples(const struct mbox_coordinator *c, struct mbox_class_policy *p)
         if (strcmp(mbox_instance_class(instance), p->class_name)) {
             continue;
         }
-        n_all++;
+        n_all += instance->iface != NULL;
         problem = mbox_instance_problem(instance);
         if (!problem) {
             take_sample(c, p, instance, owners);
@@ -314,6 +319,55 @@ is_busy(const struct mbox_coordinator *c, const char *class_name)
                                                &any);
 }
 
+/* The open operation of the class, or NULL. */
+static const struct mbox_scale_op *
+find_open(const struct mbox_scales *scales, const char *class_name)
+{
+    const struct mbox_scale_op *op;
+
+    LIST_FOR_EACH (op, node, &scales->open) {
+        if (!strcmp(op->class_name, class_name)) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+/* Looks whether the operation that 'p' has started has ended, and how. */
+static void
+check_operation(struct mbox_coordinator *c, struct mbox_class_policy *p)
+{
+    const struct mbox_scale_op *op = (p->open[0]
+                                      ? mbox_scales_find(&c->scales, p->open)
+                                      : NULL);
+    struct mbox_policy_sample *sample;
+    struct mbox_scale_report report;
+    bool success;
+
+    if (!op || mbox_scale_op_is_open(op)) {
+        return;
+    }
+    mbox_scale_get_report(op->scale, &report);
+    success = report.result == MBOX_SCALE_DONE;
+    mbox_policy_ended(&p->policy, &p->config, success, time_msec());
+    free(p->last);
+    p->last = xasprintf("%s of %s: %s%s%s (%s)",
+                        mbox_scale_type_to_string(op->request.type),
+                        op->instance,
+                        mbox_scale_result_to_string(report.result),
+                        report.error[0] ? ": " : "", report.error, p->why);
+    if (!success) {
+        p->n_failed++;
+        VLOG_WARN_RL(&rl, "policy of class %s: %s", p->class_name, p->last);
+    }
+    sample = shash_find_data(&p->samples, p->open);
+    if (sample && op->request.type == MBOX_SCALE_IN
+        && report.result == MBOX_SCALE_PARTIAL) {
+        sample->kept = true;
+    }
+    p->open[0] = '\0';
+}
+
 /* Begins an operation as the command would that 'd' stands for. */
 static char *
 start_operation(struct mbox_coordinator *c, const struct mbox_class_policy *p,
@@ -324,21 +378,23 @@ start_operation(struct mbox_coordinator *c, const struct mbox_class_policy *p,
     struct mbox_options options;
     char *error;
 
-    if (scales_out) {
-        svec_add(&argv, "mbox/scale-out");
-        svec_add(&argv, p->class_name);
-        svec_add(&argv, p->config.space);
-        svec_add_nocopy(&argv, xasprintf("--from=%s", d->instance));
-        svec_add_nocopy(&argv, xasprintf("--share=%u/%u", d->share,
-                                         d->share_of));
-    } else {
-        svec_add(&argv, "mbox/scale-in");
-        svec_add(&argv, d->instance);
-        svec_add_nocopy(&argv, xasprintf("--to=%s", d->peer));
-    }
+    svec_add(&argv, "mbox/policy");
     svec_add(&argv, "--async");
-    error = mbox_options_parse(&argv, UINT32_MAX, 1, 2, &options);
+    error = mbox_options_parse(&argv, MBOX_OPTION_ASYNC, 0, 0, &options);
     if (!error) {
+        /* Names are not parsed: they may look like options. */
+        if (scales_out) {
+            svec_add(&options.args, p->class_name);
+            svec_add(&options.args, p->config.space);
+            options.from = d->instance;
+            options.share = d->share;
+            options.share_of = d->share_of;
+            options.given |= MBOX_OPTION_FROM | MBOX_OPTION_SHARE;
+        } else {
+            svec_add(&options.args, d->instance);
+            options.to = d->peer;
+            options.given |= MBOX_OPTION_TO;
+        }
         error = (scales_out ? mbox_command_scale_out(c, 0, &options, out)
                  : mbox_command_scale_in(c, 0, &options, out));
     }
@@ -353,10 +409,12 @@ carry_out(struct mbox_coordinator *c, struct mbox_class_policy *p,
 {
     char *out = NULL;
     char *error = start_operation(c, p, d, &out);
+    const struct mbox_scale_op *op = find_open(&c->scales, p->class_name);
 
     free(p->last);
     if (error) {
         p->n_refused++;
+        mbox_policy_ended(&p->policy, &p->config, false, time_msec());
         p->last = xasprintf("refused: %s (%s)", error, d->why);
         VLOG_WARN_RL(&rl, "policy of class %s: %s", p->class_name, p->last);
         free(error);
@@ -365,6 +423,9 @@ carry_out(struct mbox_coordinator *c, struct mbox_class_policy *p,
         p->last = xasprintf("%s (%s)", out, d->why);
         VLOG_INFO("policy of class %s: %s", p->class_name, p->last);
         free(out);
+        ovs_strlcpy(p->open, op ? op->instance : d->instance, sizeof p->open);
+        free(p->why);
+        p->why = xstrdup(d->why);
     }
 }
 
@@ -372,9 +433,10 @@ carry_out(struct mbox_coordinator *c, struct mbox_class_policy *p,
 static void
 judge(struct mbox_coordinator *c, struct mbox_class_policy *p)
 {
+    bool busy = is_busy(c, p->class_name);
     struct mbox_policy_input input = {
         .n_all = take_samples(c, p),
-        .busy = is_busy(c, p->class_name),
+        .busy = busy || p->disturbed,
     };
     const struct shash_node **nodes = shash_sort(&p->samples);
     struct mbox_policy_instance *instances;
@@ -389,7 +451,9 @@ judge(struct mbox_coordinator *c, struct mbox_class_policy *p)
     }
     free(nodes);
 
-    p->busy = input.busy;
+    check_operation(c, p);
+    p->busy = busy;
+    p->disturbed = false;
     mbox_policy_judge(&p->policy, &p->config, &input, time_msec(), &d);
     if (d.action == MBOX_POLICY_BLOCKED && !p->blocked) {
         VLOG_INFO("policy of class %s: no scale-out: %s", p->class_name,
@@ -399,10 +463,21 @@ judge(struct mbox_coordinator *c, struct mbox_class_policy *p)
     p->blocked = d.action == MBOX_POLICY_BLOCKED ? xstrdup(d.why) : NULL;
     if (d.action == MBOX_POLICY_OUT || d.action == MBOX_POLICY_IN) {
         carry_out(c, p, &d);
-    } else if (!input.busy) {
+    } else if (!busy) {
         ask(c, p);
     }
     free(instances);
+}
+
+void
+mbox_policies_disturb(struct mbox_policies *policies, const char *class_name)
+{
+    struct mbox_class_policy *p = shash_find_data(&policies->classes,
+                                                  class_name);
+
+    if (p) {
+        p->disturbed = true;
+    }
 }
 
 void
@@ -502,8 +577,9 @@ put_policy(const struct mbox_class_policy *p, struct ds *ds)
     }
     free(nodes);
     ds_put_format(ds, "  operations: %"PRIu64" scale-outs, %"PRIu64
-                  " scale-ins, %"PRIu64" refused\n  last: %s\n", p->n_outs,
-                  p->n_ins, p->n_refused, p->last ? p->last : "none");
+                  " scale-ins, %"PRIu64" refused, %"PRIu64" failed\n"
+                  "  last: %s\n", p->n_outs, p->n_ins, p->n_refused,
+                  p->n_failed, p->last ? p->last : "none");
 }
 
 static struct json *
@@ -524,7 +600,8 @@ policy_to_json(const struct mbox_class_policy *p)
 
         json_object_put_string(instance, "name", nodes[i]->name);
         for (size_t j = 0; j < MBOX_POLICY_N_MEASURES; j++) {
-            if (p->config.marks[j].given && sample->instance.figures[j].known) {
+            if (p->config.marks[j].given
+                && sample->instance.figures[j].known) {
                 json_object_put(instance, keys[j], json_integer_create(
                                     sample->instance.figures[j].value));
             }
@@ -541,6 +618,7 @@ policy_to_json(const struct mbox_class_policy *p)
     json_object_put(json, "scale_outs", json_integer_create(p->n_outs));
     json_object_put(json, "scale_ins", json_integer_create(p->n_ins));
     json_object_put(json, "refused", json_integer_create(p->n_refused));
+    json_object_put(json, "failed", json_integer_create(p->n_failed));
     json_object_put_string(json, "last", p->last ? p->last : "");
     ds_destroy(&state);
     return json;
@@ -558,7 +636,8 @@ mbox_command_policy(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
     for (size_t i = 0; i < shash_count(&c->policies.classes); i++) {
         const struct mbox_class_policy *p = nodes[i]->data;
 
-        if (p->setting && (!class_name || !strcmp(class_name, p->class_name))) {
+        if (p->setting
+            && (!class_name || !strcmp(class_name, p->class_name))) {
             json_array_add(array, policy_to_json(p));
             put_policy(p, &ds);
         }

@@ -47,11 +47,18 @@ struct mbox_class_policy {
                                  * the instance. */
     long long next_ms;          /* End of the interval. */
     bool busy;                  /* At the end of the last one. */
+    bool disturbed;             /* A transfer or an operation of the class has
+                                 * ended since then. */
     char *blocked;              /* Why there was no scale-out then, or NULL. */
 
     uint64_t n_outs, n_ins;     /* Operations that were started. */
     uint64_t n_refused;         /* That could not be. */
+    uint64_t n_failed;          /* That were, and did not succeed. */
     char *last;                 /* The last of all these; NULL if none. */
+    char open[MBOX_NAME_MAX + 1];       /* Instance of the operation that was
+                                         * started, until its end has been
+                                         * seen; "" if there is none. */
+    char *why;                          /* Of that operation. */
 };
 
 struct mbox_policies {
@@ -69,6 +76,10 @@ char *mbox_policies_parse(const char *, struct mbox_policy_config *,
 
 /* Takes over what the registry has of settings. */
 void mbox_policies_configure(struct mbox_coordinator *);
+
+/* To be called when a transfer or an operation of the class has ended: figures
+ * from before say nothing any more, and a pause begins. */
+void mbox_policies_disturb(struct mbox_policies *, const char *class_name);
 
 void mbox_policies_run(struct mbox_coordinator *);
 void mbox_policies_wait(struct mbox_coordinator *);

@@ -23,11 +23,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sset.h"
 #include "util.h"
 
 #define DEFAULT_INTERVAL_MS 10000
 #define DEFAULT_INTERVALS 3
 #define DEFAULT_PAUSE_MS 60000
+
+/* Of interval and pause: each may mean a program and two writes to the
+ * database. */
+#define MIN_SECONDS 0.5
+
+/* What the pause grows to if operations fail, unless it is longer anyway. */
+#define MAX_PAUSE_MS (3600 * 1000LL)
 
 /* Configuration. */
 
@@ -43,39 +51,60 @@ mbox_policy_measure_to_string(enum mbox_policy_measure measure)
 
 /* Each of these returns NULL, or what 'value' has to be. */
 
-static const char *
-parse_marks(const char *value, struct mbox_policy_marks *marks)
+/* Parses decimal digits; ovs_scan() would take a sign, and overflow. */
+static bool
+parse_number(const char *s, uint64_t *number)
 {
-    int n = 0;
+    long long value;
 
-    marks->given = (ovs_scan(value, "%"SCNu64":%"SCNu64"%n", &marks->low,
-                             &marks->high, &n)
-                    && !value[n] && marks->low <= marks->high);
+    if (!s[0] || s[strspn(s, "0123456789")] || !str_to_llong(s, 10, &value)) {
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
+static const char *
+parse_marks(char *value, struct mbox_policy_marks *marks)
+{
+    char *high = strchr(value, ':');
+
+    if (high) {
+        *high++ = '\0';
+        marks->given = (parse_number(value, &marks->low)
+                        && parse_number(high, &marks->high)
+                        && marks->low <= marks->high);
+    }
     return marks->given ? NULL : "LOW:HIGH, where LOW is at most HIGH";
 }
 
 static const char *
 parse_count(const char *value, unsigned int *count)
 {
-    return (str_to_uint(value, 10, count) && *count && *count <= 128
-            ? NULL : "a number from 1 to 128");
+    uint64_t number;
+
+    if (!parse_number(value, &number) || !number || number > 128) {
+        return "a number from 1 to 128";
+    }
+    *count = number;
+    return NULL;
 }
 
 static const char *
-parse_seconds(const char *value, double min, long long *ms)
+parse_seconds(const char *value, long long *ms)
 {
     double seconds;
 
     if (!str_to_double(value, &seconds)
-        || !(seconds >= min && seconds <= 86400)) {
-        return "a number of seconds from 0.1 (a pause: 0) to 86400";
+        || !(seconds >= MIN_SECONDS && seconds <= 86400)) {
+        return "a number of seconds from 0.5 to 86400";
     }
     *ms = seconds * 1000;
     return NULL;
 }
 
 static const char *
-parse_setting(const char *name, const char *value,
+parse_setting(const char *name, char *value,
               struct mbox_policy_config *config)
 {
     if (!strcmp(name, "packets")) {
@@ -89,11 +118,10 @@ parse_setting(const char *name, const char *value,
     } else if (!strcmp(name, "intervals")) {
         return parse_count(value, &config->intervals);
     } else if (!strcmp(name, "interval")) {
-        return parse_seconds(value, 0.1, &config->interval_ms);
+        return parse_seconds(value, &config->interval_ms);
     } else if (!strcmp(name, "pause")) {
-        return parse_seconds(value, 0, &config->pause_ms);
+        return parse_seconds(value, &config->pause_ms);
     } else if (!strcmp(name, "space")) {
-        free(config->space);
         config->space = xstrdup(value);
         return NULL;
     }
@@ -121,6 +149,7 @@ check_config(const struct mbox_policy_config *config)
 char *
 mbox_policy_parse(const char *s, struct mbox_policy_config *config)
 {
+    struct sset names = SSET_INITIALIZER(&names);
     char *copy = xstrdup(s);
     char *save_ptr = NULL;
     char *error = NULL;
@@ -133,17 +162,21 @@ mbox_policy_parse(const char *s, struct mbox_policy_config *config)
     };
     for (char *word = strtok_r(copy, " ", &save_ptr); word && !error;
          word = strtok_r(NULL, " ", &save_ptr)) {
-        char *equals = strchr(word, '=');
+        size_t name_len = strcspn(word, "=");
+        char *value = word + name_len + (word[name_len] != '\0');
         const char *needed;
 
-        if (equals) {
-            *equals = '\0';
+        word[name_len] = '\0';
+        if (!sset_add(&names, word)) {
+            error = xasprintf("%s is given twice", word);
+            break;
         }
-        needed = parse_setting(word, equals ? equals + 1 : "", config);
+        needed = parse_setting(word, value, config);
         if (needed) {
             error = xasprintf("%s needs to be %s", word, needed);
         }
     }
+    sset_destroy(&names);
     free(copy);
     if (!error) {
         error = check_config(config);
@@ -181,6 +214,19 @@ get_load(const struct mbox_policy_config *config,
     return load;
 }
 
+/* True if all is known of 'instance' that there are marks on. */
+static bool
+is_known(const struct mbox_policy_config *config,
+         const struct mbox_policy_instance *instance)
+{
+    for (size_t i = 0; i < MBOX_POLICY_N_MEASURES; i++) {
+        if (config->marks[i].given && !instance->figures[i].known) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* If 'instance' is above a high mark, says so in 'why'. */
 static bool
 is_above(const struct mbox_policy_config *config,
@@ -199,8 +245,8 @@ is_above(const struct mbox_policy_config *config,
     return false;
 }
 
-/* If 'a' and 'b' would, together, not be above any low mark, says so in
- * 'why'. */
+/* If 'a' and 'b', which are known, would, together, not be above any low mark,
+ * says so in 'why'. */
 static bool
 are_below(const struct mbox_policy_config *config,
           const struct mbox_policy_instance *a,
@@ -216,8 +262,7 @@ are_below(const struct mbox_policy_config *config,
 
         if (!config->marks[i].given) {
             continue;
-        } else if (!a->figures[i].known || !b->figures[i].known
-                   || x > low || y > low - x) {
+        } else if (x > low || y > low - x) {
             return false;
         }
         len += snprintf(why + len, why_size - len,
@@ -253,8 +298,8 @@ mbox_policy_choose_share(const bool shares[MBOX_POLICY_SHARES],
 
 /* Decisions. */
 
-/* Fills in 'd' and returns true if the class should be scaled out now. */
-static bool
+/* Fills in 'd' if the class should be scaled out now. */
+static void
 judge_out(const struct mbox_policy_config *config,
           const struct mbox_policy_input *input,
           struct mbox_policy_decision *d)
@@ -283,7 +328,7 @@ judge_out(const struct mbox_policy_config *config,
         }
     }
     if (!needy) {
-        return false;
+        return;
     }
 
     d->action = MBOX_POLICY_OUT;
@@ -302,11 +347,10 @@ judge_out(const struct mbox_policy_config *config,
         snprintf(d->why + len, sizeof d->why - len, ", but the class has "
                  "max=%u instances already", config->max);
     }
-    return true;
 }
 
-/* Fills in 'd' and returns true if the class should be scaled in now. */
-static bool
+/* Fills in 'd' if the class should be scaled in now. */
+static void
 judge_in(const struct mbox_policy_config *config,
          const struct mbox_policy_input *input,
          struct mbox_policy_decision *d)
@@ -315,32 +359,33 @@ judge_in(const struct mbox_policy_config *config,
     const struct mbox_policy_instance *gets = NULL;
 
     if (input->n_all <= config->min) {
-        return false;
+        return;
     }
     for (size_t i = 0; i < input->n; i++) {
         const struct mbox_policy_instance *instance = &input->instances[i];
 
-        if (!instance->stays
-            && (!goes || get_load(config, instance) < get_load(config, goes))) {
+        if (!instance->stays && is_known(config, instance)
+            && (!goes
+                || get_load(config, instance) < get_load(config, goes))) {
             goes = instance;
         }
     }
     for (size_t i = 0; i < input->n; i++) {
         const struct mbox_policy_instance *instance = &input->instances[i];
 
-        if (instance != goes
-            && (!gets || get_load(config, instance) < get_load(config, gets))) {
+        if (instance != goes && is_known(config, instance)
+            && (!gets
+                || get_load(config, instance) < get_load(config, gets))) {
             gets = instance;
         }
     }
     if (!goes || !gets
         || !are_below(config, goes, gets, d->why, sizeof d->why)) {
-        return false;
+        return;
     }
     d->action = MBOX_POLICY_IN;
     d->instance = goes->name;
     d->peer = gets->name;
-    return true;
 }
 
 void
@@ -349,28 +394,60 @@ mbox_policy_init(struct mbox_policy *policy)
     *policy = (struct mbox_policy) { .pause_until = 0 };
 }
 
+/* How long the pause is now. */
+static long long
+get_pause_ms(const struct mbox_policy *policy,
+             const struct mbox_policy_config *config)
+{
+    long long max_ms = MAX(config->pause_ms, MAX_PAUSE_MS);
+    long long pause_ms = config->pause_ms;
+
+    for (unsigned int i = 0; i < policy->n_failed && pause_ms < max_ms; i++) {
+        pause_ms *= 2;
+    }
+    return MIN(pause_ms, max_ms);
+}
+
+void
+mbox_policy_ended(struct mbox_policy *policy,
+                  const struct mbox_policy_config *config, bool success,
+                  long long now_ms)
+{
+    policy->n_failed = success ? 0 : policy->n_failed + 1;
+    policy->pause_until = now_ms + get_pause_ms(policy, config);
+}
+
 void
 mbox_policy_judge(struct mbox_policy *policy,
                   const struct mbox_policy_config *config,
                   const struct mbox_policy_input *input, long long now_ms,
                   struct mbox_policy_decision *d)
 {
+    struct mbox_policy_decision out = { .action = MBOX_POLICY_NOTHING };
+    struct mbox_policy_decision in = { .action = MBOX_POLICY_NOTHING };
+
     *d = (struct mbox_policy_decision) { .action = MBOX_POLICY_NOTHING };
     if (input->busy) {
-        policy->pause_until = now_ms + config->pause_ms;
+        policy->pause_until = now_ms + get_pause_ms(policy, config);
     }
     if (input->busy || now_ms < policy->pause_until) {
         policy->n_high = policy->n_low = 0;
         return;
     }
 
-    policy->n_high = judge_out(config, input, d) ? policy->n_high + 1 : 0;
-    policy->n_low = (!policy->n_high && judge_in(config, input, d)
-                     ? policy->n_low + 1 : 0);
-    if (MAX(policy->n_high, policy->n_low) < config->intervals) {
-        *d = (struct mbox_policy_decision) { .action = MBOX_POLICY_NOTHING };
-    } else if (d->action != MBOX_POLICY_BLOCKED) {
+    judge_out(config, input, &out);
+    if (out.action != MBOX_POLICY_OUT) {
+        judge_in(config, input, &in);
+    }
+    policy->n_high = out.action ? policy->n_high + 1 : 0;
+    policy->n_low = in.action ? policy->n_low + 1 : 0;
+    if (policy->n_low >= config->intervals) {
+        *d = in;
+    } else if (policy->n_high >= config->intervals) {
+        *d = out;
+    }
+    if (d->action == MBOX_POLICY_OUT || d->action == MBOX_POLICY_IN) {
         policy->n_high = policy->n_low = 0;
-        policy->pause_until = now_ms + config->pause_ms;
+        policy->pause_until = now_ms + get_pause_ms(policy, config);
     }
 }

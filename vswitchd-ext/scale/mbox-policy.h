@@ -35,12 +35,13 @@
  * Hysteresis
  * ==========
  *
- * Neither causes the other while the load stays as it is: those that were put
- * together are at or below the low mark, thus not above the high one; and the
- * halves of one that was above the high mark are, together, still above it,
- * thus above the low one.  Besides, either must be so for a number of
- * intervals on end, and there is a pause after each operation, the policy's or
- * not. */
+ * Those that were put together are at or below the low mark, thus not above
+ * the high one; and the halves of one that was above the high mark are,
+ * together, still above it, thus above the low one.  (A third with little to
+ * do can be put together with one of them.)  Besides, either must be so for a
+ * number of intervals on end, not necessarily of the same instance; and there
+ * is a pause after each operation, the policy's or not, which doubles with
+ * each of the policy's on end that fails. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,9 +69,9 @@ struct mbox_policy_config {
 
 /* Parses words separated by spaces: "packets=LOW:HIGH", "flows=LOW:HIGH" (at
  * least one of these), "space=MATCH", "max=N" (both needed), "min=N",
- * "interval=SECONDS", "intervals=N", "pause=SECONDS".  The match is not
- * looked at.  Returns NULL, or a message that the caller frees; then there is
- * nothing to destroy. */
+ * "interval=SECONDS", "intervals=N", "pause=SECONDS"; none twice.  The match
+ * is not looked at.  Returns NULL, or a message that the caller frees; then
+ * there is nothing to destroy. */
 char *mbox_policy_parse(const char *, struct mbox_policy_config *);
 void mbox_policy_config_destroy(struct mbox_policy_config *);
 
@@ -104,7 +105,8 @@ enum mbox_policy_action {
     MBOX_POLICY_NOTHING,
     MBOX_POLICY_OUT,
     MBOX_POLICY_IN,
-    MBOX_POLICY_BLOCKED,        /* It would be OUT, but for 'why'. */
+    MBOX_POLICY_BLOCKED,        /* It would be OUT, but for 'why', and need
+                                 * not be IN. */
 };
 
 /* Enough for two names and what is said of them. */
@@ -121,6 +123,7 @@ struct mbox_policy_decision {
 
 struct mbox_policy {
     unsigned int n_high, n_low; /* Intervals on end. */
+    unsigned int n_failed;      /* The policy's operations, on end. */
     long long pause_until;      /* ms. */
 };
 
@@ -132,6 +135,11 @@ void mbox_policy_init(struct mbox_policy *);
 void mbox_policy_judge(struct mbox_policy *, const struct mbox_policy_config *,
                        const struct mbox_policy_input *, long long now_ms,
                        struct mbox_policy_decision *);
+
+/* To be called when an operation that was decided on has ended, or could not
+ * be started.  The pause begins anew. */
+void mbox_policy_ended(struct mbox_policy *, const struct mbox_policy_config *,
+                       bool success, long long now_ms);
 
 /* Chooses, of the 'shares' that an instance has, about half to give away, such
  * that they are the '*share'th of '*share_of' equal parts, by the lowest bits

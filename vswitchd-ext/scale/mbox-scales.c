@@ -393,6 +393,7 @@ op_finish(struct mbox_scale_op *op)
     struct mbox_scale_report report;
     struct mbox_waiter *waiter;
 
+    mbox_policies_disturb(&c->policies, op->class_name);
     mbox_instantiator_destroy(op->instantiator);
     op->instantiator = NULL;
     ovs_list_remove(&op->node);
