@@ -35,9 +35,9 @@ wanopt_trace(struct wanopt *w, const struct wanopt_frame *f)
 }
 
 /* Moves the position in the stream.  Returns true if the segment has only
- * bytes that are sent for the first time, as far as can be known: data of a SYN
- * are not, as it may be a repeated one.  (Those that have none, and are behind
- * the position, are probes whether the peer is there.) */
+ * bytes that are sent for the first time, as far as can be known: data of a
+ * SYN are not, as it may be a repeated one.  (Those that have none, and are
+ * behind the position, are probes whether the peer is there.) */
 static bool
 advance(struct wanopt_flow *flow, const struct wanopt_frame *f)
 {
@@ -70,8 +70,8 @@ common_len(const uint8_t *a, const uint8_t *b, size_t n)
 }
 
 /* Refers to the chunk at 'place', as far as it is what the payload has.  (A
- * piece too short for a reference is taken as it is if the chunk or the payload
- * ends with it.)  Moves 'place' behind that.  Returns the length, 0 if it is
+ * piece too short for a reference is taken as it is if the chunk or the
+ * payload ends with it.)  Moves 'place' behind that.  Returns the length, 0 if it is
  * something else, or -1 if the body has no room. */
 static ssize_t
 follow(struct wanopt *w, struct wanopt_place *place, const uint8_t *payload,
