@@ -71,8 +71,8 @@ common_len(const uint8_t *a, const uint8_t *b, size_t n)
 
 /* Refers to the chunk at 'place', as far as it is what the payload has.  (A
  * piece too short for a reference is taken as it is if the chunk or the
- * payload ends with it.)  Moves 'place' behind that.  Returns the length, 0 if it is
- * something else, or -1 if the body has no room. */
+ * payload ends with it.)  Moves 'place' behind that.  Returns the length, 0 if
+ * it is something else, or -1 if the body has no room. */
 static ssize_t
 follow(struct wanopt *w, struct wanopt_place *place, const uint8_t *payload,
        size_t len)
