@@ -35,8 +35,13 @@ dist_pkgdata_DATA += utilities/mbox_ctl.py
 
 # Instantiators, in the directory where ovs-vswitchd looks for them.
 instantiatordir = $(datadir)/openvswitch/mbox-instantiators
-dist_instantiator_SCRIPTS = utilities/mbox-instantiate-process
-dist_man_MANS += utilities/mbox-instantiate-process.8
+dist_instantiator_SCRIPTS = \
+	utilities/instantiate/mbox-instantiate-process \
+	utilities/instantiate/mbox-instantiate-vm
+dist_pkgdata_DATA += utilities/instantiate/mbox_instance.py
+dist_man_MANS += \
+	utilities/instantiate/mbox-instantiate-process.8 \
+	utilities/instantiate/mbox-instantiate-vm.8
 
 # Middleboxes in virtual machines.
 dist_bin_SCRIPTS += utilities/mbox-vm

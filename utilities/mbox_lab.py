@@ -648,33 +648,49 @@ class Lab:
         return self.start(name, argv + list(extra), ns=host.ns)
 
     def enable_scaling(self, rules):
-        """Lets the switch make more instances, as processes like those that
-        start_ids() starts."""
-        here = os.path.dirname(os.path.realpath(__file__))
-        program = 'mbox-instantiate-process'
+        """Lets the switch make more instances, like those that start_ids()
+        starts.  In virtual machines, 'rules' is a file of the image."""
+        program = ('mbox-instantiate-vm' if self.vm
+                   else 'mbox-instantiate-process')
         folder = self.path + '/mbox-instantiators'
         conf = self.path + '/openvswitch/mbox-instances'
         os.makedirs(folder, exist_ok=True)
         os.makedirs(conf, exist_ok=True)
         os.chmod(folder, 0o755)
-        for name, mode in (program, 0o755), ('mbox_lab.py', 0o644):
-            source = next(s for s in (
-                '%s/%s' % (here, name),
-                '%s/../openvswitch/mbox-instantiators/%s' % (here, name))
-                if os.path.exists(s))
-            shutil.copyfile(source, '%s/%s' % (folder, name))
-            os.chmod('%s/%s' % (folder, name), mode)
+        for name in (program, 'mbox_instance.py', 'mbox_lab.py',
+                     'mbox_vm_image.py', 'mbox_vm_machine.py'):
+            self._copy_instantiator(name, folder)
+        os.chmod('%s/%s' % (folder, program), 0o755)
+        options = ('--name={name} --coordinator={coordinator} '
+                   '--port=afpacket:{port} --rules=%s ' % rules)
+        lines = ['mtu = 1600']
+        if self.vm:
+            lines += ['image = ' + self.vm, 'accel = ' + self.accel,
+                      'arguments = %s --log=/dev/virtio-ports/log '
+                      '--trace=/dev/virtio-ports/trace' % options,
+                      'outputs = log:{0}/{{name}}.eve.json '
+                      'trace:{0}/{{name}}.trace'.format(self.path)]
+        else:
+            lines += ['command = {1} {2} --log={0}/{{name}}.eve.json '
+                      '--trace={0}/{{name}}.trace'.format(
+                          self.path, find_program('mbox-ids'), options)]
         with open(conf + '/ids.conf', 'w') as f:
-            f.write('[instance]\n'
-                    'mtu = 1600\n'
-                    'command = %s --name={name} --coordinator={coordinator} '
-                    '--port=afpacket:{port} --rules=%s '
-                    '--log=%s/{name}.eve.json --trace=%s/{name}.trace\n'
-                    % (find_program('mbox-ids'), rules, self.path,
-                       self.path))
+            f.write('\n'.join(['[instance]'] + lines) + '\n')
         os.chmod(conf + '/ids.conf', 0o644)
         self.vsctl('set', 'Open_vSwitch', '.',
                    'other_config:mbox-instantiator-ids=' + program)
+
+    @staticmethod
+    def _copy_instantiator(name, folder):
+        """Copies a file of an instantiator, of the source or installed."""
+        here = os.path.dirname(os.path.realpath(__file__))
+        source = next(s for s in (
+            '%s/%s/%s' % (here, where, name)
+            for where in ('.', 'instantiate', 'vm',
+                          '../openvswitch/mbox-instantiators'))
+            if os.path.exists(s))
+        shutil.copyfile(source, '%s/%s' % (folder, name))
+        os.chmod('%s/%s' % (folder, name), 0o644)
 
     def is_live(self, name):
         answer = self.appctl('mbox/list', '--format=json', check=False)
@@ -732,94 +748,3 @@ class Lab:
         return {'sent': sent, 'received': received['received'],
                 'lost': sent - distinct, 'reordered': received['reordered'],
                 'duplicated': received['duplicated']}
-
-
-def main():
-    """The command mbox-lab, for tests in shell."""
-    usage = '''\
-mbox-lab: a private switch with middleboxes and hosts, for tests
-usage: mbox-lab mktemp                     make a directory for a lab
-       mbox-lab up [--ipv6] [--pmd] [--vm=IMAGE] [--accel=kvm|tcg]
-                   [--instances=NAME,...] DIR
-       mbox-lab ids DIR NAME RULES [OPTION...]   start an instance
-       mbox-lab stop DIR NAME [SIGNAL]     end a process of the lab
-       mbox-lab vswitchd DIR               start ovs-vswitchd again
-       mbox-lab flows DIR                  and its OpenFlow table
-       mbox-lab scaling DIR RULES          let it make more instances
-       mbox-lab exec DIR HOST COMMAND...   run a command at a host
-       mbox-lab start DIR NAME HOST COMMAND...   same, in the background
-       mbox-lab pid DIR NAME               print a process id
-       mbox-lab probes DIR start [OPTION...]   of "mbox-traffic send"
-       mbox-lab probes DIR stop|finish     stop them, or let them end; prints
-                                           what was lost, reordered, duplicated
-       mbox-lab get DIR server|space1|space2|address1|address2
-       mbox-lab down DIR
-'''
-    args = sys.argv[1:]
-    if not args or args[0] in ('-h', '--help'):
-        print(usage, end='')
-        return
-    command, args = args[0], args[1:]
-    if command == 'mktemp':
-        print(temporary_directory('mbox-lab-'))
-        return
-    if command == 'up':
-        kwargs = {}
-        for arg in args[:-1]:
-            if arg in ('--ipv6', '--pmd'):
-                kwargs[arg[2:]] = True
-            elif arg.startswith(('--vm=', '--accel=')):
-                kwargs[arg[2:].partition('=')[0]] = arg.partition('=')[2]
-            elif arg.startswith('--instances='):
-                kwargs['instances'] = arg.partition('=')[2].split(',')
-            else:
-                raise LabError('unknown option %s' % arg)
-        lab = Lab(args[-1], **kwargs)
-        try:
-            lab.up()
-        except BaseException:
-            lab.down()
-            raise
-        return
-    if len(args) < 1:
-        raise LabError(usage)
-    lab = Lab.open(args[0])
-    args = args[1:]
-    if command == 'down':
-        lab.down()
-    elif command == 'ids':
-        lab.start_ids(args[0], args[1], extra=args[2:])
-    elif command == 'stop':
-        if args[1:]:
-            lab.stop(args[0], getattr(signal, 'SIG' + args[1]))
-        elif args[0] in lab.instances:
-            lab.stop_ids(args[0])
-        else:
-            lab.stop(args[0])
-    elif command == 'vswitchd':
-        lab.start_vswitchd()
-    elif command == 'flows':
-        lab.add_flows()
-    elif command == 'scaling':
-        lab.enable_scaling(args[0])
-    elif command == 'pid':
-        print(lab.pid(args[0]) or '')
-    elif command == 'start':
-        lab.start(args[0], args[2:], ns=lab.hosts[args[1]].ns)
-    elif command == 'probes' and args[0] == 'start':
-        lab.start_probes(args[1:])
-    elif command == 'probes':
-        r = lab.stop_probes(cut=args[0] == 'stop')
-        print('%d sent, %d received' % (r['sent'], r['received']),
-              file=sys.stderr)
-        print('%d lost, %d reordered, %d duplicated'
-              % (r['lost'], r['reordered'], r['duplicated']))
-    elif command == 'exec':
-        setns(lab.hosts[args[0]].ns)
-        os.execvpe(args[1], args[1:], lab.env)
-    elif command == 'get':
-        print({'server': lab.server, 'space1': lab.space(1),
-               'space2': lab.space(2), 'address1': lab.address(1, 1),
-               'address2': lab.address(2, 1)}[args[0]])
-    else:
-        raise LabError(usage)
