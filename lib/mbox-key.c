@@ -17,6 +17,7 @@
 #include "mbox-key.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,12 +287,33 @@ mbox_key_reverse(const struct mbox_key *src, struct mbox_key *dst)
     dst->proto = key.proto;
 }
 
+static inline uint64_t
+get_be64(const uint8_t *p)
+{
+    uint64_t x;
+
+    memcpy(&x, p, sizeof x);
+    return be64toh(x);
+}
+
+/* True if 'key' is greater than its reverse: first count the addresses, as
+ * memcmp() compares them, then the ports. */
+static inline bool
+is_greater(const struct mbox_key *key)
+{
+    uint64_t src = get_be64(key->src), dst = get_be64(key->dst);
+
+    if (src == dst) {
+        src = get_be64(key->src + 8);
+        dst = get_be64(key->dst + 8);
+    }
+    return src > dst || (src == dst && key->src_port > key->dst_port);
+}
+
 bool
 mbox_key_canonical(const struct mbox_key *src, struct mbox_key *dst)
 {
-    int cmp = memcmp(src->src, src->dst, sizeof src->src);
-
-    if (cmp > 0 || (!cmp && src->src_port > src->dst_port)) {
+    if (is_greater(src)) {
         mbox_key_reverse(src, dst);
         return true;
     }
@@ -326,6 +348,17 @@ init_salt(void)
     }
 }
 
+/* The product of two neighboring words of 'key', salted. */
+static inline uint64_t
+multiply_pair(const struct mbox_key *key, size_t i)
+{
+    uint64_t pair;
+
+    memcpy(&pair, (const uint8_t *) key + i * sizeof pair, sizeof pair);
+    return ((uint64_t) ((uint32_t) pair + salt[2 * i])
+            * ((uint32_t) (pair >> 32) + salt[2 * i + 1]));
+}
+
 /* The sum is NH of UMAC (RFC 4418): whatever two keys are, it is the same with
  * a probability of 2**-32 of the salt.  (A sum of words that are mixed one by
  * one would not do, however they are salted: words that differ in their
@@ -334,14 +367,10 @@ init_salt(void)
 uint32_t
 mbox_key_hash(const struct mbox_key *key, uint32_t basis)
 {
-    uint32_t words[KEY_WORDS];
     uint64_t h = basis * UINT64_C(0x9e3779b97f4a7c15);
 
-    memcpy(words, key, sizeof words);
-    for (size_t i = 0; i < KEY_WORDS; i += 2) {
-        h += ((uint64_t) (uint32_t) (words[i] + salt[i])
-              * (uint32_t) (words[i + 1] + salt[i + 1]));
-    }
+    h += multiply_pair(key, 0) + multiply_pair(key, 1) + multiply_pair(key, 2);
+    h += multiply_pair(key, 3) + multiply_pair(key, 4);
     h ^= h >> 33;
     h *= UINT64_C(0xff51afd7ed558ccd);
     h ^= h >> 33;

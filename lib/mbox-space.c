@@ -57,49 +57,44 @@ mbox_space_init_key(struct mbox_space *space, const struct mbox_key *key)
     memset(&space->mask, 0xff, sizeof space->mask);
 }
 
-static void
-key_words(const struct mbox_key *key, uint64_t words[5])
+/* A word of a key.  One by one, so that the compiler keeps them in
+ * registers. */
+static inline uint64_t
+key_word(const struct mbox_key *key, size_t i)
 {
-    memcpy(words, key, sizeof *key);
+    uint64_t word;
+
+    memcpy(&word, (const uint8_t *) key + i * sizeof word, sizeof word);
+    return word;
+}
+
+/* True if the words of a key are those of 'value' where 'mask' says.  Given
+ * one by one, so that those of the reverse key need not be stored. */
+static inline bool
+words_match(const struct mbox_key *value, const struct mbox_key *mask,
+            uint64_t src0, uint64_t src1, uint64_t dst0, uint64_t dst1,
+            uint64_t rest)
+{
+    return !(((src0 & key_word(mask, 0)) ^ key_word(value, 0))
+             | ((src1 & key_word(mask, 1)) ^ key_word(value, 1))
+             | ((dst0 & key_word(mask, 2)) ^ key_word(value, 2))
+             | ((dst1 & key_word(mask, 3)) ^ key_word(value, 3))
+             | ((rest & key_word(mask, 4)) ^ key_word(value, 4)));
 }
 
 /* True if 'key' has the bits that 'value' and 'mask' fix. */
-static bool
+static inline bool
 cube_contains(const struct mbox_key *value, const struct mbox_key *mask,
               const struct mbox_key *key)
 {
-    uint64_t v[5], m[5], k[5];
-    uint64_t diff = 0;
-
-    key_words(value, v);
-    key_words(mask, m);
-    key_words(key, k);
-    for (int i = 0; i < 5; i++) {
-        diff |= (k[i] & m[i]) ^ v[i];
-    }
-    return !diff;
-}
-
-/* True if the words of a key are 'v' where 'm' says.  Given one by one, so
- * that those of the reverse key need not be stored. */
-static inline bool
-words_match(const uint64_t v[5], const uint64_t m[5], uint64_t src0,
-            uint64_t src1, uint64_t dst0, uint64_t dst1, uint64_t rest)
-{
-    return !(((src0 & m[0]) ^ v[0]) | ((src1 & m[1]) ^ v[1])
-             | ((dst0 & m[2]) ^ v[2]) | ((dst1 & m[3]) ^ v[3])
-             | ((rest & m[4]) ^ v[4]));
+    return words_match(value, mask, key_word(key, 0), key_word(key, 1),
+                       key_word(key, 2), key_word(key, 3), key_word(key, 4));
 }
 
 bool
 mbox_space_contains(const struct mbox_space *space, const struct mbox_key *key)
 {
-    uint64_t v[5], m[5], k[5];
-
-    key_words(&space->value, v);
-    key_words(&space->mask, m);
-    key_words(key, k);
-    if (words_match(v, m, k[0], k[1], k[2], k[3], k[4])) {
+    if (cube_contains(&space->value, &space->mask, key)) {
         return true;
     }
     if (space->one_way) {
@@ -107,12 +102,13 @@ mbox_space_contains(const struct mbox_space *space, const struct mbox_key *key)
     }
 
     /* The last word begins with the ports. */
-    uint16_t rest[4];
-    memcpy(rest, &k[4], sizeof rest);
-    rest[0] = key->dst_port;
-    rest[1] = key->src_port;
-    memcpy(&k[4], rest, sizeof rest);
-    return words_match(v, m, k[2], k[3], k[0], k[1], k[4]);
+    uint16_t rest[4] = { key->dst_port, key->src_port, key->vlan };
+    uint64_t word;
+    memcpy(&rest[3], &key->family, sizeof rest[3]);
+    memcpy(&word, rest, sizeof word);
+    return words_match(&space->value, &space->mask, key_word(key, 2),
+                       key_word(key, 3), key_word(key, 0), key_word(key, 1),
+                       word);
 }
 
 bool
@@ -139,15 +135,11 @@ cube_reverse(const struct mbox_space *src, struct mbox_space *dst)
 static bool
 cubes_meet(const struct mbox_space *a, const struct mbox_space *b)
 {
-    uint64_t av[5], am[5], bv[5], bm[5];
     uint64_t diff = 0;
 
-    key_words(&a->value, av);
-    key_words(&a->mask, am);
-    key_words(&b->value, bv);
-    key_words(&b->mask, bm);
-    for (int i = 0; i < 5; i++) {
-        diff |= (av[i] ^ bv[i]) & am[i] & bm[i];
+    for (size_t i = 0; i < 5; i++) {
+        diff |= ((key_word(&a->value, i) ^ key_word(&b->value, i))
+                 & key_word(&a->mask, i) & key_word(&b->mask, i));
     }
     return !diff;
 }
