@@ -561,6 +561,21 @@ take_in_fd(struct mbox_channel *ch, uint64_t end)
     return fd;
 }
 
+/* Takes the whole frame of 'len' bytes off the head of the input.  Returns the
+ * descriptor that came with it, or -1. */
+static int
+take_frame(struct mbox_channel *ch, size_t len)
+{
+    ch->in_ofs += len;
+    return take_in_fd(ch, ch->in_total - (ch->in_len - ch->in_ofs));
+}
+
+void
+mbox_channel_skip(struct mbox_channel *ch, size_t len)
+{
+    close_fd(take_frame(ch, len));
+}
+
 /* Takes the whole frame of 'len' bytes off the head of the input and decodes
  * it.  Returns 0, -EAGAIN if it is to be skipped, or another error. */
 static int
@@ -568,9 +583,8 @@ receive_frame(struct mbox_channel *ch, size_t len, struct mbox_msg *msg,
               int *fdp, const void **frame)
 {
     *frame = ch->in_buf + ch->in_ofs;
-    ch->in_ofs += len;
 
-    int fd = take_in_fd(ch, ch->in_total - (ch->in_len - ch->in_ofs));
+    int fd = take_frame(ch, len);
     int error = mbox_msg_decode(*frame, len, msg);
     if (!error && fdp) {
         *fdp = fd;

@@ -108,6 +108,10 @@ int mbox_channel_recv(struct mbox_channel *, struct mbox_msg *msg, int *fdp,
 const void *mbox_channel_peek(const struct mbox_channel *, size_t ofs,
                               size_t *len);
 
+/* Receives the frame of 'len' bytes that mbox_channel_peek() has given for
+ * offset 0, without decoding it. */
+void mbox_channel_skip(struct mbox_channel *, size_t len);
+
 /* Queues a message, and the descriptor 'fd' (-1 for none; taken over, also on
  * failure) with it.  Returns 0, -EOPNOTSUPP if the channel cannot pass
  * descriptors, -EINVAL or -EMSGSIZE if the message cannot be encoded (then

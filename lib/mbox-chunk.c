@@ -26,6 +26,9 @@
 #define TYPE_OFS 4
 #define TAIL_LEN (4 + 4 + 4)
 
+/* Where the data is if there is one key. */
+#define DATA_OFS (HEAD_LEN + MBOX_KEY_WIRE_LEN + TAIL_LEN)
+
 /* The optional field "merge". */
 #define TLV_MERGE 1
 
@@ -106,19 +109,44 @@ mbox_chunk_end(const struct mbox_chunk_writer *cw, struct mbox_writer *w,
 }
 
 bool
-mbox_chunk_peek_flow(const void *data, size_t len, struct mbox_key *key)
+mbox_chunk_decode_flow(const void *data, size_t len, struct mbox_msg *msg,
+                       struct mbox_key *key)
 {
-    static const uint8_t type[2] = { MBOX_MSG_CHUNK >> 8,
-                                     MBOX_MSG_CHUNK & 0xff };
+    static const uint8_t type_flags[4] = { MBOX_MSG_CHUNK >> 8,
+                                           MBOX_MSG_CHUNK & 0xff };
+    static const uint8_t scope_1_key[5] = { MBOX_SCOPE_PER_FLOW, [4] = 1 };
     const uint8_t *frame = data;
     struct mbox_reader r;
 
-    if (len < HEAD_LEN + MBOX_KEY_WIRE_LEN
-        || memcmp(frame + TYPE_OFS, type, sizeof type)
-        || frame[MBOX_MSG_HEADER_LEN] != MBOX_SCOPE_PER_FLOW) {
+    if (len < DATA_OFS
+        || memcmp(frame + TYPE_OFS, type_flags, sizeof type_flags)
+        || memcmp(frame + MBOX_MSG_HEADER_LEN, scope_1_key,
+                  sizeof scope_1_key)) {
         return false;
     }
-    mbox_reader_init(&r, frame + HEAD_LEN, MBOX_KEY_WIRE_LEN);
+
+    mbox_reader_init(&r, frame, DATA_OFS);
+    uint32_t length = mbox_get_u32(&r);
+    mbox_get_bytes(&r, 4);
+    uint32_t id = mbox_get_u32(&r);
+    mbox_get_bytes(&r, sizeof scope_1_key);
+    const uint8_t *key_data = r.p;
     mbox_key_decode(key, &r);
-    return !r.error;
+    uint32_t seq = mbox_get_u32(&r);
+    uint32_t crc = mbox_get_u32(&r);
+    uint32_t data_len = mbox_get_u32(&r);
+    if (r.error || length != len - 4 || data_len != len - DATA_OFS
+        || length > MBOX_MSG_MAX) {
+        return false;
+    }
+
+    msg->id = id;
+    msg->scope = MBOX_SCOPE_PER_FLOW;
+    msg->key_data = key_data;
+    msg->n_keys = 1;
+    msg->seq = seq;
+    msg->crc = crc;
+    msg->data = frame + DATA_OFS;
+    msg->data_len = data_len;
+    return true;
 }

@@ -17,11 +17,13 @@
 #ifndef MBOX_CHUNK_H
 #define MBOX_CHUNK_H 1
 
-/* Writing chunks of state in place
- * ================================
+/* Chunks of state, of which there are very many
+ * =============================================
  *
- * A CHUNK (mbox-msg.h) whose data is written where it will be in the frame,
- * for a source, which makes very many:
+ * Writing in place
+ * ----------------
+ *
+ * A CHUNK (mbox-msg.h) whose data is written where it will be in the frame:
  *
  *     struct mbox_chunk_writer cw;
  *     mbox_chunk_begin(&cw, w, id, scope, key);
@@ -60,12 +62,19 @@ int mbox_chunk_end(const struct mbox_chunk_writer *, struct mbox_writer *w,
                    uint32_t seq, bool merge,
                    const struct mbox_key *more_keys, size_t n_more);
 
-/* Gets the first key of the raw frame of 'len' bytes at 'data'.  Returns false
- * if it is no chunk of per-flow state. */
-bool mbox_chunk_peek_flow(const void *data, size_t len, struct mbox_key *key);
-
 /* Takes the frame back. */
 void mbox_chunk_cancel(const struct mbox_chunk_writer *, struct mbox_writer *);
+
+/* Reading
+ * -------
+ *
+ * If the raw frame of 'len' bytes at 'data' is a valid CHUNK of per-flow
+ * state, with one key and without optional fields, as almost all are, decodes
+ * it into 'msg' and stores its key.  Stores fields of a CHUNK only: 'msg' was
+ * made by mbox_msg_init() for MBOX_MSG_CHUNK, and is used for nothing else.
+ * Otherwise returns false: mbox_msg_decode() has to tell what it is. */
+bool mbox_chunk_decode_flow(const void *data, size_t len, struct mbox_msg *msg,
+                            struct mbox_key *key);
 
 #ifdef __cplusplus
 }

@@ -322,40 +322,50 @@ look_ahead(struct mb_destination *d)
     const struct mb_env *env = d->t->env;
     void (*prefetch)(void *, unsigned int, const struct mbox_key *)
         = env->n_workers == 1 ? env->mb_ops->prefetch : NULL;
-    size_t ofs = 0;
 
-    d->n_next = d->i_next = 0;
-    for (unsigned int i = 0; i < MB_NEXT_CHUNKS; i++) {
-        struct mb_next_chunk *next = &d->next[d->n_next];
-        struct mbox_key key;
-        size_t len;
+    while (d->n_next < MB_NEXT_CHUNKS) {
+        struct mb_next_chunk *next = &d->next[(d->i_next + d->n_next)
+                                              % MB_NEXT_CHUNKS];
+        const void *frame = mbox_channel_peek(d->t->state, d->next_len,
+                                              &next->frame_len);
 
-        next->frame = mbox_channel_peek(d->t->state, ofs, &len);
-        if (!next->frame) {
+        if (!frame
+            || !mbox_chunk_decode_flow(frame, next->frame_len, &next->msg,
+                                       &next->key)) {
             break;
         }
-        ofs += len;
-        if (mbox_chunk_peek_flow(next->frame, len, &key)) {
-            mbox_key_canonical(&key, &next->key);
-            next->hash = mb_table_prefetch(&d->states, MBOX_STATE_PER_FLOW,
-                                           &next->key);
-            if (prefetch) {
-                prefetch(env->mb_aux, 0, &next->key);
-            }
-            d->n_next++;
+        mbox_key_canonical(&next->key, &next->key);
+        next->hash = mb_table_prefetch(&d->states, MBOX_STATE_PER_FLOW,
+                                       &next->key);
+        if (prefetch) {
+            prefetch(env->mb_aux, 0, &next->key);
         }
+        d->next_len += next->frame_len;
+        d->n_next++;
     }
 }
 
-/* 'frame' was received: is it one that was looked at?  They come in the same
- * order, but between them there may be others. */
-static void
-find_next(struct mb_destination *d, const void *frame)
+/* Receives the next message of the state channel: one that was looked at, or
+ * else into '*buf'.  Returns 0 and the message in '*msgp', or a negative errno
+ * value as mbox_channel_recv() does. */
+static int
+recv_next(struct mb_destination *d, struct mbox_msg *buf,
+          const struct mbox_msg **msgp)
 {
-    bool found = (d->i_next < d->n_next
-                  && d->next[d->i_next].frame == frame);
+    struct mbox_channel *ch = d->t->state;
 
-    d->now = found ? &d->next[d->i_next++] : NULL;
+    look_ahead(d);
+    if (d->n_next) {
+        d->now = &d->next[d->i_next];
+        d->i_next = (d->i_next + 1) % MB_NEXT_CHUNKS;
+        d->n_next--;
+        d->next_len -= d->now->frame_len;
+        mbox_channel_skip(ch, d->now->frame_len);
+        *msgp = &d->now->msg;
+        return 0;
+    }
+    *msgp = buf;
+    return mbox_channel_recv(ch, buf, NULL, NULL, NULL);
 }
 
 static void
@@ -634,13 +644,9 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
     size_t n_bytes = 0;
 
     while (!t->failed && !d->installed) {
-        struct mbox_msg msg;
-        const void *frame;
-
-        if (d->i_next == d->n_next) {
-            look_ahead(d);
-        }
-        int recv_error = mbox_channel_recv(t->state, &msg, NULL, &frame, NULL);
+        struct mbox_msg buf;
+        const struct mbox_msg *msg;
+        int recv_error = recv_next(d, &buf, &msg);
 
         if (recv_error) {
             if (recv_error != -EAGAIN || error) {
@@ -652,10 +658,9 @@ mb_destination_run_state(struct mb_destination *d, uint64_t deadline)
             break;
         }
         d->more = true;
-        find_next(d, frame);
-        recv_state(d, &msg);
+        recv_state(d, msg);
         d->now = NULL;
-        n_bytes += msg.data_len;
+        n_bytes += msg->data_len;
         if (++n >= CLOCK_STATES || n_bytes >= CLOCK_BYTES) {
             if (env->ops->now(env->aux) >= deadline) {
                 break;

@@ -62,6 +62,10 @@ mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
      * the coordinator aborts it is kept, too, within reason. */
     mb_buffer_init(&d->buffer, 2 * t->env->buffer_limit);
 
+    for (unsigned int i = 0; i < MB_NEXT_CHUNKS; i++) {
+        mbox_msg_init(&d->next[i].msg, MBOX_MSG_CHUNK, t->id);
+    }
+
     *n_flows = mb_destination_count_flows(d);
     return d;
 }

@@ -38,15 +38,16 @@
 #define STATE_RELEASED 0x02     /* RELEASE named it. */
 #define STATE_MERGED 0x04       /* Cannot be taken back. */
 
-/* So many frames of the state channel are looked at before the first of them
- * is received. */
+/* So many frames of the state channel are looked at before they are
+ * received. */
 #define MB_NEXT_CHUNKS 8
 
-/* A frame with per-flow state that was looked at. */
+/* A chunk of per-flow state that was looked at. */
 struct mb_next_chunk {
-    const void *frame;
+    size_t frame_len;
     struct mbox_key key;        /* Its main key, canonical. */
     uint32_t hash;              /* What mb_table_prefetch() says of it. */
+    struct mbox_msg msg;        /* See mbox_chunk_decode_flow(). */
 };
 
 enum mb_sweep {
@@ -72,8 +73,10 @@ struct mb_destination {
     uint64_t n_chunks, n_bytes, n_gone;
     uint64_t n_ended;           /* States that were here and are gone. */
     struct mb_table states;     /* Main keys of chunks, canonical. */
-    struct mb_next_chunk next[MB_NEXT_CHUNKS];
-    unsigned int n_next, i_next;
+    struct mb_next_chunk next[MB_NEXT_CHUNKS];  /* A ring of the frames that
+                                                 * are received next. */
+    unsigned int i_next, n_next;    /* The first of them, and how many. */
+    size_t next_len;            /* Bytes of all of them. */
     const struct mb_next_chunk *now;    /* The one that was received, if it was
                                          * looked at. */
     uint64_t n_flows;           /* Per-flow entries with STATE_PUT. */

@@ -114,7 +114,11 @@ test_raw_frames(void **state)
                 if (peeked) {
                     behind = mbox_channel_peek(b, peeked_len, &behind_len);
                 }
-                if (mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
+                if (peeked && test_random_range(2)) {
+                    frame = peeked;
+                    len = peeked_len;
+                    mbox_channel_skip(b, len);
+                } else if (mbox_channel_recv(b, &msg, NULL, &frame, &len)) {
                     assert_null(peeked);
                     break;
                 }

@@ -459,6 +459,55 @@ test_text_is_printable(void **state)
     free(copy);
 }
 
+/* What mbox_chunk_decode_flow() accepts of a frame, mbox_msg_decode() accepts,
+ * too, and reads the same. */
+static bool
+decode_flow(const uint8_t *frame, size_t len)
+{
+    struct mbox_msg msg, flow;
+    struct mbox_key key, flow_key;
+    void *copy = malloc(len);
+
+    memcpy(copy, frame, len);
+    mbox_msg_init(&flow, MBOX_MSG_CHUNK, 0);
+    bool accepted = mbox_chunk_decode_flow(copy, len, &flow, &flow_key);
+    if (accepted) {
+        assert_int_equal(mbox_msg_decode(copy, len, &msg), 0);
+        assert_memory_equal(&flow, &msg, offsetof(struct mbox_msg, name));
+        mbox_msg_get_key(&msg, 0, &key);
+        assert_memory_equal(&flow_key, &key, sizeof key);
+    }
+    free(copy);
+    return accepted;
+}
+
+static void
+check_decode_flow(const struct mbox_writer *w, const struct mbox_msg *msg)
+{
+    bool plain = (msg->scope == MBOX_SCOPE_PER_FLOW && msg->n_keys == 1
+                  && !msg->merge);
+    size_t head = MBOX_MSG_HEADER_LEN + 5 + MBOX_KEY_WIRE_LEN + 12;
+
+    assert_int_equal(decode_flow(w->data, w->len), plain);
+    if (!plain) {
+        return;
+    }
+    for (size_t len = 0; len < w->len; len += 1 + test_random_range(16)) {
+        assert_false(decode_flow(w->data, len));
+    }
+    for (size_t ofs = 0; ofs < head; ofs++) {
+        uint8_t byte = w->data[ofs];
+
+        w->data[ofs] ^= 1 << test_random_range(8);
+        decode_flow(w->data, w->len);
+        w->data[ofs] = byte;
+    }
+
+    uint8_t *family = &w->data[MBOX_MSG_HEADER_LEN + 5 + 38];
+    *family = 5;
+    assert_false(decode_flow(w->data, w->len));
+}
+
 /* A chunk that is written in place is the same frame. */
 static void
 test_chunk_in_place(void **state)
@@ -490,17 +539,7 @@ test_chunk_in_place(void **state)
         assert_int_equal(w2.len, 4 + w.len);
         assert_memory_equal(w2.data + 4, w.data, w.len);
 
-        struct mbox_key key;
-        assert_int_equal(mbox_chunk_peek_flow(w.data, w.len, &key),
-                         msg->scope == MBOX_SCOPE_PER_FLOW);
-        if (msg->scope == MBOX_SCOPE_PER_FLOW) {
-            assert_memory_equal(&key, &rm->keys[0], sizeof key);
-            w.data[MBOX_MSG_HEADER_LEN + 1 + 4 + 38] = 5;   /* Family. */
-            assert_false(mbox_chunk_peek_flow(w.data, w.len, &key));
-        }
-        w.data[5]++;            /* Type. */
-        assert_false(mbox_chunk_peek_flow(w.data, w.len, &key));
-        assert_false(mbox_chunk_peek_flow(w.data, MBOX_MSG_HEADER_LEN, &key));
+        check_decode_flow(&w, msg);
 
         mbox_chunk_begin(&cw, &w2, msg->id, msg->scope, &rm->keys[0]);
         mbox_chunk_cancel(&cw, &w2);
