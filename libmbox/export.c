@@ -87,6 +87,10 @@ mb_export_open(void *open_)
                                       open->space, list_shared, export);
     }
     if (!error && open->scopes & MBOX_SCOPE_PER_FLOW) {
+        if (ops->n_flows) {
+            mb_keys_reserve(&export->listed,
+                            ops->n_flows(export->aux, export->worker));
+        }
         error = ops->per_flow->list(export->aux, export->worker, open->space,
                                     list_flow, export);
         if (!error && ops->list_aliases) {

@@ -145,8 +145,8 @@ struct mbox_ops {
     const struct mbox_state_ops *all_flows;     /* 'key' is all zeros. */
     const struct mbox_state_ops *config;        /* 'key' is all zeros. */
 
-    /* The number of flows held now, for mbox/policy.  May be null: then it is
-     * not known. */
+    /* The number of flows held now, for mbox/policy, and to make room when
+     * they are listed.  May be null: then it is not known. */
     uint64_t (*n_flows)(void *aux, unsigned int worker);
 
     /* For messages of the library ('level' as in syslog(3)).  May be null:

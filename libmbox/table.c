@@ -225,6 +225,15 @@ mb_keys_uninit(struct mb_keys *keys)
     mb_keys_init(keys);
 }
 
+void
+mb_keys_reserve(struct mb_keys *keys, uint64_t n)
+{
+    if (!keys->allocated && n && n <= SIZE_MAX / sizeof *keys->keys) {
+        keys->keys = allocate_large(n * sizeof *keys->keys);
+        keys->allocated = keys->keys ? n : 0;
+    }
+}
+
 bool
 mb_keys_add(struct mb_keys *keys, const struct mbox_key *key)
 {

@@ -86,6 +86,9 @@ struct mb_keys {
 void mb_keys_init(struct mb_keys *);
 void mb_keys_uninit(struct mb_keys *);
 
+/* Makes room for 'n' keys in an empty array, unless memory is short. */
+void mb_keys_reserve(struct mb_keys *, uint64_t n);
+
 /* Returns false if memory is short. */
 bool mb_keys_add(struct mb_keys *, const struct mbox_key *);
 

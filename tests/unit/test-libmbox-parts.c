@@ -82,6 +82,37 @@ test_table(void **state)
     assert_ptr_equal(table.slots, &slot);
 }
 
+/* An array that has room for 'n' keys from the start. */
+static void
+test_keys(void **state)
+{
+    static const uint64_t n[] = { 0, 1, 1000, 100000, UINT64_MAX };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof n / sizeof n[0]; i++) {
+        struct mb_keys keys;
+
+        mb_keys_init(&keys);
+        mb_keys_reserve(&keys, n[i]);
+        const struct mbox_key *reserved = keys.keys;
+        for (uint32_t j = 0; j < 2000; j++) {
+            struct mbox_key key = checker_key(j);
+
+            assert_true(mb_keys_add(&keys, &key));
+            if (reserved && j < n[i]) {
+                assert_ptr_equal(keys.keys, reserved);
+            }
+        }
+        assert_int_equal(reserved != NULL, n[i] && n[i] < UINT64_MAX);
+        for (uint32_t j = 0; j < 2000; j++) {
+            struct mbox_key key = checker_key(j);
+
+            assert_memory_equal(&keys.keys[j], &key, sizeof key);
+        }
+        mb_keys_uninit(&keys);
+    }
+}
+
 static void
 test_tracker(void **state)
 {
@@ -385,6 +416,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_keys),
         cmocka_unit_test(test_tracker),
         cmocka_unit_test(test_match_host),
         cmocka_unit_test(test_buffer),
