@@ -75,6 +75,7 @@ libmbox_libmbox_la_LIBADD = libmbox/libmboxcore.la
 libmbox_libmbox_la_LDFLAGS = \
 	$(AM_LDFLAGS) \
 	-version-info 1:0:0 \
+	-Wl,-Bsymbolic-functions \
 	-Wl,--version-script=$(srcdir)/libmbox/libmbox.map
 libmbox_libmbox_la_DEPENDENCIES = \
 	libmbox/libmboxcore.la libmbox/libmbox.map
