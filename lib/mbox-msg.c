@@ -66,6 +66,8 @@ enum field {
     F_MERGE,
     F_MORE,
     F_FINGERPRINT,
+    F_CPU_NS,
+    F_CLOCK_NS,
 };
 
 struct msg_info {
@@ -135,6 +137,8 @@ static const struct optional_field {
     { MBOX_MSG_PREPARE, 4, F_FINGERPRINT, 0 },
     { MBOX_MSG_PREPARED, 1, F_ADDRESS, 0 },
     { MBOX_MSG_PREPARED, 2, F_WHY, 0 },
+    { MBOX_MSG_STATS, 1, F_CPU_NS, 8 },
+    { MBOX_MSG_STATS, 2, F_CLOCK_NS, 8 },
     { MBOX_MSG_STREAM, 1, F_TOKEN, 8 },
     { MBOX_MSG_STREAM, 2, F_N_FLOWS, 8 },
     { MBOX_MSG_CHUNK, 1, F_MERGE, 1 },
@@ -263,6 +267,8 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_WHY: mbox_put_string(w, msg->why); break;
     case F_FINGERPRINT: mbox_put_string(w, msg->fingerprint); break;
     case F_N_OPEN: mbox_put_u32(w, msg->n_open); break;
+    case F_CPU_NS: mbox_put_u64(w, msg->cpu_ns); break;
+    case F_CLOCK_NS: mbox_put_u64(w, msg->clock_ns); break;
     case F_MERGE: mbox_put_u8(w, msg->merge); break;
     case F_MORE: mbox_put_u8(w, msg->more); break;
     case F_DATA:
@@ -349,6 +355,8 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
         get_text(r, msg->fingerprint, sizeof msg->fingerprint);
         break;
     case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
+    case F_CPU_NS: msg->cpu_ns = mbox_get_u64(r); break;
+    case F_CLOCK_NS: msg->clock_ns = mbox_get_u64(r); break;
     case F_MORE: {
         uint8_t more = mbox_get_u8(r);
 
@@ -394,6 +402,8 @@ is_set(enum field field, const struct mbox_msg *msg)
     case F_FINGERPRINT: return get_optional_text(field, msg)[0] != '\0';
     case F_N_FLOWS: return msg->n_flows != 0;
     case F_N_OPEN: return msg->n_open != 0;
+    case F_CPU_NS: return msg->cpu_ns != 0;
+    case F_CLOCK_NS: return msg->clock_ns != 0;
     case F_MERGE: return msg->merge;
     case F_MORE: return msg->more;
     default: return false;

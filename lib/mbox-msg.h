@@ -131,7 +131,9 @@ enum mbox_msg_type {
     MBOX_MSG_STATS_REQUEST = 28, /* C to A. */
     MBOX_MSG_STATS = 29,        /* A to C: 'n_packets', 'n_bytes', 'n_flows'
                                  * (UINT64_MAX: the MB does not know),
-                                 * 'n_discarded', 'n_buffered'. */
+                                 * 'n_discarded', 'n_buffered'.  Optional:
+                                 * 'cpu_ns' that its process has run, at
+                                 * 'clock_ns' of its clock. */
 
     /* Transfers in doubt: the connection ended before their end was known
      * here.  'epoch' is theirs. */
@@ -243,6 +245,8 @@ struct mbox_msg {
     uint64_t n_packets;
     uint64_t n_buffered;
     uint64_t n_discarded;
+    uint64_t cpu_ns;
+    uint64_t clock_ns;
 
     struct mbox_space space;
 

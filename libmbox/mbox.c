@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <syslog.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -152,6 +153,16 @@ call_n_flows(void *call_)
     call->n += call->m->ops.n_flows(call->m->aux, call->worker);
 }
 
+/* Processor time that the process has taken, in ns. */
+static uint64_t
+get_cpu_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+}
+
 static void
 agent_get_stats(void *m_, struct mbox_msg *msg)
 {
@@ -167,6 +178,8 @@ agent_get_stats(void *m_, struct mbox_msg *msg)
     msg->n_bytes = stats.rx_bytes;
     msg->n_flows = m->ops.n_flows ? call.n : UINT64_MAX;
     msg->n_discarded = stats.discarded;
+    msg->cpu_ns = get_cpu_ns();
+    msg->clock_ns = mb_monotonic();
 }
 
 /* Creation. */

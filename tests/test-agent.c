@@ -43,7 +43,8 @@
  *                                     that was returned are ignored
  *     echo on|off                     whether to answer probes
  *     flows FILE                      from now on, questions for the number of
- *                                     flows are answered by what FILE says
+ *                                     flows are answered by what FILE says;
+ *                                     see answer_flows()
  *     touch FILE, wait FILE           to keep step with the test; "wait" reads
  *                                     no messages meanwhile
  *     sleep-until-killed
@@ -105,17 +106,27 @@ wait_for_input(void)
     poll(pfds, 2, port_is_open() ? 1 : -1);
 }
 
+/* Answers with what is in 'flows_file': the number of flows, and percent of a
+ * processor, if it takes any.  By its clock a second has passed since the last
+ * answer. */
 static void
 answer_flows(void)
 {
+    static uint64_t cpu_ns, clock_ns;
+
     FILE *file = fopen(flows_file, "r");
+    unsigned int percent = 0;
     struct mbox_msg reply;
 
     mbox_msg_init(&reply, MBOX_MSG_STATS, 0);
-    if (!file || fscanf(file, "%"SCNu64, &reply.n_flows) != 1) {
+    if (!file || fscanf(file, "%"SCNu64" %u", &reply.n_flows, &percent) < 1) {
         fail("%s: no number of flows", flows_file);
     }
     fclose(file);
+    cpu_ns += percent * UINT64_C(10000000);
+    clock_ns += 1000000000;
+    reply.cpu_ns = cpu_ns;
+    reply.clock_ns = clock_ns;
     mbox_channel_send(control, &reply, NULL, -1);
     mbox_channel_flush(control);
 }

@@ -141,6 +141,8 @@ test_fields(void **state)
             assert_true(out.n_flows == in->n_flows);
             assert_true(out.n_discarded == in->n_discarded);
             assert_true(out.n_buffered == in->n_buffered);
+            assert_true(out.cpu_ns == in->cpu_ns);
+            assert_true(out.clock_ns == in->clock_ns);
             assert_true(out.n_gone == 0);
             break;
         case MBOX_MSG_END:
@@ -187,11 +189,15 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
     size_t fingerprint = (msg->fingerprint[0]
                           ? 6 + strlen(msg->fingerprint) : 0);
     size_t n_flows = msg->n_flows ? 12 : 0;
+    size_t cpu_ns = msg->cpu_ns ? 12 : 0;
+    size_t clock_ns = msg->clock_ns ? 12 : 0;
 
     switch ((int) msg->type) {
     case MBOX_MSG_CHUNK:
         return msg->merge && n == 5;
     case MBOX_MSG_COMMIT:
+    case MBOX_MSG_OPEN:
+    case MBOX_MSG_RESOLVE:
         return msg->more && n == 5;
     case MBOX_MSG_HELLO:
         return n == n_open || n == run + n_open
@@ -202,6 +208,8 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
                || n == run + token + address + fingerprint;
     case MBOX_MSG_PREPARED:
         return n == why || n == address + why;
+    case MBOX_MSG_STATS:
+        return n == clock_ns || n == cpu_ns + clock_ns;
     case MBOX_MSG_STREAM:
         return n == n_flows || n == token + n_flows;
     default:

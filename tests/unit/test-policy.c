@@ -118,7 +118,8 @@ test_parse(void **state OVS_UNUSED)
         "packets=1:2 space=ip max=3 interval=0",
         "packets=1:2 space=ip max=3 interval=nan",
         "packets=1:2 space=ip max=3 pause=-1",
-        "packets=1:2 space=ip max=3 cpu=1:2",
+        "packets=1:2 space=ip max=3 cpu=2:1",
+        "packets=1:2 space=ip max=3 load=1:2",
         "packets=1:2 space=ip max=3 intervals",
         "packets=1:2 space=ip max=3 interval=0.4",
         "packets=1:2 space=ip max=3 pause=0",
@@ -146,6 +147,7 @@ test_parse(void **state OVS_UNUSED)
     assert_int_equal(config.marks[MBOX_POLICY_PACKETS].low, 1);
     assert_int_equal(config.marks[MBOX_POLICY_PACKETS].high, 2);
     assert_false(config.marks[MBOX_POLICY_FLOWS].given);
+    assert_false(config.marks[MBOX_POLICY_CPU].given);
     assert_string_equal(config.space, "tcp,nw_dst=1.2.3.4");
     assert_int_equal(config.min, 1);
     assert_int_equal(config.max, 3);
@@ -163,6 +165,12 @@ test_parse(void **state OVS_UNUSED)
     assert_int_equal(config.interval_ms, 500);
     assert_int_equal(config.intervals, 1);
     assert_int_equal(config.pause_ms, 1000);
+    mbox_policy_config_destroy(&config);
+
+    error = mbox_policy_parse("cpu=20:80 space=udp max=2", &config);
+    assert_null(error);
+    assert_int_equal(config.marks[MBOX_POLICY_CPU].low, 20);
+    assert_int_equal(config.marks[MBOX_POLICY_CPU].high, 80);
     mbox_policy_config_destroy(&config);
 }
 
@@ -399,6 +407,13 @@ test_measures(void **state OVS_UNUSED)
     d = pass(&w);
     assert_int_equal(d.action, MBOX_POLICY_OUT);
     assert_string_equal(d.why, "a has 51 flows, above 50");
+    world_destroy(&w);
+
+    world_init(&w, "cpu=20:80 space=ip,nw_dst=1.2.3.4 max=9 intervals=1");
+    add(&w, 81);
+    d = pass(&w);
+    assert_int_equal(d.action, MBOX_POLICY_OUT);
+    assert_string_equal(d.why, "a has 81 % CPU, above 80");
     world_destroy(&w);
 }
 

@@ -522,8 +522,10 @@ conn_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
                      conn->name, conn->peer, msg->text);
         conn_die(conn, "its agent reported: %s", msg->text);
     } else if (msg->type == MBOX_MSG_STATS) {
-        conn->has_flows = msg->n_flows <= INT64_MAX;
+        conn->has_stats = true;
         conn->n_flows = msg->n_flows;
+        conn->cpu_ns = msg->cpu_ns;
+        conn->clock_ns = msg->clock_ns;
     } else {
         const char *name = mbox_msg_type_to_string(msg->type);
 

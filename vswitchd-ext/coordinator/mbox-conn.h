@@ -85,8 +85,9 @@ struct mbox_conn {
     int n_foreign;              /* See MBOX_CONN_MAX_FOREIGN. */
     long long foreign_until;    /* When they are counted anew, ms. */
     uint64_t n_relayed;         /* State frames relayed from this one. */
-    bool has_flows;             /* STATS has come that nobody has used. */
-    uint64_t n_flows;           /* Of the last STATS. */
+    bool has_stats;             /* STATS has come that nobody has used. */
+    uint64_t n_flows;           /* Of the last STATS, as the two below; */
+    uint64_t cpu_ns, clock_ns;  /* see mbox-msg.h. */
 };
 
 struct mbox_conns {

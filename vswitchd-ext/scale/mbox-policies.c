@@ -32,12 +32,18 @@ VLOG_DEFINE_THIS_MODULE(mbox_policy);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
 
+/* A counter, as it was read last. */
+struct reading {
+    bool done;                  /* In the last interval. */
+    uint64_t count;
+    uint64_t at;                /* When it was, by the counter's own clock. */
+};
+
 /* What is known of an instance. */
 struct mbox_policy_sample {
     bool seen;                  /* The instance is still there. */
-    bool counted;               /* The port was read in this interval. */
-    uint64_t packets;           /* Counter of the port. */
-    long long at;               /* When it was read, ms. */
+    struct reading packets;     /* Of the port; clock in ms. */
+    struct reading cpu;         /* Nanoseconds, as the clock. */
     bool kept;                  /* It was to be removed and was not: it is not
                                  * tried again while it is there. */
     struct mbox_policy_instance instance;       /* As judged last. */
@@ -186,29 +192,61 @@ find_owners(const struct mbox_class_policy *p,
     }
 }
 
+/* Takes over a new reading of a counter.  If the last interval had one, too,
+ * the figure of 'measure' is what was counted in between, in 'per' units of
+ * the counter's clock. */
+static void
+measure_rate(struct mbox_policy_sample *sample,
+             enum mbox_policy_measure measure, struct reading *last,
+             struct reading new, uint64_t per)
+{
+    new.done = new.done && !(last->done && new.at <= last->at);
+    if (new.done && last->done && new.count >= last->count
+        && new.count - last->count <= INT64_MAX / per) {
+        uint64_t n = (new.count - last->count) * per;
+        uint64_t elapsed = new.at - last->at;
+
+        sample->instance.figures[measure].known = true;
+        sample->instance.figures[measure].value
+            = n / elapsed + (n % elapsed != 0);
+    }
+    *last = new;
+}
+
 static void
 count_packets(const struct mbox_instance *instance,
               struct mbox_policy_sample *sample)
 {
     const struct mbox_port_counters *counters = &instance->counters;
-    uint64_t packets = counters->tx_packets;
-    long long at = instance->counters_at;
-    bool counted = (instance->has_counters && packets != UINT64_MAX
-                    && at > sample->at);
+    struct reading new = {
+        .done = (instance->has_counters
+                 && counters->tx_packets != UINT64_MAX),
+        .count = counters->tx_packets,
+        .at = instance->counters_at,
+    };
 
     /* What the instance was too slow for is its load, too. */
     if (counters->tx_dropped != UINT64_MAX) {
-        packets += counters->tx_dropped;
+        new.count += counters->tx_dropped;
     }
-    if (counted && sample->counted && packets >= sample->packets) {
-        sample->instance.figures[MBOX_POLICY_PACKETS].known = true;
-        sample->instance.figures[MBOX_POLICY_PACKETS].value
-            = DIV_ROUND_UP((packets - sample->packets) * 1000,
-                           at - sample->at);
-    }
-    sample->counted = counted;
-    sample->packets = packets;
-    sample->at = at;
+    measure_rate(sample, MBOX_POLICY_PACKETS, &sample->packets, new, 1000);
+}
+
+/* Takes over what the agent has said since the end of the last interval. */
+static void
+take_stats(struct mbox_conn *conn, struct mbox_policy_sample *sample)
+{
+    struct reading cpu = {
+        .done = conn->has_stats && conn->clock_ns,
+        .count = conn->cpu_ns,
+        .at = conn->clock_ns,
+    };
+
+    sample->instance.figures[MBOX_POLICY_FLOWS].known
+        = conn->has_stats && conn->n_flows <= INT64_MAX;
+    sample->instance.figures[MBOX_POLICY_FLOWS].value = conn->n_flows;
+    measure_rate(sample, MBOX_POLICY_CPU, &sample->cpu, cpu, 100);
+    conn->has_stats = false;
 }
 
 /* Updates the sample of 'instance', which is live. */
@@ -231,11 +269,7 @@ take_sample(const struct mbox_coordinator *c, struct mbox_class_policy *p,
         .stays = sample->kept || mbox_scale_is_default(c, instance),
     };
     count_packets(instance, sample);
-    sample->instance.figures[MBOX_POLICY_FLOWS].known
-        = instance->conn->has_flows;
-    sample->instance.figures[MBOX_POLICY_FLOWS].value
-        = instance->conn->n_flows;
-    instance->conn->has_flows = false;
+    take_stats(instance->conn, sample);
     for (size_t i = 0; i < MBOX_POLICY_SHARES; i++) {
         sample->instance.shares[i] = !strcmp(owners[i], instance->name);
     }
@@ -292,7 +326,8 @@ ask(struct mbox_coordinator *c, const struct mbox_class_policy *p)
     if (p->config.marks[MBOX_POLICY_PACKETS].given) {
         c->ports_wanted = true;
     }
-    if (!p->config.marks[MBOX_POLICY_FLOWS].given) {
+    if (!p->config.marks[MBOX_POLICY_FLOWS].given
+        && !p->config.marks[MBOX_POLICY_CPU].given) {
         return;
     }
     SHASH_FOR_EACH (node, &p->samples) {
@@ -588,6 +623,7 @@ policy_to_json(const struct mbox_class_policy *p)
     static const char *const keys[MBOX_POLICY_N_MEASURES] = {
         [MBOX_POLICY_PACKETS] = "packets_per_second",
         [MBOX_POLICY_FLOWS] = "flows",
+        [MBOX_POLICY_CPU] = "cpu_percent",
     };
     const struct shash_node **nodes = shash_sort(&p->samples);
     struct json *instances = json_array_create_empty();

@@ -24,7 +24,8 @@
  * to the figures of its instances, and to the operations of scaling
  * (mbox-scales.h).  At the end of each interval the figures that were asked
  * for at its beginning are judged: what the ports have counted, by the main
- * thread, and the number of flows, by the agents (STATS_REQUEST).
+ * thread, and the number of flows and processor time, by the agents
+ * (STATS_REQUEST).
  *
  * Coordinator thread only. */
 

@@ -45,6 +45,7 @@ mbox_policy_measure_to_string(enum mbox_policy_measure measure)
     switch (measure) {
     case MBOX_POLICY_PACKETS: return "packets/s";
     case MBOX_POLICY_FLOWS: return "flows";
+    case MBOX_POLICY_CPU: return "% CPU";
     }
     OVS_NOT_REACHED();
 }
@@ -111,6 +112,8 @@ parse_setting(const char *name, char *value,
         return parse_marks(value, &config->marks[MBOX_POLICY_PACKETS]);
     } else if (!strcmp(name, "flows")) {
         return parse_marks(value, &config->marks[MBOX_POLICY_FLOWS]);
+    } else if (!strcmp(name, "cpu")) {
+        return parse_marks(value, &config->marks[MBOX_POLICY_CPU]);
     } else if (!strcmp(name, "min")) {
         return parse_count(value, &config->min);
     } else if (!strcmp(name, "max")) {
@@ -125,7 +128,7 @@ parse_setting(const char *name, char *value,
         config->space = xstrdup(value);
         return NULL;
     }
-    return "something else: there are packets, flows, space, max, min, "
+    return "something else: there are packets, flows, cpu, space, max, min, "
            "interval, intervals and pause";
 }
 
@@ -134,8 +137,10 @@ static char *
 check_config(const struct mbox_policy_config *config)
 {
     if (!config->marks[MBOX_POLICY_PACKETS].given
-        && !config->marks[MBOX_POLICY_FLOWS].given) {
-        return xstrdup("needs packets=LOW:HIGH or flows=LOW:HIGH");
+        && !config->marks[MBOX_POLICY_FLOWS].given
+        && !config->marks[MBOX_POLICY_CPU].given) {
+        return xstrdup("needs packets=LOW:HIGH, flows=LOW:HIGH or "
+                       "cpu=LOW:HIGH");
     } else if (!config->space) {
         return xstrdup("needs space=MATCH");
     } else if (!config->max) {

@@ -53,8 +53,10 @@
 enum mbox_policy_measure {
     MBOX_POLICY_PACKETS,        /* That the switch sends there, each second. */
     MBOX_POLICY_FLOWS,          /* That it has, as its agent says. */
+    MBOX_POLICY_CPU,            /* Percent of one processor that its process
+                                 * takes, as its agent says. */
 };
-#define MBOX_POLICY_N_MEASURES 2
+#define MBOX_POLICY_N_MEASURES 3
 
 struct mbox_policy_config {
     struct mbox_policy_marks {
@@ -67,15 +69,15 @@ struct mbox_policy_config {
     char *space;                /* OpenFlow match of what is divided. */
 };
 
-/* Parses words separated by spaces: "packets=LOW:HIGH", "flows=LOW:HIGH" (at
- * least one of these), "space=MATCH", "max=N" (both needed), "min=N",
- * "interval=SECONDS", "intervals=N", "pause=SECONDS"; none twice.  The match
- * is not looked at.  Returns NULL, or a message that the caller frees; then
- * there is nothing to destroy. */
+/* Parses words separated by spaces: "packets=LOW:HIGH", "flows=LOW:HIGH",
+ * "cpu=LOW:HIGH" (at least one of these), "space=MATCH", "max=N" (both
+ * needed), "min=N", "interval=SECONDS", "intervals=N", "pause=SECONDS"; none
+ * twice.  The match is not looked at.  Returns NULL, or a message that the
+ * caller frees; then there is nothing to destroy. */
 char *mbox_policy_parse(const char *, struct mbox_policy_config *);
 void mbox_policy_config_destroy(struct mbox_policy_config *);
 
-/* "packets/s", "flows". */
+/* "packets/s", "flows", "% CPU". */
 const char *mbox_policy_measure_to_string(enum mbox_policy_measure);
 
 /* The flow space is divided into so many shares, by the lowest bits of the
