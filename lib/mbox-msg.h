@@ -201,7 +201,9 @@ enum mbox_scope {
 #define MBOX_OPT_EARLY_RELEASE 0x02
 #define MBOX_OPT_VIA_CHANNEL 0x04
 #define MBOX_OPT_RELAY 0x08     /* State goes in MBOX_MSG_RELAY. */
-#define MBOX_OPT_MASK 0x0f
+#define MBOX_OPT_REPLICA 0x10   /* Rounds of pre-copy until told otherwise:
+                                 * each EXPORT begins one. */
+#define MBOX_OPT_MASK 0x1f
 
 /* What 'keys' stands for. */
 enum mbox_select {

@@ -305,7 +305,7 @@ static bool
 must_merge(const struct mb_destination *d, const struct mbox_msg *msg,
            const struct mbox_key *key)
 {
-    if (!msg->merge || d->t->method != MBOX_METHOD_COPY) {
+    if (!msg->merge || !mb_transfer_replaces(d->t)) {
         return msg->merge;
     }
 
@@ -467,8 +467,8 @@ recv_gone(struct mb_destination *d, const struct mbox_msg *msg)
             d->n_ended++;
         }
         if (is_put) {
-            d->states.entries[index].flags &= ~STATE_PUT;
             d->n_flows -= msg->scope == MBOX_SCOPE_PER_FLOW;
+            mb_table_remove(&d->states, index);
         }
         d->n_gone++;
     }

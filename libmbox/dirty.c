@@ -95,6 +95,17 @@ mb_tracker_pop(struct mb_tracker *tracker, enum mb_queue queue)
     return index;
 }
 
+void
+mb_tracker_ended(struct mb_tracker *tracker, uint32_t index)
+{
+    struct mb_entry *entry = &tracker->table.entries[index];
+
+    entry->flags &= ~MB_DIRTY_SENT;
+    if (!entry->flags && !tracker->n_aliases) {
+        mb_table_remove(&tracker->table, index);
+    }
+}
+
 /* Queues the per-flow state of the canonical key 'key', or of the flow that it
  * is an alias of.  Returns the index of that, or MB_NO_ENTRY. */
 static uint32_t

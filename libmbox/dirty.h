@@ -81,6 +81,10 @@ void mb_tracker_queue(struct mb_tracker *, enum mb_queue, uint32_t index);
 /* Takes the oldest from a queue; MB_NO_ENTRY if it is empty. */
 uint32_t mb_tracker_pop(struct mb_tracker *, enum mb_queue);
 
+/* The state 'index', which is in no queue, has ended, and D has been told so
+ * if it had it.  Its entry goes, unless keys of other flows may name it. */
+void mb_tracker_ended(struct mb_tracker *, uint32_t index);
+
 /* Packets with 'alias' change the flow 'index', too. */
 void mb_tracker_add_alias(struct mb_tracker *, uint32_t index,
                           const struct mbox_key *alias);

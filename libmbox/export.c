@@ -282,7 +282,7 @@ send_gone(struct mb_slice *slice, const struct state *state)
         slice->n_gone++;
     }
     if (state->index != MB_NO_ENTRY) {
-        export->tracker.table.entries[state->index].flags &= ~MB_DIRTY_SENT;
+        mb_tracker_ended(&export->tracker, state->index);
     }
     return slice->frames.error;
 }

@@ -37,7 +37,7 @@ struct mb_export {
     const struct mbox_ops *ops;
     void *aux;
     bool merge_others;          /* Shares of later workers are merged. */
-    bool copy;                  /* Method copy. */
+    bool copy;                  /* A copy or replica: D's state is replaced. */
     bool frozen;                /* FROZEN was sent: tell of every end. */
 
     struct mb_tracker tracker;

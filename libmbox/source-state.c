@@ -237,6 +237,7 @@ mb_source_run_round(struct mb_source *s, uint64_t deadline)
         for (unsigned int i = 0; i < s->t->env->n_workers; i++) {
             mb_source_call(s, i, mb_export_begin_round, &s->exports[i]);
         }
+        s->round_due = false;
         s->in_round = true;
         s->round++;
         s->round_start = mb_source_now(s);
@@ -278,7 +279,9 @@ uint64_t
 mb_source_round_wake(const struct mb_source *s)
 {
     return (s->syncing ? MB_NEVER
-            : s->in_round || !s->round ? 0
+            : s->in_round || s->round_due ? 0
+            : mb_transfer_is_replica(s->t) ? MB_NEVER
+            : !s->round ? 0
             : n_dirty(s) ? s->round_start + ROUND_INTERVAL_NS
             : MB_NEVER);
 }

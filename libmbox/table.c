@@ -181,7 +181,7 @@ uint32_t
 mb_table_insert_hashed(struct mb_table *table, uint32_t hash, uint8_t scope,
                        const struct mbox_key *key)
 {
-    if (table->n == table->allocated) {
+    if (table->n == table->allocated && !table->free) {
         if (table->n) {
             const struct mb_slot *slot = find_slot(table, hash, scope, key);
 
@@ -196,10 +196,16 @@ mb_table_insert_hashed(struct mb_table *table, uint32_t hash, uint8_t scope,
 
     struct mb_slot *slot = find_slot(table, hash, scope, key);
     if (!slot->n) {
-        table->entries[table->n++] = (struct mb_entry) {
+        uint32_t n = table->free ? table->free : ++table->n;
+        struct mb_entry *entry = &table->entries[n - 1];
+
+        if (n == table->free) {
+            table->free = entry->link;
+        }
+        *entry = (struct mb_entry) {
             .key = *key, .scope = scope, .link = MB_NO_ENTRY,
         };
-        *slot = (struct mb_slot) { .hash = hash, .n = table->n };
+        *slot = (struct mb_slot) { .hash = hash, .n = n };
     }
     return slot->n - 1;
 }
@@ -210,6 +216,29 @@ mb_table_insert(struct mb_table *table, uint8_t scope,
 {
     return mb_table_insert_hashed(table, mbox_key_hash(key, scope), scope,
                                   key);
+}
+
+void
+mb_table_remove(struct mb_table *table, uint32_t index)
+{
+    struct mb_entry *entry = &table->entries[index];
+    uint32_t hash = mbox_key_hash(&entry->key, entry->scope);
+    uint32_t hole = find_slot(table, hash, entry->scope, &entry->key)
+                    - table->slots;
+
+    /* What follows without a gap moves up if the hole is on its way from where
+     * it belongs, so that it is still found. */
+    for (uint32_t i = hole + 1; table->slots[i & table->mask].n; i++) {
+        const struct mb_slot *slot = &table->slots[i & table->mask];
+
+        if (((i - slot->hash) & table->mask) >= ((i - hole) & table->mask)) {
+            table->slots[hole & table->mask] = *slot;
+            hole = i;
+        }
+    }
+    table->slots[hole & table->mask] = (struct mb_slot) { .n = 0 };
+    *entry = (struct mb_entry) { .link = table->free };
+    table->free = index + 1;
 }
 
 void

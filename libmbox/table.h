@@ -20,8 +20,8 @@
 /* A table of states by scope and key
  * ==================================
  *
- * Entries are never removed while the table lives (one transfer), so an entry
- * is named by its index, which is its place in order of insertion. */
+ * An entry is named by its index, which stays the same until it is removed, if
+ * ever.  While none has been, that is its place in order of insertion. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,8 +46,11 @@ struct mb_slot {
 
 struct mb_table {
     struct mb_entry *entries;
-    uint32_t n;
+    uint32_t n;                 /* With removed ones, which are all zero but
+                                 * for 'link'. */
     uint32_t allocated;
+    uint32_t free;              /* Index + 1 of a removed one, which links the
+                                 * next likewise; 0 if there is none. */
     struct mb_slot *slots;
     uint32_t mask;              /* Number of slots - 1. */
 };
@@ -76,6 +79,9 @@ uint32_t mb_table_prefetch(const struct mb_table *, uint8_t scope,
                            const struct mbox_key *key);
 uint32_t mb_table_insert_hashed(struct mb_table *, uint32_t hash,
                                 uint8_t scope, const struct mbox_key *key);
+
+/* Removes the entry 'index'; another may get this index. */
+void mb_table_remove(struct mb_table *, uint32_t index);
 
 /* A growing array of keys. */
 struct mb_keys {

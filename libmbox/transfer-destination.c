@@ -302,7 +302,7 @@ mb_destination_forget_commit(struct mb_destination *d)
 }
 
 /* Once S may have frozen and this end may have released flows, only the
- * coordinator knows how it ends. */
+ * coordinator knows how it ends; and a replica may have taken over. */
 bool
 mb_destination_disconnected(struct mb_destination *d)
 {
@@ -317,7 +317,8 @@ mb_destination_disconnected(struct mb_destination *d)
         return false;
     }
     mb_destination_forget_commit(d);
-    if (t->method == MBOX_METHOD_HOLD ? !d->frozen
+    if (t->method == MBOX_METHOD_HOLD
+        ? !d->frozen && !mb_transfer_is_replica(t)
         : t->method == MBOX_METHOD_EVENTS ? !d->installed
         : true) {
         recv_abort(d);

@@ -64,7 +64,7 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
         exports[i].ops = env->mb_ops;
         exports[i].aux = env->mb_aux;
         exports[i].merge_others = env->n_workers > 1;
-        exports[i].copy = t->method == MBOX_METHOD_COPY;
+        exports[i].copy = mb_transfer_replaces(t);
 
         struct mb_export_open open = {
             .export = &exports[i],
@@ -325,20 +325,23 @@ static void
 recv_export(struct mb_source *s, const struct mbox_msg *msg)
 {
     struct mb_transfer *t = s->t;
+    bool replica = mb_transfer_is_replica(t);
 
-    if (s->exporting || t->failed) {
-        if (!t->failed) {
-            mb_transfer_unexpected(t, msg);
-        }
+    if (t->failed) {
+        return;
+    }
+    if (replica ? s->round_due || s->in_round : s->exporting) {
+        mb_transfer_unexpected(t, msg);
         return;
     }
     s->exporting = true;
+    s->round_due = replica;
     if (s->phase != PHASE_PREPARED) {
-        return;                 /* A tracer was first. */
+        return;                 /* Another round, or a tracer was first. */
     }
     if (t->method == MBOX_METHOD_COPY || s->frozen) {
         mb_source_enter(s, PHASE_SHARED);
-    } else if (t->options & MBOX_OPT_PRECOPY) {
+    } else if (replica || t->options & MBOX_OPT_PRECOPY) {
         mb_source_enter(s, PHASE_ROUNDS);
     }
 }
@@ -374,6 +377,10 @@ recv_commit(struct mb_source *s, const struct mbox_msg *msg)
             finish_commit(s);
         }
         return;
+    }
+    if (mb_transfer_is_replica(t) && !s->frozen) {
+        /* It did not answer, so D has taken over with what it has. */
+        freeze(s);
     }
     if (!s->frozen || s->phase == PHASE_DELETING) {
         mb_transfer_unexpected(t, msg);

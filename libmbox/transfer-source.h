@@ -49,6 +49,7 @@ struct mb_source {
     bool frozen;
 
     uint64_t round;             /* The current or last round, from 1. */
+    bool round_due;             /* Replica: EXPORT has asked for one. */
     bool in_round;
     bool syncing;               /* Waits until D has all of the round: for the
                                  * answer to an ECHO_REQUEST. */

@@ -159,6 +159,11 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
             return NULL;
         }
     }
+    if (prepare->options & MBOX_OPT_REPLICA
+        && prepare->method != MBOX_METHOD_HOLD) {
+        refuse(env, prepare, fd, EINVAL, "replicas need method hold");
+        return NULL;
+    }
     if (!relay && fd < 0) {
         refuse(env, prepare, fd, EINVAL, "no state channel came with prepare");
         return NULL;

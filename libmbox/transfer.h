@@ -148,6 +148,22 @@ struct mb_transfer {
     struct mb_destination *destination;
 };
 
+/* A transfer whose pre-copy goes on until the coordinator ends it or, with a
+ * tracer or by COMMIT, has the destination take over. */
+static inline bool
+mb_transfer_is_replica(const struct mb_transfer *t)
+{
+    return (t->options & MBOX_OPT_REPLICA) != 0;
+}
+
+/* True if what D has of shared state is replaced by what S has, not merged
+ * with it. */
+static inline bool
+mb_transfer_replaces(const struct mb_transfer *t)
+{
+    return t->method == MBOX_METHOD_COPY || mb_transfer_is_replica(t);
+}
+
 /* Makes a transfer of a PREPARE (takes over 'fd', the state channel's, or -1)
  * and answers it.  'others' are the live ones.  Returns null if it answered
  * ERROR. */

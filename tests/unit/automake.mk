@@ -186,6 +186,11 @@ tests_unit_test_libmbox_direct_SOURCES = \
 	tests/unit/test-libmbox-direct.c $(tls_test_sources)
 tests_unit_test_libmbox_direct_LDADD = $(libmbox_unit_libs)
 
+check_PROGRAMS += tests/unit/test-libmbox-replica
+tests_unit_test_libmbox_replica_SOURCES = \
+	tests/unit/test-libmbox-replica.c $(libmbox_sides)
+tests_unit_test_libmbox_replica_LDADD = $(libmbox_unit_libs)
+
 check_PROGRAMS += tests/unit/test-libmbox-copy
 tests_unit_test_libmbox_copy_SOURCES = \
 	tests/unit/test-libmbox-copy.c $(libmbox_sides)
