@@ -20,4 +20,7 @@
 /* Runs the tests of test-transfer-direct.c.  Returns how many failed. */
 int test_transfer_direct(void);
 
+/* Same, test-transfer-replica.c. */
+int test_transfer_replica(void);
+
 #endif /* test-transfer-direct.h */

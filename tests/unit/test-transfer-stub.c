@@ -204,7 +204,7 @@ stub_assign(void *s_, enum mbox_select select,
 {
     struct stub *s = s_;
 
-    assert_true(s->dp_open);
+    assert_true(s->dp_open || s->request.every_ms);
     if (select == MBOX_SELECT_ALL_EXCEPT) {
         s->n_assigned[MBOX_ROLE_DESTINATION]++;
         s->n_assigned[MBOX_ROLE_SOURCE] += n;
@@ -262,9 +262,10 @@ const struct mbox_transfer_ops stub_ops = {
     .is_recorded = stub_is_recorded,
 };
 
-void
-stub_init(struct stub *s, enum mbox_method method,
-          enum mbox_guarantee guarantee, uint32_t options)
+static void
+stub_create(struct stub *s, enum mbox_method method,
+            enum mbox_guarantee guarantee, uint32_t options,
+            long long every_ms)
 {
     memset(s, 0, sizeof *s);
     s->now_us = 1000000;
@@ -272,10 +273,26 @@ stub_init(struct stub *s, enum mbox_method method,
         .id = 7, .class_name = "ids", .src = "ids1", .dst = "ids2",
         .method = method, .guarantee = guarantee, .options = options,
         .scopes = MBOX_SCOPE_PER_FLOW, .timeout_ms = 1000,
+        .every_ms = every_ms,
     };
     mbox_space_init_any(&s->request.space);
     s->t = mbox_transfer_create(&s->request, &stub_ops, s);
     mbox_transfer_run(s->t);
+}
+
+void
+stub_init(struct stub *s, enum mbox_method method,
+          enum mbox_guarantee guarantee, uint32_t options)
+{
+    stub_create(s, method, guarantee, options, 0);
+}
+
+void
+stub_init_replica(struct stub *s, long long every_ms)
+{
+    stub_create(s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE | MBOX_OPT_REPLICA,
+                every_ms);
 }
 
 void

@@ -61,6 +61,7 @@ extern const struct mbox_transfer_ops stub_ops;
 
 void stub_init(struct stub *s, enum mbox_method method,
                enum mbox_guarantee guarantee, uint32_t options);
+void stub_init_replica(struct stub *s, long long every_ms);
 void stub_destroy(struct stub *s);
 
 /* Gives 'msg' with 'keys' to the transfer as if it came from 'role'. */

@@ -356,7 +356,7 @@ main(int argc, char *argv[])
     } else if (argc == 5 && !strcmp(argv[1], "fault")) {
         retval = run_fault(argv[2], argv[3], strtoul(argv[4], NULL, 10));
     } else {
-        retval = (test_transfer_direct()
+        retval = (test_transfer_direct() + test_transfer_replica()
                   + cmocka_run_group_tests(tests, NULL, NULL)) != 0;
     }
     free_scenarios();

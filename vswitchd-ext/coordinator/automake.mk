@@ -37,6 +37,7 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-record.h \
 	mbox/vswitchd-ext/coordinator/mbox-registry.c \
 	mbox/vswitchd-ext/coordinator/mbox-registry.h \
+	mbox/vswitchd-ext/coordinator/mbox-replica-commands.c \
 	mbox/vswitchd-ext/coordinator/mbox-resolve.c \
 	mbox/vswitchd-ext/coordinator/mbox-resolve.h \
 	mbox/vswitchd-ext/coordinator/mbox-show.c \
@@ -50,6 +51,7 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-keys.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-pace.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-private.h \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-replica.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-report.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-undo.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer.c \
@@ -76,6 +78,7 @@ tests_test_mbox_transfer_SOURCES = \
 	mbox/tests/unit/test-transfer-direct.c \
 	mbox/tests/unit/test-transfer-direct.h \
 	mbox/tests/unit/test-transfer-mb.c \
+	mbox/tests/unit/test-transfer-replica.c \
 	mbox/tests/unit/test-transfer-stub.c \
 	mbox/tests/unit/test-transfer-stub.h \
 	mbox/tests/unit/test-transfer-switch.c \
@@ -88,6 +91,7 @@ tests_test_mbox_transfer_SOURCES = \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-hold.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-keys.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-pace.c \
+	mbox/vswitchd-ext/coordinator/mbox-transfer-replica.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-report.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer-undo.c \
 	mbox/vswitchd-ext/coordinator/mbox-transfer.c

@@ -233,10 +233,12 @@ mbox_command_open_transfer(struct mbox_coordinator *c, enum mbox_method method,
         char match[MBOX_SPACE_STRLEN];
 
         mbox_space_format(&overlap->request.space, match, sizeof match);
-        return xasprintf("transfer %"PRIu32" (%s to %s, %s) is open and its "
-                         "flow space overlaps; wait for it, or end it with "
-                         "mbox/cancel %"PRIu32, overlap->request.id,
+        return xasprintf("%s %"PRIu32" (%s to %s, %s) is open and its "
+                         "flow space overlaps; %send it with mbox/cancel "
+                         "%"PRIu32, overlap->request.every_ms ? "replica"
+                         : "transfer", overlap->request.id,
                          overlap->request.src, overlap->request.dst, match,
+                         overlap->request.every_ms ? "" : "wait for it, or ",
                          overlap->request.id);
     }
 
@@ -252,8 +254,12 @@ mbox_command_open_transfer(struct mbox_coordinator *c, enum mbox_method method,
     tr.guarantee = options->guarantee;
     tr.last_packet = options->last_packet;
     tr.timeout_ms = options->timeout_ms;
+    tr.every_ms = options->every_ms;
     tr.tracer_tries = 10;
     tr.tracer_interval_ms = 10;
+    if (tr.every_ms) {
+        tr.options |= MBOX_OPT_REPLICA;
+    }
     if (method == MBOX_METHOD_HOLD) {
         if (!(options->given & MBOX_OPTION_NO_PRECOPY)) {
             tr.options |= MBOX_OPT_PRECOPY;
@@ -298,6 +304,14 @@ start_transfer(struct mbox_coordinator *c, enum mbox_method method,
         return error;
     }
 
+    mbox_command_answer_later(ot, request, options, out);
+    return NULL;
+}
+
+void
+mbox_command_answer_later(struct mbox_open_transfer *ot, uint64_t request,
+                          const struct mbox_options *options, char **out)
+{
     if (!(options->given & MBOX_OPTION_ASYNC)) {
         mbox_transfer_add_waiter(ot, request, options->json, false);
     } else if (options->json) {
@@ -305,7 +319,6 @@ start_transfer(struct mbox_coordinator *c, enum mbox_method method,
     } else {
         *out = xasprintf("transfer %"PRIu32" started", ot->request.id);
     }
-    return NULL;
 }
 
 static char *
@@ -319,7 +332,8 @@ static char *
 cmd_copy(struct mbox_coordinator *c, uint64_t request,
          const struct mbox_options *options, char **out)
 {
-    return start_transfer(c, MBOX_METHOD_COPY, request, options, out);
+    return start_transfer(c, (options->every_ms ? MBOX_METHOD_HOLD
+                              : MBOX_METHOD_COPY), request, options, out);
 }
 
 static char *
@@ -569,7 +583,10 @@ static const struct command commands[] = {
     { "mbox/show", 0, 1, 0, cmd_show },
     { "mbox/metrics", 0, 0, 0, cmd_metrics },
     { "mbox/move", 3, 3, MOVE_OPTIONS, cmd_move },
-    { "mbox/copy", 3, 3, TRANSFER_OPTIONS, cmd_copy },
+    { "mbox/copy", 3, 3, TRANSFER_OPTIONS | MBOX_OPTION_EVERY, cmd_copy },
+    { "mbox/failover", 1, 1, (MBOX_OPTION_FORMAT | MBOX_OPTION_ASYNC
+                              | MBOX_OPTION_TIMEOUT | MBOX_OPTION_TO),
+      mbox_command_failover },
     { "mbox/status", 0, 1, MBOX_OPTION_FORMAT, cmd_status },
     { "mbox/history", 0, 1, MBOX_OPTION_FORMAT, cmd_history },
     { "mbox/cancel", 1, 1, MBOX_OPTION_FORMAT, cmd_cancel },

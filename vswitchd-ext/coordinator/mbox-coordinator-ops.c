@@ -21,9 +21,13 @@
 
 #include "dp-packet.h"
 #include "mbox-coordinator-private.h"
+#include "mbox-class.h"
 #include "mbox-steer.h"
+#include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(mbox_coordinator_ops);
 
 BUILD_ASSERT_DECL((int) MBOX_TRANSFER_PASS == (int) MBOX_STEER_PASS);
 BUILD_ASSERT_DECL((int) MBOX_TRANSFER_DUP == (int) MBOX_STEER_DUP);
@@ -118,9 +122,15 @@ op_dp_open(void *ot_)
 {
     struct mbox_open_transfer *ot = ot_;
 
-    return mbox_steer_open(ot->request.class_name, ot->request.id,
-                           &ot->request.space, ot->request.src,
-                           ot->request.dst, &ot->steer);
+    int error = mbox_steer_open(ot->request.class_name, ot->request.id,
+                                &ot->request.space, ot->request.src,
+                                ot->request.dst, &ot->steer);
+
+    if (!error) {
+        /* No more than there can be: recv_aliases() has seen to that. */
+        mbox_steer_add_aliases(ot->steer, ot->aliases, ot->n_aliases);
+    }
+    return error;
 }
 
 static bool
@@ -254,6 +264,26 @@ op_port_send_tracer(void *ot_, enum mbox_role role, enum mbox_tag_kind kind,
                                   ot->request.id, seq);
 }
 
+/* S, which is not live, leaves its flows and their aliases to D. */
+static void
+assign_without_steering(struct mbox_open_transfer *ot,
+                        enum mbox_select select, struct mbox_key *keys,
+                        size_t n)
+{
+    const struct mbox_transfer_request *r = &ot->request;
+    int error = mbox_class_move(r->class_name, &r->space, select, keys, n,
+                                r->src, r->dst);
+
+    if (!error) {
+        error = mbox_class_move(r->class_name, &r->space, MBOX_SELECT_KEYS,
+                                ot->aliases, ot->n_aliases, r->src, r->dst);
+    }
+    if (error) {
+        VLOG_WARN("transfer %"PRIu32": flows could not be assigned to %s (%s)",
+                  r->id, r->dst, ovs_strerror(-error));
+    }
+}
+
 static void
 op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
 {
@@ -262,7 +292,11 @@ op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
     ot->coordinator->assignments_changed = true;
     ot->select = select;
     mbox_assignments_get(ot->request.class_name, &ot->before);
-    mbox_steer_assign(ot->steer, select, keys, n);
+    if (ot->steer) {
+        mbox_steer_assign(ot->steer, select, keys, n);
+    } else {
+        assign_without_steering(ot, select, keys, n);
+    }
     mbox_assignments_get(ot->request.class_name, &ot->after);
 }
 

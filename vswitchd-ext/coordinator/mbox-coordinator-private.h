@@ -92,6 +92,15 @@ char *mbox_command_open_transfer(struct mbox_coordinator *, enum mbox_method,
                                  const char *dst, const struct mbox_space *,
                                  struct mbox_open_transfer **);
 
+/* Answers a command that has opened a transfer: when it is done, or with
+ * --async at once, by '*out'. */
+void mbox_command_answer_later(struct mbox_open_transfer *, uint64_t request,
+                               const struct mbox_options *, char **out);
+
+/* mbox/failover, mbox-replica-commands.c. */
+char *mbox_command_failover(struct mbox_coordinator *, uint64_t request,
+                            const struct mbox_options *, char **out);
+
 /* Assignments as JSON, mbox-assignments.c:
  * {"CLASS": [{"match": "tcp,nw_src=10.0.0.0/24", "instance": "ids2"}, ...]},
  * in order of decreasing precedence. */

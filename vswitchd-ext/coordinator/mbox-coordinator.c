@@ -457,6 +457,7 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
         { "mbox/show", "[INSTANCE|CLASS]", 0, 1 },
         { "mbox/move", "SRC DST MATCH [OPTION]...", 3, 20 },
         { "mbox/copy", "SRC DST MATCH [OPTION]...", 3, 20 },
+        { "mbox/failover", "INSTANCE|ID [OPTION]...", 1, 20 },
         { "mbox/status", "[ID] [--format=text|json]", 0, 2 },
         { "mbox/history", "[N] [--format=text|json]", 0, 2 },
         { "mbox/cancel", "ID [--format=text|json]", 1, 2 },

@@ -47,6 +47,8 @@ static const struct {
     { "name", MBOX_OPTION_NAME, "a name for an instance" },
     { "share", MBOX_OPTION_SHARE,
       "N/M, the N-th of M shares, where M is 2, 4, 8, ... or 128" },
+    { "every", MBOX_OPTION_EVERY,
+      "a number of milliseconds, from 1 to 3600000" },
 };
 
 /* Sets '*b' if 'value' is 'yes', clears it if it is 'no'; otherwise returns
@@ -128,6 +130,10 @@ parse_value(struct mbox_options *options, enum mbox_option option,
         }
         options->timeout_ms = MAX(1, (long long) (seconds * 1000));
         return true;
+
+    case MBOX_OPTION_EVERY:
+        return (str_to_uint(value, 10, &options->every_ms)
+                && options->every_ms >= 1 && options->every_ms <= 3600000);
 
     case MBOX_OPTION_FROM:
         options->from = value;

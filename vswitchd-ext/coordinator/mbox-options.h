@@ -41,6 +41,7 @@ enum mbox_option {
     MBOX_OPTION_TO = 1 << 13,
     MBOX_OPTION_NAME = 1 << 14,
     MBOX_OPTION_SHARE = 1 << 15,
+    MBOX_OPTION_EVERY = 1 << 16,
 };
 
 struct mbox_options {
@@ -53,6 +54,7 @@ struct mbox_options {
     bool via_channel;
     enum mbox_last_packet last_packet;
     long long timeout_ms;
+    unsigned int every_ms;      /* 0 if not given. */
     const char *from, *to, *name;       /* Instances; NULL if not given.  They
                                          * point into what was parsed. */
     unsigned int share, share_of;       /* The 'share'th of so many. */

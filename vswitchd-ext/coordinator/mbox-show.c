@@ -416,10 +416,15 @@ put_summary(const struct mbox_transfer_request *request,
 
     mbox_space_format(&request->space, match, sizeof match);
     ds_put_format(ds, "%"PRIu32": %s %s %s -> %s, %s: ", request->id,
-                  request->method == MBOX_METHOD_COPY ? "copy" : "move",
+                  request->method == MBOX_METHOD_COPY ? "copy"
+                  : request->every_ms ? "replica" : "move",
                   request->class_name, request->src, request->dst, match);
     if (report->result == MBOX_TRANSFER_OPEN) {
         ds_put_format(ds, "%s", report->phase);
+        if (request->every_ms) {
+            ds_put_cstr(ds, ", ");
+            mbox_replica_report_format(request, &report->replica, ds);
+        }
     } else {
         ds_put_format(ds, "%s, %"PRIu64" flows, %.3f ms",
                       mbox_transfer_result_to_string(request->method,

@@ -67,7 +67,10 @@ mbox_totals_add(struct mbox_totals *totals,
     method->packets_discarded += report->packets_discarded;
     method->packets_lost += report->packets_lost;
 
-    if (request->method != MBOX_METHOD_COPY) {
+    /* How long a replica was kept says nothing of transfers. */
+    if (request->method != MBOX_METHOD_COPY
+        && (!request->every_ms
+            || report->replica.failover != MBOX_FAILOVER_NONE)) {
         histogram_add(&class->duration, report->transfer_us);
         histogram_add(&class->longest_hold, report->hold_ms_max * 1000);
     }

@@ -26,6 +26,7 @@
  *     mbox-transfer-hold.c    method hold
  *     mbox-transfer-events.c  method events
  *     mbox-transfer-copy.c    method copy
+ *     mbox-transfer-replica.c replicas: rounds, failover
  *     mbox-transfer-undo.c    rollback, split, salvage
  *     mbox-transfer-report.c  figures, text, JSON
  *
@@ -41,6 +42,7 @@
 enum mbox_phase {
     MBOX_PHASE_PREPARING,
     MBOX_PHASE_PRECOPY,
+    MBOX_PHASE_REPLICATING,
     MBOX_PHASE_ARMING,
     MBOX_PHASE_HOLDING,
     MBOX_PHASE_RELEASING,
@@ -251,6 +253,21 @@ struct mbox_method_class {
 extern const struct mbox_method_class mbox_method_hold;
 extern const struct mbox_method_class mbox_method_events;
 extern const struct mbox_method_class mbox_method_copy;
+extern const struct mbox_method_class mbox_method_replica;
+
+/* What there is of a replica besides a transfer.  Times are as of now_us(), -1
+ * for never. */
+struct mbox_replica {
+    long long next_us;          /* When the next round is due. */
+    long long begun_us;         /* The round in progress; -1: there is none. */
+    long long complete_us;      /* Begin of the last complete round. */
+    long long lost_us;          /* S's connection ended. */
+    long long failover_us;      /* mbox_transfer_fail_over(). */
+    uint64_t skipped;           /* Rounds. */
+    uint64_t round_chunks, round_bytes;     /* Of the last complete round. */
+    bool cut_off;               /* There are no more rounds. */
+    bool forced;                /* The failover goes on without S. */
+};
 
 struct mbox_transfer {
     struct mbox_transfer_request request;
@@ -268,6 +285,7 @@ struct mbox_transfer {
     enum mbox_transfer_result result;
     struct ds error;
     bool failing;               /* resolve() is to be called. */
+    bool cancelled;             /* By mbox_transfer_cancel(). */
     long long suspect_until;    /* See MBOX_SUSPECT_US; else LLONG_MAX. */
     bool dst_starved;           /* D has said that its channel broke. */
 
@@ -296,6 +314,8 @@ struct mbox_transfer {
     size_t n_foreign_keys;      /* Of these, that were left out. */
     bool any_released, rest_released;
     struct mbox_key_set keys;
+
+    struct mbox_replica replica;
 
     /* Method events. */
     bool returning, buffering;
@@ -345,6 +365,7 @@ struct mbox_transfer {
     long long done_us;
 };
 
+/* mbox-transfer-report.c. */
 const char *mbox_phase_to_string(enum mbox_phase);
 
 /* mbox-transfer.c. */
@@ -359,6 +380,10 @@ void mbox_transfer_note(struct mbox_transfer *, const struct mbox_agent *,
 /* Same, and makes the next step resolve the failure. */
 void mbox_transfer_fail(struct mbox_transfer *, const struct mbox_agent *,
                         const char *format, ...) OVS_PRINTF_FORMAT(3, 4);
+
+/* Opens the steering object and records that the transfer is open.  Returns 0
+ * or a negative errno value, with the transfer as it was. */
+int mbox_transfer_open_dp(struct mbox_transfer *);
 
 /* Asks for a step at 'when_us'. */
 void mbox_transfer_wake_at(struct mbox_transfer *, long long when_us);

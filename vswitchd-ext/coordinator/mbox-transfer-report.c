@@ -23,6 +23,31 @@
 #include "util.h"
 
 const char *
+mbox_phase_to_string(enum mbox_phase phase)
+{
+    switch (phase) {
+    case MBOX_PHASE_PREPARING: return "preparing";
+    case MBOX_PHASE_PRECOPY: return "pre-copy";
+    case MBOX_PHASE_REPLICATING: return "replicating";
+    case MBOX_PHASE_ARMING: return "arming";
+    case MBOX_PHASE_HOLDING: return "holding";
+    case MBOX_PHASE_RELEASING: return "releasing";
+    case MBOX_PHASE_STOPPING: return "stopping";
+    case MBOX_PHASE_EXPORTING: return "exporting";
+    case MBOX_PHASE_DUPLICATING: return "duplicating";
+    case MBOX_PHASE_ROUTING: return "routing";
+    case MBOX_PHASE_FLUSHING: return "flushing";
+    case MBOX_PHASE_SALVAGING: return "salvaging";
+    case MBOX_PHASE_SPLITTING: return "splitting";
+    case MBOX_PHASE_ROLLBACK: return "rolling back";
+    case MBOX_PHASE_COMMITTING: return "committing";
+    case MBOX_PHASE_DONE: return "done";
+    case MBOX_N_PHASES: break;
+    }
+    OVS_NOT_REACHED();
+}
+
+const char *
 mbox_transfer_result_to_string(enum mbox_method method,
                                enum mbox_transfer_result result)
 {
@@ -37,6 +62,32 @@ mbox_transfer_result_to_string(enum mbox_method method,
 }
 
 /* Figures. */
+
+static void
+mbox_replica_get_report(const struct mbox_transfer *t, long long now_us,
+                        struct mbox_replica_report *report)
+{
+    const struct mbox_replica *r = &t->replica;
+    bool failed_over = r->failover_us >= 0;
+
+    if (!mbox_transfer_is_replica(t)) {
+        return;
+    }
+    report->rounds = t->precopy_rounds;
+    report->skipped = r->skipped;
+    report->chunks = r->round_chunks;
+    report->bytes = r->round_bytes;
+    report->age_us = (r->complete_us < 0 ? -1
+                      : (failed_over ? r->failover_us : now_us)
+                        - r->complete_us);
+    report->lost_us = (r->complete_us < 0 || r->lost_us < 0 ? -1
+                       : r->lost_us - r->complete_us);
+    report->cut_off = r->cut_off;
+    report->failover = (!failed_over ? MBOX_FAILOVER_NONE
+                        : t->result != MBOX_TRANSFER_MOVED ? MBOX_FAILOVER_OPEN
+                        : t->installed ? MBOX_FAILOVER_COMPLETE
+                        : MBOX_FAILOVER_STALE);
+}
 
 void
 mbox_transfer_get_report(const struct mbox_transfer *t,
@@ -68,6 +119,10 @@ mbox_transfer_get_report(const struct mbox_transfer *t,
     report->transfer_us = (t->phase_us[MBOX_PHASE_COMMITTING] >= 0
                            ? t->phase_us[MBOX_PHASE_COMMITTING]
                            : now_us - t->start_us);
+    if (t->replica.failover_us >= 0) {
+        report->transfer_us -= t->replica.failover_us - t->start_us;
+    }
+    mbox_replica_get_report(t, now_us, &report->replica);
     if (t->hold_start_us >= 0) {
         report->hold_us = (t->hold_end_us >= 0
                            ? t->hold_end_us : now_us) - t->hold_start_us;
@@ -169,6 +224,35 @@ mbox_report_put_times(struct ds *ds, const struct mbox_transfer_report *r)
 }
 
 void
+mbox_replica_report_format(const struct mbox_transfer_request *request,
+                           const struct mbox_replica_report *r, struct ds *ds)
+{
+    ds_put_format(ds, "every %lld ms, ", request->every_ms);
+    mbox_report_put_count(ds, r->rounds, "round", "rounds");
+    ds_put_format(ds, " (%"PRIu64" skipped)", r->skipped);
+    if (r->age_us < 0) {
+        return;
+    }
+    ds_put_cstr(ds, ", the last of ");
+    mbox_report_put_count(ds, r->chunks, "chunk", "chunks");
+    ds_put_cstr(ds, ", ");
+    mbox_report_put_bytes(ds, r->bytes);
+    if (r->failover == MBOX_FAILOVER_COMPLETE) {
+        ds_put_cstr(ds, "; the source gave the rest: nothing is missing");
+        return;
+    }
+    ds_put_format(ds, "; %s %.1f ms old",
+                  r->failover == MBOX_FAILOVER_STALE ? "taken over," : "now",
+                  r->age_us / 1e3);
+    if (r->lost_us >= 0) {
+        ds_put_format(ds, ", source lost after %.1f ms", r->lost_us / 1e3);
+    }
+    if (r->cut_off && r->failover == MBOX_FAILOVER_NONE) {
+        ds_put_cstr(ds, "; no more rounds: kept for mbox/failover");
+    }
+}
+
+void
 mbox_transfer_report_format(const struct mbox_transfer_request *request,
                             const struct mbox_transfer_report *r,
                             struct ds *ds)
@@ -193,6 +277,11 @@ mbox_transfer_report_format(const struct mbox_transfer_request *request,
                       mbox_guarantee_to_string(request->guarantee));
     }
     ds_put_char(ds, '\n');
+    if (request->every_ms) {
+        ds_put_cstr(ds, "  replica   ");
+        mbox_replica_report_format(request, &r->replica, ds);
+        ds_put_char(ds, '\n');
+    }
     mbox_report_put_state(ds, r);
     if (request->state_path[0]) {
         ds_put_format(ds, "  channel   %s\n", request->state_path);
@@ -225,6 +314,35 @@ mbox_report_phases_to_json(const struct mbox_transfer_report *r)
         json_array_add(phases, phase);
     }
     return phases;
+}
+
+static struct json *
+mbox_replica_report_to_json(const struct mbox_transfer_request *request,
+                            const struct mbox_replica_report *r)
+{
+    static const char *const failovers[] = {
+        [MBOX_FAILOVER_NONE] = "none",
+        [MBOX_FAILOVER_OPEN] = "in progress",
+        [MBOX_FAILOVER_COMPLETE] = "complete",
+        [MBOX_FAILOVER_STALE] = "stale",
+    };
+    struct json *json = json_object_create();
+
+    mbox_report_put_uint(json, "every_ms", request->every_ms);
+    mbox_report_put_uint(json, "rounds", r->rounds);
+    mbox_report_put_uint(json, "rounds_skipped", r->skipped);
+    mbox_report_put_uint(json, "round_chunks", r->chunks);
+    mbox_report_put_uint(json, "round_bytes", r->bytes);
+    if (r->age_us >= 0) {
+        json_object_put(json, "age_ms", json_real_create(r->age_us / 1e3));
+    }
+    if (r->lost_us >= 0) {
+        json_object_put(json, "source_lost_ms",
+                        json_real_create(r->lost_us / 1e3));
+    }
+    json_object_put(json, "cut_off", json_boolean_create(r->cut_off));
+    json_object_put_string(json, "failover", failovers[r->failover]);
+    return json;
 }
 
 struct json *
@@ -272,5 +390,9 @@ mbox_transfer_report_to_json(const struct mbox_transfer_request *request,
     json_object_put(json, "hold_ms", json_real_create(r->hold_us / 1e3));
     json_object_put(json, "hold_ms_max", json_real_create(r->hold_ms_max));
     json_object_put(json, "phases", mbox_report_phases_to_json(r));
+    if (request->every_ms) {
+        json_object_put(json, "replica",
+                        mbox_replica_report_to_json(request, &r->replica));
+    }
     return json;
 }

@@ -33,30 +33,6 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 #define MBOX_DEFAULT_TRACER_INTERVAL_MS 10
 #define MBOX_DEFAULT_BUFFER_LIMIT (64 * 1024 * 1024)
 
-const char *
-mbox_phase_to_string(enum mbox_phase phase)
-{
-    switch (phase) {
-    case MBOX_PHASE_PREPARING: return "preparing";
-    case MBOX_PHASE_PRECOPY: return "pre-copy";
-    case MBOX_PHASE_ARMING: return "arming";
-    case MBOX_PHASE_HOLDING: return "holding";
-    case MBOX_PHASE_RELEASING: return "releasing";
-    case MBOX_PHASE_STOPPING: return "stopping";
-    case MBOX_PHASE_EXPORTING: return "exporting";
-    case MBOX_PHASE_DUPLICATING: return "duplicating";
-    case MBOX_PHASE_ROUTING: return "routing";
-    case MBOX_PHASE_FLUSHING: return "flushing";
-    case MBOX_PHASE_SALVAGING: return "salvaging";
-    case MBOX_PHASE_SPLITTING: return "splitting";
-    case MBOX_PHASE_ROLLBACK: return "rolling back";
-    case MBOX_PHASE_COMMITTING: return "committing";
-    case MBOX_PHASE_DONE: return "done";
-    case MBOX_N_PHASES: break;
-    }
-    OVS_NOT_REACHED();
-}
-
 struct mbox_transfer *
 mbox_transfer_create(const struct mbox_transfer_request *request,
                      const struct mbox_transfer_ops *ops, void *aux)
@@ -78,7 +54,8 @@ mbox_transfer_create(const struct mbox_transfer_request *request,
                            : ~(MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE));
     t->ops = ops;
     t->aux = aux;
-    t->method = (request->method == MBOX_METHOD_HOLD ? &mbox_method_hold
+    t->method = (request->every_ms ? &mbox_method_replica
+                 : request->method == MBOX_METHOD_HOLD ? &mbox_method_hold
                  : request->method == MBOX_METHOD_EVENTS ? &mbox_method_events
                  : &mbox_method_copy);
 
@@ -92,6 +69,8 @@ mbox_transfer_create(const struct mbox_transfer_request *request,
     mbox_agent_init(&t->dst, MBOX_ROLE_DESTINATION, t->request.dst);
     mbox_key_set_init(&t->keys);
     t->hold_start_us = t->hold_end_us = t->done_us = -1;
+    t->replica.begun_us = t->replica.complete_us = -1;
+    t->replica.lost_us = t->replica.failover_us = -1;
     for (size_t i = 0; i < MBOX_N_PHASES; i++) {
         t->phase_us[i] = -1;
     }
@@ -170,6 +149,7 @@ mbox_transfer_is_forward_only(const struct mbox_transfer *t)
         return false;
 
     case MBOX_PHASE_PRECOPY:
+    case MBOX_PHASE_REPLICATING:
     case MBOX_PHASE_ARMING:
     case MBOX_PHASE_HOLDING:
     case MBOX_PHASE_RELEASING:
@@ -304,6 +284,9 @@ mbox_transfer_port_lost(struct mbox_transfer *t, enum mbox_role role,
     t->wake_us = LLONG_MIN;
     if (t->request.method == MBOX_METHOD_COPY) {
         /* A copy needs no port. */
+    } else if (t->phase == MBOX_PHASE_REPLICATING && agent == &t->src) {
+        /* Nor does a replica, before the failover. */
+        mbox_transfer_note(t, agent, "port lost: %s", why);
     } else if (agent == &t->src && (t->tracer.control_seen || t->returning)) {
         /* S has stopped processing: the transfer does not need its port. */
         mbox_transfer_note(t, agent, "port lost: %s", why);
@@ -329,6 +312,7 @@ void
 mbox_transfer_cancel(struct mbox_transfer *t, const char *why)
 {
     if (!mbox_transfer_is_forward_only(t)) {
+        t->cancelled = true;
         mbox_transfer_fail(t, NULL, "cancelled: %s", why);
     }
 }
@@ -406,6 +390,8 @@ mbox_transfer_recv_common(struct mbox_transfer *t, struct mbox_agent *agent,
             if (t->phase == MBOX_PHASE_SPLITTING) {
                 t->flows = msg->n_flows;
             }
+        } else if (t->salvaged && mbox_transfer_is_replica(t)) {
+            t->flows = msg->n_flows;
         }
         return true;
 
@@ -445,7 +431,8 @@ mbox_transfer_is_late(const struct mbox_transfer *t,
         return (msg->type == MBOX_MSG_TRACER_SEEN
                 || msg->type == MBOX_MSG_FLUSHED
                 || (t->salvaged && (msg->type == MBOX_MSG_RELEASE
-                                    || msg->type == MBOX_MSG_INSTALLED)));
+                                    || msg->type == MBOX_MSG_INSTALLED
+                                    || msg->type == MBOX_MSG_PRECOPY)));
     }
     if (t->phase != MBOX_PHASE_ROLLBACK && t->phase != MBOX_PHASE_SPLITTING
         && !t->failing) {
@@ -571,21 +558,32 @@ mbox_transfer_recv_dup(struct mbox_transfer *t, const void *frame, size_t len)
 
 /* Progress. */
 
+int
+mbox_transfer_open_dp(struct mbox_transfer *t)
+{
+    int error = t->ops->dp_open(t->aux);
+
+    if (!error) {
+        t->dp_is_open = true;
+        t->mode = MBOX_TRANSFER_PASS;
+        mbox_transfer_record(t, MBOX_TRANSFER_OPEN);
+    }
+    return error;
+}
+
 static void
 mbox_transfer_start(struct mbox_transfer *t)
 {
     t->started = true;
-    if (t->request.method != MBOX_METHOD_COPY) {
-        int error = t->ops->dp_open(t->aux);
+    if (t->request.method != MBOX_METHOD_COPY
+        && !mbox_transfer_is_replica(t)) {
+        int error = mbox_transfer_open_dp(t);
         if (error) {
             mbox_transfer_fail(t, NULL,
                                "could not steer the flow space (%s)",
                                ovs_strerror(-error));
             return;
         }
-        t->dp_is_open = true;
-        t->mode = MBOX_TRANSFER_PASS;
-        mbox_transfer_record(t, MBOX_TRANSFER_OPEN);
     }
     mbox_agent_prepare(t, &t->src, &t->dst);
     mbox_agent_prepare(t, &t->dst, &t->src);
@@ -655,7 +653,7 @@ mbox_transfer_step_committing(struct mbox_transfer *t)
     if (!src_finished || !dst_finished) {
         return false;
     }
-    mbox_transfer_finish(t, (t->installed
+    mbox_transfer_finish(t, (t->installed || mbox_transfer_is_replica(t)
                              ? MBOX_TRANSFER_MOVED : MBOX_TRANSFER_SPLIT));
     return true;
 }
@@ -683,6 +681,7 @@ mbox_transfer_resolve(struct mbox_transfer *t)
         break;
 
     case MBOX_PHASE_PRECOPY:
+    case MBOX_PHASE_REPLICATING:
     case MBOX_PHASE_ARMING:
     case MBOX_PHASE_HOLDING:
     case MBOX_PHASE_RELEASING:
@@ -744,6 +743,7 @@ mbox_transfer_step(struct mbox_transfer *t)
         return mbox_transfer_step_undo(t);
 
     case MBOX_PHASE_PRECOPY:
+    case MBOX_PHASE_REPLICATING:
     case MBOX_PHASE_ARMING:
     case MBOX_PHASE_HOLDING:
     case MBOX_PHASE_RELEASING:

@@ -65,6 +65,20 @@
  *
  * Method copy: PREPARING, EXPORTING, DONE.
  *
+ * Replicas (method hold, 'every_ms' in the request):
+ *
+ *     PREPARING   as above, but without steering object or record.
+ *     REPLICATING EXPORT to S begins a round, which PRECOPY ends: the first is
+ *                 of all flows, the others of what has changed since.  A round
+ *                 that is due while another is in progress is skipped.  If S is
+ *                 lost, or a round fails, the phase goes on without: D keeps
+ *                 what it has.  Ends when D is lost, by cancelling it, or by
+ *                 mbox_transfer_fail_over():
+ *     ARMING...   If S is there, as method hold, with what has changed since
+ *                 the last round.  If it is not, or does not answer, D takes
+ *                 over what it has (see mbox-transfer-replica.c).
+ *     COMMITTING, DONE as above.
+ *
  * Failure
  * =======
  *
@@ -112,8 +126,10 @@ struct mbox_transfer_request {
     uint32_t scopes;            /* MBOX_SCOPE_* mask. */
     uint32_t options;           /* MBOX_OPT_* mask. */
     enum mbox_last_packet last_packet;
+    long long every_ms;         /* Replica: interval between rounds; 0 for a
+                                 * transfer that is none. */
     long long timeout_ms;       /* For the whole transfer up to commit; 0 for
-                                 * none. */
+                                 * none.  Replica: for the first round. */
     unsigned int tracer_tries;  /* Default 10. */
     unsigned int tracer_interval_ms;    /* Default 10. */
     size_t buffer_limit;        /* Bytes of the controller buffer of method
@@ -181,8 +197,8 @@ struct mbox_transfer_ops {
     int (*port_send_tracer)(void *aux, enum mbox_role, enum mbox_tag_kind,
                             uint32_t seq);
 
-    /* Makes the assignment durable, as mbox_steer_assign() does.  The steering
-     * object must be open. */
+    /* Makes the assignment durable, as mbox_steer_assign() does.  Without the
+     * steering object it takes effect at once, for flows that S has. */
     void (*assign)(void *aux, enum mbox_select, struct mbox_key *, size_t n);
 
     /* Makes undone what assign() has changed. */
@@ -225,6 +241,12 @@ void mbox_transfer_recv_dup(struct mbox_transfer *, const void *frame,
                             size_t len);
 void mbox_transfer_cancel(struct mbox_transfer *, const char *why);
 
+/* Replicas.  One can fail over as soon as its first round is complete, once;
+ * the failover has 'timeout_ms' as a transfer has. */
+bool mbox_transfer_is_replica(const struct mbox_transfer *);
+bool mbox_transfer_can_fail_over(const struct mbox_transfer *);
+void mbox_transfer_fail_over(struct mbox_transfer *, long long timeout_ms);
+
 /* Makes all progress that is possible now.  Call after inputs, when armed, and
  * when mbox_transfer_wake_us() has passed. */
 void mbox_transfer_run(struct mbox_transfer *);
@@ -238,12 +260,30 @@ bool mbox_transfer_is_done(const struct mbox_transfer *);
 const struct mbox_transfer_request *mbox_transfer_get_request(
     const struct mbox_transfer *);
 
+struct mbox_replica_report {
+    uint64_t rounds;            /* Complete. */
+    uint64_t skipped;
+    uint64_t chunks, bytes;     /* Of the last complete one. */
+    long long age_us;           /* Since its begin, or, if the replica was
+                                 * failed over, until that; -1: none yet. */
+    long long lost_us;          /* From its begin until S was lost; -1: S was
+                                 * not. */
+    bool cut_off;               /* There are no more rounds. */
+    enum {
+        MBOX_FAILOVER_NONE,
+        MBOX_FAILOVER_OPEN,     /* Going on. */
+        MBOX_FAILOVER_COMPLETE, /* S gave the rest: nothing is missing. */
+        MBOX_FAILOVER_STALE,    /* D took over without. */
+    } failover;
+};
+
 struct mbox_transfer_report {
     enum mbox_transfer_result result;
     const char *phase;          /* "pre-copy", "holding", ... */
     char error[MBOX_TEXT_MAX + 1];      /* "" or instance, step, cause. */
     uint64_t flows_moved, chunks, state_bytes, gone;
     uint64_t precopy_rounds;
+    struct mbox_replica_report replica;     /* Zeros if it is none. */
     uint64_t packets_seen, packets_held, packets_returned, packets_dup;
     uint64_t packets_discarded; /* Guarantee none; S's count. */
     uint64_t packets_lost;      /* Known lost: overflow, gaps in returned
@@ -251,7 +291,8 @@ struct mbox_transfer_report {
     uint64_t tracers_sent;
     uint64_t max_held_bytes;
     long long start_us;         /* The request, as of now_us(). */
-    long long transfer_us;      /* From the request until everything is D's, or
+    long long transfer_us;      /* From the request (of the failover, if there
+                                 * was one) until everything is D's, or
                                  * is undone.  What follows a move, the
                                  * database and the end at the agents, delays
                                  * nobody's packets; 'phases' has it. */
@@ -268,12 +309,16 @@ struct mbox_transfer_report {
 void mbox_transfer_get_report(const struct mbox_transfer *,
                               struct mbox_transfer_report *);
 
-/* Appends the report to 'ds' as text, several lines, for a person; or returns
+/* Appends the report to 'ds' as text, several lines (of a replica's own part
+ * only: one, without its end), for a person; or returns
  * it as one JSON object, which the caller owns.  'request' is the transfer's.
  * Neither needs the transfer to exist still. */
 void mbox_transfer_report_format(const struct mbox_transfer_request *request,
                                  const struct mbox_transfer_report *,
                                  struct ds *ds);
+void mbox_replica_report_format(const struct mbox_transfer_request *request,
+                                const struct mbox_replica_report *,
+                                struct ds *ds);
 struct json *mbox_transfer_report_to_json(
     const struct mbox_transfer_request *request,
     const struct mbox_transfer_report *);

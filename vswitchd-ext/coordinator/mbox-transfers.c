@@ -24,6 +24,7 @@
 #include "dp-packet.h"
 #include "entropy.h"
 #include "hash.h"
+#include "mbox-alias.h"
 #include "mbox-coordinator-ops.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-show.h"
@@ -184,9 +185,28 @@ transfer_free(struct mbox_open_transfer *ot)
     party_uninit(&ot->src);
     party_uninit(&ot->dst);
     free(ot->src_prepare);
+    free(ot->aliases);
     free(ot->before.array);
     free(ot->after.array);
     free(ot);
+}
+
+/* Answers those who wait for 'ot' with its report: the one or the other of them
+ * has what it wanted. */
+static void
+answer_waiters(struct mbox_open_transfer *ot,
+               const struct mbox_transfer_report *report, bool moved)
+{
+    struct mbox_coordinator *c = ot->coordinator;
+    struct mbox_waiter *waiter;
+
+    LIST_FOR_EACH_POP (waiter, node, &ot->waiters) {
+        mbox_coordinator_reply(
+            c, waiter->request, moved != waiter->cancels, waiter->json,
+            mbox_show_report(&ot->request, report, waiter->json),
+            c->assignments_serial);
+        free(waiter);
+    }
 }
 
 /* Puts 'ot', which is done, into the history and answers those who wait. */
@@ -196,7 +216,6 @@ transfer_finish(struct mbox_open_transfer *ot)
     struct mbox_coordinator *c = ot->coordinator;
     struct mbox_transfers *transfers = &c->transfers;
     struct mbox_past_transfer *past = xzalloc(sizeof *past);
-    struct mbox_waiter *waiter;
 
     past->request = ot->request;
     mbox_transfer_get_report(ot->transfer, &past->report);
@@ -214,16 +233,8 @@ transfer_finish(struct mbox_open_transfer *ot)
     }
 
     mbox_coordinator_publish_assignments(c);
-    LIST_FOR_EACH_POP (waiter, node, &ot->waiters) {
-        bool moved = past->report.result == MBOX_TRANSFER_MOVED;
-
-        mbox_coordinator_reply(
-            c, waiter->request, moved != waiter->cancels, waiter->json,
-            mbox_show_report(&past->request, &past->report,
-                                  waiter->json),
-            c->assignments_serial);
-        free(waiter);
-    }
+    answer_waiters(ot, &past->report,
+                   past->report.result == MBOX_TRANSFER_MOVED);
     transfer_free(ot);
     mbox_resolver_transfer_done(c);
 }
@@ -329,16 +340,30 @@ is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
 static void
 recv_aliases(struct mbox_open_transfer *ot, const struct mbox_msg *msg)
 {
-    struct mbox_key *keys = xcalloc(msg->n_keys, sizeof *keys);
+    size_t n = ot->n_aliases;
+    int error = 0;
 
-    for (uint32_t i = 0; i < msg->n_keys; i++) {
-        mbox_msg_get_key(msg, i, &keys[i]);
+    if (msg->n_keys > MBOX_ALIASES_MAX - n) {
+        error = -E2BIG;
+    } else if (ot->steer || mbox_transfer_is_replica(ot->transfer)) {
+        while (ot->allocated_aliases < n + msg->n_keys) {
+            ot->aliases = x2nrealloc(ot->aliases, &ot->allocated_aliases,
+                                     sizeof *ot->aliases);
+        }
+        for (uint32_t i = 0; i < msg->n_keys; i++) {
+            mbox_msg_get_key(msg, i, &ot->aliases[n + i]);
+        }
+        if (ot->steer) {
+            error = mbox_steer_add_aliases(ot->steer, &ot->aliases[n],
+                                           msg->n_keys);
+        } else {
+            ot->n_aliases += msg->n_keys;
+        }
     }
-    if (ot->steer && mbox_steer_add_aliases(ot->steer, keys, msg->n_keys)) {
+    if (error) {
         mbox_transfer_refuse(ot->transfer, MBOX_ROLE_SOURCE,
                              "too many keys outside of the flow space");
     }
-    free(keys);
 }
 
 /* Counts a packet that an agent has sent by its connection and that its
@@ -627,6 +652,13 @@ mbox_transfers_run(struct mbox_coordinator *c)
         mbox_transfer_run(ot->transfer);
         if (mbox_transfer_is_done(ot->transfer)) {
             transfer_finish(ot);
+        } else if (!ot->replicated
+                   && mbox_transfer_can_fail_over(ot->transfer)) {
+            struct mbox_transfer_report report;
+
+            ot->replicated = true;
+            mbox_transfer_get_report(ot->transfer, &report);
+            answer_waiters(ot, &report, true);
         }
     }
 }

@@ -76,6 +76,10 @@ struct mbox_open_transfer {
     struct mbox_party src, dst;
     bool relay;                 /* State frames go through us. */
 
+    /* Aliases that S announced before there was a steering object. */
+    struct mbox_key *aliases;
+    size_t n_aliases, allocated_aliases;
+
     /* State channel over TLS: S gets its PREPARE once D listens. */
     uint64_t token;             /* 0: none. */
     struct mbox_msg *src_prepare;       /* Waits for that, or NULL. */
@@ -85,6 +89,8 @@ struct mbox_open_transfer {
     struct mbox_assignments before, after;      /* That. */
     uint64_t record_serial;     /* Of the assignments that record its end. */
     struct ovs_list waiters;    /* "struct mbox_waiter"s. */
+    bool replicated;            /* Replica: who waited for its first round was
+                                 * answered. */
 };
 
 struct mbox_past_transfer {
