@@ -239,6 +239,60 @@ mbox_show_assignments(const struct mbox_coordinator *c, const char *class_name,
 
 /* Classes and the whole. */
 
+static int
+compare_open(const void *a_, const void *b_)
+{
+    const struct mbox_open_transfer *const *a = a_;
+    const struct mbox_open_transfer *const *b = b_;
+
+    return (*a)->request.id < (*b)->request.id ? -1 : 1;
+}
+
+/* Returns the '*n' open transfers, in the order of their numbers.  The caller
+ * frees the array. */
+static const struct mbox_open_transfer **
+sort_open(const struct mbox_coordinator *c, size_t *n)
+{
+    const struct mbox_open_transfer **transfers, *ot;
+    size_t i = 0;
+
+    *n = hmap_count(&c->transfers.open);
+    transfers = xcalloc(*n, sizeof *transfers);
+    HMAP_FOR_EACH (ot, node, &c->transfers.open) {
+        transfers[i++] = ot;
+    }
+    if (*n) {
+        qsort(transfers, *n, sizeof *transfers, compare_open);
+    }
+    return transfers;
+}
+
+static void
+put_replicas(const struct mbox_coordinator *c, const char *class_name,
+             struct ds *ds)
+{
+    const struct mbox_open_transfer **transfers;
+    size_t n;
+
+    transfers = sort_open(c, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct mbox_transfer_request *request = &transfers[i]->request;
+        struct mbox_transfer_report report;
+        char match[MBOX_SPACE_STRLEN];
+
+        if (!request->every_ms || strcmp(request->class_name, class_name)) {
+            continue;
+        }
+        mbox_transfer_get_report(transfers[i]->transfer, &report);
+        mbox_space_format(&request->space, match, sizeof match);
+        ds_put_format(ds, "  replica %"PRIu32": of %s at %s, %s, ",
+                      request->id, request->src, request->dst, match);
+        mbox_replica_report_format(request, &report.replica, ds);
+        ds_put_char(ds, '\n');
+    }
+    free(transfers);
+}
+
 static void
 show_class(const struct mbox_coordinator *c, const char *class_name,
            struct ds *ds)
@@ -274,6 +328,7 @@ show_class(const struct mbox_coordinator *c, const char *class_name,
     ds_put_format(ds, "  assignments:%s\n%s",
                   assignments.length ? "" : " none", ds_cstr(&assignments));
     ds_destroy(&assignments);
+    put_replicas(c, class_name, ds);
 
     nodes = shash_sort(&registry->instances);
     for (size_t i = 0; i < shash_count(&registry->instances); i++) {
@@ -450,33 +505,16 @@ mbox_show_report(const struct mbox_transfer_request *request,
     return ds_steal_cstr(&ds);
 }
 
-static int
-compare_open(const void *a_, const void *b_)
-{
-    const struct mbox_open_transfer *const *a = a_;
-    const struct mbox_open_transfer *const *b = b_;
-
-    return (*a)->request.id < (*b)->request.id ? -1 : 1;
-}
-
 char *
 mbox_show_open(const struct mbox_coordinator *c, bool json)
 {
-    size_t n = hmap_count(&c->transfers.open);
-    const struct mbox_open_transfer **transfers = xcalloc(n,
-                                                          sizeof *transfers);
-    const struct mbox_open_transfer *ot;
+    const struct mbox_open_transfer **transfers;
     struct json *array = json ? json_array_create_empty() : NULL;
     struct ds ds = DS_EMPTY_INITIALIZER;
-    size_t i = 0;
+    size_t n;
 
-    HMAP_FOR_EACH (ot, node, &c->transfers.open) {
-        transfers[i++] = ot;
-    }
-    if (n) {
-        qsort(transfers, n, sizeof *transfers, compare_open);
-    }
-    for (i = 0; i < n; i++) {
+    transfers = sort_open(c, &n);
+    for (size_t i = 0; i < n; i++) {
         struct mbox_transfer_report report;
 
         mbox_transfer_get_report(transfers[i]->transfer, &report);
