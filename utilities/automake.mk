@@ -36,10 +36,14 @@ dist_pkgdata_DATA += utilities/mbox_ctl.py
 # Instantiators, in the directory where ovs-vswitchd looks for them.
 instantiatordir = $(datadir)/openvswitch/mbox-instantiators
 dist_instantiator_SCRIPTS = \
+	utilities/instantiate/mbox-instantiate-libvirt \
 	utilities/instantiate/mbox-instantiate-process \
 	utilities/instantiate/mbox-instantiate-vm
-dist_pkgdata_DATA += utilities/instantiate/mbox_instance.py
+dist_pkgdata_DATA += \
+	utilities/instantiate/mbox-domain.xml \
+	utilities/instantiate/mbox_instance.py
 dist_man_MANS += \
+	utilities/instantiate/mbox-instantiate-libvirt.8 \
 	utilities/instantiate/mbox-instantiate-process.8 \
 	utilities/instantiate/mbox-instantiate-vm.8
 

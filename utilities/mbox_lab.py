@@ -657,10 +657,10 @@ class Lab:
         os.makedirs(folder, exist_ok=True)
         os.makedirs(conf, exist_ok=True)
         os.chmod(folder, 0o755)
-        for name in (program, 'mbox_instance.py', 'mbox_lab.py',
+        for name in ('mbox-instantiate-libvirt', 'mbox-instantiate-process',
+                     'mbox-instantiate-vm', 'mbox_instance.py', 'mbox_lab.py',
                      'mbox_vm_image.py', 'mbox_vm_machine.py'):
             self._copy_instantiator(name, folder)
-        os.chmod('%s/%s' % (folder, program), 0o755)
         options = ('--name={name} --coordinator={coordinator} '
                    '--port=afpacket:{port} --rules=%s ' % rules)
         lines = ['mtu = 1600']
@@ -690,7 +690,8 @@ class Lab:
                           '../openvswitch/mbox-instantiators'))
             if os.path.exists(s))
         shutil.copyfile(source, '%s/%s' % (folder, name))
-        os.chmod('%s/%s' % (folder, name), 0o644)
+        os.chmod('%s/%s' % (folder, name),
+                 0o755 if name.startswith('mbox-') else 0o644)
 
     def is_live(self, name):
         answer = self.appctl('mbox/list', '--format=json', check=False)

@@ -38,8 +38,35 @@ CONFDIR = os.environ.get('OVS_SYSCONFDIR', '/etc') \
 TERM_SECONDS = 5
 
 
+# The longest name of a unix socket.
+SOCKET_NAME_MAX = 107
+
+
 def vsctl(*args):
     return run(['ovs-vsctl', '--timeout=20'] + list(args))
+
+
+def open_trusted(path):
+    """Opens a file that says what root executes."""
+    f = open(path)
+    s = os.fstat(f.fileno())
+    if s.st_uid not in (0, os.geteuid()) or s.st_mode & 0o022:
+        f.close()
+        raise LabError('%s: must belong to root and be writable by nobody else'
+                       % path)
+    return f
+
+
+def find_serial_listener():
+    """The socket at which the coordinator listens for guests."""
+    addresses = vsctl('--if-exists', 'get', 'Open_vSwitch', '.',
+                      'other_config:mbox-coordinator').strip().strip('"')
+    for address in re.split('[ ,]+', addresses):
+        if address.startswith('serial:/'):
+            return address[len('serial:'):]
+    raise LabError('the coordinator does not listen for guests: set '
+                   'other_config:mbox-coordinator of the Open_vSwitch table '
+                   'to serial:PATH')
 
 
 def group_lives(pgid):
@@ -61,8 +88,9 @@ def resign_privileges():
 
 
 class Instance:
-    """An instance that is, or will be, the process group of one process and a
-    port of the switch, both of the instance's name.
+    """An instance that is, or will be, a port of the switch of the instance's
+    name, and what it leads to: the process group of one process, unless
+    something else has the process.
 
     A subclass has PROGRAM, its own name, and
 
@@ -71,13 +99,15 @@ class Instance:
                        ValueError if that cannot be;
     check()            raises LabError if the instance cannot be made; nothing
                        has been made yet;
-    make()             makes everything but the port, and calls start();
+    make()             makes everything but the port, and calls start() for
+                       the process;
     interface()        returns what 'ovs-vsctl set Interface' is to set for the
                        port, a list of words;
     confirm()          is called with the port in the database; returns when
                        the process does what it should, or raises LabError;
-    remove()           removes what make() has made, at whatever point that was
-                       killed, and calls stop()."""
+    remove()           removes what make() and confirm() have made, at whatever
+                       point they were killed, and calls stop() for the
+                       process."""
 
     def __init__(self, class_name, name):
         self.class_name = class_name
@@ -103,14 +133,10 @@ class Instance:
                                     os.stat(self.lock_file)):
                     return
 
-    def _read_config(self):
+    def read_config(self):
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            with open(self.config_file) as f:
-                s = os.fstat(f.fileno())
-                if s.st_uid not in (0, os.geteuid()) or s.st_mode & 0o022:
-                    raise LabError('%s: must belong to root and be writable '
-                                   'by nobody else' % self.config_file)
+            with open_trusted(self.config_file) as f:
                 parser.read_file(f)
             self.configure(parser)
         except (OSError, ValueError, configparser.Error) as e:
@@ -127,7 +153,7 @@ class Instance:
                            % (self.class_name, e, what)) from None
 
     def create(self):
-        self._read_config()
+        self.read_config()
         bridge = os.environ.get('MBOX_BRIDGE')
         if not bridge:
             raise LabError('no bridge: MBOX_BRIDGE is empty, as the class has '
@@ -147,6 +173,12 @@ class Instance:
               'external_ids:mbox-instantiator="%s"' % self.mark,
               *self.interface())
         self.confirm()
+
+    @staticmethod
+    def vhost_user_port(vhost, mtu):
+        """For interface(): a port that connects to the socket 'vhost'."""
+        return ['type=dpdkvhostuserclient', 'mtu_request=%d' % mtu,
+                'options:vhost-server-path="%s"' % vhost]
 
     def start(self, argv, enter=None):
         """Starts a process as the leader of a session.  It calls 'enter'
