@@ -253,6 +253,17 @@ mb_agent_transfers(const struct mb_agent *a)
     return a ? a->transfers : NULL;
 }
 
+bool
+mb_agent_is_frozen(const struct mb_agent *a, const struct mbox_key *key)
+{
+    for (struct mb_transfer *t = mb_agent_transfers(a); t; t = t->next) {
+        if (t->source && mb_source_is_frozen(t->source, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct mb_transfer *
 find_transfer(struct mb_agent *a, uint32_t id)
 {

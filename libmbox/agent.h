@@ -55,6 +55,9 @@ uint64_t mb_agent_wake(const struct mb_agent *);
 /* The live transfers.  mb_agent_run_transfers() also destroys those that have
  * finished. */
 struct mb_transfer *mb_agent_transfers(const struct mb_agent *);
+
+/* True if a transfer has frozen the flow 'key' here. */
+bool mb_agent_is_frozen(const struct mb_agent *, const struct mbox_key *key);
 void mb_agent_run_transfers(struct mb_agent *, uint64_t deadline);
 
 /* A tracer of a transfer that has ended not long ago came: says so to the

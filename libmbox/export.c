@@ -341,6 +341,12 @@ send_state(struct mb_slice *slice, const struct state *state)
         export->aux, export->worker, &state->key, chunk);
     if (!error && chunk->failed) {
         error = -ENOMEM;
+    } else if (error == -EAGAIN && export->copy) {
+        error = -EOPNOTSUPP;
+    } else if (error == -EAGAIN && !export->frozen) {
+        mbox_chunk_cancel(&cw, frames);
+        mb_tracker_mark(&export->tracker, state->scope, &state->key);
+        return 0;
     }
     if (error) {
         mbox_chunk_cancel(&cw, frames);

@@ -45,6 +45,8 @@ struct mbox {
     struct mb_agent *agent;     /* Null without a coordinator. */
 
     int wake_fd;                /* eventfd: mbox_stop(), workers. */
+    int watch_fd;               /* The middlebox's own, or -1. */
+    void (*ready)(void *aux);   /* To be called when it is readable. */
     int stop;                   /* Atomic. */
     int error;                  /* Of a port, for good. */
     uint64_t bad_tags;

@@ -298,6 +298,7 @@ mbox_create(const struct mbox_options *o, const struct mbox_ops *ops,
     m->n_workers = o->n_workers ? o->n_workers : 1;
     m->max_sleep_ns = UINT64_MAX;
     init_env(m, o);
+    m->watch_fd = -1;
     m->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (m->wake_fd < 0) {
         return create_failed(m, errp, -errno, "cannot make an eventfd");
@@ -384,6 +385,20 @@ mbox_is_pending(const struct mbox *m, unsigned int worker,
 {
     return (__builtin_expect(m->pending[worker] != NULL, 0)
             && mb_pending_contains(m->pending[worker], key));
+}
+
+bool
+mbox_is_frozen(const struct mbox *m, const struct mbox_key *key)
+{
+    return (__builtin_expect(mb_env_is_frozen(&m->env), 0)
+            && mb_agent_is_frozen(m->agent, key));
+}
+
+void
+mbox_watch(struct mbox *m, int fd, void (*ready)(void *aux))
+{
+    m->watch_fd = fd;
+    m->ready = ready;
 }
 
 int

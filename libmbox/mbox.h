@@ -112,7 +112,9 @@ struct mbox_state_ops {
     int (*list)(void *aux, unsigned int worker, const struct mbox_space *space,
                 mbox_list_cb *cb, void *cb_aux);
 
-    /* Exports the state of 'key'. */
+    /* Exports the state of 'key'.  -EAGAIN: it cannot be read while it may
+     * change; ask again when its flow is frozen (mbox_is_frozen()).  Such
+     * state cannot be copied. */
     int (*get)(void *aux, unsigned int worker, const struct mbox_key *key,
                struct mbox_chunk *chunk);
 
@@ -234,6 +236,20 @@ void mbox_alias(struct mbox *, unsigned int worker, const struct mbox_key *key,
  * Costs one branch while nothing is on its way. */
 bool mbox_is_pending(const struct mbox *, unsigned int worker,
                      const struct mbox_key *key);
+
+/* True while the flow 'key' is frozen in this instance: its state is leaving,
+ * and no packet of it is given to 'packet'.  What changes it otherwise, such
+ * as a socket that becomes readable, must wait, too: until 'del' is called, or
+ * until this is false again, because the transfer has failed.  Call from a
+ * callback.  Costs one branch while nothing is frozen.  For instances with one
+ * worker. */
+bool mbox_is_frozen(const struct mbox *, const struct mbox_key *key);
+
+/* Has the library wait for 'fd', e.g. an epoll instance, with its own
+ * descriptors, and call 'ready', with the 'aux' of mbox_create(), between
+ * packets whenever it is readable; also while flows are frozen.  Once, before
+ * mbox_run().  For instances with one worker. */
+void mbox_watch(struct mbox *, int fd, void (*ready)(void *aux));
 
 /* Sends a frame of the MB's own making from port 'port'.  Call from a
  * callback.  Returns 0 or a negative errno value. */

@@ -256,7 +256,7 @@ sleep_time(struct mbox *m, uint64_t now)
 static unsigned int
 fill_pollfds(struct mbox *m, struct pollfd *pfds)
 {
-    unsigned int n = m->n_ports + 2;
+    unsigned int n = m->n_ports + 3;
 
     for (unsigned int i = 0; i < m->n_ports; i++) {
         m->ports[i]->ops->wait(m->ports[i], &pfds[i]);
@@ -264,6 +264,9 @@ fill_pollfds(struct mbox *m, struct pollfd *pfds)
     mb_agent_wait(m->agent, &pfds[m->n_ports]);
     pfds[m->n_ports + 1] = (struct pollfd) {
         .fd = m->wake_fd, .events = POLLIN,
+    };
+    pfds[m->n_ports + 2] = (struct pollfd) {
+        .fd = m->watch_fd, .events = POLLIN,
     };
     for (struct mb_transfer *t = mb_agent_transfers(m->agent); t;
          t = t->next) {
@@ -285,7 +288,7 @@ wait_input(struct mbox *m, struct pollfd *pfds)
         for (unsigned int i = 0; i < n; i++) {
             pfds[i].revents = pfds[i].fd >= 0 ? POLLIN : 0;
         }
-        control->revents = wake->revents = 0;
+        control->revents = wake->revents = wake[1].revents = 0;
         return false;
     }
     m->last_poll = now;
@@ -332,6 +335,10 @@ run_once(struct mbox *m)
     bool control = wait_input(m, pfds);
 
     run_ports(m, pfds);
+    if (pfds[m->n_ports + 2].revents) {
+        m->ready(m->aux);
+        flush_ports(m);
+    }
 
     uint64_t now = mb_monotonic();
     if (m->agent) {

@@ -23,8 +23,8 @@
 #include "mbox-msg.h"
 #include "mbox.h"
 
-/* Ports, coordinator, eventfd, transfers. */
-#define MB_STEP_FDS (4 + MBOX_OPEN_MAX)
+/* Ports, coordinator, eventfd, the middlebox's own, transfers. */
+#define MB_STEP_FDS (5 + MBOX_OPEN_MAX)
 
 /* Does what can be done now, after waiting for that at most 'max_ns'.  Returns
  * 0, or a negative errno value if packet I/O fails for good.  With one worker

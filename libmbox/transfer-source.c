@@ -477,6 +477,12 @@ mb_source_recv_tagged(struct mb_source *s, const struct mbox_tag *tag,
 }
 
 bool
+mb_source_is_frozen(const struct mb_source *s, const struct mbox_key *key)
+{
+    return s->frozen && mb_flow_is_in_space(&s->t->space, key);
+}
+
+bool
 mb_source_filter(struct mb_source *s, struct mb_packet *packet)
 {
     struct mb_transfer *t = s->t;

@@ -271,6 +271,10 @@ void mb_source_recv(struct mb_source *, const struct mbox_msg *);
 bool mb_source_recv_tagged(struct mb_source *, const struct mbox_tag *,
                            struct mb_packet *);
 bool mb_source_filter(struct mb_source *, struct mb_packet *);
+
+/* True if the flow 'key', whichever direction of it, is frozen. */
+bool mb_source_is_frozen(const struct mb_source *,
+                         const struct mbox_key *key);
 void mb_source_run(struct mb_source *, uint64_t deadline);
 uint64_t mb_source_wake(const struct mb_source *);
 

@@ -45,6 +45,7 @@ mb_program_init(struct mb_program *mp, const char *class_name)
             .n_workers = 1,
         },
         .log_file = "-",
+        .watch_fd = -1,
     };
     snprintf(mp->name, sizeof mp->name, "mbox-%s", class_name);
     snprintf(mp->default_instance, sizeof mp->default_instance, "%s-%ld",
@@ -278,6 +279,9 @@ mb_program_run(struct mb_program *mp, const struct mbox_ops *ops, void *aux)
         mb_message(LOG_ERR, "%s", error ? error : strerror(-retval));
         free(error);
         return retval;
+    }
+    if (mp->watch_fd >= 0) {
+        mbox_watch(mp->mbox, mp->watch_fd, mp->watch_ready);
     }
     running = mp->mbox;
     set_signal_handler(on_signal);

@@ -47,6 +47,8 @@ struct mb_program {
     const char *log_file;               /* "-": standard output. */
     const char *trace_file;             /* NULL: none. */
     unsigned int stats_interval;        /* Seconds; 0: at the end only. */
+    int watch_fd;                       /* For mbox_watch(), or -1. */
+    void (*watch_ready)(void *aux);
 
     struct event_log *log;
     struct packet_trace *trace;         /* NULL: none. */
