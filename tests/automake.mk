@@ -15,7 +15,7 @@
 EXTRA_DIST += tests
 
 # Our programs, found by the suites before those of Open vSwitch.
-MBOX_AUTOTEST_PATH = $(abs_builddir)/tests/unit:$(abs_builddir)/utilities:$(abs_srcdir)/utilities:$(abs_builddir)/middleboxes/ids:$(abs_builddir)/middleboxes/lb:$(abs_builddir)/middleboxes/wanopt:$(abs_builddir)/statealyzr
+MBOX_AUTOTEST_PATH = $(abs_builddir)/tests/unit:$(abs_builddir)/utilities:$(abs_srcdir)/utilities:$(abs_builddir)/middleboxes/ids:$(abs_builddir)/middleboxes/lb:$(abs_builddir)/middleboxes/wanopt:$(abs_builddir)/middleboxes/cache:$(abs_builddir)/statealyzr
 MBOX_SUITE = \
 	env AUTOM4TE='$(AUTOM4TE)' $(SHELL) $(srcdir)/build-aux/run-suite
 MBOX_SUITE_ARGS = \

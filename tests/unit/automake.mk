@@ -280,3 +280,25 @@ tests_unit_test_wanopt_state_SOURCES = \
 	tests/unit/test-wanopt-state.c $(wanopt_test_sources)
 tests_unit_test_wanopt_state_CPPFLAGS = $(wanopt_test_cppflags)
 tests_unit_test_wanopt_state_LDADD = $(wanopt_test_libs)
+
+# The cache.
+cache_test_cppflags = $(AM_CPPFLAGS) $(CACHE_CPPFLAGS)
+cache_test_libs = middleboxes/cache/libcache.la $(JSONC_LIBS) $(unit_libs)
+
+check_PROGRAMS += tests/unit/test-cache-http
+tests_unit_test_cache_http_SOURCES = \
+	tests/unit/cache-test.h tests/unit/test-cache-http.c
+tests_unit_test_cache_http_CPPFLAGS = $(cache_test_cppflags)
+tests_unit_test_cache_http_LDADD = $(cache_test_libs)
+
+check_PROGRAMS += tests/unit/test-cache-rules
+tests_unit_test_cache_rules_SOURCES = \
+	tests/unit/cache-test.h tests/unit/test-cache-rules.c
+tests_unit_test_cache_rules_CPPFLAGS = $(cache_test_cppflags)
+tests_unit_test_cache_rules_LDADD = $(cache_test_libs)
+
+check_PROGRAMS += tests/unit/test-cache-exchange
+tests_unit_test_cache_exchange_SOURCES = \
+	tests/unit/cache-test.h tests/unit/test-cache-exchange.c
+tests_unit_test_cache_exchange_CPPFLAGS = $(cache_test_cppflags)
+tests_unit_test_cache_exchange_LDADD = $(cache_test_libs)
