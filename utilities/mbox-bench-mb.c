@@ -29,12 +29,17 @@
  * no flows, the system has to provide each page at its first use, which is
  * most of the time that such a copy takes.  "seconds_warm" is with memory
  * that was used before.  For the same reason this middlebox returns the memory
- * of states when its last flow has left. */
+ * of states when its last flow has left.
+ *
+ * With --processor, each of the two processes has a processor of its own.  The
+ * scheduler may otherwise put both on the same one, where they wait for each
+ * other, and leave them there for as long as all of it takes. */
 
 #include <config.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +77,8 @@ struct bench {
 };
 
 static struct mbox *running;
+static cpu_set_t processors;    /* That the program may use. */
+static int processor = -1;      /* Number of the one to stay on; -1: any. */
 
 static struct slot *
 find_slot(const struct bench *b, uint32_t hash, const struct mbox_key *key)
@@ -262,6 +269,23 @@ make_flows(struct bench *b, size_t n)
     free(data);
 }
 
+/* Lets the process run only on number 'n' of the processors that the program
+ * may use, if there are as many; on any if 'n' is negative. */
+static void
+stay_on_processor(int n)
+{
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (n >= 0 && CPU_ISSET(cpu, &processors) && !n--) {
+            cpu_set_t one;
+
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            sched_setaffinity(0, sizeof one, &one);
+            return;
+        }
+    }
+}
+
 /* Receives 'n' bytes into memory that is new, or if 'warm' is true in use
  * already, as the state of flows arrives at a middlebox.  Writes a byte when
  * it is ready, and another one when it has all.  Returns the exit status. */
@@ -312,9 +336,11 @@ time_copy(size_t n, bool warm, double *seconds)
     if (!pid) {
         free(all);
         close(fds[0]);
+        stay_on_processor(processor < 0 ? -1 : processor + 1);
         _exit(receive_copy(fds[1], n, warm));
     }
     close(fds[1]);
+    stay_on_processor(processor);
     int error = pid < 0 ? errno : 0;
     if (!error && read(fds[0], &c, 1) != 1) {
         error = EPIPE;
@@ -373,20 +399,22 @@ usage(void)
 mbox-bench-mb: a middlebox with much state, for mbox-bench\n\
 usage: mbox-bench-mb [OPTION...] --name=NAME --port=PORT\n\
                      --coordinator=ADDRESS\n\
-       mbox-bench-mb --plain-copy=BYTES\n\
+       mbox-bench-mb [--processor=N] --plain-copy=BYTES\n\
        mbox-bench-mb --plain-forward=INTERFACE\n\
   --class=CLASS     class of the instance (default: bench)\n\
   --flows=N         number of flows that exist (default: 0)\n\
   --max-flows=N     number of flows there is room for (default: 200000)\n\
-  --size=BYTES      size of the state of a flow (default: 256)\n");
+  --size=BYTES      size of the state of a flow (default: 256)\n\
+  --processor=N     stay on the N-th of the processors, from 0; the other\n\
+                    end of a copy stays on the next one\n");
     exit(0);
 }
 
 int
 main(int argc, char *argv[])
 {
-    enum { NAME = 1, CLASS, PORT, COORDINATOR, FLOWS, MAX, SIZE, COPY,
-           FORWARD, HELP };
+    enum { NAME = 1, CLASS, PORT, COORDINATOR, FLOWS, MAX, SIZE,
+           PROCESSOR, COPY, FORWARD, HELP };
     static const struct option long_options[] = {
         {"name", required_argument, NULL, NAME},
         {"class", required_argument, NULL, CLASS},
@@ -395,6 +423,7 @@ main(int argc, char *argv[])
         {"flows", required_argument, NULL, FLOWS},
         {"max-flows", required_argument, NULL, MAX},
         {"size", required_argument, NULL, SIZE},
+        {"processor", required_argument, NULL, PROCESSOR},
         {"plain-copy", required_argument, NULL, COPY},
         {"plain-forward", required_argument, NULL, FORWARD},
         {"help", no_argument, NULL, HELP},
@@ -413,6 +442,8 @@ main(int argc, char *argv[])
     char *error;
     int c;
 
+    CPU_ZERO(&processors);
+    sched_getaffinity(0, sizeof processors, &processors);
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (c) {
         case NAME: o.name = optarg; break;
@@ -422,6 +453,7 @@ main(int argc, char *argv[])
         case FLOWS: flows = strtoull(optarg, NULL, 10); break;
         case MAX: max = strtoull(optarg, NULL, 10); break;
         case SIZE: b.size = strtoull(optarg, NULL, 10); break;
+        case PROCESSOR: processor = atoi(optarg); break;
         case COPY: return plain_copy(strtoull(optarg, NULL, 10));
         case FORWARD: return plain_forward(optarg);
         case HELP: usage();
@@ -429,6 +461,7 @@ main(int argc, char *argv[])
         }
     }
 
+    stay_on_processor(processor);
     b.max = flows > max ? flows : max;
     while (b.n_slots < 2 * b.max) {
         b.n_slots *= 2;
