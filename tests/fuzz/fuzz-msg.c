@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "mbox-chunk.h"
 #include "mbox-tag.h"
 
 uint64_t test_random(void);
@@ -66,6 +67,24 @@ check_message(const struct mbox_msg *msg)
     mbox_writer_uninit(&w);
 }
 
+/* Decodes a frame in the ways that there are, which agree. */
+static void
+try_frame(const uint8_t *data, size_t size)
+{
+    struct mbox_msg msg, chunk;
+    struct mbox_key key;
+
+    int error = mbox_msg_decode(data, size, &msg);
+    if (!error) {
+        check_message(&msg);
+    }
+    mbox_msg_init(&chunk, MBOX_MSG_CHUNK, 0);
+    if (mbox_chunk_decode_flow(data, size, &chunk, &key)) {
+        FUZZ_CHECK(!error);
+        FUZZ_CHECK(!memcmp(&chunk, &msg, offsetof(struct mbox_msg, name)));
+    }
+}
+
 static void
 try_channel(const uint8_t *data, size_t size)
 {
@@ -95,7 +114,6 @@ try_channel(const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct mbox_msg msg;
     size_t ofs = 0;
 
     while (ofs < size) {
@@ -104,14 +122,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (length <= 0) {
             break;
         }
-        if (!mbox_msg_decode(data + ofs, length, &msg)) {
-            check_message(&msg);
-        }
+        try_frame(data + ofs, length);
         ofs += length;
     }
-    if (!mbox_msg_decode(data, size, &msg)) {
-        check_message(&msg);
-    }
+    try_frame(data, size);
     if (size <= FUZZ_MAX_INPUT) {
         try_channel(data, size);
     }
@@ -145,6 +159,12 @@ make_message(struct mbox_msg *msg, struct mbox_key *keys)
         keys[i].vlan = MBOX_VLAN_NONE;
     }
     mbox_space_init_key(&msg->space, keys);
+    if (!(r >> 40 & 3)) {       /* See mbox_chunk_decode_flow(). */
+        msg->type = MBOX_MSG_CHUNK;
+        msg->scope = MBOX_SCOPE_PER_FLOW;
+        msg->n_keys = 1;
+        msg->merge = false;
+    }
     msg->data = "\0\0\0\10\0\2\0\0\0\0\0\0";      /* For a relay. */
     msg->data_len = 12;
 }
