@@ -35,6 +35,8 @@ import json
 import os
 import random
 import signal
+import socket
+import socketserver
 import sys
 import threading
 import time
@@ -48,7 +50,7 @@ from mbox_lab import find_program                           # noqa: E402
 INSTANCES = ('cache1', 'cache2')
 GATED_PORT = 8080
 PROBE_FLOWS = 20                # In each half of the clients.
-SPACE = 'ip,nw_src=10.0.1.0/24'         # Half of the clients.
+CLIENTS = ((1, 5), (1, 6), (1, 8), (1, 10), (2, 5))     # Of the load.
 
 NGINX_CONF = """\
 daemon off;
@@ -67,6 +69,7 @@ http {{
     scgi_temp_path {path}/tmp;
     server {{
         listen 80;
+        listen [::]:80;
         root {path}/www;
         location /fresh/ {{ add_header Cache-Control max-age=3600; }}
         location /load/ {{ add_header Cache-Control max-age=0; }}
@@ -121,6 +124,20 @@ class Gate(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class GatedServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address, handler):
+        if ':' in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
+
+    def server_bind(self):
+        """Without looking up a name for the address."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
 class GatedFile:
     def __init__(self, data, chunked=False):
         self.data = data
@@ -131,8 +148,8 @@ class GatedFile:
 
 
 class CacheLab(mbox_lab.Lab):
-    def __init__(self, path):
-        super().__init__(path, INSTANCES)
+    def __init__(self, path, ipv6):
+        super().__init__(path, INSTANCES, ipv6=ipv6)
 
     def _make_bridge(self):
         self.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0',
@@ -148,11 +165,12 @@ class CacheLab(mbox_lab.Lab):
                    'other_config:mbox-default-cache=cache1')
         client, server = self.hosts['client'].mac, self.hosts['server'].mac
         steer = 'actions=mbox_steer(cache)'
-        flows = ['in_port=client,ip,dl_dst=%s,%s' % (server, steer),
-                 'in_port=server,ip,dl_dst=%s,%s' % (client, steer)]
+        ip = 'ipv6' if self.ipv6 else 'ip'
+        flows = ['in_port=client,%s,dl_dst=%s,%s' % (ip, server, steer),
+                 'in_port=server,%s,dl_dst=%s,%s' % (ip, client, steer)]
         for name in INSTANCES:
-            flows += ['in_port=%s,ip,dl_dst=%s,actions=%s'
-                      % (name, mac, host) for mac, host in
+            flows += ['in_port=%s,%s,dl_dst=%s,actions=%s'
+                      % (name, ip, mac, host) for mac, host in
                       ((client, 'client'), (server, 'server'))]
         self.set_flows(flows)
 
@@ -184,9 +202,7 @@ class CacheLab(mbox_lab.Lab):
         mbox_lab.wait_until('nginx answers', lambda: not self.curl(
             1, 9, '/', '-m', '1', '-o', '/dev/null').wait())
         with mbox_lab.in_namespace(self.hosts['server'].ns):
-            self.gated = http.server.ThreadingHTTPServer(
-                (self.server, GATED_PORT), Gate)
-        self.gated.daemon_threads = True
+            self.gated = GatedServer((self.server, GATED_PORT), Gate)
         self.gated.gates = {}
         threading.Thread(target=self.gated.serve_forever,
                          daemon=True).start()
@@ -195,7 +211,7 @@ class CacheLab(mbox_lab.Lab):
         return self.popen(
             [find_program('curl'), '-sS', '--interface',
              self.address(group, host)] + list(options)
-            + ['http://%s:%d%s' % (self.server, port, path)],
+            + ['http://%s:%d%s' % (self.url_host(), port, path)],
             self.hosts['client'].ns)
 
     def add_file(self, name, data):
@@ -220,7 +236,7 @@ def digest(name):
 
 def move(lab, i, method):
     """Moves half of the clients for the 'i'th time."""
-    return lab.move(INSTANCES[i % 2], INSTANCES[1 - i % 2], SPACE,
+    return lab.move(INSTANCES[i % 2], INSTANCES[1 - i % 2], lab.space(1),
                     '--method=' + method)
 
 
@@ -246,6 +262,11 @@ def run_gated(lab, rng, method):
     gates = dict(files, **{'/upload': upload})
     for gate in gates.values():
         gate.half.wait()
+    try:
+        copied = lab.appctl('mbox/copy', *INSTANCES, lab.space(1))
+    except mbox_lab.LabError as e:
+        copied = str(e)
+    print('copy refused: %s' % ('Operation not supported' in copied))
     answer = move(lab, 0, method)
     for gate in gates.values():
         gate.open.set()
@@ -279,7 +300,7 @@ class Load:
                 self.digests[name] = lab.add_file(name,
                                                   rng.randbytes(400000))
         self.threads = [threading.Thread(target=self._repeat, args=(g, h))
-                        for g in (1, 2) for h in (5, 6)]
+                        for g, h in CLIENTS]
         for t in self.threads:
             t.start()
 
@@ -297,7 +318,7 @@ class Load:
             names.append(out)
             argv += ['-o', out]
             if len(names) < len(self.digests):
-                argv += ['http://%s%s' % (self.lab.server, name)]
+                argv += ['http://%s%s' % (self.lab.url_host(), name)]
         if self.lab.curl(group, host, list(self.digests)[-1],
                          *argv).wait():
             self.results['failed'] += 1
@@ -398,8 +419,9 @@ def main():
     parser.add_argument('directory')
     parser.add_argument('--method', default='hold')
     parser.add_argument('--moves', type=int, default=20)
+    parser.add_argument('--ipv6', action='store_true')
     args = parser.parse_args()
-    lab = CacheLab(args.directory)
+    lab = CacheLab(args.directory, args.ipv6)
     rng = random.Random(1)
     try:
         lab.up_all()

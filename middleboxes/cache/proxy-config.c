@@ -85,7 +85,7 @@ parse_words(struct conf *conf, char *words[], size_t n)
         { "memory", 1, 1 << 20, &config->memory },
         { "max-object", 1, CACHE_OBJECT_MAX >> 10, &config->max_object },
         { "max-connections", 1, 1 << 20, &config->max_flows },
-        { "socket-buffer", 16, 2048, &config->socket_buffer },
+        { "socket-buffer", 16, 512, &config->socket_buffer },
         { "request-timeout", 1, 3600, &config->request_timeout },
         { "idle-timeout", 1, 86400, &config->idle_timeout },
         { "stall-timeout", 1, 86400, &config->stall_timeout },

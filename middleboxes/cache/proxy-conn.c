@@ -184,3 +184,17 @@ proxy_conn_write(struct proxy *p, struct proxy_conn *conn)
     }
     return true;
 }
+
+void
+proxy_conn_tidy(struct proxy_conn *conn)
+{
+    if (!conn->in_len) {
+        free(conn->in);
+        conn->in = NULL;
+        conn->in_start = 0;
+    }
+    if (!conn->out.len) {
+        mbox_writer_uninit(&conn->out);
+        mbox_writer_init(&conn->out, SIZE_MAX);
+    }
+}

@@ -27,10 +27,10 @@ add_u64(struct json_object *object, const char *name, uint64_t value)
 }
 
 static void
-add_text(struct json_object *object, const char *name, const char *s,
-         size_t n)
+add_foreign(struct json_object *object, const char *name,
+            struct http_string s)
 {
-    json_object_object_add(object, name, json_object_new_string_len(s, n));
+    event_log_add_foreign(object, name, s.s, s.n);
 }
 
 void
@@ -45,11 +45,11 @@ proxy_log_request(struct proxy *p, const struct proxy_flow *flow)
     event_log_add_key(event, &flow->key);
     if (x->request.text) {
         host = http_head_find(&x->request, "Host", NULL);
-        add_text(object, "method", x->request.method.s, x->request.method.n);
-        add_text(object, "url", x->request.target.s, x->request.target.n);
+        add_foreign(object, "method", x->request.method);
+        add_foreign(object, "url", x->request.target);
     }
     if (host) {
-        add_text(object, "host", host->value.s, host->value.n);
+        add_foreign(object, "host", host->value);
     }
     const char *result = exchange_result_name(x->result);
     json_object_object_add(object, "cache", json_object_new_string(result));

@@ -225,6 +225,9 @@ void proxy_conn_drop(struct proxy_conn *);
 bool proxy_conn_read(struct proxy *, struct proxy_conn *);
 bool proxy_conn_write(struct proxy *, struct proxy_conn *);
 
+/* Frees buffers that are empty. */
+void proxy_conn_tidy(struct proxy_conn *);
+
 /* Whether there is a socket, or is to be one again. */
 bool proxy_conn_is_open(const struct proxy_conn *);
 

@@ -279,6 +279,13 @@ run_response(struct proxy *p, struct proxy_flow *flow)
     return true;
 }
 
+/* True if nothing comes from a connection any more. */
+static bool
+is_over(const struct proxy_conn *conn)
+{
+    return conn->eof || conn->failed || !proxy_conn_is_open(conn);
+}
+
 /* The server's connection has ended before a response came.  One that had been
  * used before may have been about to end when it got this request, which is
  * sent again if that does no harm (RFC 9112, section 9.3.1). */
@@ -313,7 +320,7 @@ run_forward(struct proxy *p, struct proxy_flow *flow)
     if (!flow->response_begun) {
         if (server->in_len && run_response(p, flow)) {
             return true;
-        } else if (server->eof || server->failed) {
+        } else if (is_over(server)) {
             lose_server(p, flow);
             return true;
         }
@@ -332,7 +339,7 @@ run_forward(struct proxy *p, struct proxy_flow *flow)
         finish_exchange(p, flow);
         return true;
     }
-    if ((server->eof || server->failed) && !server->in_len) {
+    if (is_over(server) && !server->in_len) {
         fail_exchange(p, flow, 502);
         return true;
     }
@@ -385,7 +392,7 @@ run_tunnel(struct proxy *p, struct proxy_flow *flow)
 {
     struct proxy_conn *client = &flow->client, *server = &flow->server;
 
-    if (client->failed || server->failed) {
+    if (server->failed || !proxy_conn_is_open(server)) {
         abort_flow(p, flow);
         return true;
     }
@@ -487,6 +494,8 @@ proxy_run_flow(struct proxy *p, struct proxy_flow *flow)
     if (moved && flow->phase != PROXY_IDLE && flow->phase != PROXY_CLOSE) {
         proxy_set_deadline(p, flow, p->config->stall_timeout);
     }
+    proxy_conn_tidy(&flow->client);
+    proxy_conn_tidy(&flow->server);
     p->setup.dirty_flow(p->setup.aux, &flow->name);
 }
 

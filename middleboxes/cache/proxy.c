@@ -296,6 +296,9 @@ handle_event(struct proxy *p, const struct epoll_event *event)
 {
     struct proxy_conn *conn = event->data.ptr;
 
+    if (conn->fd < 0) {
+        return;                 /* It was closed after the event. */
+    }
     if (!conn->connected && event->events & (EPOLLOUT | EPOLLERR)
         && proxy_tcp_state(conn->fd) != TCP_SYN_SENT) {
         finish_connect(conn);

@@ -292,6 +292,30 @@ event_log_add_key(struct json_object *event, const struct mbox_key *key)
 }
 
 void
+event_log_add_foreign(struct json_object *object, const char *name,
+                      const char *s, size_t n)
+{
+    char *clean = malloc(n * 4 + 1);
+    char *p = clean;
+
+    if (!clean) {
+        abort();
+    }
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = s[i];
+
+        if (c >= ' ' && c < 0x7f) {
+            *p++ = c;
+        } else {
+            p += sprintf(p, "\\x%02x", c);
+        }
+    }
+    json_object_object_add(object, name,
+                           json_object_new_string_len(clean, p - clean));
+    free(clean);
+}
+
+void
 event_log_write(struct event_log *log, struct json_object *event)
 {
     size_t len;

@@ -71,6 +71,11 @@ struct json_object *event_log_new(const struct event_log *, const char *type,
 /* Adds addresses and protocol of a packet's key. */
 void event_log_add_key(struct json_object *, const struct mbox_key *);
 
+/* Adds a string of 'n' bytes that came from the network: what is not printable
+ * ASCII is written as \xNN, so that the log is valid UTF-8 whatever comes. */
+void event_log_add_foreign(struct json_object *, const char *name,
+                           const char *s, size_t n);
+
 /* Writes and frees 'event'. */
 void event_log_write(struct event_log *, struct json_object *event);
 

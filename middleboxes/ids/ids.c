@@ -97,30 +97,11 @@ wall_time(const struct ids *ids, uint64_t now)
     return ids->config.wall + (now - ids->config.now) / 1000;
 }
 
-/* Adds a string that came from the network: what is not printable ASCII is
- * written as \xNN, so that the log is valid UTF-8 whatever the traffic. */
 static void
 add_foreign_string(struct json_object *object, const char *name,
                    const char *s)
 {
-    char *clean = malloc(strlen(s) * 4 + 1);
-    char *p = clean;
-
-    if (!clean) {
-        abort();
-    }
-    for (; *s; s++) {
-        unsigned char c = *s;
-
-        if (c >= ' ' && c < 0x7f) {
-            *p++ = c;
-        } else {
-            p += sprintf(p, "\\x%02x", c);
-        }
-    }
-    *p = '\0';
-    json_object_object_add(object, name, json_object_new_string(clean));
-    free(clean);
+    event_log_add_foreign(object, name, s, strlen(s));
 }
 
 static void

@@ -302,3 +302,8 @@ tests_unit_test_cache_exchange_SOURCES = \
 	tests/unit/cache-test.h tests/unit/test-cache-exchange.c
 tests_unit_test_cache_exchange_CPPFLAGS = $(cache_test_cppflags)
 tests_unit_test_cache_exchange_LDADD = $(cache_test_libs)
+
+check_PROGRAMS += tests/unit/fuzz-cache
+tests_unit_fuzz_cache_SOURCES = tests/fuzz/fuzz-cache.c $(fuzz_common)
+tests_unit_fuzz_cache_CPPFLAGS = $(cache_test_cppflags)
+tests_unit_fuzz_cache_LDADD = middleboxes/cache/libcache.la $(JSONC_LIBS)

@@ -183,6 +183,61 @@ test_gone(void **state)
     world_uninit(&w);
 }
 
+/* State that cannot be read while it may change is read when it stands still,
+ * and is not copied. */
+static void
+test_put_off(void **state)
+{
+    struct mbox_key key = checker_key(0), back;
+    struct world w;
+    struct mbox_msg msg;
+
+    (void) state;
+    mbox_key_reverse(&key, &back);
+    for (int ready = 0; ready < 2; ready++) {
+        world_init(&w);
+        world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                      MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE, 3);
+        w.s.checker.get_error = -EAGAIN;
+        command(&w.s, MBOX_MSG_EXPORT);
+        settle(&w);
+        expect(&w.s, MBOX_MSG_PRECOPY, &msg);
+        assert_int_equal(msg.n_dirty, 3);
+        assert_int_equal(checker_all_flows(&w.d.checker), 0);
+        assert_false(mb_source_is_frozen(w.s.t->source, &key));
+
+        if (ready) {
+            w.s.checker.get_error = 0;
+        }
+        assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+        assert_true(mb_source_is_frozen(w.s.t->source, &key));
+        assert_true(mb_source_is_frozen(w.s.t->source, &back));
+        settle(&w);
+        expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+        if (ready) {
+            expect(&w.d, MBOX_MSG_RELEASE, &msg);
+            assert_int_equal(msg.n_keys, 3);
+            expect(&w.d, MBOX_MSG_RELEASE, NULL);
+            expect(&w.d, MBOX_MSG_INSTALLED, &msg);
+            assert_int_equal(msg.n_flows, 3);
+            commit(&w, 3);
+        } else {
+            expect(&w.s, MBOX_MSG_ERROR, &msg);
+            assert_int_equal(msg.code, EAGAIN);
+        }
+        world_uninit(&w);
+    }
+
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_COPY, MBOX_GUARANTEE_NONE, 0, 3);
+    w.s.checker.get_error = -EAGAIN;
+    command(&w.s, MBOX_MSG_EXPORT);
+    settle(&w);
+    expect(&w.s, MBOX_MSG_ERROR, &msg);
+    assert_int_equal(msg.code, EOPNOTSUPP);
+    world_uninit(&w);
+}
+
 /* Packets that reach a frozen source go back, once each, in order. */
 static void
 test_return(void **state)
@@ -482,6 +537,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_put_off),
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_early_commit),
         cmocka_unit_test(test_split),
