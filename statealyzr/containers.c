@@ -243,6 +243,13 @@ note_gep(struct sa_containers *cs, uint32_t insn)
                                           sa_state_variable(cs->state, v))) {
                 note_index(&cs->variables[v], insn, fields, advanced, written);
             }
+            const struct sa_table *table
+                = (v == SA_NONE ? NULL
+                   : sa_state_table_at(cs->state, v, nodes[to.ids[i]].offset));
+            if (table && counts_entries(cs, type, table->structure)) {
+                note_index(&cs->structures[table->structure], insn, fields,
+                           advanced, written);
+            }
             if (v != SA_NONE
                 && counts_elements(cs, type, sa_state_variable(cs->state, v))
                 && sa_state_variable(cs->state, v)->storage
@@ -284,6 +291,11 @@ find_heads(struct sa_containers *cs, uint32_t structure)
         if (v->structure == structure && v->storage != SA_STORAGE_HEAP) {
             leads = true;       /* A declared table of the entries. */
         }
+        for (guint j = 0; !leads && j < cs->state->tables->len; j++) {
+            const struct sa_table *t = &g_array_index(cs->state->tables,
+                                                      struct sa_table, j);
+            leads = t->variable == i && t->structure == structure;
+        }
         if (leads) {
             g_array_append_val(c->variables, i);
         }
@@ -324,6 +336,18 @@ first_link(const struct sa_container *c, enum sa_link_kind kind)
     return NULL;
 }
 
+static bool
+has_tables(const struct sa_containers *cs, uint32_t variable)
+{
+    for (guint i = 0; i < cs->state->tables->len; i++) {
+        if (g_array_index(cs->state->tables, struct sa_table, i).variable
+            == variable) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 find_kind(struct sa_containers *cs, uint32_t structure)
 {
@@ -331,8 +355,9 @@ find_kind(struct sa_containers *cs, uint32_t structure)
     const struct index *entries = &cs->structures[structure];
     uint32_t head = best_head(cs, c);
     const struct index none = { .insn = SA_NONE };
-    const struct index *heads = head == SA_NONE ? &none
-                                : &cs->variables[head];
+    /* In a struct with tables, an index can be that of any of them. */
+    const struct index *heads = (head == SA_NONE || has_tables(cs, head)
+                                 ? &none : &cs->variables[head]);
     const struct sa_link *child = first_link(c, SA_LINK_CHILD);
     const struct sa_link *next = first_link(c, SA_LINK_NEXT);
     const struct sa_link *prev = first_link(c, SA_LINK_PREV);

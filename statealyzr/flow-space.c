@@ -35,7 +35,7 @@
 /* A member that entries are found by. */
 struct candidate {
     uint32_t variable, via;     /* As in struct sa_lookup. */
-    uint32_t offset, size;
+    uint32_t structure, offset, base, size;
     uint32_t fields;            /* That it is compared with. */
     uint32_t stored;            /* That the program puts into it. */
     bool walked;
@@ -143,16 +143,18 @@ collect_candidates(const struct sa_flow_space *fs)
             struct candidate *o = &g_array_index(candidates, struct candidate,
                                                  j);
             if (o->variable == l->variable && o->via == l->via
-                && o->offset == l->offset) {
+                && o->base == l->base && o->offset == l->offset) {
                 c = o;
                 break;
             }
         }
         if (!c) {
             struct candidate new = {
-                .variable = l->variable, .via = l->via, .offset = l->offset,
-                .size = l->size, .insn = l->insn,
-                .stored = stored_fields(fs, l->variable, l->offset),
+                .variable = l->variable, .via = l->via,
+                .structure = l->structure, .offset = l->offset,
+                .base = l->base, .size = l->size, .insn = l->insn,
+                .stored = stored_fields(fs, l->variable,
+                                        l->base + l->offset),
             };
             g_array_append_val(candidates, new);
             c = &g_array_index(candidates, struct candidate,
@@ -245,9 +247,9 @@ add_key(struct sa_flow_space *fs, struct sa_flow_class *class,
     const struct sa_state_variable *v = sa_state_variable(fs->state,
                                                           c->variable);
     char *path = g_strdup(sa_member_path(fs->state, v));
-    if (v->storage != SA_STORAGE_HEAP && v->structure != SA_NONE) {
+    if (v->storage != SA_STORAGE_HEAP && c->structure != SA_NONE) {
         g_free(path);
-        sa_type_path(sa_state_structure(fs->state, v->structure)->type,
+        sa_type_path(sa_state_structure(fs->state, c->structure)->type,
                      c->offset, &path);
         path = path ? path : g_strdup("");
     }
@@ -285,8 +287,9 @@ find_keys(struct sa_flow_space *fs, const GArray *candidates, uint32_t s)
     bool any_walked = false;
     for (guint i = 0; i < candidates->len; i++) {
         struct candidate c = g_array_index(candidates, struct candidate, i);
-        uint32_t member = c.via != SA_NONE ? c.via : c.variable;
-        if (sa_state_variable(fs->state, member)->structure == s) {
+        uint32_t of = (c.via == SA_NONE ? c.structure
+                       : sa_state_variable(fs->state, c.via)->structure);
+        if (of == s) {
             g_array_append_val(group, c);
             any_walked |= c.walked;
         }

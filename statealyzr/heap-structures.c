@@ -158,6 +158,46 @@ table_element(const struct sa_state_variable *v)
             && !sa_type_is_foreign(t) ? t : NULL);
 }
 
+/* Adds the arrays of structs that are members of a declared struct. */
+static void
+collect_tables(struct sa_state *state, GHashTable *index, uint32_t variable)
+{
+    const struct sa_state_variable *v = sa_state_variable(state, variable);
+    const struct sa_type *t = v->type ? v->type->canonical : NULL;
+
+    if (v->n_elements > 1 || !t || t->kind != SA_TYPE_STRUCT
+        || sa_type_is_foreign(t)) {
+        return;
+    }
+    for (uint32_t i = 0; i < t->n_members; i++) {
+        const struct sa_member *m = &t->members[i];
+        const struct sa_type *element = sa_element_struct(m->type);
+        if (m->type->canonical->kind == SA_TYPE_ARRAY && element
+            && element->n_members && !sa_type_is_foreign(element)) {
+            /* The structure's index is known once all are sorted. */
+            struct sa_table table = {
+                variable, SA_NONE, element, m->bit_offset / 8, m->type->size
+            };
+            structure_of(state->structures, index, element);
+            g_array_append_val(state->tables, table);
+        }
+    }
+}
+
+const struct sa_table *
+sa_state_table_at(const struct sa_state *state, uint32_t variable,
+                  uint64_t offset)
+{
+    for (guint i = 0; i < state->tables->len; i++) {
+        const struct sa_table *t = &g_array_index(state->tables,
+                                                  struct sa_table, i);
+        if (t->variable == variable && offset - t->offset < t->size) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
 static void
 collect_structures(struct sa_state *state, const struct sa_analysis *a,
                    const bool *reached)
@@ -181,6 +221,7 @@ collect_structures(struct sa_state *state, const struct sa_analysis *a,
         if (type) {
             structure_of(state->structures, index, type);
         }
+        collect_tables(state, index, i);
     }
     g_hash_table_destroy(index);
     g_array_sort(state->structures, compare_structures);
@@ -211,6 +252,16 @@ collect_structures(struct sa_state *state, const struct sa_analysis *a,
             if (!s->heap) {
                 g_array_append_val(s->variables, i);
             }
+        }
+    }
+    for (guint i = 0; i < state->tables->len; i++) {
+        struct sa_table *t = &g_array_index(state->tables, struct sa_table,
+                                            i);
+        t->structure = GPOINTER_TO_UINT(g_hash_table_lookup(index, t->type))
+                       - 1;
+        struct sa_structure *s = sa_state_structure(state, t->structure);
+        if (!s->heap) {
+            g_array_append_val(s->variables, t->variable);
         }
     }
     g_hash_table_destroy(index);

@@ -197,8 +197,13 @@ add_lookup(uint32_t node, void *side_)
     if (!is_accessed(side, var)) {
         return;
     }
+    uint32_t n_objects;
+    const struct sa_object *o
+        = &sa_pta_objects(s->a->pta, &n_objects)[n->object];
+    uint32_t offset = n->offset - o->base;
+    const struct sa_table *table = sa_state_table_at(s->state, v, offset);
     bool entry = (s->state->object_structure[n->object] != SA_NONE
-                  || var->n_elements > 1);
+                  || var->n_elements > 1 || table);
     uint32_t fields = (side->other
                        ? fields_at(side->other, side->size,
                                    n->offset - start)
@@ -206,16 +211,17 @@ add_lookup(uint32_t node, void *side_)
     if (!entry || !fields) {
         return;
     }
-    uint32_t n_objects;
-    const struct sa_object *o
-        = &sa_pta_objects(s->a->pta, &n_objects)[n->object];
+    uint32_t structure = table ? table->structure : var->structure;
     bool linked = (side->via != SA_NONE
                    && (sa_state_variable(s->state, side->via)->structure
-                       != var->structure));
+                       != structure));
+    uint32_t base = table ? table->offset : 0;
     struct sa_lookup l = {
-        v, linked ? side->via : SA_NONE, n->offset - o->base,
-        side->other ? var->size : side->size, fields,
-        side->insn, side->walk.walked
+        .variable = v, .via = linked ? side->via : SA_NONE,
+        .structure = structure,
+        .offset = table ? (offset - base) % table->type->size : offset,
+        .base = base, .size = side->other ? var->size : side->size,
+        .fields = fields, .insn = side->insn, .walked = side->walk.walked
     };
     g_array_append_val(s->lookups, l);
 }

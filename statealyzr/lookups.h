@@ -28,7 +28,9 @@ struct sa_lookup {
     uint32_t via;               /* If the member is of another structure: the
                                  * member of the entry that points there; else
                                  * SA_NONE. */
+    uint32_t structure;         /* Of the member, or SA_NONE. */
     uint32_t offset;            /* Within the entry. */
+    uint32_t base;              /* Of the first entry in the variable. */
     uint32_t size;              /* Bytes compared. */
     uint32_t fields;            /* Of the other side, as a bit set. */
     uint32_t insn;

@@ -569,6 +569,7 @@ sa_state_run(const struct sa_analysis *a)
                                    sizeof(struct sa_state_variable));
     g_array_set_clear_func(state->variables, clear_variable);
     state->structures = g_array_new(FALSE, TRUE, sizeof(struct sa_structure));
+    state->tables = g_array_new(FALSE, TRUE, sizeof(struct sa_table));
 
     sa_state_collect_declared(state, a);
     sa_state_collect_heap(state, a);
@@ -583,6 +584,7 @@ sa_state_destroy(struct sa_state *state)
     if (state) {
         g_array_unref(state->variables);
         g_array_unref(state->structures);
+        g_array_unref(state->tables);
         g_free(state->node_variable);
         g_free(state->object_structure);
         g_free(state->object_owner);

@@ -55,6 +55,15 @@ struct sa_structure {
                                  * that declare it if not 'heap'. */
 };
 
+/* An array of structs that is a member of a declared struct, as in
+ * "static struct { struct host list[256]; int n; } state". */
+struct sa_table {
+    uint32_t variable;
+    uint32_t structure;         /* Of its elements. */
+    const struct sa_type *type; /* The same. */
+    uint64_t offset, size;      /* In the variable. */
+};
+
 struct sa_state_variable {
     char *name;
     enum sa_storage storage;
@@ -84,6 +93,7 @@ struct sa_state {
     GArray *variables;          /* struct sa_state_variable, by location, then
                                  * name; members by structure, then offset. */
     GArray *structures;         /* struct sa_structure. */
+    GArray *tables;             /* struct sa_table. */
     uint32_t n_objects, n_nodes;    /* Of the arrays below. */
     uint32_t *node_variable;    /* Of each node, the first if several share it
                                  * (bit fields); SA_NONE. */
@@ -107,5 +117,9 @@ sa_state_structure(const struct sa_state *state, uint32_t i)
 {
     return &g_array_index(state->structures, struct sa_structure, i);
 }
+
+/* The table that has the byte at 'offset' of a variable, or NULL. */
+const struct sa_table *sa_state_table_at(const struct sa_state *,
+                                         uint32_t variable, uint64_t offset);
 
 #endif /* state.h */

@@ -214,7 +214,8 @@ static unsigned int
 n_entry_indexes(LLVMValueRef gep)
 {
     LLVMValueRef base = gep;
-    while (LLVMIsAGetElementPtrInst(base) || LLVMIsACastInst(base)) {
+    while (LLVMIsAGetElementPtrInst(base) || LLVMIsACastInst(base)
+           || LLVMIsAConstantExpr(base)) {
         base = LLVMGetOperand(base, 0);
     }
     bool declared = LLVMIsAGlobalVariable(base) || LLVMIsAAllocaInst(base);
