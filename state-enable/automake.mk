@@ -19,6 +19,8 @@ EXTRA_DIST += state-enable tests/state-enable
 
 noinst_LTLIBRARIES += state-enable/libstateruntime.la
 state_enable_libstateruntime_la_SOURCES = \
+	state-enable/runtime/coroutine.c \
+	state-enable/runtime/coroutine.h \
 	state-enable/runtime/delete.c \
 	state-enable/runtime/delete.h \
 	state-enable/runtime/export.c \
@@ -42,6 +44,8 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/program-state.c \
 	state-enable/runtime/program-state.h \
 	state-enable/runtime/program-tables.h \
+	state-enable/runtime/slots.c \
+	state-enable/runtime/slots.h \
 	state-enable/runtime/trees.c \
 	state-enable/runtime/trees.h
 state_enable_libstateruntime_la_CPPFLAGS = \
@@ -93,6 +97,11 @@ tests_unit_test_state_runtime_SOURCES = \
 tests_unit_test_state_runtime_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
 tests_unit_test_state_runtime_LDADD = $(STATE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-state-slots
+tests_unit_test_state_slots_SOURCES = tests/unit/test-state-slots.c
+tests_unit_test_state_slots_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_slots_LDADD = $(STATE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-state-hostile
 tests_unit_test_state_hostile_SOURCES = \
 	tests/unit/state-pair.c \
@@ -129,12 +138,14 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/evidence-private.h \
 	state-enable/gen/evidence.c \
 	state-enable/gen/evidence.h \
+	state-enable/gen/heads.c \
 	state-enable/gen/json.c \
 	state-enable/gen/main.c \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-containers.c \
 	state-enable/gen/plan-merge.c \
+	state-enable/gen/plan-slots.c \
 	state-enable/gen/plan-types.c \
 	state-enable/gen/plan-unmovable.c \
 	state-enable/gen/plan.c \

@@ -31,9 +31,13 @@ struct evidence {
                                  * before what it leads to is freed. */
     GHashTable *descriptors;    /* "FUNCTION PARAMETER": it is one. */
     GHashTable *callers;        /* Function -> GPtrArray of calls. */
-    GHashTable *indexes;        /* Variable -> GPtrArray of index values. */
+    GHashTable *indexes;        /* Variable, as place_name() has it, ->
+                                 * GPtrArray of index values. */
     GArray *trees;              /* struct evidence_tree. */
 };
+
+/* Looks for what heads.c lists. */
+void evidence_see_head(struct evidence *, LLVMValueRef insn);
 
 /* Looks for trees, when all else has been seen. */
 void evidence_collect_trees(struct evidence *);

@@ -14,11 +14,10 @@
  * limitations under the License.
  */
 
-/* Statements that are remembered ("S N" is a member: struct and offset):
+/* Statements that are remembered ("S N" is a member: struct and offset; a
+ * variable is named as place_name() does):
  *
  *   pair S X Y          x->X->Y = x->Y: unlinks, so X and Y are inverse
- *   anchor S B V        V = x->B, V a variable or its element: V is where the
- *                       list through B begins
  *   push S B V          x->B = V: nodes are added before V
  *   free S N            what the member leads to is freed
  *   header S N D        ... D bytes before it, where its block starts; "?" if
@@ -31,7 +30,9 @@
  *   live S A N          the member N is the index of, or bounds, array A
  *   length S P N        memory for member P is allocated by a size that member
  *                       N is in
- *   compared S N W      compared for equality with W */
+ *   compared S N W      compared for equality with W
+ *
+ * and what heads.c lists. */
 
 #include "evidence-private.h"
 
@@ -231,7 +232,7 @@ see_link(struct evidence *e, const struct place *to, const GPtrArray *loads)
 
         if (from.global) {
             say(e, "push %s %"G_GUINT64_FORMAT" %s", name, y,
-                name_of(from.global));
+                place_name(&from));
         }
         for (guint j = 0; from.n_levels && j < bases->len; j++) {
             struct place base = load_place(e, bases, j);
@@ -265,7 +266,8 @@ step_of(const struct evidence *e, LLVMValueRef value, const struct place *to)
         return 0;
     }
     struct place from = place(e, LLVMGetOperand(load, 0));
-    if (from.global != to->global || from.n_levels != to->n_levels
+    if (from.global != to->global || (to->global && from.offset != to->offset)
+        || from.n_levels != to->n_levels
         || (from.n_levels
             && (from.levels[0].name != to->levels[0].name
                 || from.levels[0].offset != to->levels[0].offset))) {
@@ -287,7 +289,7 @@ see_count(struct evidence *e, LLVMValueRef store, const struct place *to)
         return;
     }
     if (to->global && !to->index) {
-        say(e, "%s %s %s", step > 0 ? "inc" : "dec", name_of(to->global),
+        say(e, "%s %s %s", step > 0 ? "inc" : "dec", place_name(to),
             function_name(store));
     } else if (to->base && to->n_levels) {
         GPtrArray *bases = loads_of(to->base);
@@ -389,27 +391,19 @@ see_store(struct evidence *e, LLVMValueRef store)
     g_ptr_array_unref(names);
     see_count(e, store, &to);
     if (to.global) {
-        say(e, "store %s %s", name_of(to.global), function_name(store));
+        say(e, "store %s %s", place_name(&to), function_name(store));
     }
     if (LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMPointerTypeKind) {
         return;
     }
 
-    GPtrArray *loads = loads_of(value);
-    if (to.global) {
-        for (guint i = 0; i < loads->len; i++) {
-            struct place from = load_place(e, loads, i);
+    if (!to.global) {
+        GPtrArray *loads = loads_of(value);
 
-            if (from.n_levels) {
-                from.n_levels = 1;
-                say_members(e, "anchor", &from, name_of(to.global));
-            }
-        }
-    } else {
         see_link(e, &to, loads);
         see_length(e, value, &to);
+        g_ptr_array_free(loads, TRUE);
     }
-    g_ptr_array_free(loads, TRUE);
 }
 
 /* Indexes. */
@@ -463,7 +457,7 @@ see_index(struct evidence *e, LLVMValueRef gep)
     }
     LLVMValueRef index = place_strip(p.index);
     if (p.global) {
-        add_to(e->indexes, (gpointer) p.global, index);
+        add_to(e->indexes, (gpointer) place_name(&p), index);
     } else if (p.n_levels) {
         GPtrArray *loads = loads_of(index);
 
@@ -478,10 +472,10 @@ static void
 see_buckets(struct evidence *e)
 {
     GHashTableIter iter;
-    gpointer global, values_;
+    gpointer name, values_;
 
     g_hash_table_iter_init(&iter, e->indexes);
-    while (g_hash_table_iter_next(&iter, &global, &values_)) {
+    while (g_hash_table_iter_next(&iter, &name, &values_)) {
         GPtrArray *values = values_;
 
         for (guint i = 0; i < values->len; i++) {
@@ -494,7 +488,7 @@ see_buckets(struct evidence *e)
                     struct place to = place(e, LLVMGetOperand(user, 1));
 
                     to.n_levels = to.n_levels ? 1 : 0;
-                    say_members(e, "bucket", &to, name_of(global));
+                    say_members(e, "bucket", &to, name);
                 }
             }
         }
@@ -595,7 +589,7 @@ say_free(struct evidence *e, const struct place *from, int header)
     say_members(e, "free", from, NULL);
     say_members(e, "header", from, bytes);
     if (from->global) {
-        say(e, "node-header %s %s", name_of(from->global), bytes);
+        say(e, "node-header %s %s", place_name(from), bytes);
     }
     g_free(bytes);
 }
@@ -707,6 +701,7 @@ see_arguments(struct evidence *e, GPtrArray *calls)
 static void
 see_instruction(struct evidence *e, LLVMValueRef insn, GPtrArray *calls)
 {
+    evidence_see_head(e, insn);
     switch ((int) LLVMGetInstructionOpcode(insn)) {
     case LLVMStore:
         see_store(e, insn);
@@ -747,7 +742,8 @@ evidence_collect(LLVMModuleRef module)
     e->descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            NULL);
     e->callers = g_hash_table_new_full(NULL, NULL, NULL, free_array);
-    e->indexes = g_hash_table_new_full(NULL, NULL, NULL, free_array);
+    e->indexes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                       free_array);
     g_hash_table_insert(e->frees, g_strdup("free 0"), GINT_TO_POINTER(0));
     g_hash_table_insert(e->frees, g_strdup("realloc 0"), GINT_TO_POINTER(0));
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;

@@ -46,6 +46,9 @@ enter_index(struct place *p, LLVMValueRef index, uint64_t size)
         advance(p, LLVMConstIntGetSExtValue(index) * size);
         return;
     }
+    if (!p->index) {
+        p->array = p->offset;
+    }
     p->index = index;
     for (unsigned int i = 0; i < p->n_levels; i++) {
         if (!p->levels[i].indexed) {
@@ -117,6 +120,26 @@ place_of(LLVMTargetDataRef td, LLVMValueRef pointer, struct place *p)
     }
 }
 
+const char *
+place_name(const struct place *p)
+{
+    size_t n;
+
+    if (!p->global) {
+        return NULL;
+    }
+    const char *variable = LLVMGetValueName2(p->global, &n);
+    if (LLVMGetTypeKind(LLVMGlobalGetValueType(p->global))
+        != LLVMStructTypeKind) {
+        return variable;
+    }
+    char *name = g_strdup_printf("%s+%"G_GUINT64_FORMAT, variable,
+                                 p->index ? p->array : p->offset);
+    const char *interned = g_intern_string(name);
+    g_free(name);
+    return interned;
+}
+
 static bool
 contains(const GPtrArray *array, const void *p)
 {
@@ -129,36 +152,40 @@ contains(const GPtrArray *array, const void *p)
 }
 
 void
-place_loads(LLVMValueRef value, GPtrArray *loads)
+place_sources(LLVMValueRef value, GPtrArray *pointers)
 {
     GPtrArray *work = g_ptr_array_new();
 
     g_ptr_array_add(work, value);
     for (guint i = 0; i < work->len && i < 64; i++) {
         LLVMValueRef v = place_strip(work->pdata[i]);
-        LLVMValueRef more[2];
-        unsigned int n = 0;
+        bool select = LLVMIsASelectInst(v), phi = LLVMIsAPHINode(v);
+        unsigned int n = phi ? LLVMCountIncoming(v) : select ? 2 : 0;
 
-        if (LLVMIsALoadInst(v)) {
-            if (!contains(loads, v)) {
-                g_ptr_array_add(loads, v);
-            }
-        } else if (LLVMIsAPHINode(v)) {
-            for (unsigned int j = 0; j < LLVMCountIncoming(v); j++) {
-                LLVMValueRef in = LLVMGetIncomingValue(v, j);
-                if (!contains(work, in)) {
-                    g_ptr_array_add(work, in);
-                }
-            }
-        } else if (LLVMIsASelectInst(v)) {
-            more[n++] = LLVMGetOperand(v, 1);
-            more[n++] = LLVMGetOperand(v, 2);
-        }
         for (unsigned int j = 0; j < n; j++) {
-            if (!contains(work, more[j])) {
-                g_ptr_array_add(work, more[j]);
+            LLVMValueRef in = (phi ? LLVMGetIncomingValue(v, j)
+                               : LLVMGetOperand(v, 1 + j));
+            if (!contains(work, in)) {
+                g_ptr_array_add(work, in);
             }
+        }
+        if (!n && !contains(pointers, v)) {
+            g_ptr_array_add(pointers, v);
         }
     }
     g_ptr_array_free(work, TRUE);
+}
+
+void
+place_loads(LLVMValueRef value, GPtrArray *loads)
+{
+    GPtrArray *values = g_ptr_array_new();
+
+    place_sources(value, values);
+    for (guint i = 0; i < values->len; i++) {
+        if (LLVMIsALoadInst(values->pdata[i])) {
+            g_ptr_array_add(loads, values->pdata[i]);
+        }
+    }
+    g_ptr_array_free(values, TRUE);
 }

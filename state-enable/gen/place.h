@@ -33,6 +33,8 @@ struct place {
                                  * if it is no global. */
     LLVMValueRef index;         /* A variable index, the last; or NULL. */
     uint64_t offset;            /* Of a global. */
+    uint64_t array;             /* If 'index': where the outermost array that
+                                 * is indexed begins in the global. */
 
     /* Members, from the outermost to the innermost struct. */
     struct {
@@ -47,8 +49,13 @@ struct place {
 
 void place_of(LLVMTargetDataRef, LLVMValueRef pointer, struct place *);
 
-/* The loads that a value comes from, through conversions, phis and selects;
- * each once. */
+/* The variable that has a place, "V"; of one that is a struct, the member that
+ * begins so far in it: "V+16".  NULL if it is in no variable.  Lives on. */
+const char *place_name(const struct place *);
+
+/* What a value may be, through conversions, phis and selects, each once; and
+ * of that, the loads. */
+void place_sources(LLVMValueRef, GPtrArray *sources);
 void place_loads(LLVMValueRef, GPtrArray *loads);
 
 /* Through conversions. */

@@ -21,10 +21,26 @@
 
 #define DEPTH_MAX 16
 
-/* Adds the members of a struct at 'base' that point to the type 'self'. */
+/* Whether a pointer leads to the type 'self', or, if 'back', to a pointer to
+ * it. */
+static bool
+leads_to(const struct plan *plan, struct json_object *pointer, int self,
+         bool back)
+{
+    int target = plan_canonical(plan, json_number(pointer, "target"));
+    struct json_object *t = back ? plan_json_type(plan, target) : NULL;
+
+    if (t && !strcmp(json_text(t, "kind"), "pointer")) {
+        return leads_to(plan, t, self, false);
+    }
+    return !back && target == self;
+}
+
+/* Adds the members of a struct at 'base' that point to the type 'self', or, if
+ * 'back', to pointers to it. */
 static void
-add_self_pointers(const struct plan *plan, int type, int self, uint32_t base,
-                  int depth, GArray *offsets)
+add_self_pointers(const struct plan *plan, int type, int self, bool back,
+                  uint32_t base, int depth, GArray *offsets)
 {
     struct json_object *members = json_list(plan_json_type(plan, type),
                                             "members");
@@ -37,22 +53,24 @@ add_self_pointers(const struct plan *plan, int type, int self, uint32_t base,
         const char *kind = t ? json_text(t, "kind") : "void";
         uint32_t offset = base + json_number(m, "bit_offset") / 8;
 
-        if (!strcmp(kind, "pointer")
-            && plan_canonical(plan, json_number(t, "target")) == self) {
+        if (!strcmp(kind, "pointer") && leads_to(plan, t, self, back)) {
             g_array_append_val(offsets, offset);
         } else if (!strcmp(kind, "struct") && depth < DEPTH_MAX) {
-            add_self_pointers(plan, member, self, offset, depth + 1, offsets);
+            add_self_pointers(plan, member, self, back, offset, depth + 1,
+                              offsets);
         }
     }
 }
 
-/* Offsets of the members that point to the structure itself. */
+/* Offsets of the members that point to the structure itself, or, if 'back', to
+ * pointers to it. */
 static GArray *
-self_pointers(const struct plan *plan, int type)
+self_pointers(const struct plan *plan, int type, bool back)
 {
     GArray *offsets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 
-    add_self_pointers(plan, type, plan_canonical(plan, type), 0, 0, offsets);
+    add_self_pointers(plan, type, plan_canonical(plan, type), back, 0, 0,
+                      offsets);
     return offsets;
 }
 
@@ -73,11 +91,11 @@ take_offset(GArray *offsets, uint32_t offset)
 
 /* Whether a variable is a pointer to the type, or an array of such. */
 static bool
-is_anchor(const struct plan *plan, const char *symbol, int type)
+is_anchor(const struct plan *plan, const char *name, int type)
 {
-    struct json_object *v = plan_variable_json(plan, symbol);
-    struct json_object *t = v ? plan_json_type(plan, json_number(v, "type"))
-                            : NULL;
+    struct plan_place p;
+    struct json_object *t = (plan_place(plan, name, &p)
+                             ? plan_json_type(plan, p.type) : NULL);
 
     return (t && !strcmp(json_text(t, "kind"), "pointer")
             && plan_canonical(plan, json_number(t, "target"))
@@ -123,9 +141,25 @@ own_name(const struct plan *plan, const char *symbol)
 }
 
 static uint64_t
-n_elements(const struct plan *plan, const char *symbol)
+n_elements(const struct plan *plan, const char *name)
 {
-    return json_number(plan_variable_json(plan, symbol), "elements");
+    struct plan_place p;
+
+    return plan_place(plan, name, &p) ? p.n : 0;
+}
+
+/* Whether a variable leads to a link, which another entry would have to take
+ * over. */
+static bool
+has_tail(const struct plan *plan, const struct plan_structure *s,
+         uint32_t link)
+{
+    GPtrArray *names = evidence_after(plan->evidence, "tail %s %u", s->tag,
+                                      link);
+    bool has = names->len > 0;
+
+    g_ptr_array_unref(names);
+    return has;
 }
 
 /* Makes a list of the anchors at both its ends. */
@@ -153,8 +187,8 @@ add_list(struct plan *plan, struct plan_structure *s, uint32_t next,
         l.prev = next;
     }
     if (ok) {
-        l.first = own_name(plan, at_next->pdata[0]);
-        l.last = at_prev->len ? own_name(plan, at_prev->pdata[0]) : NULL;
+        l.first = g_intern_string(at_next->pdata[0]);
+        l.last = at_prev->len ? g_intern_string(at_prev->pdata[0]) : NULL;
         l.n_buckets = n_elements(plan, l.first);
         ok = !l.last || (l.n_buckets == 1 && n_elements(plan, l.last) == 1);
     }
@@ -179,6 +213,9 @@ add_lists(struct plan *plan, struct plan_structure *s, const GArray *offsets)
         uint32_t offset = g_array_index(offsets, uint32_t, i);
         uint32_t other = inverse(plan, s, offsets, offset);
 
+        if (has_tail(plan, s, offset)) {
+            return false;
+        }
         if ((other == ST_NONE || offset < other)
             && !add_list(plan, s, offset, other)) {
             return false;
@@ -291,11 +328,14 @@ plan_first_container(const struct plan_structure *s)
 bool
 plan_containers(struct plan *plan, struct plan_structure *s)
 {
-    GArray *offsets = self_pointers(plan, s->type_json);
-    bool ok = (add_trees(plan, s, offsets) && add_lists(plan, s, offsets));
+    GArray *offsets = self_pointers(plan, s->type_json, false);
+    GArray *back = self_pointers(plan, s->type_json, true);
+    bool ok = (!back->len && add_trees(plan, s, offsets)
+               && add_lists(plan, s, offsets));
     guint n = s->lists->len + s->trees->len;
 
     g_array_free(offsets, TRUE);
+    g_array_free(back, TRUE);
     if (!ok || !n || n > CONTAINERS_MAX) {
         return plan_refuse(plan, s, "where its links begin is not understood");
     }

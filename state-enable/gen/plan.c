@@ -29,7 +29,7 @@ plan_refuse(struct plan *plan, const struct plan_structure *s, const char *why)
 static bool
 plan_block(struct plan *plan, struct plan_structure *s)
 {
-    return (plan_header(plan, s)
+    return ((plan_header(plan, s) && !(s->slots.evidence && s->header))
             || plan_refuse(plan, s, "where the block that is freed begins is "
                                     "not understood"));
 }
@@ -45,16 +45,18 @@ plan_placement(struct plan *plan, struct plan_structure *s)
     }
     GPtrArray *names = evidence_placement(plan->evidence, l->first);
     for (guint i = 0; ok && i < names->len; i++) {
-        struct json_object *v = plan_variable_json(plan, names->pdata[i]);
+        struct plan_place p;
 
-        if (!strcmp(names->pdata[i], l->first)) {
+        if (!strcmp(names->pdata[i], l->first)
+            || !g_strcmp0(names->pdata[i], s->slots.evidence)) {
             continue;
         }
-        if (!v || json_true(v, "updateable")) {
+        if (!plan_place(plan, names->pdata[i], &p)
+            || json_true(plan_variable_json(plan, p.symbol), "updateable")) {
             ok = plan_refuse(plan, s, "where an entry is kept depends on "
                                       "variables that change");
-        } else {
-            g_ptr_array_add(s->placement, (gpointer) json_text(v, "symbol"));
+        } else if (!g_ptr_array_find(s->placement, p.symbol, NULL)) {
+            g_ptr_array_add(s->placement, (gpointer) p.symbol);
         }
     }
     g_ptr_array_unref(names);
@@ -295,7 +297,8 @@ plan_class(struct plan *plan, const char *wanted)
         struct plan_structure *s = structure_new(plan, json);
         gsize before = plan->report->len;
         if (plan_movable(plan, s) && plan_keys(plan, s)
-            && plan_containers(plan, s) && plan_block(plan, s)
+            && plan_containers(plan, s) && plan_slots(plan, s)
+            && plan_block(plan, s)
             && plan_placement(plan, s)) {
             plan_counts(plan, s);
             plan_bucket(plan, s);
@@ -411,8 +414,17 @@ plan_references(struct plan *plan)
     }
 }
 
+static bool
+is_in_slots(const struct plan *plan, uint32_t structure)
+{
+    const struct plan_structure *s = plan->structures->pdata[structure];
+
+    return s->slots.evidence != NULL;
+}
+
 /* Nodes may refer to nodes of structures before theirs only, so that no chain
- * of references has a cycle; what does not, cannot be moved. */
+ * of references has a cycle, and only in the heap, where they stay; what does
+ * not, cannot be moved. */
 static void
 break_cycles(struct plan *plan)
 {
@@ -424,7 +436,8 @@ break_cycles(struct plan *plan)
             struct plan_pointer *p = &g_array_index(t->pointers,
                                                     struct plan_pointer, j);
 
-            if (p->target == ST_TO_NODE && p->structure >= own) {
+            if (p->target == ST_TO_NODE
+                && (p->structure >= own || is_in_slots(plan, p->structure))) {
                 plan_say(plan, "note: %s.%s: refers to an entry of %s: only "
                          "NULL can be moved", t->name, p->name,
                          ((struct plan_structure *)

@@ -58,8 +58,17 @@ struct plan_range {
     uint64_t offset, size;
 };
 
+/* A variable, or an array or other member in one that is a struct. */
+struct plan_place {
+    const char *symbol;
+    uint64_t offset;
+    uint64_t n;                 /* Elements. */
+    int type;                   /* Of each. */
+    char name[128];             /* For people: "state.hash". */
+};
+
 struct plan_list {
-    const char *first, *last;   /* Symbols; 'last' may be NULL. */
+    const char *first, *last;   /* As in the evidence; 'last' may be NULL. */
     uint64_t n_buckets;
     uint32_t next, prev;
     bool append;
@@ -68,6 +77,13 @@ struct plan_list {
 struct plan_tree {
     const struct evidence_tree *e;
     const char *variable;       /* Symbol. */
+};
+
+/* Elements of an array that are nodes in turn. */
+struct plan_slots {
+    const char *evidence;       /* The array, as in the evidence; NULL if nodes
+                                 * are in the heap. */
+    struct plan_place array, turn;
 };
 
 struct plan_reference {
@@ -88,6 +104,7 @@ struct plan_structure {
     bool per_flow, both_ways;
     GArray *lists;              /* struct plan_list. */
     GArray *trees;              /* struct plan_tree. */
+    struct plan_slots slots;
     GArray *keys;               /* struct st_key. */
     GArray *references;         /* struct plan_reference. */
     GArray *counts;             /* struct plan_count. */
@@ -156,6 +173,16 @@ const char *plan_first_container(const struct plan_structure *);
 /* Refuses a structure, with a reason. */
 bool plan_refuse(struct plan *, const struct plan_structure *,
                  const char *why);
+
+/* plan-slots.c */
+
+/* What the evidence calls "V" or "V+OFFSET".  Returns false if there is no
+ * such variable or member. */
+bool plan_place(const struct plan *, const char *name, struct plan_place *);
+
+/* Sets the slots if nodes are not in the heap.  False, with a reason in the
+ * report, if it is not understood how they are used. */
+bool plan_slots(struct plan *, struct plan_structure *);
 
 /* plan-unmovable.c */
 

@@ -23,16 +23,15 @@
 static const char *const replaced[] = {
     "malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup", "free",
     "pcap_open_live", "pcap_create", "pcap_close", "pcap_dispatch",
-    "pcap_loop", "pcap_breakloop", "pcap_setfilter", "pcap_setdirection",
-    "pcap_setnonblock", "pcap_getnonblock", "pcap_fileno",
-    "pcap_get_selectable_fd", "pcap_stats", "pcap_inject", "pcap_sendpacket",
-    NULL
+    "pcap_loop", "pcap_next", "pcap_next_ex", "pcap_breakloop",
+    "pcap_setfilter", "pcap_setdirection", "pcap_setnonblock",
+    "pcap_getnonblock", "pcap_fileno", "pcap_get_selectable_fd", "pcap_stats",
+    "pcap_inject", "pcap_sendpacket", NULL
 };
 
 /* Reads that the runtime does not have. */
 static const char *const unsupported[] = {
-    "pcap_next", "pcap_next_ex", "recvfrom", "recvmsg", "recvmmsg",
-    "rte_eth_rx_burst", NULL
+    "recvfrom", "recvmsg", "recvmmsg", "rte_eth_rx_burst", NULL
 };
 
 static LLVMValueRef
@@ -53,9 +52,14 @@ rewrite_sends(LLVMModuleRef module)
 bool
 rewrite_calls(LLVMModuleRef module, struct plan *plan)
 {
-    bool reads = (declared(module, "pcap_dispatch")
-                  || declared(module, "pcap_loop"));
-    bool covered = true;
+    static const char *const covered_reads[] = {
+        "pcap_dispatch", "pcap_loop", "pcap_next", "pcap_next_ex", NULL
+    };
+    bool reads = false;
+
+    for (const char *const *name = covered_reads; *name; name++) {
+        reads |= declared(module, *name) != NULL;
+    }
 
     for (const char *const *name = unsupported; *name; name++) {
         if (declared(module, *name)) {
@@ -65,9 +69,9 @@ rewrite_calls(LLVMModuleRef module, struct plan *plan)
         }
     }
     if (!reads) {
-        plan_say(plan, "not supported: the program reads packets neither by "
-                 "pcap_dispatch() nor by pcap_loop()");
-        covered = false;
+        plan_say(plan, "not supported: the program does not read packets by "
+                 "pcap_dispatch(), pcap_loop(), pcap_next() or "
+                 "pcap_next_ex()");
     }
     for (const char *const *name = replaced; *name; name++) {
         LLVMValueRef f = declared(module, *name);
@@ -78,7 +82,7 @@ rewrite_calls(LLVMModuleRef module, struct plan *plan)
             g_free(ours);
         }
     }
-    return covered;
+    return reads;
 }
 
 /* Inserts st_start_value(name, address, size) behind an instruction. */

@@ -196,12 +196,10 @@ backward_step(const struct evidence *e, struct backward *b, LLVMValueRef v,
 {
     if (LLVMIsALoadInst(v)) {
         struct place from;
-        size_t n;
 
         place_of(e->td, LLVMGetOperand(v, 0), &from);
         if (from.global && !LLVMIsGlobalConstant(from.global)) {
-            g_hash_table_add(names, (gpointer) LLVMGetValueName2(from.global,
-                                                                 &n));
+            g_hash_table_add(names, (gpointer) place_name(&from));
         } else if (from.base && LLVMIsAAllocaInst(from.base)) {
             for (LLVMUseRef use = LLVMGetFirstUse(from.base); use;
                  use = LLVMGetNextUse(use)) {
@@ -229,8 +227,7 @@ backward_step(const struct evidence *e, struct backward *b, LLVMValueRef v,
 GPtrArray *
 evidence_placement(const struct evidence *e, const char *array)
 {
-    LLVMValueRef global = LLVMGetNamedGlobal(e->module, array);
-    GPtrArray *indexes = g_hash_table_lookup(e->indexes, global);
+    GPtrArray *indexes = g_hash_table_lookup(e->indexes, array);
     GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
     struct backward b = {
         g_hash_table_new(NULL, NULL), g_ptr_array_new()

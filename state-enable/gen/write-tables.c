@@ -162,20 +162,43 @@ put_types(GString *s, const struct plan *plan)
     put(s, "    { .name = \"\" }\n};\n");
 }
 
+/* The address of a place. */
+static char *
+address(const struct plan_place *p, const GArray *symbols)
+{
+    const char *alias = rewrite_alias(symbols, p->symbol);
+
+    return (p->offset ? g_strdup_printf("(%s + %"G_GUINT64_FORMAT")", alias,
+                                        p->offset) : g_strdup(alias));
+}
+
 static void
-put_lists(GString *s, const struct plan_structure *st, const GArray *symbols,
-          guint index)
+put_end(GString *s, const struct plan *plan, const GArray *symbols,
+        const char *member, const char *name)
+{
+    struct plan_place p;
+
+    if (name && plan_place(plan, name, &p)) {
+        char *text = address(&p, symbols);
+
+        put(s, " .%s = (void **) %s,", member, text);
+        g_free(text);
+    }
+}
+
+static void
+put_lists(GString *s, const struct plan *plan, const struct plan_structure *st,
+          const GArray *symbols, guint index)
 {
     put(s, "static const struct st_list lists_%u[] = {\n", index);
     for (guint i = 0; i < st->lists->len; i++) {
         const struct plan_list *l = &g_array_index(st->lists, struct plan_list,
                                                    i);
 
-        put(s, "    { .first = (void **) %s, .n_buckets = %u,",
-            rewrite_alias(symbols, l->first), (unsigned int) l->n_buckets);
-        if (l->last) {
-            put(s, " .last = (void **) %s,", rewrite_alias(symbols, l->last));
-        }
+        put(s, "    {");
+        put_end(s, plan, symbols, "first", l->first);
+        put_end(s, plan, symbols, "last", l->last);
+        put(s, " .n_buckets = %u,", (unsigned int) l->n_buckets);
         put_number(s, "next", l->next);
         put_number(s, "prev", l->prev);
         put(s, " },\n");
@@ -210,11 +233,30 @@ put_trees(GString *s, const struct plan_structure *st, const GArray *symbols,
 }
 
 static void
-put_structure_parts(GString *s, const struct plan_structure *st,
-                    const GArray *symbols, guint index)
+put_slots(GString *s, const struct plan *plan, const struct plan_slots *slots,
+          const GArray *symbols, guint index)
+{
+    char *array = address(&slots->array, symbols);
+    char *turn = address(&slots->turn, symbols);
+
+    put(s, "static const struct st_slots slots_%u = { (uint8_t *) %s, %u,"
+        " (uint8_t *) %s, %u };\n", index, array,
+        (unsigned int) slots->array.n, turn, (unsigned int) json_number(
+            plan_json_type(plan, slots->turn.type), "size"));
+    g_free(array);
+    g_free(turn);
+}
+
+static void
+put_structure_parts(GString *s, const struct plan *plan,
+                    const struct plan_structure *st, const GArray *symbols,
+                    guint index)
 {
     if (st->lists->len) {
-        put_lists(s, st, symbols, index);
+        put_lists(s, plan, st, symbols, index);
+    }
+    if (st->slots.evidence) {
+        put_slots(s, plan, &st->slots, symbols, index);
     }
     if (st->trees->len) {
         put_trees(s, st, symbols, index);
@@ -260,7 +302,7 @@ static void
 put_structures(GString *s, const struct plan *plan, const GArray *symbols)
 {
     for (guint i = 0; i < plan->structures->len; i++) {
-        put_structure_parts(s, plan->structures->pdata[i], symbols, i);
+        put_structure_parts(s, plan, plan->structures->pdata[i], symbols, i);
     }
     put(s, "static const struct st_structure structures[] = {\n");
     for (guint i = 0; i < plan->structures->len; i++) {
@@ -277,6 +319,9 @@ put_structures(GString *s, const struct plan *plan, const GArray *symbols)
         }
         if (st->trees->len) {
             put(s, " .trees = trees_%u, .n_trees = %u,", i, st->trees->len);
+        }
+        if (st->slots.evidence) {
+            put(s, " .slots = &slots_%u,", i);
         }
         if (st->references->len) {
             put(s, " .references = references_%u, .n_references = %u,", i,
@@ -375,11 +420,20 @@ report_structure(struct plan *plan, const struct plan_structure *s)
     for (guint i = 0; i < s->lists->len; i++) {
         const struct plan_list *l = &g_array_index(s->lists, struct plan_list,
                                                    i);
+        struct plan_place first, last = { .name = "" };
 
+        plan_place(plan, l->first, &first);
+        if (l->last) {
+            plan_place(plan, l->last, &last);
+        }
         plan_say(plan, "  linked into %s %s%s%s%s",
-                 l->n_buckets > 1 ? "hash table" : "list", l->first,
-                 l->last ? " to " : "", l->last ? l->last : "",
+                 l->n_buckets > 1 ? "hash table" : "list", first.name,
+                 l->last ? " to " : "", last.name,
                  l->prev == ST_NONE ? "" : ", in both directions");
+    }
+    if (s->slots.evidence) {
+        plan_say(plan, "  an element of %s, taken in turn by %s",
+                 s->slots.array.name, s->slots.turn.name);
     }
     for (guint i = 0; i < s->trees->len; i++) {
         const struct plan_tree *t = &g_array_index(s->trees, struct plan_tree,
@@ -409,13 +463,21 @@ report_structure(struct plan *plan, const struct plan_structure *s)
     }
 }
 
-/* Whether a variable is the head of a tree that is rebuilt. */
+/* Whether a variable has the head of a container that is rebuilt. */
 static bool
-is_tree(const struct plan *plan, const char *symbol)
+has_head(const struct plan *plan, const char *symbol)
 {
     for (guint i = 0; i < plan->structures->len; i++) {
         const struct plan_structure *s = plan->structures->pdata[i];
+        struct plan_place p;
 
+        for (guint j = 0; j < s->lists->len; j++) {
+            if (plan_place(plan, g_array_index(s->lists, struct plan_list,
+                                               j).first, &p)
+                && !strcmp(p.symbol, symbol)) {
+                return true;
+            }
+        }
         for (guint j = 0; j < s->trees->len; j++) {
             if (!strcmp(g_array_index(s->trees, struct plan_tree, j).variable,
                         symbol)) {
@@ -439,7 +501,7 @@ write_report(struct plan *plan)
 
         if (*json_text(v, "symbol") && json_true(v, "updateable")
             && !strcmp(json_text(v, "class"), "all-flows")
-            && !is_tree(plan, json_text(v, "symbol"))) {
+            && !has_head(plan, json_text(v, "symbol"))) {
             plan_say(plan, "stays with the instance: %s, of no flow",
                      json_text(v, "name"));
         }

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "heap.h"
 #include "names.h"
 #include "nodes.h"
@@ -26,6 +27,7 @@
 int
 st_delete_node(struct st *st, uint32_t structure, void *node)
 {
+    const struct st_structure *s = &st->program->structures[structure];
     struct st_objects owned = { .n = 0 };
     uint32_t buckets[ST_LISTS_MAX];
 
@@ -41,8 +43,14 @@ st_delete_node(struct st *st, uint32_t structure, void *node)
 
         st->on_end = NULL;      /* It is not the program that ends it. */
         st_count_references(st, structure, node, -1);
-        for (uint32_t i = 0; i < owned.n; i++) {
+        for (uint32_t i = s->slots ? 1 : 0; i < owned.n; i++) {
             st_free(owned.objects[i].start);
+        }
+        if (s->slots) {         /* As at the start of the program. */
+            uint32_t size = st->program->types[s->type].size;
+
+            st_ended(node, size, st);
+            memset(node, 0, size);
         }
         st->on_end = on_end;
     }

@@ -28,6 +28,7 @@
 #include "nodes.h"
 #include "objects.h"
 #include "placement.h"
+#include "slots.h"
 
 /* What becomes of a node of an image. */
 enum fate {
@@ -42,6 +43,12 @@ struct plan {
     enum fate *fates;
     void **there;               /* The node of that key, once installed. */
     struct st_objects *old;     /* What 'there' owns, to be freed. */
+    void **slots;               /* For a new node, if not in the heap. */
+    struct ending {
+        bool ends;              /* Another node, which is there, and owns
+                                 * 'old'. */
+        uint32_t buckets[ST_LISTS_MAX];     /* Where it is. */
+    } *ending;
 };
 
 static void *
@@ -172,6 +179,33 @@ check_place(struct st *st, const struct plan *plan, uint32_t i)
     return st_check_place(st, o->structure, node_of(o), plan->there[i]);
 }
 
+/* Chooses the slot of a new node; what is in it will end. */
+static int
+choose_slot(struct st *st, struct plan *plan, uint32_t i)
+{
+    uint32_t n = plan->image->n_objects;
+    uint32_t structure = plan->image->objects[i].structure;
+    const struct st_structure *s = &st->program->structures[structure];
+    struct ending *e = &plan->ending[i];
+    void **taken = calloc(n, 2 * sizeof *taken);
+
+    if (!taken) {
+        return -ENOMEM;
+    }
+    memcpy(taken, plan->there, n * sizeof *taken);
+    memcpy(taken + n, plan->slots, n * sizeof *taken);
+    plan->slots[i] = st_slot_choose(st, s, taken, 2 * n, &e->ends);
+    free(taken);
+    if (!plan->slots[i]) {
+        return st_error(st, -ENOTSUP, "%s: has no room for what is to be "
+                        "imported", s->name);
+    }
+    int error = (e->ends ? st_objects_owned(st, &plan->old[i], structure,
+                                            plan->slots[i]) : 0);
+    return (error || !e->ends ? error
+            : st_buckets(st, structure, plan->slots[i], e->buckets));
+}
+
 static uint64_t
 merged(enum st_merge rule, bool is_signed, uint32_t size, uint64_t a,
        uint64_t b)
@@ -257,6 +291,34 @@ remember(struct st *st, uint32_t structure, void *node)
     }
 }
 
+/* Frees what was owned by a node that is replaced. */
+static void
+free_old(const struct plan *plan, uint32_t i)
+{
+    for (uint32_t j = 1; j < plan->old[i].n; j++) {
+        st_free(plan->old[i].objects[j].start);
+    }
+}
+
+/* Moves a new node into its slot, where another one may end. */
+static void
+fill_slot(struct st *st, struct plan *plan, uint32_t i)
+{
+    const struct st_image_object *o = &plan->image->objects[i];
+    const struct st_structure *s = &st->program->structures[o->structure];
+    uint32_t size = st->program->types[s->type].size;
+    void *slot = plan->slots[i];
+
+    st_ended(slot, size, st);
+    if (plan->ending[i].ends) {
+        st_count_references(st, o->structure, slot, -1);
+        st_unlink(st, o->structure, slot, plan->ending[i].buckets);
+        free_old(plan, i);
+    }
+    memcpy(slot, node_of(o), size);
+    st_slot_taken(st, o->structure, slot);
+}
+
 static void
 install(struct st *st, struct plan *plan, uint32_t i)
 {
@@ -271,10 +333,14 @@ install(struct st *st, struct plan *plan, uint32_t i)
         if (s->count_offset != ST_NONE) {
             st_store(node + s->count_offset, s->count_size, 0);
         }
+        if (s->slots) {
+            fill_slot(st, plan, i);
+            node = plan->slots[i];
+        }
         st_link(st, o->structure, node, o->buckets);
         st_count_references(st, o->structure, node, 1);
         plan->there[i] = node;
-        give(image, i, true);
+        give(image, i, !s->slots);
         break;
 
     case FATE_REPLACE:
@@ -282,9 +348,7 @@ install(struct st *st, struct plan *plan, uint32_t i)
         exchange(st, o->structure, plan->there[i], node);
         st_link_trees(st, o->structure, plan->there[i]);
         st_count_references(st, o->structure, plan->there[i], 1);
-        for (uint32_t j = 1; j < plan->old[i].n; j++) {
-            st_free(plan->old[i].objects[j].start);
-        }
+        free_old(plan, i);
         give(image, i, false);
         break;
 
@@ -368,6 +432,11 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
     for (uint32_t i = 0; !error && i < image->n_objects; i++) {
         if (is_linked(plan, i)) {
             error = check_place(st, plan, i);
+            const struct st_image_object *o = &image->objects[i];
+            if (!error && plan->fates[i] == FATE_NEW
+                && st->program->structures[o->structure].slots) {
+                error = choose_slot(st, plan, i);
+            }
         }
     }
     if (!error) {
@@ -379,6 +448,7 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
                 install(st, plan, i);
             }
         }
+        st_slots_step(st);
         if (!merge) {
             delete_others(st, plan, per_flow, key);
         }
@@ -409,8 +479,10 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
         .fates = calloc(n + 1, sizeof *plan.fates),
         .there = calloc(n + 1, sizeof *plan.there),
         .old = calloc(n + 1, sizeof *plan.old),
+        .slots = calloc(n + 1, sizeof *plan.slots),
+        .ending = calloc(n + 1, sizeof *plan.ending),
     };
-    error = (plan.fates && plan.there && plan.old
+    error = (plan.fates && plan.there && plan.old && plan.slots && plan.ending
              ? install_all(st, &plan, per_flow, key, merge) : -ENOMEM);
     for (uint32_t i = 0; plan.old && i < n; i++) {
         st_objects_uninit(&plan.old[i]);
@@ -418,6 +490,8 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
     free(plan.fates);
     free(plan.there);
     free(plan.old);
+    free(plan.slots);
+    free(plan.ending);
     st_image_uninit(&image);
     return error;
 }

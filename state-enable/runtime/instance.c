@@ -216,6 +216,7 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
 
     (void) worker;
     in->packet(in->aux, p->data, p->len, p->timestamp);
+    st_slots_step(in->st);
     if (p->key.family) {
         dirty_host(in, p->key.family, p->key.src);
         dirty_host(in, p->key.family, p->key.dst);

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include "heap.h"
 #include "index.h"
+#include "slots.h"
 #include "trees.h"
 
 uint64_t
@@ -356,6 +357,27 @@ find_by_order(struct st *st, const struct st_structure *s, struct find *find)
     return ok;
 }
 
+/* Slots are not freed: what was there when they were listed may have gone. */
+static void
+keep_current(const struct st *st, const struct st_structure *s,
+             const struct mbox_key *public, void *nodes[], size_t *n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < *n; i++) {
+        struct mbox_key exact, key;
+
+        if (st_node_key(s, nodes[i], &exact)) {
+            st_public_key(s, &exact, &key);
+            if (mbox_key_equal(&key, public)
+                && st_slot_is_used(st, s, nodes[i])) {
+                nodes[kept++] = nodes[i];
+            }
+        }
+    }
+    *n = kept;
+}
+
 int
 st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         void *nodes[], size_t max, size_t *n)
@@ -363,6 +385,9 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
     const struct st_structure *s = &st->program->structures[structure];
 
     *n = st_index_find(st->index, structure, public, nodes, max);
+    if (s->slots) {
+        keep_current(st, s, public, nodes, n);
+    }
     /* A node of the other direction may be newer than the index. */
     if (!*n || (s->per_flow && !s->both_ways)) {
         uint32_t buckets[ST_NODES_MAX];

@@ -21,6 +21,7 @@
 #include "heap.h"
 #include "names.h"
 #include "nodes.h"
+#include "slots.h"
 
 #define OBJECTS_MAX 65535
 
@@ -204,9 +205,16 @@ add_owned(struct st *st, struct st_objects *o, uint32_t structure, void *node,
     void *start;
     size_t size;
 
-    if (!st_heap_find(node, &start, &size) || size > UINT32_MAX
-        || (uint8_t *) node - (uint8_t *) start != s->header
-        || size - s->header < t->size) {
+    if (s->slots) {
+        start = node;
+        size = t->size;
+        if (!st_is_slot(st, s, node)) {
+            return st_error(st, -ENOTSUP, "%s: a node is not in its array",
+                            s->name);
+        }
+    } else if (!st_heap_find(node, &start, &size) || size > UINT32_MAX
+               || (uint8_t *) node - (uint8_t *) start != s->header
+               || size - s->header < t->size) {
         return st_error(st, -ENOTSUP, "%s: a node is not in a block of the "
                         "heap by itself", s->name);
     }

@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "coroutine.h"
 #include "instance.h"
 
 #define MILLISECOND UINT64_C(1000000)
@@ -42,13 +43,26 @@ static struct {
     int n;                      /* Packets in this call. */
     struct pcap_pkthdr header;  /* Of the last packet; some programs look at
                                  * it after the callback. */
+
+    /* For pcap_next(): the library's rounds, which are left when a packet is
+     * there and entered again when the program asks for the next one, so that
+     * it is done with the packet when the library goes on. */
+    struct st_coroutine *rounds;
+    const uint8_t *frame;       /* Left with this packet; else NULL. */
+    int error;                  /* Of the last round. */
 } live;
+
+/* The library's code, and callbacks of a program that calls pcap_dispatch()
+ * between two calls of pcap_next(). */
+#define STACK_SIZE (1024 * 1024)
 
 pcap_t *st_pcap_open_live(const char *, int, int, int, char *);
 pcap_t *st_pcap_create(const char *, char *);
 void st_pcap_close(pcap_t *);
 int st_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
 int st_pcap_loop(pcap_t *, int, pcap_handler, u_char *);
+const u_char *st_pcap_next(pcap_t *, struct pcap_pkthdr *);
+int st_pcap_next_ex(pcap_t *, struct pcap_pkthdr **, const u_char **);
 void st_pcap_breakloop(pcap_t *);
 int st_pcap_setfilter(pcap_t *, struct bpf_program *);
 int st_pcap_setdirection(pcap_t *, pcap_direction_t);
@@ -68,7 +82,7 @@ on_packet(void *aux, const uint8_t *frame, size_t len, uint64_t monotonic_ns)
     (void) aux;
     live.header.len = len;
     live.header.caplen = len < live.snaplen ? len : live.snaplen;
-    if (!live.callback
+    if ((!live.callback && !live.rounds)
         || (live.filter.bf_insns
             && !pcap_offline_filter(&live.filter, &live.header, frame))) {
         return;
@@ -81,7 +95,13 @@ on_packet(void *aux, const uint8_t *frame, size_t len, uint64_t monotonic_ns)
     live.header.ts.tv_sec = ns / 1000000000;
     live.header.ts.tv_usec = ns % 1000000000 / 1000;
     live.n++;
-    live.callback(live.user, &live.header, frame);
+    if (live.callback) {
+        live.callback(live.user, &live.header, frame);
+    } else {
+        live.frame = frame;
+        st_coroutine_leave(live.rounds);
+        live.frame = NULL;
+    }
 }
 
 pcap_t *
@@ -134,6 +154,10 @@ void
 st_pcap_close(pcap_t *p)
 {
     if (p == live.handle) {
+        while (live.frame) {    /* The round comes to its end. */
+            st_coroutine_enter(live.rounds);
+        }
+        st_coroutine_destroy(live.rounds);
         st_instance_close(live.instance);
         clear_filter();
         memset(&live, 0, sizeof live);
@@ -141,17 +165,20 @@ st_pcap_close(pcap_t *p)
     pcap_close(p);
 }
 
-/* One round.  Returns 0, or what the caller is to return. */
 static int
-step(pcap_handler callback, u_char *user)
+round_of_library(void)
 {
-    uint64_t ns = (live.nonblock ? 0
-                   : live.timeout_ms > 0 ? live.timeout_ms * MILLISECOND
-                   : UINT64_MAX);
+    return st_instance_step(live.instance,
+                            live.nonblock ? 0
+                            : live.timeout_ms > 0
+                            ? live.timeout_ms * MILLISECOND : UINT64_MAX);
+}
 
-    live.callback = callback;
-    live.user = user;
-    if (st_instance_step(live.instance, ns)) {
+/* What the caller is to return after a round. */
+static int
+result(int error)
+{
+    if (error) {
         return PCAP_ERROR;
     }
     if (live.stop) {
@@ -159,6 +186,18 @@ step(pcap_handler callback, u_char *user)
         return PCAP_ERROR_BREAK;
     }
     return 0;
+}
+
+/* One round.  Returns 0, or what the caller is to return. */
+static int
+step(pcap_handler callback, u_char *user)
+{
+    live.callback = callback;
+    live.user = user;
+    if (live.frame) {           /* The rest of a round of pcap_next(). */
+        st_coroutine_enter(live.rounds);
+    }
+    return result(round_of_library());
 }
 
 /* A round reads what there is, which may be more than 'count'. */
@@ -187,6 +226,64 @@ st_pcap_loop(pcap_t *p, int count, pcap_handler callback, u_char *user)
         }
     }
     return 0;
+}
+
+static void
+run_rounds(void *aux)
+{
+    (void) aux;
+    for (;;) {
+        live.error = round_of_library();
+        st_coroutine_leave(live.rounds);
+    }
+}
+
+/* Finds the next packet, live.frame.  Returns 1, 0 if there is none yet, or a
+ * negative error. */
+static int
+next(void)
+{
+    bool in_round = live.frame != NULL;
+
+    if (!live.rounds) {
+        live.rounds = st_coroutine_create(STACK_SIZE, run_rounds, NULL);
+        if (!live.rounds) {
+            return PCAP_ERROR;
+        }
+    }
+    live.callback = NULL;
+    st_coroutine_enter(live.rounds);
+    if (in_round && !live.frame && !live.error && !live.stop) {
+        st_coroutine_enter(live.rounds);
+    }
+    return live.frame ? 1 : result(live.error);
+}
+
+const u_char *
+st_pcap_next(pcap_t *p, struct pcap_pkthdr *header)
+{
+    if (p != live.handle) {
+        return pcap_next(p, header);
+    }
+    if (next() != 1) {
+        return NULL;
+    }
+    *header = live.header;
+    return live.frame;
+}
+
+int
+st_pcap_next_ex(pcap_t *p, struct pcap_pkthdr **header, const u_char **frame)
+{
+    if (p != live.handle) {
+        return pcap_next_ex(p, header, frame);
+    }
+    int n = next();
+    if (n == 1) {
+        *header = &live.header;
+        *frame = live.frame;
+    }
+    return n;
 }
 
 void

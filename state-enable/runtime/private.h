@@ -27,6 +27,7 @@
 
 struct st_names;
 struct st_index;
+struct st_pool;
 
 struct st {
     const struct st_program *program;
@@ -38,9 +39,14 @@ struct st {
                                  * them comes. */
     void (*on_end)(bool, const struct mbox_key *, void *);
     void *on_end_aux;
+    struct st_pool *pools;      /* slots.c, of each structure. */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;
 };
+
+/* What is in memory of the program ends: it is being freed, or used for
+ * something else.  'start' is NULL if it is not known which. */
+void st_ended(void *start, size_t size, void *st);
 
 /* A host is not to be deleted with its last flow after all: it was put here
  * again. */

@@ -23,9 +23,10 @@
 #include "index.h"
 #include "names.h"
 #include "nodes.h"
+#include "slots.h"
 
-static void
-on_free(void *start, size_t size, void *st_)
+void
+st_ended(void *start, size_t size, void *st_)
 {
     struct st *st = st_;
 
@@ -54,11 +55,11 @@ st_create(const struct st_program *program, st_log_fn *log, void *aux)
     st->names = st_names_create();
     st->index = st_index_create();
     st->untouched = st_index_create();
-    if (!st->names || !st->index || !st->untouched) {
+    if (!st->names || !st->index || !st->untouched || !st_slots_init(st)) {
         st_destroy(st);
         return NULL;
     }
-    st_heap_on_free(on_free, st);
+    st_heap_on_free(st_ended, st);
     return st;
 }
 
@@ -70,6 +71,7 @@ st_destroy(struct st *st)
         st_names_destroy(st->names);
         st_index_destroy(st->index);
         st_index_destroy(st->untouched);
+        st_slots_uninit(st);
         free(st->doomed);
         free(st);
     }

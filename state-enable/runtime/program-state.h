@@ -64,6 +64,10 @@ int st_get(struct st *, bool per_flow, const struct mbox_key *,
 int st_put(struct st *, bool per_flow, const struct mbox_key *,
            const void *data, size_t, bool merge);
 
+/* To be called after each packet: finds out what the program has taken the
+ * memory of for another. */
+void st_slots_step(struct st *);
+
 /* Says that a packet of a host was processed. */
 void st_touch(struct st *, const struct mbox_key *host);
 
@@ -74,7 +78,7 @@ int st_del(struct st *, bool per_flow, const struct mbox_key *);
 uint64_t st_count(struct st *, bool per_flow);
 
 /* Tells 'cb' the key of a node that was seen by st_list() and is being freed
- * by the program. */
+ * by the program, or its memory taken for another. */
 void st_on_end(struct st *, void (*cb)(bool per_flow, const struct mbox_key *,
                                        void *aux), void *aux);
 

@@ -149,6 +149,17 @@ struct st_tree {
     int (*compare)(void *, void *);
 };
 
+/* An array whose elements are nodes if they are in the structure's first list.
+ * The program takes them into use in turn, out of all lists if they are in
+ * some. */
+struct st_slots {
+    uint8_t *first;
+    uint32_t n;
+    void *turn;                 /* The integer that is the index of the
+                                 * next. */
+    uint32_t turn_size;
+};
+
 enum st_key_part {
     ST_ADDRESS_A, ST_ADDRESS_B, ST_PORT_A, ST_PORT_B, ST_PROTO,
 };
@@ -198,6 +209,8 @@ struct st_structure {
     uint32_t n_lists;
     const struct st_tree *trees;
     uint32_t n_trees;
+
+    const struct st_slots *slots;       /* NULL: nodes are in the heap. */
 
     const struct st_key *keys;
     uint32_t n_keys;

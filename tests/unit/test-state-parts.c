@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include "coroutine.h"
 #include "heap.h"
 #include "index.h"
 #include "state-world.h"
@@ -286,6 +287,48 @@ test_odd_trees(void **state)
     assert_null(st_tree_find(&tree, &between));
 }
 
+/* Coroutines. */
+
+struct counting {
+    struct st_coroutine *coroutine;
+    int value;
+};
+
+static void
+count_up(void *counting_)
+{
+    struct counting *counting = counting_;
+
+    for (int here = 1;; here++) {
+        counting->value = here;
+        st_coroutine_leave(counting->coroutine);
+    }
+}
+
+/* Each goes on where it was left, with what it had. */
+static void
+test_coroutine(void **state)
+{
+    struct counting a = { .value = 0 }, b = { .value = 0 };
+
+    (void) state;
+    a.coroutine = st_coroutine_create(64 * 1024, count_up, &a);
+    b.coroutine = st_coroutine_create(64 * 1024, count_up, &b);
+    assert_non_null(a.coroutine);
+    assert_non_null(b.coroutine);
+    for (int i = 1; i < 100; i++) {
+        st_coroutine_enter(a.coroutine);
+        assert_int_equal(a.value, i);
+        if (i % 2) {
+            st_coroutine_enter(b.coroutine);
+        }
+        assert_int_equal(b.value, (i + 1) / 2);
+    }
+    st_coroutine_destroy(a.coroutine);
+    st_coroutine_destroy(b.coroutine);
+    st_coroutine_destroy(NULL);
+}
+
 int
 main(void)
 {
@@ -295,6 +338,7 @@ main(void)
         cmocka_unit_test(test_index_blocks),
         cmocka_unit_test(test_index_size),
         cmocka_unit_test(test_odd_trees),
+        cmocka_unit_test(test_coroutine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
