@@ -48,7 +48,7 @@ endif
 if BUILD_STATEALYZR
 # What the analyser finds in real programs, compared with lists made by hand:
 # see tests/statealyzr/corpus/README.md.  The first time it needs the network.
-CORPUS = p0f pen tinyproxy dnsmasq openvpn mbox-ids
+CORPUS = p0f scanlogd pen tinyproxy dnsmasq openvpn mbox-ids
 MBOX_CORPUS_ENV = \
 	MBOX_CORPUS_DIR='$(abs_builddir)/_corpus' \
 	MBOX_CC='$(abs_builddir)/statealyzr/mbox-cc' \
