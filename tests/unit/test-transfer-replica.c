@@ -284,6 +284,28 @@ test_source_hangs(void **state OVS_UNUSED)
     assert_taken_over(&s, true, 30);
 }
 
+/* D has taken over, but some packets wait to be sent to it, when S dies in the
+ * end. */
+static void
+test_source_hangs_and_dies(void **state OVS_UNUSED)
+{
+    struct stub s;
+
+    begin_complete(&s);
+    fail_over(&s);
+    s.held = true;
+    for (int i = 0; i < 5000 && strcmp(stub_phase(&s), "releasing"); i++) {
+        wait_ms(&s, 1);
+    }
+    assert_string_equal(stub_phase(&s), "releasing");
+    mbox_transfer_agent_lost(s.t, SRC, "killed");
+    mbox_transfer_run(s.t);
+    assert_string_equal(stub_phase(&s), "releasing");
+    s.held = false;
+    wait_ms(&s, 1);
+    assert_taken_over(&s, false, 20);
+}
+
 /* S dies during the failover: before it has frozen, or afterwards. */
 static void
 test_source_dies_late(void **state OVS_UNUSED)
@@ -405,6 +427,7 @@ test_transfer_replica(void)
         cmocka_unit_test(test_source_dies_early),
         cmocka_unit_test(test_source_lives),
         cmocka_unit_test(test_source_hangs),
+        cmocka_unit_test(test_source_hangs_and_dies),
         cmocka_unit_test(test_source_dies_late),
         cmocka_unit_test(test_source_without_port),
         cmocka_unit_test(test_errors),

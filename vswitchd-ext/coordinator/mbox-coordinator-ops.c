@@ -127,8 +127,13 @@ op_dp_open(void *ot_)
                                 ot->request.dst, &ot->steer);
 
     if (!error) {
-        /* No more than there can be: recv_aliases() has seen to that. */
-        mbox_steer_add_aliases(ot->steer, ot->aliases, ot->n_aliases);
+        struct mbox_key *aliases;
+        size_t n;
+
+        /* Not too many, or they would have been refused. */
+        aliases = mbox_aliases_except(&ot->aliases, NULL, 0, &n);
+        mbox_steer_add_aliases(ot->steer, aliases, n);
+        free(aliases);
     }
     return error;
 }
@@ -275,8 +280,12 @@ assign_without_steering(struct mbox_open_transfer *ot,
                                 r->src, r->dst);
 
     if (!error) {
+        struct mbox_key *aliases;
+
+        aliases = mbox_aliases_except(&ot->aliases, NULL, 0, &n);
         error = mbox_class_move(r->class_name, &r->space, MBOX_SELECT_KEYS,
-                                ot->aliases, ot->n_aliases, r->src, r->dst);
+                                aliases, n, r->src, r->dst);
+        free(aliases);
     }
     if (error) {
         VLOG_WARN("transfer %"PRIu32": flows could not be assigned to %s (%s)",

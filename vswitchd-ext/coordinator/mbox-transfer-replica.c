@@ -176,6 +176,8 @@ mbox_replica_resolve(struct mbox_transfer *t)
         } else {
             r->cut_off = true;      /* What D has is kept. */
         }
+    } else if (t->salvaged && mbox_agent_is_usable(&t->dst)) {
+        /* D has taken over: it does not matter what becomes of S. */
     } else if (wanted && !t->any_released
                && (!t->src.live || !t->tracer.control_seen)
                && (t->phase == MBOX_PHASE_ARMING

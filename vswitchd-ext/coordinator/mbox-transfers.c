@@ -24,7 +24,6 @@
 #include "dp-packet.h"
 #include "entropy.h"
 #include "hash.h"
-#include "mbox-alias.h"
 #include "mbox-coordinator-ops.h"
 #include "mbox-coordinator-private.h"
 #include "mbox-show.h"
@@ -92,6 +91,7 @@ mbox_transfers_open(struct mbox_coordinator *c,
     ot->request.epoch = c->epoch;
     ot->request.buffer_limit = c->hold_limit;
     ovs_list_init(&ot->waiters);
+    mbox_aliases_init(&ot->aliases);
 
     ot->relay = (!mbox_conn_can_pass_fd(src->conn)
                  || !mbox_conn_can_pass_fd(dst->conn));
@@ -185,7 +185,7 @@ transfer_free(struct mbox_open_transfer *ot)
     party_uninit(&ot->src);
     party_uninit(&ot->dst);
     free(ot->src_prepare);
-    free(ot->aliases);
+    mbox_aliases_destroy(&ot->aliases);
     free(ot->before.array);
     free(ot->after.array);
     free(ot);
@@ -337,33 +337,44 @@ is_of_transfer(const struct mbox_open_transfer *ot, const void *frame,
             && mbox_steer_has_alias(ot->steer, &key));
 }
 
+/* Keeps keys for the steering object, which there is none of yet.  Returns 0,
+ * or -E2BIG if there are too many. */
+static int
+keep_aliases(struct mbox_open_transfer *ot, const struct mbox_key *keys,
+             size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct mbox_key key;
+
+        mbox_key_canonical(&keys[i], &key);
+        if (mbox_aliases_count(&ot->aliases) >= MBOX_ALIASES_MAX
+            && !mbox_aliases_contain(&ot->aliases, &key)) {
+            return -E2BIG;
+        }
+        mbox_aliases_add(&ot->aliases, &key);
+    }
+    return 0;
+}
+
 static void
 recv_aliases(struct mbox_open_transfer *ot, const struct mbox_msg *msg)
 {
-    size_t n = ot->n_aliases;
+    struct mbox_key *keys = xcalloc(msg->n_keys, sizeof *keys);
     int error = 0;
 
-    if (msg->n_keys > MBOX_ALIASES_MAX - n) {
-        error = -E2BIG;
-    } else if (ot->steer || mbox_transfer_is_replica(ot->transfer)) {
-        while (ot->allocated_aliases < n + msg->n_keys) {
-            ot->aliases = x2nrealloc(ot->aliases, &ot->allocated_aliases,
-                                     sizeof *ot->aliases);
-        }
-        for (uint32_t i = 0; i < msg->n_keys; i++) {
-            mbox_msg_get_key(msg, i, &ot->aliases[n + i]);
-        }
-        if (ot->steer) {
-            error = mbox_steer_add_aliases(ot->steer, &ot->aliases[n],
-                                           msg->n_keys);
-        } else {
-            ot->n_aliases += msg->n_keys;
-        }
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        mbox_msg_get_key(msg, i, &keys[i]);
+    }
+    if (ot->steer) {
+        error = mbox_steer_add_aliases(ot->steer, keys, msg->n_keys);
+    } else if (mbox_transfer_is_replica(ot->transfer)) {
+        error = keep_aliases(ot, keys, msg->n_keys);
     }
     if (error) {
         mbox_transfer_refuse(ot->transfer, MBOX_ROLE_SOURCE,
                              "too many keys outside of the flow space");
     }
+    free(keys);
 }
 
 /* Counts a packet that an agent has sent by its connection and that its

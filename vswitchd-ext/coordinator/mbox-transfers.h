@@ -29,6 +29,7 @@
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 
+#include "mbox-alias.h"
 #include "mbox-class.h"
 #include "mbox-totals.h"
 #include "mbox-transfer.h"
@@ -77,8 +78,7 @@ struct mbox_open_transfer {
     bool relay;                 /* State frames go through us. */
 
     /* Aliases that S announced before there was a steering object. */
-    struct mbox_key *aliases;
-    size_t n_aliases, allocated_aliases;
+    struct mbox_aliases aliases;
 
     /* State channel over TLS: S gets its PREPARE once D listens. */
     uint64_t token;             /* 0: none. */
