@@ -203,7 +203,9 @@ enum mbox_scope {
 #define MBOX_OPT_RELAY 0x08     /* State goes in MBOX_MSG_RELAY. */
 #define MBOX_OPT_REPLICA 0x10   /* Rounds of pre-copy until told otherwise:
                                  * each EXPORT begins one. */
-#define MBOX_OPT_MASK 0x1f
+#define MBOX_OPT_INSPECT 0x20   /* A copy to the coordinator, which will end
+                                 * with ABORT. */
+#define MBOX_OPT_MASK 0x3f
 
 /* What 'keys' stands for. */
 enum mbox_select {

@@ -153,6 +153,7 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
             return NULL;
         }
         if (!others->finished
+            && !((others->options | prepare->options) & MBOX_OPT_INSPECT)
             && mbox_space_overlaps(&others->space, &prepare->space)) {
             refuse(env, prepare, fd, EBUSY,
                    "its flow space overlaps with another transfer's");
@@ -162,6 +163,12 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
     if (prepare->options & MBOX_OPT_REPLICA
         && prepare->method != MBOX_METHOD_HOLD) {
         refuse(env, prepare, fd, EINVAL, "replicas need method hold");
+        return NULL;
+    }
+    if (prepare->options & MBOX_OPT_INSPECT
+        && (prepare->method != MBOX_METHOD_COPY
+            || prepare->role != MBOX_ROLE_SOURCE)) {
+        refuse(env, prepare, fd, EINVAL, "only a copy's source is inspected");
         return NULL;
     }
     if (!relay && fd < 0) {

@@ -29,8 +29,14 @@ utilities_mbox_bench_mb_SOURCES = \
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
 
 # Views of a switch.
-dist_bin_SCRIPTS += utilities/mbox-timeline utilities/ovs-mbox-top
-dist_man_MANS += utilities/mbox-timeline.1 utilities/ovs-mbox-top.8
+dist_bin_SCRIPTS += \
+	utilities/mbox-state \
+	utilities/mbox-timeline \
+	utilities/ovs-mbox-top
+dist_man_MANS += \
+	utilities/mbox-state.8 \
+	utilities/mbox-timeline.1 \
+	utilities/ovs-mbox-top.8
 dist_pkgdata_DATA += utilities/mbox_ctl.py
 
 # Instantiators, in the directory where ovs-vswitchd looks for them.

@@ -275,6 +275,72 @@ test_doubt(void **state)
     }
 }
 
+/* The next message is of this type, and of the second transfer. */
+static void
+expect_second(struct world *w, enum mbox_msg_type type, struct mbox_msg *msg)
+{
+    assert_true(next_msg(&w->s, msg));
+    assert_int_equal(msg->type, type);
+    assert_int_equal(msg->id, ID + 1);
+}
+
+/* The coordinator looks at S's state, whatever else is going on. */
+static void
+test_inspect(void **state)
+{
+    struct mb_transfer *replica, *inspection;
+    struct mbox_msg msg, reply, chunk;
+    struct world w;
+    unsigned int n = 0;
+
+    (void) state;
+    begin(&w, 0, 5);
+    replica = w.s.t;
+    mbox_msg_init(&msg, MBOX_MSG_PREPARE, ID + 1);
+    msg.role = MBOX_ROLE_SOURCE;
+    msg.method = MBOX_METHOD_COPY;
+    msg.guarantee = MBOX_GUARANTEE_NONE;
+    msg.scopes = MBOX_SCOPE_PER_FLOW;
+    msg.options = MBOX_OPT_RELAY;
+    msg.epoch = EPOCH;
+    strcpy(msg.name, "s");
+    msg.space = replica->space;
+    assert_null(mb_transfer_create(&w.s.env, &msg, -1, replica));
+    expect_second(&w, MBOX_MSG_ERROR, &reply);
+    msg.options |= MBOX_OPT_INSPECT;
+    msg.role = MBOX_ROLE_DESTINATION;
+    assert_null(mb_transfer_create(&w.s.env, &msg, -1, replica));
+    expect_second(&w, MBOX_MSG_ERROR, &reply);
+    msg.role = MBOX_ROLE_SOURCE;
+    inspection = mb_transfer_create(&w.s.env, &msg, -1, replica);
+    assert_non_null(inspection);
+    expect_second(&w, MBOX_MSG_PREPARED, &reply);
+
+    mbox_msg_init(&msg, MBOX_MSG_EXPORT, ID + 1);
+    mb_transfer_recv(inspection, &msg);
+    while (mb_transfer_wake(inspection) != MB_NEVER) {
+        mb_transfer_run(inspection, w.s.clock + MB_SLICE_NS);
+    }
+    do {
+        expect_second(&w, MBOX_MSG_RELAY, &reply);
+        assert_int_equal(mbox_msg_decode(reply.data, reply.data_len, &chunk),
+                         0);
+        n += chunk.type == MBOX_MSG_CHUNK;
+    } while (chunk.type != MBOX_MSG_END);
+    assert_int_equal(n, 5);
+    mbox_msg_init(&msg, MBOX_MSG_ABORT, ID + 1);
+    mb_transfer_recv(inspection, &msg);
+    expect_second(&w, MBOX_MSG_ABORTED, &reply);
+    assert_true(inspection->finished);
+    mb_transfer_destroy(inspection);
+
+    feed(&w, &w.s, 3, NULL);
+    run_round(&w);
+    assert_state_at(&w, &w.s, 5);
+    assert_state_at(&w, &w.d, 5);
+    world_uninit(&w);
+}
+
 int
 main(void)
 {
@@ -287,6 +353,7 @@ main(void)
         cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_inspect),
     };
 
     return cmocka_run_group_tests_name("libmbox replicas", tests, NULL, NULL);

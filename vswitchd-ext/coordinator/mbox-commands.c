@@ -461,6 +461,35 @@ cmd_show(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
 }
 
 static char *
+cmd_state(struct mbox_coordinator *c, uint64_t request,
+          const struct mbox_options *options, char **out OVS_UNUSED)
+{
+    const char *match = options->args.n > 1 ? options->args.names[1] : "any";
+    struct mbox_instance *instance;
+    struct mbox_space space;
+    uint32_t scopes;
+    char *error;
+
+    error = mbox_command_find_instance(c, options->args.names[0], &instance);
+    if (!error) {
+        error = mbox_instance_problem(instance);
+    }
+    if (!error) {
+        error = mbox_command_parse_space(options, match, &space);
+    }
+    if (error) {
+        return error;
+    }
+    scopes = options->scopes ? options->scopes : instance->conn->scopes;
+    if (scopes & ~instance->conn->scopes) {
+        return xasprintf("instance %s does not keep all of this state; see "
+                         "mbox/show %s", instance->name, instance->name);
+    }
+    return mbox_inspect(c, request, instance, scopes, &space,
+                        options->timeout_ms);
+}
+
+static char *
 cmd_metrics(struct mbox_coordinator *c, uint64_t request OVS_UNUSED,
             const struct mbox_options *options OVS_UNUSED, char **out)
 {
@@ -581,6 +610,8 @@ cmd_unassign(struct mbox_coordinator *c, uint64_t request,
 static const struct command commands[] = {
     { "mbox/list", 0, 0, MBOX_OPTION_FORMAT, cmd_list },
     { "mbox/show", 0, 1, 0, cmd_show },
+    { "mbox/state", 1, 2, (MBOX_OPTION_SCOPE | MBOX_OPTION_TIMEOUT
+                           | MBOX_OPTION_ONE_WAY), cmd_state },
     { "mbox/metrics", 0, 0, 0, cmd_metrics },
     { "mbox/move", 3, 3, MOVE_OPTIONS, cmd_move },
     { "mbox/copy", 3, 3, TRANSFER_OPTIONS | MBOX_OPTION_EVERY, cmd_copy },

@@ -292,6 +292,7 @@ conn_remove(struct mbox_coordinator *c, struct mbox_conn *conn)
     }
     if (conn->ready) {
         mbox_transfers_agent_lost(c, conn, conn->why_dead);
+        mbox_inspections_agent_lost(c, conn, conn->why_dead);
         mbox_resolver_conn_lost(c, conn);
         mbox_usage_account(c);
         mbox_registry_remove_agent(&c->registry, conn);
@@ -516,7 +517,9 @@ conn_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
     } else if (msg->type == MBOX_MSG_OPEN || msg->type == MBOX_MSG_RESOLVED) {
         mbox_resolver_recv(c, conn, msg);
     } else if (msg->id) {
-        mbox_transfers_recv(c, conn, msg, frame, frame_len);
+        if (!mbox_inspections_recv(c, conn, msg)) {
+            mbox_transfers_recv(c, conn, msg, frame, frame_len);
+        }
     } else if (msg->type == MBOX_MSG_ERROR) {
         VLOG_WARN_RL(&rl, "agent of %s (%s) ends its connection: %s",
                      conn->name, conn->peer, msg->text);

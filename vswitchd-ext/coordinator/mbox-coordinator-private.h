@@ -21,6 +21,7 @@
  * for who owns what. */
 
 #include "mbox-conn.h"
+#include "mbox-inspect.h"
 #include "mbox-mailbox.h"
 #include "mbox-policies.h"
 #include "mbox-record.h"
@@ -36,6 +37,7 @@ struct mbox_coordinator {
     struct mbox_registry registry;
     struct mbox_conns conns;
     struct mbox_transfers transfers;
+    struct mbox_inspections inspections;
     struct mbox_records records;
     struct mbox_resolver resolver;
     struct mbox_scales scales;

@@ -147,6 +147,7 @@ run(struct mbox_coordinator *c)
     process_mail(c);
     mbox_conns_run(c);
     mbox_transfers_run(c);
+    mbox_inspections_run(c);
     mbox_resolver_run(c);
     mbox_scales_run(c);
     mbox_policies_run(c);
@@ -162,6 +163,7 @@ wait(struct mbox_coordinator *c)
     latch_wait(&c->mailbox->wake);
     mbox_conns_wait(c);
     mbox_transfers_wait(c);
+    mbox_inspections_wait(c);
     mbox_resolver_wait(c);
     mbox_scales_wait(c);
     mbox_policies_wait(c);
@@ -183,6 +185,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_registry_init(&c.registry);
     mbox_conns_init(&c.conns);
     mbox_transfers_init(&c.transfers);
+    mbox_inspections_init(&c.inspections);
     mbox_records_init(&c.records, c.epoch);
     mbox_resolver_init(&c.resolver);
     mbox_scales_init(&c.scales);
@@ -215,6 +218,7 @@ mbox_coordinator_main(void *mailbox)
     mbox_policies_destroy(&c.policies);
     mbox_scales_destroy(&c);
     mbox_transfers_destroy(&c);
+    mbox_inspections_destroy(&c.inspections);
     mbox_resolver_destroy(&c.resolver);
     mbox_records_destroy(&c.records);
     mbox_conns_destroy(&c);

@@ -455,6 +455,7 @@ mbox_coordinator_init(struct ovsdb_idl *idl_)
     } commands[] = {
         { "mbox/list", "[--format=text|json]", 0, 1 },
         { "mbox/show", "[INSTANCE|CLASS]", 0, 1 },
+        { "mbox/state", "INSTANCE [MATCH] [OPTION]...", 1, 20 },
         { "mbox/move", "SRC DST MATCH [OPTION]...", 3, 20 },
         { "mbox/copy", "SRC DST MATCH [OPTION]...", 3, 20 },
         { "mbox/failover", "INSTANCE|ID [OPTION]...", 1, 20 },
