@@ -68,8 +68,12 @@ mbox_inspect(struct mbox_coordinator *c, uint64_t request,
 {
     struct mbox_inspection *in;
     struct mbox_msg msg;
+    unsigned int n = 0;
 
-    if (ovs_list_size(&c->inspections.list) >= MBOX_INSPECT_MAX) {
+    LIST_FOR_EACH (in, node, &c->inspections.list) {
+        n += in->states != NULL;
+    }
+    if (n >= MBOX_INSPECT_MAX) {
         return xasprintf("%d instances are being inspected already",
                          MBOX_INSPECT_MAX);
     }
@@ -131,6 +135,7 @@ inspection_add(struct mbox_coordinator *c, struct mbox_inspection *in,
     struct json *keys = json_array_create_empty();
     struct json *state = json_object_create();
     struct ds hex = DS_EMPTY_INITIALIZER;
+    char *p = ds_put_uninit(&hex, 2 * chunk->data_len);
 
     for (uint32_t i = 0; i < chunk->n_keys; i++) {
         char s[MBOX_KEY_STRLEN];
@@ -141,7 +146,10 @@ inspection_add(struct mbox_coordinator *c, struct mbox_inspection *in,
                            mbox_key_format(&key, s, sizeof s)));
     }
     for (size_t i = 0; i < chunk->data_len; i++) {
-        ds_put_format(&hex, "%02x", ((const uint8_t *) chunk->data)[i]);
+        uint8_t byte = ((const uint8_t *) chunk->data)[i];
+
+        *p++ = "0123456789abcdef"[byte >> 4];
+        *p++ = "0123456789abcdef"[byte & 15];
     }
     json_object_put_string(state, "scope", scope ? scope : "?");
     json_object_put(state, "keys", keys);

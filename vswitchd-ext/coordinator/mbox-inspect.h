@@ -37,8 +37,9 @@ struct mbox_instance;
 struct mbox_msg;
 struct mbox_space;
 
-/* Most bytes of state of one answer, and most inspections at a time. */
-#define MBOX_INSPECT_BYTES (16 * 1024 * 1024)
+/* Most bytes of state of one answer, so that nothing else waits long while it
+ * is written, and most inspections at a time. */
+#define MBOX_INSPECT_BYTES (4 * 1024 * 1024)
 #define MBOX_INSPECT_MAX 8
 
 struct mbox_inspections {
