@@ -354,7 +354,7 @@ keep_outermost(const struct sa_loops *loops, GArray *set,
  * or some of 'inside', the ones that stand for what it encloses.  Returns a
  * set of indexes.  A loop in a loop that runs nothing else (a "goto" back
  * before the wait) is the same loop for us.  A loop that opens what packets
- * are read from, and waits itself only farther away than the one inside is,
+ * are read from, and waits itself only farther away than the one inside does,
  * starts the program over. */
 static GArray *
 decide(const struct sa_loops *loops, const struct blocks *b, uint32_t index,
@@ -375,7 +375,7 @@ decide(const struct sa_loops *loops, const struct blocks *b, uint32_t index,
             restarts = restarts
                        || (loop->opens && loop->waits
                            && call_depth(loops, b, index, inner)
-                              < loop->wait_depth);
+                              + in->wait_depth < loop->wait_depth);
         }
     }
 
