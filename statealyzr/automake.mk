@@ -85,6 +85,7 @@ statealyzr_sources = \
 	statealyzr/pta-chains.c \
 	statealyzr/pta-constraints.c \
 	statealyzr/pta-copies.c \
+	statealyzr/pta-filters.c \
 	statealyzr/pta-globals.c \
 	statealyzr/pta-objects.c \
 	statealyzr/pta-private.h \

@@ -59,8 +59,11 @@ add_member(GArray *items, uint64_t offset, const struct sa_layout *member)
                             : 0);
 
         if (offset + item->start >= covered) {
-            add_item(items, offset + item->start, offset + item->end,
-                     item->element, item->pointers);
+            struct sa_layout_item moved = *item;
+
+            moved.start += offset;
+            moved.end += offset;
+            g_array_append_val(items, moved);
         }
     }
 }
@@ -114,6 +117,7 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
     l->offsets = g_new(uint64_t, n_leaves);
     l->sizes = g_new(uint32_t, n_leaves);
     l->pointers = g_new(bool, n_leaves);
+    l->kinds = g_new0(uint8_t, n_leaves);
     for (guint i = 0; i < items->len; i++) {
         item = &g_array_index(items, struct sa_layout_item, i);
         if (!item->element) {
@@ -121,6 +125,7 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
             l->sizes[item->first_leaf] = MIN(item->end - item->start,
                                              UINT32_MAX);
             l->pointers[item->first_leaf] = item->pointers;
+            l->kinds[item->first_leaf] = item->kind;
             continue;
         }
         for (uint32_t j = 0; j < item->element->n_leaves; j++) {
@@ -129,6 +134,9 @@ finish(struct sa_layouts *layouts, uint64_t size, GArray *items,
             l->sizes[item->first_leaf + j] = item->element->sizes[j];
             l->pointers[item->first_leaf + j]
                 = item->pointers || item->element->pointers[j];
+            l->kinds[item->first_leaf + j]
+                = (item->pointers || item->element->size == 1
+                   ? SA_LEAF_ANY : item->element->kinds[j]);
         }
     }
     if (parts) {
@@ -197,8 +205,11 @@ add_union(struct sa_layouts *layouts, GArray *items, GArray *parts,
         if (best->size < t->size) {
             add_item(items, best->size, t->size, NULL, true);
         }
-        for (guint i = 0; t->size >= 8 && i < items->len; i++) {
-            g_array_index(items, struct sa_layout_item, i).pointers = true;
+        for (guint i = 0; i < items->len; i++) {
+            struct sa_layout_item *item = &g_array_index(
+                items, struct sa_layout_item, i);
+            item->pointers |= t->size >= 8;
+            item->kind = SA_LEAF_ANY;
         }
     }
 }
@@ -229,7 +240,9 @@ add_struct(struct sa_layouts *layouts, GArray *items, GArray *parts,
 
         if (m->is_bit_field) {
             uint64_t end = (m->bit_offset + m->bit_size + 7) / 8;
-            struct sa_layout_item item = { .end = end - m->bit_offset / 8 };
+            struct sa_layout_item item = {
+                .end = end - m->bit_offset / 8, .kind = SA_LEAF_NUMBER
+            };
             struct sa_layout bits = { .items = &item, .n_items = 1 };
             add_member(items, m->bit_offset / 8, &bits);
         } else {
@@ -240,6 +253,17 @@ add_struct(struct sa_layouts *layouts, GArray *items, GArray *parts,
         }
     }
     g_free(members);
+}
+
+static enum sa_leaf_kind
+leaf_kind(const struct sa_type *t)
+{
+    if (t->kind == SA_TYPE_POINTER) {
+        return (t->target->kind == SA_TYPE_FUNCTION ? SA_LEAF_CODE
+                : t->target->kind == SA_TYPE_VOID ? SA_LEAF_ANY
+                : SA_LEAF_DATA);
+    }
+    return t->size && t->size < 8 ? SA_LEAF_NUMBER : SA_LEAF_ANY;
 }
 
 static const struct sa_layout *
@@ -280,6 +304,7 @@ layout_of_type(struct sa_layouts *layouts, const struct sa_type *t, int depth)
     case SA_TYPE_OPAQUE:
     default:
         add_item(items, 0, t->size, NULL, t->size >= 8 || !t->size);
+        g_array_index(items, struct sa_layout_item, 0).kind = leaf_kind(t);
         break;
     }
     l = finish(layouts, t->size, items, parts);
@@ -360,6 +385,7 @@ sa_layouts_destroy(struct sa_layouts *layouts)
             g_free(l->offsets);
             g_free(l->sizes);
             g_free(l->pointers);
+            g_free(l->kinds);
             g_free(l->items);
             g_free(l->parts);
             g_free(l);
@@ -478,6 +504,25 @@ sa_layout_leaf_end(const struct sa_layout *l, uint64_t offset)
         offset -= item->start + index * item->element->size;
         l = item->element;
     }
+}
+
+bool
+sa_layout_agrees(const struct sa_layout *whole, uint64_t offset,
+                 const struct sa_layout *part)
+{
+    for (uint32_t i = 0; i < part->n_leaves; i++) {
+        uint64_t at = offset + part->offsets[i];
+
+        if (at >= whole->size) {
+            return true;
+        }
+        uint8_t a = part->kinds[i];
+        uint8_t b = whole->kinds[sa_layout_leaf(whole, at)];
+        if (a != SA_LEAF_ANY && b != SA_LEAF_ANY && a != b) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool

@@ -29,11 +29,21 @@
 
 #include "types.h"
 
+/* What the source declares a leaf to be. */
+enum sa_leaf_kind {
+    SA_LEAF_ANY,                /* Anything: in a union, characters, an integer
+                                 * as wide as a pointer, void *, unknown. */
+    SA_LEAF_NUMBER,             /* Too small for a pointer. */
+    SA_LEAF_DATA,               /* A pointer to data. */
+    SA_LEAF_CODE                /* A pointer to a function. */
+};
+
 /* One leaf, or an array with the leaves of its elements. */
 struct sa_layout_item {
     uint64_t start, end;        /* Bytes in the layout. */
     const struct sa_layout *element;    /* NULL for a leaf. */
     bool pointers;              /* A leaf may hold pointers. */
+    enum sa_leaf_kind kind;
     uint32_t first_leaf;
 };
 
@@ -52,6 +62,7 @@ struct sa_layout {
     uint32_t *sizes;            /* Of each leaf. */
     bool *pointers;             /* Whether a leaf may hold a pointer: it is
                                  * large enough, or in a union. */
+    uint8_t *kinds;             /* enum sa_leaf_kind of each leaf. */
     struct sa_layout_item *items;   /* Ascending, the first at 0. */
     uint32_t n_items;
 };
@@ -71,6 +82,12 @@ uint32_t sa_layout_leaf(const struct sa_layout *, uint64_t offset);
 
 /* Where the bytes end that are in the same leaf as the one at 'offset'. */
 uint64_t sa_layout_leaf_end(const struct sa_layout *, uint64_t offset);
+
+/* Whether 'part', the layout of a struct, can be meant by memory that 'whole'
+ * has the layout of, from 'offset' on: no leaf is a number here and a pointer
+ * there, or a pointer to data and one to code. */
+bool sa_layout_agrees(const struct sa_layout *whole, uint64_t offset,
+                      const struct sa_layout *part);
 
 /* If 'offset' is in another than the first element of arrays, the bounds of
  * the innermost of these, in which the same leaves come again; else false. */

@@ -177,13 +177,22 @@ void
 nodeset_union_common(struct nodeset *dst, const struct nodeset *a,
                      const struct nodeset *b)
 {
-    for (uint32_t i = 0, j = 0; i < a->n && j < b->n; ) {
-        uint32_t x = a->blocks[i].index, y = b->blocks[j].index;
+    if (a->n > b->n) {
+        const struct nodeset *c = a;
+        a = b;
+        b = c;
+    }
+    for (uint32_t i = 0, j = 0; i < a->n && j < b->n; i++) {
+        uint32_t index = a->blocks[i].index;
 
-        if (x == y && a->blocks[i].bits & b->blocks[j].bits) {
-            add_block(dst, x, a->blocks[i].bits & b->blocks[j].bits);
+        /* Next to each other, or else by bisection. */
+        if (b->blocks[j].index < index && ++j < b->n
+            && b->blocks[j].index < index) {
+            j = lower_bound(b, index);
         }
-        i += x <= y;
-        j += y <= x;
+        if (j < b->n && b->blocks[j].index == index
+            && a->blocks[i].bits & b->blocks[j].bits) {
+            add_block(dst, index, a->blocks[i].bits & b->blocks[j].bits);
+        }
     }
 }

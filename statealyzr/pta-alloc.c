@@ -69,6 +69,25 @@ target_type(struct sa_pta *pta, LLVMValueRef value, uint64_t size, int depth)
     return t && t->kind == SA_TYPE_POINTER ? t->target : NULL;
 }
 
+/* The struct that getelementptr instruction 'address' leads into, to '*offset'
+ * bytes from its start; NULL if unknown. */
+static const struct sa_type *
+struct_at(struct sa_pta *pta, LLVMValueRef address, int depth,
+          uint64_t *offset)
+{
+    struct gep gep = { .dst = SA_NONE };
+
+    pta_describe_gep(pta, address, &gep);
+    if (!gep.layout || gep.path < 0) {
+        return NULL;
+    }
+    *offset = gep.path;
+    const struct sa_type *s = target_type(pta, LLVMGetOperand(address, 0),
+                                          gep.layout->size, depth + 1);
+    return (s && s->size == gep.layout->size ? s
+            : gep.unambiguous ? gep.type : NULL);
+}
+
 /* pta_type_at(), of the part that has 'size' bytes, unless that is 0.  The
  * recursion is bounded by 'depth'. */
 static const struct sa_type *
@@ -89,21 +108,13 @@ type_at(struct sa_pta *pta, LLVMValueRef address, uint64_t size, int depth)
         return target_type(pta, address, size, depth + 1);
     }
 
-    struct gep gep = { .dst = SA_NONE };
-    pta_describe_gep(pta, address, &gep);
-    if (!gep.layout || gep.path < 0) {
-        return NULL;
-    }
-    const struct sa_type *s = target_type(pta, LLVMGetOperand(address, 0),
-                                          gep.layout->size, depth + 1);
-    if (!s || s->size != gep.layout->size) {
-        s = gep.unambiguous ? gep.type : NULL;
-    }
+    uint64_t offset;
+    const struct sa_type *s = struct_at(pta, address, depth, &offset);
     if (s && size) {
-        return sa_type_part(s, gep.path, size);
+        return sa_type_part(s, offset, size);
     }
     char *path = NULL;
-    const struct sa_type *t = s ? sa_type_path(s, gep.path, &path) : NULL;
+    const struct sa_type *t = s ? sa_type_path(s, offset, &path) : NULL;
     g_free(path);
     return t;
 }
@@ -112,6 +123,27 @@ const struct sa_type *
 pta_type_at(struct sa_pta *pta, LLVMValueRef address)
 {
     return type_at(pta, address, 0, 0);
+}
+
+const struct sa_type *
+pta_pointer_at(struct sa_pta *pta, LLVMValueRef address)
+{
+    uint64_t offset;
+
+    if (LLVMIsAGetElementPtrInst(address)
+        && (LLVMGetTypeKind(LLVMGetGEPSourceElementType(address))
+            == LLVMStructTypeKind)) {
+        const struct sa_type *s = struct_at(pta, address, 0, &offset);
+
+        if (!s || offset >= s->size) {
+            return NULL;
+        }
+        const struct sa_layout *l = sa_layout_of_type(pta->layouts, s);
+        if (l->kinds[sa_layout_leaf(l, offset)] == SA_LEAF_ANY) {
+            return NULL;        /* In a union, perhaps. */
+        }
+    }
+    return pta_type_at(pta, address);
 }
 
 /* What the result of 'function' is declared to point to. */

@@ -43,12 +43,7 @@ leaf_offset(struct sa_pta *pta, LLVMTypeRef type, uint32_t leaf)
 static bool
 is_mere_integer(struct sa_pta *pta, LLVMValueRef value, LLVMValueRef address)
 {
-    uint32_t id = sa_value_id(pta->program, value);
-
-    if (LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMIntegerTypeKind
-        || id == SA_NONE
-        || nodeset_contains(&pta->integers.from_pointers, id)
-        || nodeset_contains(&pta->integers.to_pointers, id)) {
+    if (!pta_is_mere_integer(pta, value)) {
         return false;
     } else if (LLVMIsAGetElementPtrInst(address)
                && (LLVMGetTypeKind(LLVMGetGEPSourceElementType(address))
@@ -337,6 +332,9 @@ generate_insn(struct sa_pta *pta, uint32_t insn)
         generate_part(pta, v, i->opcode);
         break;
     case LLVMAtomicRMW:
+        if (is_mere_integer(pta, v, LLVMGetOperand(v, 0))) {
+            break;
+        }
         generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(v),
                         pta_value_vertex(pta, v, 0), C_LOAD);
         generate_access(pta, LLVMGetOperand(v, 0), LLVMTypeOf(v),

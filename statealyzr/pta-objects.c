@@ -250,6 +250,10 @@ pta_holds_pointers(const struct sa_pta *pta, uint32_t node)
     const struct vertex *v = pta_vertex(pta, node);
     const struct object *o = pta_object(pta, v->object);
 
+    if (o->declared && !o->layout && o->type && o->type->kind == SA_TYPE_INT
+        && o->type->size > 1 && o->type->size < 8 && v->offset >= o->base) {
+        return false;           /* An array of numbers. */
+    }
     return (!o->declared || !o->layout || v->offset < o->base
             || is_tail(o, v->offset)
             || o->layout->pointers[sa_layout_leaf(o->layout,
@@ -297,6 +301,9 @@ pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
     pta_vertex(pta, n.node)->object = object;
     pta_vertex(pta, n.node)->offset = canonical;
     o = pta_object(pta, object);
+    uint32_t filter = pta_node_filter(pta, o, canonical);
+    pta_vertex(pta, n.node)->filter = filter;
+    g_array_append_val(pta->filtered_nodes, n.node);
     g_array_insert_val(o->nodes, at, n);
     for (guint i = 0; o->cursors && i < o->cursors->len; i++) {
         struct cursor c = g_array_index(o->cursors, struct cursor, i);
@@ -333,6 +340,7 @@ pta_cursor(struct sa_pta *pta, uint32_t object, uint64_t start, uint64_t end)
     v->end = end;
     v->stored = c.stored;
     g_array_append_val(o->cursors, c);
+    g_array_append_val(pta->filtered_nodes, c.node);
     pta_object_range(pta, object, start, end - start, false, connect_cursor,
                      &c);
     return c.node;
@@ -477,6 +485,17 @@ overruns(const struct object *o, const struct gep *gep, int64_t offset)
                                     - rest));
 }
 
+/* Whether 'gep' takes what is at 'offset' for a struct that it cannot be. */
+static bool
+clashes(const struct object *o, const struct gep *gep, int64_t offset)
+{
+    int64_t rest = offset + gep->arithmetic - (int64_t) o->base;
+
+    return (gep->unambiguous && o->declared && rest >= 0
+            && (uint64_t) rest < o->layout->size
+            && !sa_layout_agrees(o->layout, rest, gep->layout));
+}
+
 void
 pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
               void (*cb)(struct sa_pta *, uint32_t node, void *aux),
@@ -509,7 +528,7 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
         return;
     }
 
-    if (overruns(o, gep, offset)) {
+    if (overruns(o, gep, offset) || clashes(o, gep, offset)) {
         return;
     }
 

@@ -23,6 +23,7 @@
  *   pta-objects.c       objects and their nodes
  *   pta-solve.c         the constraint graph and the solver
  *   pta-copies.c        copies of memory
+ *   pta-filters.c       what declared types keep out of sets
  *   pta-values.c        vertices of values, constants
  *   pta-arithmetic.c    what pointer arithmetic amounts to
  *   pta-globals.c       what there is before any instruction: initialisers
@@ -160,6 +161,7 @@ struct vertex {
     uint64_t offset;
     uint32_t stored;            /* Of a cursor, else SA_NONE. */
     uint64_t end;
+    uint32_t filter;            /* Of what it may point to; 0 if none. */
     struct nodeset points_to;
     struct nodeset delta;       /* Of these, what is yet to be propagated. */
     struct nodeset succs;       /* Copied to. */
@@ -189,6 +191,9 @@ struct sa_pta {
     GArray *copies;
     GArray *callbacks;
     GArray *new_nodes;          /* uint32_t: not yet copied. */
+    GArray *filters;            /* struct filter. */
+    GHashTable *filter_ids;     /* Layout -> index + 1. */
+    GArray *filtered_nodes;     /* uint32_t: all there are, to filter. */
     uint32_t *value_vertices;   /* First vertex of each value, or SA_NONE. */
     uint32_t *returns;          /* Vertex of each function's returned value. */
     uint32_t *varargs;          /* Object of each function's variable
@@ -339,6 +344,20 @@ void pta_node_created(struct sa_pta *, uint32_t node);
 void pta_copy_new_nodes(struct sa_pta *);
 void pta_copies_destroy(struct sa_pta *);
 
+/* pta-filters.c */
+
+/* What a variable of 'type' may point to: for a vertex's 'filter'. */
+uint32_t pta_filter_of(struct sa_pta *, const struct sa_type *type);
+/* The same of what is stored at 'offset' of an object. */
+uint32_t pta_node_filter(struct sa_pta *, const struct object *,
+                         uint64_t offset);
+bool pta_passes(struct sa_pta *, uint32_t filter, uint32_t node);
+/* Adds 'nodes' that pass its filter to what vertex 'to' points to; returns
+ * whether that grew. */
+bool pta_propagate(struct sa_pta *, const struct nodeset *nodes, uint32_t to);
+void pta_filters_init(struct sa_pta *);
+void pta_filters_destroy(struct sa_pta *);
+
 /* pta-values.c */
 
 /* The vertex of leaf 'leaf' of a value, or SA_NONE if it has no pointers. */
@@ -354,6 +373,9 @@ uint32_t pta_new_variables(struct sa_pta *, uint32_t n);
 void pta_declare_object(struct sa_pta *, struct object *, LLVMTypeRef type,
                         const struct sa_variable *variable);
 
+/* Whether a value is an integer that no pointer becomes, and that becomes
+ * none, as far as values in registers tell. */
+bool pta_is_mere_integer(const struct sa_pta *, LLVMValueRef);
 /* The constant integer that a value is; returns false if it is none. */
 bool pta_constant_int(LLVMValueRef, int64_t *result);
 /* Whether what a phi gets from block 'i' is null: a constant, or what the
@@ -397,6 +419,8 @@ uint32_t pta_heap_object(struct sa_pta *, const struct pta_chain *,
 /* The declared type of what pointer 'address' is the address of, if it is a
  * variable or a member; else NULL. */
 const struct sa_type *pta_type_at(struct sa_pta *, LLVMValueRef address);
+/* The same if it is a pointer, and no member of a union; may be NULL. */
+const struct sa_type *pta_pointer_at(struct sa_pta *, LLVMValueRef address);
 /* Whether allocation 'insn' is in a wrapper all whose callers have objects of
  * their own. */
 bool pta_is_cloned(struct sa_pta *, uint32_t insn);

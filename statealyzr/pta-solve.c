@@ -156,9 +156,7 @@ pta_add_edge(struct sa_pta *pta, uint32_t from, uint32_t to)
     }
     struct vertex *v = pta_vertex(pta, from);
     if (nodeset_add(&v->succs, to)) {
-        struct vertex *w = pta_vertex(pta, to);
-
-        nodeset_union(&w->points_to, &v->points_to, &w->delta);
+        pta_propagate(pta, &v->points_to, to);
         pta->n_edges++;
     }
 }
@@ -170,7 +168,8 @@ pta_add_points_to(struct sa_pta *pta, uint32_t vertex, uint32_t node)
         return;
     }
     struct vertex *v = pta_vertex(pta, pta_find(pta, vertex));
-    if (nodeset_add(&v->points_to, node)) {
+    if (pta_passes(pta, v->filter, node)
+        && nodeset_add(&v->points_to, node)) {
         nodeset_add(&v->delta, node);
     }
 }
@@ -280,8 +279,7 @@ process(struct sa_pta *pta, uint32_t id)
         uint32_t rep = pta_find(pta, to);
 
         if (rep != pta_find(pta, id)) {
-            struct vertex *w = pta_vertex(pta, rep);
-            nodeset_union(&w->points_to, &delta, &w->delta);
+            pta_propagate(pta, &delta, rep);
         }
     }
     nodeset_clear(&succs);
@@ -363,6 +361,17 @@ leave(struct tarjan *t, uint32_t vertex)
     }
 }
 
+/* Whether an edge is looked at: in a cycle with one that leads to a filter,
+ * sets differ. */
+static bool
+is_followed(const struct tarjan *t, uint32_t from, uint32_t to)
+{
+    uint32_t filter = pta_vertex(t->pta, to)->filter;
+
+    return (t->geps || !filter
+            || filter == pta_vertex(t->pta, from)->filter);
+}
+
 static void
 visit(struct tarjan *t, uint32_t root)
 {
@@ -376,6 +385,9 @@ visit(struct tarjan *t, uint32_t root)
         if (nodeset_next(&pta_vertex(t->pta, vertex)->succs, &f->succs, &to)
             || next_gep(t, f, &to)) {
             to = pta_find(t->pta, to);
+            if (!is_followed(t, vertex, to)) {
+                continue;
+            }
             if (!t->index[to]) {
                 enter(t, to);
             } else if (t->on_stack[to]) {

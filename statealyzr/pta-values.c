@@ -83,6 +83,17 @@ pta_constant_int(LLVMValueRef value, int64_t *result)
 }
 
 bool
+pta_is_mere_integer(const struct sa_pta *pta, LLVMValueRef value)
+{
+    uint32_t id = sa_value_id(pta->program, value);
+
+    return (LLVMGetTypeKind(LLVMTypeOf(value)) == LLVMIntegerTypeKind
+            && id != SA_NONE
+            && !nodeset_contains(&pta->integers.from_pointers, id)
+            && !nodeset_contains(&pta->integers.to_pointers, id));
+}
+
+bool
 pta_is_null_incoming(LLVMValueRef phi, unsigned int i)
 {
     LLVMValueRef value = LLVMGetIncomingValue(phi, i);
@@ -184,6 +195,36 @@ seed_constant(struct sa_pta *pta, LLVMValueRef value, uint32_t first,
     }
 }
 
+/* Whether 'value' is a parameter that the source calls an integer, and that
+ * is none in which a pointer is passed. */
+static bool
+is_mere_parameter(struct sa_pta *pta, LLVMValueRef value)
+{
+    if (!LLVMIsAArgument(value) || !pta_is_mere_integer(pta, value)) {
+        return false;
+    }
+    const struct sa_type *t = pta_variable_type(pta, value);
+    return t && t->kind == SA_TYPE_INT;
+}
+
+/* The type that the source declares for 'value', by the variable that it is
+ * the first value of or where it is loaded from; NULL if unknown. */
+static const struct sa_type *
+declared_type(struct sa_pta *pta, LLVMValueRef value)
+{
+    if (LLVMIsAAllocaInst(value)
+        || (!LLVMIsAInstruction(value) && !LLVMIsAArgument(value))) {
+        return NULL;            /* The address of a variable. */
+    }
+    const struct sa_variable *v = sa_value_variable(
+        pta->program, sa_value_id(pta->program, value));
+    if (v && v->type) {
+        return sa_type_of(pta->types, v->type);
+    }
+    return (LLVMIsALoadInst(value)
+            ? pta_pointer_at(pta, LLVMGetOperand(value, 0)) : NULL);
+}
+
 uint32_t
 pta_value_vertex(struct sa_pta *pta, LLVMValueRef value, uint32_t leaf)
 {
@@ -193,11 +234,15 @@ pta_value_vertex(struct sa_pta *pta, LLVMValueRef value, uint32_t leaf)
         return SA_NONE;
     }
     uint32_t n = pta_value_leaves(pta, LLVMTypeOf(value));
-    if (leaf >= n) {
+    if (leaf >= n || is_mere_parameter(pta, value)) {
         return SA_NONE;
     }
     if (pta->value_vertices[id] == SA_NONE) {
         pta->value_vertices[id] = pta_new_variables(pta, n);
+        if (n == 1) {
+            pta_vertex(pta, pta->value_vertices[id])->filter
+                = pta_filter_of(pta, declared_type(pta, value));
+        }
         if (LLVMIsAConstant(value)) {
             seed_constant(pta, value, pta->value_vertices[id], n);
         }

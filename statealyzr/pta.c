@@ -59,6 +59,7 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->copies = g_array_new(FALSE, FALSE, sizeof(struct copy));
     pta->callbacks = g_array_new(FALSE, FALSE, sizeof(struct callback));
     pta->new_nodes = id_array();
+    pta_filters_init(pta);
     pta->value_vertices = none_array(program->n_values);
     pta->value_objects = none_array(program->n_values);
     pta->returns = none_array(program->n_functions);
@@ -360,6 +361,7 @@ sa_pta_destroy(struct sa_pta *pta)
     g_array_free(pta->constraints, TRUE);
     g_array_free(pta->geps, TRUE);
     pta_copies_destroy(pta);
+    pta_filters_destroy(pta);
     g_array_free(pta->callbacks, TRUE);
     g_array_free(pta->new_nodes, TRUE);
     g_free(pta->value_vertices);

@@ -179,6 +179,57 @@ test_list_head_first(void **state)
           "q = ((struct e *) i)->x; } }\n", "q", "a", NULL);
 }
 
+/* What a program keeps as void *, of two types. */
+#define TWO_TYPES                                                       \
+    "struct a { int n, m; int *x; } a; struct b { int *y, *x; } b;\n"    \
+    "void *v; int i, j, *p;\n"                                          \
+    "void g(void) { a.x = &i; b.x = &j; v = &a; v = &b; }\n"
+
+static void
+test_member_type(void **state)
+{
+    (void) state;
+    /* What cannot be the struct that a pointer is declared to point to is
+     * not in its set: in a variable's, a member's, a parameter's, and where
+     * it is just cast. */
+    check(TWO_TYPES "struct a *q; void f(void) { q = v; p = q->x; }\n",
+          "v", "a b", "q", "a", "p", "i", NULL);
+    check(TWO_TYPES "struct c { struct b *b; } c;\n"
+          "void f(void) { c.b = v; p = c.b->x; }\n", "p", "j", NULL);
+    check(TWO_TYPES "void f(struct a *q) { p = q->x; }\n"
+          "void h(void) { f(v); }\n", "p", "i", NULL);
+    check(TWO_TYPES "void f(void) { p = ((struct b *) v)->x; }\n",
+          "p", "j", NULL);
+}
+
+static void
+test_member_type_unknown(void **state)
+{
+    (void) state;
+    /* Nothing is kept out where it may well be meant: members of unions,
+     * characters, integers as wide as pointers, void *, and a struct that
+     * the memory begins with. */
+    check(TWO_TYPES "union u { struct a *a; struct b *b; } u;\n"
+          "void f(void) { u.a = v; p = u.b->x; }\n", "p", "j", NULL);
+    check("struct s { char c[16]; } s; struct t { long n; int *x; } t;\n"
+          "struct u { void *m; int *x; } u; void *v; int i, *p;\n"
+          "struct e { int *y; int *x; } *q; void f(void) {\n"
+          "v = &s; v = &t; v = &u; q = v; }\n", "q", "s t u", NULL);
+    check("struct h { int n; }; struct s { struct h h; int *x; } s;\n"
+          "struct h *h; int i, *p; void f(void) { s.x = &i; h = &s.h;\n"
+          "p = ((struct s *) h)->x; }\n", "h", "s", "p", "i", NULL);
+}
+
+static void
+test_function_type(void **state)
+{
+    (void) state;
+    check("struct s { int *x; } s; int i, *p; void *v;\n"
+          "void g(void) { p = &i; } void (*h)(void);\n"
+          "void f(void) { v = &s; v = (void *) g; h = v; h(); }\n",
+          "v", "g s", "h", "g", NULL);
+}
+
 static void
 test_union(void **state)
 {
@@ -611,6 +662,9 @@ main(void)
         cmocka_unit_test(test_container_of),
         cmocka_unit_test(test_list_head),
         cmocka_unit_test(test_list_head_first),
+        cmocka_unit_test(test_member_type),
+        cmocka_unit_test(test_member_type_unknown),
+        cmocka_unit_test(test_function_type),
         cmocka_unit_test(test_union),
         cmocka_unit_test(test_memcpy),
         cmocka_unit_test(test_copied_array),

@@ -54,9 +54,9 @@ apply_all(struct sa_pta *pta)
         pta_copy_new_nodes(pta);
         nodeset_union(&succs, &pta_vertex(pta, i)->succs, NULL);
         NODESET_FOR_EACH (id, &succs) {
-            changed |= nodeset_union(
-                &pta_vertex(pta, pta_find(pta, id))->points_to,
-                &pta_vertex(pta, pta_find(pta, i))->points_to, NULL);
+            changed |= pta_propagate(
+                pta, &pta_vertex(pta, pta_find(pta, i))->points_to,
+                pta_find(pta, id));
         }
         nodeset_clear(&set);
         nodeset_clear(&succs);
