@@ -217,7 +217,6 @@ look_up(struct exchange *x, struct mbox_writer *w)
     }
     if (asked.only_if_cached) {
         exchange_error(x, 504, w);      /* RFC 9111, section 5.2.1.7. */
-        x->keep_client = false;
         return EXCHANGE_ANSWER;
     }
     if (o && cache_has_validator(&o->head)

@@ -22,6 +22,7 @@
 #include "cache-control.h"
 #include "http-date.h"
 
+#define VARY_MAX 32             /* Fields that Vary names. */
 #define HEURISTIC_MAX 86400     /* s. */
 #define HEURISTIC_SHARE 10      /* One tenth of the time since a change. */
 
@@ -72,6 +73,7 @@ cache_may_store(const struct http_head *request,
         || response->status == 304 || asked.no_store || cc.no_store
         || cc.is_private
         || http_head_has_token(response, "Vary", "*")
+        || http_head_count(response, "Vary") > VARY_MAX
         || (http_head_find(request, "Authorization", NULL)
             && !may_store_authorized(&cc))) {
         return false;

@@ -23,6 +23,9 @@
 
 #define N_BUCKETS 65536
 
+/* Objects of one URI: each of them is looked at when it is asked for. */
+#define VARIANTS_MAX 16
+
 void
 cache_store_init(struct cache_store *store, size_t limit, uint32_t basis)
 {
@@ -150,6 +153,27 @@ cache_store_touch(struct cache_store *store, struct cache_object *object,
     return !same;
 }
 
+/* Drops what was added first of the objects with the URI of 'object', if they
+ * are too many. */
+static void
+limit_variants(struct cache_store *store, const struct cache_object *object)
+{
+    struct cache_object *first = NULL;
+    size_t n = 0;
+
+    for (struct cache_object *o = *get_bucket(store, object->digest); o;
+         o = o->next) {
+        if (!strcmp(o->uri, object->uri)) {
+            first = o;
+            n++;
+        }
+    }
+    if (n > VARIANTS_MAX) {
+        store->n_evicted++;
+        remove_object(store, first);
+    }
+}
+
 void
 cache_store_add(struct cache_store *store, struct cache_object *object,
                 const struct cache_host *host)
@@ -173,6 +197,7 @@ cache_store_add(struct cache_store *store, struct cache_object *object,
     object->stored = true;
     store->n_objects++;
     store->n_bytes += size;
+    limit_variants(store, object);
 }
 
 void

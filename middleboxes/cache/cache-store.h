@@ -35,7 +35,8 @@ void cache_store_init(struct cache_store *, size_t limit, uint32_t basis);
 void cache_store_uninit(struct cache_store *);
 
 /* Adds an object, which 'host' uses, in place of one with the same URI and
- * 'vary'.  It is not kept if it is larger than the limit. */
+ * 'vary', or of the oldest of many with the same URI.  It is not kept if it is
+ * larger than the limit. */
 void cache_store_add(struct cache_store *, struct cache_object *,
                      const struct cache_host *host);
 

@@ -73,8 +73,8 @@ is_plain(const char *text, size_t len)
     return true;
 }
 
-/* The parser takes "Host :" for a name with a blank, others take it for "Host:"
- * (RFC 9112, section 5.1). */
+/* The parser takes "Host :" for a name with a blank, others take it for
+ * "Host:" (RFC 9112, section 5.1). */
 static bool
 has_good_names(const struct http_head *head)
 {
@@ -219,6 +219,11 @@ http_head_parse(struct http_head *head, bool is_request, const char *text,
         return error;
     }
 
+    if (http_head_count(head, "Connection") > HTTP_CONNECTION_MAX) {
+        http_head_uninit(head);
+        return -EMSGSIZE;
+    }
+
     head->minor = parser.http_minor;
     head->status = is_request ? 0 : parser.status_code;
     if (is_request) {
@@ -326,6 +331,23 @@ http_list_next(struct http_string *rest, struct http_string *member)
         }
     }
     return false;
+}
+
+size_t
+http_head_count(const struct http_head *head, const char *name)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < head->n_fields; i++) {
+        if (http_string_is_nocase(head->fields[i].name, name)) {
+            struct http_string rest = head->fields[i].value, member;
+
+            while (http_list_next(&rest, &member)) {
+                n++;
+            }
+        }
+    }
+    return n;
 }
 
 bool

@@ -32,6 +32,8 @@
 
 #define HTTP_HEAD_MAX 32768     /* Bytes; longer ones are refused. */
 #define HTTP_FIELDS_MAX 128
+#define HTTP_CONNECTION_MAX 32  /* Members of Connection, each of which has to
+                                 * be compared with each field. */
 
 struct http_string {
     const char *s;              /* Not null-terminated. */
@@ -63,7 +65,8 @@ ssize_t http_head_length(const char *data, size_t n);
 
 /* Parses a head of 'len' bytes.  Returns 0; -EPROTO if it is malformed;
  * -ENOTSUP if its method or version is unknown; -EMSGSIZE if it has too many
- * fields.  After a failure there is nothing to free. */
+ * fields, or members of Connection.  After a failure there is nothing to
+ * free. */
 int http_head_parse(struct http_head *, bool is_request, const char *text,
                     size_t len);
 
@@ -83,6 +86,9 @@ const struct http_field *http_head_find(const struct http_head *,
  * quoted strings are passed over, white space around it is cut off, and empty
  * ones are skipped.  Returns false if there is none. */
 bool http_list_next(struct http_string *rest, struct http_string *member);
+
+/* The number of members that fields 'name' have in all. */
+size_t http_head_count(const struct http_head *, const char *name);
 
 /* True if a field 'name' has 'token' in its list, in any case. */
 bool http_head_has_token(const struct http_head *, const char *name,

@@ -44,7 +44,7 @@ proxy_emit(struct proxy *p, const struct proxy_flow *flow, bool to_client,
     uint8_t frame[FRAME_MAX];
     unsigned int port = flow->port;
 
-    if (flow->link_len + len > sizeof frame) {
+    if (!flow->link_len || flow->link_len + len > sizeof frame) {
         return;
     }
     memcpy(frame, flow->link, flow->link_len);
@@ -76,7 +76,7 @@ from_kernel(struct proxy *p, const uint8_t *ip, size_t len)
         return;
     }
 
-    bool to_client = mbox_key_equal(&s.key, &flow->key) == false;
+    bool to_client = !mbox_key_equal(&s.key, &flow->key);
     if (s.flags & TH_SYN) {
         proxy_syn_keep(to_client ? &flow->client.own_syn
                        : &flow->server.own_syn, ip, len);

@@ -194,6 +194,9 @@ run_idle(struct proxy *p, struct proxy_flow *flow)
         proxy_conn_reset(p, &flow->server);
         return true;
     }
+    if (proxy_conn_backlog(client) >= PROXY_OUT_MAX) {
+        return false;           /* It asks, and does not read. */
+    }
 
     ssize_t len = 0;
     if (client->in_len) {
@@ -318,7 +321,9 @@ run_forward(struct proxy *p, struct proxy_flow *flow)
         return true;
     }
     if (!flow->response_begun) {
-        if (server->in_len && run_response(p, flow)) {
+        if (proxy_conn_backlog(client) >= PROXY_OUT_MAX) {
+            return moved > 0;   /* Interim responses are bounded, too. */
+        } else if (server->in_len && run_response(p, flow)) {
             return true;
         } else if (is_over(server)) {
             lose_server(p, flow);

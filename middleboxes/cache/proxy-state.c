@@ -145,6 +145,14 @@ find(struct proxy *p, const struct mbox_key *key)
     return flow && mbox_key_equal(&flow->name, key) ? flow : NULL;
 }
 
+/* True if the client is the destination of the canonical key. */
+static bool
+is_reversed(const struct proxy_flow *flow)
+{
+    return (flow->key.src_port != flow->name.src_port
+            || memcmp(flow->key.src, flow->name.src, sizeof flow->key.src));
+}
+
 int
 proxy_flow_get(struct proxy *p, const struct mbox_key *key,
                struct mbox_writer *w)
@@ -162,9 +170,7 @@ proxy_flow_get(struct proxy *p, const struct mbox_key *key,
         flow->place = PROXY_LEAVING;
         p->n_away++;
     }
-    mbox_put_u8(w, ((mbox_key_equal(&flow->key, &flow->name)
-                     || flow->key.vlan != flow->name.vlan
-                     ? 0 : FLOW_REVERSED)
+    mbox_put_u8(w, ((is_reversed(flow) ? FLOW_REVERSED : 0)
                     | (flow->request_begun ? FLOW_REQUEST_BEGUN : 0)
                     | (flow->response_begun ? FLOW_RESPONSE_BEGUN : 0)
                     | (flow->server_keep ? FLOW_SERVER_KEEP : 0)

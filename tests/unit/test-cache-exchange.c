@@ -301,6 +301,31 @@ test_vary(void **state)
     world_uninit(&w);
 }
 
+/* Who asks in many ways does not make what is asked for slow to find. */
+static void
+test_many_variants(void **state)
+{
+    char request[64];
+    struct world w;
+
+    (void) state;
+    world_init(&w, 1 << 20);
+    for (int i = 0; i < 100; i++) {
+        snprintf(request, sizeof request, GET "\nAccept: %d", i);
+        miss(&w, request, FRESH "\nVary: Accept", "hello");
+        hit(&w, request, 200, "hello");
+    }
+    assert_int_equal(w.cache.store.n_objects, 16);
+
+    char vary[256] = FRESH "\nVary: a";
+    for (int i = 0; i < 32; i++) {
+        strcat(vary, ", b");
+    }
+    miss(&w, "GET /1 HTTP/1.1\nHost: a", vary, "hello");
+    assert_int_equal(w.cache.store.n_objects, 16);
+    world_uninit(&w);
+}
+
 /* RFC 9111, section 4.4. */
 static void
 test_invalidation(void **state)
@@ -561,6 +586,7 @@ main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_validation),
         cmocka_unit_test(test_vary),
+        cmocka_unit_test(test_many_variants),
         cmocka_unit_test(test_invalidation),
         cmocka_unit_test(test_relay),
         cmocka_unit_test(test_eviction),

@@ -143,6 +143,11 @@ test_bad_heads(void **state)
         strcat(many, "\nA: b");
     }
     assert_int_equal(test_try_head(&head, true, many), -EMSGSIZE);
+    strcpy(many, "GET / HTTP/1.1\nConnection: a");
+    for (size_t i = 0; i < HTTP_CONNECTION_MAX; i++) {
+        strcat(many, ",a");
+    }
+    assert_int_equal(test_try_head(&head, true, many), -EMSGSIZE);
 }
 
 /* RFC 9110, section 5.6.1. */
@@ -247,8 +252,8 @@ test_smuggling(void **state)
     }
 }
 
-/* Decodes 'text', which comes in pieces of 'step' bytes, to 'out'.  Returns how
- * much of it belongs to the body, or -1. */
+/* Decodes 'text', which comes in pieces of 'step' bytes, to 'out'.  Returns
+ * how much of it belongs to the body, or -1. */
 static ssize_t
 decode(struct http_body *body, const char *text, size_t step, char *out)
 {
