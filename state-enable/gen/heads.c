@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 /* Variables that lists begin at, and that say which element of an array is the
  * next to be put into one.
  *
@@ -67,7 +66,6 @@ say_link(struct evidence *e, const char *what, const struct place *link,
 }
 
 /* V = x->B */
-
 static void
 see_anchors(struct evidence *e, LLVMValueRef pointer, LLVMValueRef value)
 {

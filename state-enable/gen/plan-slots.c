@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 /* Members of variables, and the arrays whose elements nodes are. */
 
 #include <string.h>

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 #include "coroutine.h"
 
 #include <stdbool.h>

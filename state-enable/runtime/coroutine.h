@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 #ifndef STATE_COROUTINE_H
 #define STATE_COROUTINE_H 1
 

@@ -243,7 +243,8 @@ run_rounds(void *aux)
 static int
 next(void)
 {
-    bool in_round = live.frame != NULL;
+    bool for_ever = !live.nonblock && live.timeout_ms <= 0;
+    bool again = live.frame || for_ever;    /* The rest of a round is none. */
 
     if (!live.rounds) {
         live.rounds = st_coroutine_create(STACK_SIZE, run_rounds, NULL);
@@ -252,11 +253,14 @@ next(void)
         }
     }
     live.callback = NULL;
-    st_coroutine_enter(live.rounds);
-    if (in_round && !live.frame && !live.error && !live.stop) {
+    for (;;) {
         st_coroutine_enter(live.rounds);
+        int n = live.frame ? 1 : result(live.error);
+        if (n || !again) {
+            return n;
+        }
+        again = for_ever;
     }
-    return live.frame ? 1 : result(live.error);
 }
 
 const u_char *

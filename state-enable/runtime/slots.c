@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 #include "slots.h"
 
 #include <stdlib.h>

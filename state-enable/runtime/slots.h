@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 #ifndef STATE_SLOTS_H
 #define STATE_SLOTS_H 1
 

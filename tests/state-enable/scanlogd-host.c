@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 /* For LD_PRELOAD: the machine that scanlogd runs on in a test.  Its clock
  * stands still until the test sets it, since scanlogd takes ports for one scan
  * only if they come within seconds; syslog is a file; and it stays in the

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 /* Counts the packets of each flow, in elements of an array that are taken in
  * turn, and found by a chained hash; prints the flows that are left. */
 

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 /* Nodes that are elements of an array, which the program takes in turn. */
 
 #include "test-util.h"
@@ -346,6 +345,37 @@ test_others(void **state)
     table_uninit(&b);
 }
 
+/* What came for a list in which the program does not look for it has gone when
+ * the program takes its slot. */
+static void
+test_other_list(void **state)
+{
+    struct table a, b;
+
+    (void) state;
+    table_init(&a);
+    table_init(&b);
+    packet(&a, 4);
+    *bucket(&a, 1) = find(&a, 4);
+    *bucket(&a, 0) = NULL;
+    for (uint32_t i = 1; i < N_SLOTS; i++) {
+        packet(&b, 100 + i);
+    }
+    assert_int_equal(move(&a, &b, 4), 0);
+    assert_ptr_equal(*bucket(&b, 1), &b.slots[N_SLOTS - 1]);
+    for (uint32_t i = 1; i < N_SLOTS - 1; i++) {
+        packet(&b, 200 + i);
+    }
+    assert_int_equal(b.slots[N_SLOTS - 1].address, htonl(4));
+    packet(&b, 300);            /* Then it is its turn. */
+    assert_int_equal(b.slots[N_SLOTS - 1].address, 0);
+    packet(&b, 301);
+    assert_int_equal(b.slots[N_SLOTS - 1].address, htonl(301));
+    assert_int_equal(table_check(&b), N_SLOTS);
+    table_uninit(&a);
+    table_uninit(&b);
+}
+
 static void
 test_hostile(void **state)
 {
@@ -392,6 +422,7 @@ main(void)
         cmocka_unit_test(test_choice),
         cmocka_unit_test(test_reuse),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_other_list),
         cmocka_unit_test(test_hostile),
     };
 
