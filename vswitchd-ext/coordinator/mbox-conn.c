@@ -444,14 +444,6 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
     ovs_strlcpy(conn->class_name, hello->class_name,
                 sizeof conn->class_name);
     ovs_strlcpy(conn->product, hello->text, sizeof conn->product);
-    char *not_utf8 = utf8_validate(conn->product, NULL);
-    for (char *p = conn->product; *p; p++) {
-        if ((unsigned char) *p < 0x20 || *p == 0x7f
-            || (not_utf8 && *p & 0x80)) {
-            *p = '?';
-        }
-    }
-    free(not_utf8);
     conn->schema = hello->schema;
     conn->run = hello->run;
     conn->n_unasked = conn->n_unresolved = hello->n_open;
@@ -547,6 +539,21 @@ conn_is_throttled(const struct mbox_conn *conn)
                 > MBOX_CONN_RELAY_BACKLOG));
 }
 
+/* Makes UTF-8 of 's', which an agent has sent: answers to commands may have it
+ * in them, and go to the client as JSON. */
+static void
+make_utf8(char *s)
+{
+    char *error = utf8_validate(s, NULL);
+
+    for (; error && *s; s++) {
+        if (*s & 0x80) {
+            *s = '?';
+        }
+    }
+    free(error);
+}
+
 /* Logs the end of a connection that 'conn' has not been blamed for. */
 static void
 conn_ended(struct mbox_conn *conn, int error)
@@ -609,6 +616,9 @@ conn_run(struct mbox_coordinator *c, struct mbox_conn *conn)
         }
         conn->last_rx = time_msec();
         conn->probing = false;
+        make_utf8(msg.text);
+        make_utf8(msg.why);
+        make_utf8(msg.address);
         conn_recv(c, conn, &msg, frame, frame_len);
     }
 }
