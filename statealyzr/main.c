@@ -51,6 +51,7 @@ struct options {
     enum format format;
     const char *output;
     bool list_loops, explain, stats, progress;
+    guint64 max_steps;          /* --max-steps */
 };
 
 /* What is found out on the way, in the order in which it is. */
@@ -94,6 +95,9 @@ usage(FILE *f)
           "calls, fields\n"
           "  --source=FOLDER   where source files are, for the lines in "
           "reports\n"
+          "  --max-steps=N     give up a program on which the points-to "
+          "analysis takes\n"
+          "                    more steps (default: 10^10)\n"
           "other:\n"
           "  --stats           time, memory and set sizes of each phase\n"
           "  --progress        show progress even if standard error is no "
@@ -104,7 +108,7 @@ usage(FILE *f)
 
 enum {
     OPT_FORMAT = 256, OPT_WHY, OPT_EXPLAIN, OPT_LIST_LOOPS, OPT_LOOP,
-    OPT_TABLE, OPT_SOURCE, OPT_STATS, OPT_PROGRESS
+    OPT_TABLE, OPT_SOURCE, OPT_MAX_STEPS, OPT_STATS, OPT_PROGRESS
 };
 
 static bool
@@ -142,6 +146,7 @@ parse_options(int argc, char *argv[], struct options *o)
         { "loop", required_argument, NULL, OPT_LOOP },
         { "table", required_argument, NULL, OPT_TABLE },
         { "source", required_argument, NULL, OPT_SOURCE },
+        { "max-steps", required_argument, NULL, OPT_MAX_STEPS },
         { "stats", no_argument, NULL, OPT_STATS },
         { "progress", no_argument, NULL, OPT_PROGRESS },
         { "help", no_argument, NULL, 'h' },
@@ -163,6 +168,12 @@ parse_options(int argc, char *argv[], struct options *o)
         case OPT_LOOP: g_ptr_array_add(o->loops, optarg); break;
         case OPT_TABLE: g_ptr_array_add(o->tables, optarg); break;
         case OPT_SOURCE: g_ptr_array_add(o->roots, optarg); break;
+        case OPT_MAX_STEPS:
+            if (!g_ascii_string_to_unsigned(optarg, 10, 1, G_MAXINT64,
+                                            &o->max_steps, NULL)) {
+                usage_error("--max-steps is a number, 1 or more");
+            }
+            break;
         case OPT_STATS: o->stats = true; break;
         case OPT_PROGRESS: o->progress = true; break;
         case 'h':
@@ -311,7 +322,14 @@ analyse(struct run *run)
         return false;
     }
 
-    run->pta = sa_pta_run(run->program, run->types, run->tables);
+    run->pta = sa_pta_run_bounded(run->program, run->types, run->tables,
+                                  run->options->max_steps);
+    if (!run->pta) {
+        return fail(g_strdup_printf(
+            "the points-to analysis took more than %"PRIu64" steps: the "
+            "program is too large for it; --max-steps allows more",
+            run->options->max_steps));
+    }
     struct sa_pta_stats s;
     sa_pta_get_stats(run->pta, &s);
     phase_endf(run, "points-to", "%"PRIu32" objects, %"PRIu32" nodes, "
@@ -536,6 +554,7 @@ main(int argc, char *argv[])
         .why = g_ptr_array_new(),
         .tables = g_ptr_array_new(),
         .roots = g_ptr_array_new(),
+        .max_steps = UINT64_C(10000000000),
     };
     parse_options(argc, argv, &options);
 

@@ -139,6 +139,7 @@ pta_propagate(struct sa_pta *pta, const struct nodeset *nodes, uint32_t to)
     struct vertex *v = pta_vertex(pta, to);
     const struct nodeset *mask = passing(pta, v->filter);
 
+    pta->n_steps += 1 + nodes->n;
     if (!mask) {
         return nodeset_union(&v->points_to, nodes, &v->delta);
     }

@@ -210,6 +210,7 @@ struct sa_pta {
     GArray **callers;           /* By function, of instruction ids. */
 
     uint32_t n_edges, n_edges_ordered;
+    uint64_t n_steps, max_steps;    /* Of the solver. */
     bool relaid;                /* An object is. */
     struct sa_pta_stats stats;
 

@@ -213,6 +213,7 @@ pta_apply_constraint(struct sa_pta *pta, struct constraint c, uint32_t node)
     const struct vertex *v = pta_vertex(pta, node);
     const struct object *o = pta_object(pta, v->object);
 
+    pta->n_steps++;
     switch (c.kind) {
     case C_LOAD:
         if (o->kind != SA_OBJECT_FUNCTION) {
@@ -550,7 +551,8 @@ pta_solve(struct sa_pta *pta)
             sequence = order(pta);
             n_ordered = pta->vertices->len;
         }
-        for (guint i = 0; i < sequence->len; i++) {
+        for (guint i = 0; i < sequence->len
+             && pta->n_steps <= pta->max_steps; i++) {
             uint32_t id = g_array_index(sequence, uint32_t, i);
             struct vertex *v = pta_vertex(pta, id);
             if (v->rep == id && !nodeset_is_empty(&v->delta)) {
@@ -559,7 +561,8 @@ pta_solve(struct sa_pta *pta)
             }
         }
         /* Vertices made since they were ordered. */
-        for (uint32_t id = n_ordered; id < pta->vertices->len; id++) {
+        for (uint32_t id = n_ordered; id < pta->vertices->len
+             && pta->n_steps <= pta->max_steps; id++) {
             struct vertex *v = pta_vertex(pta, id);
             if (v->rep == id && !nodeset_is_empty(&v->delta)) {
                 process(pta, id);
@@ -570,7 +573,7 @@ pta_solve(struct sa_pta *pta)
             redo_relaid(pta);
             n_processed++;
         }
-        busy = n_processed > 0;
+        busy = n_processed > 0 && pta->n_steps <= pta->max_steps;
         pta->stats.n_waves++;
         sa_progress("points-to: wave %u, %u nodes in work",
                     pta->stats.n_waves, n_processed);

@@ -60,6 +60,7 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->callbacks = g_array_new(FALSE, FALSE, sizeof(struct callback));
     pta->new_nodes = id_array();
     pta_filters_init(pta);
+    pta->max_steps = UINT64_MAX;
     pta->value_vertices = none_array(program->n_values);
     pta->value_objects = none_array(program->n_values);
     pta->returns = none_array(program->n_functions);
@@ -318,15 +319,31 @@ pta_finish(struct sa_pta *pta)
 }
 
 struct sa_pta *
-sa_pta_run(const struct sa_program *program, struct sa_types *types,
-           const struct sa_tables *tables)
+sa_pta_run_bounded(const struct sa_program *program, struct sa_types *types,
+                   const struct sa_tables *tables, uint64_t max_steps)
 {
     struct sa_pta *pta = pta_create(program, types, tables);
 
+    pta->max_steps = max_steps;
     pta_generate(pta);
     pta_solve(pta);
+    if (pta->n_steps > max_steps) {
+        for (uint32_t i = 0; i < pta->vertices->len; i++) {
+            nodeset_clear(&pta_vertex(pta, i)->points_to);
+        }
+        pta_finish(pta);
+        sa_pta_destroy(pta);
+        return NULL;
+    }
     pta_finish(pta);
     return pta;
+}
+
+struct sa_pta *
+sa_pta_run(const struct sa_program *program, struct sa_types *types,
+           const struct sa_tables *tables)
+{
+    return sa_pta_run_bounded(program, types, tables, UINT64_MAX);
 }
 
 static void

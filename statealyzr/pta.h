@@ -95,6 +95,12 @@ struct sa_pta_stats {
  * and whatever else is not covered, is warned about once (diag.h). */
 struct sa_pta *sa_pta_run(const struct sa_program *, struct sa_types *,
                           const struct sa_tables *);
+/* The same, but NULL if that takes the solver more than 'max_steps' steps, of
+ * which each is about a block of a set (nodeset.h): a number that is the same
+ * on any machine. */
+struct sa_pta *sa_pta_run_bounded(const struct sa_program *, struct sa_types *,
+                                  const struct sa_tables *,
+                                  uint64_t max_steps);
 void sa_pta_destroy(struct sa_pta *);
 
 const struct sa_object *sa_pta_objects(const struct sa_pta *, uint32_t *n);
