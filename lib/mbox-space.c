@@ -104,7 +104,8 @@ mbox_space_contains(const struct mbox_space *space, const struct mbox_key *key)
     /* The last word begins with the ports. */
     uint16_t rest[4] = { key->dst_port, key->src_port, key->vlan };
     uint64_t word;
-    memcpy(&rest[3], &key->family, sizeof rest[3]);
+    memcpy(&rest[3], (const uint8_t *) key
+           + offsetof(struct mbox_key, family), sizeof rest[3]);
     memcpy(&word, rest, sizeof word);
     return words_match(&space->value, &space->mask, key_word(key, 2),
                        key_word(key, 3), key_word(key, 0), key_word(key, 1),

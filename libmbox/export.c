@@ -87,7 +87,9 @@ mb_export_open(void *open_)
                                       open->space, list_shared, export);
     }
     if (!error && open->scopes & MBOX_SCOPE_PER_FLOW) {
-        if (ops->n_flows) {
+        /* With both ports, it is about few of them. */
+        if (ops->n_flows && (open->space->mask.src_port != 0xffff
+                             || open->space->mask.dst_port != 0xffff)) {
             mb_keys_reserve(&export->listed,
                             ops->n_flows(export->aux, export->worker));
         }
