@@ -43,18 +43,33 @@ SOCKET_NAME_MAX = 107
 
 
 def vsctl(*args):
-    return run(['ovs-vsctl', '--timeout=20'] + list(args))
+    """Runs ovs-vsctl, and returns its output.  Errors have its words only:
+    ovs-vswitchd cuts what is long at the end."""
+    p = subprocess.run(['ovs-vsctl', '--timeout=20'] + list(args),
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       universal_newlines=True)
+    if p.returncode:
+        raise LabError(p.stderr.strip() or 'ovs-vsctl: exit status %d'
+                       % p.returncode)
+    return p.stdout
 
 
-def open_trusted(path):
-    """Opens a file that says what root executes."""
-    f = open(path)
-    s = os.fstat(f.fileno())
+def check_trusted(path):
+    """Checks a file or directory that says what root executes."""
+    s = os.stat(path)
     if s.st_uid not in (0, os.geteuid()) or s.st_mode & 0o022:
-        f.close()
         raise LabError('%s: must belong to root and be writable by nobody else'
                        % path)
-    return f
+
+
+def read_trusted(path):
+    """Returns what is in a text file that says what root executes."""
+    check_trusted(path)
+    with open(path) as f:
+        try:
+            return f.read()
+        except ValueError as e:
+            raise LabError('%s: %s' % (path, e)) from None
 
 
 def find_serial_listener():
@@ -105,9 +120,13 @@ class Instance:
                        port, a list of words;
     confirm()          is called with the port in the database; returns when
                        the process does what it should, or raises LabError;
+    check_remove()     may be there, too, see below;
     remove()           removes what make() and confirm() have made, at whatever
                        point they were killed, and calls stop() for the
-                       process."""
+                       process.
+
+    check() may set 'note', a line that is there again in check_remove() and
+    remove(), unless the host was started anew in between: then it is ''."""
 
     def __init__(self, class_name, name):
         self.class_name = class_name
@@ -120,6 +139,7 @@ class Instance:
         self.config_file = '%s/%s.conf' % (CONFDIR, class_name)
         # external_ids:mbox-instantiator of its Interface.
         self.mark = '%s/%s' % (self.PROGRAM, class_name)
+        self.note = ''
         self._take_lock()
 
     def _take_lock(self):
@@ -136,8 +156,7 @@ class Instance:
     def read_config(self):
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            with open_trusted(self.config_file) as f:
-                parser.read_file(f)
+            parser.read_string(read_trusted(self.config_file))
             self.configure(parser)
         except (OSError, ValueError, configparser.Error) as e:
             raise LabError('%s: %s' % (self.config_file, e)) from None
@@ -160,12 +179,14 @@ class Instance:
                            'no instance yet')
         if self._find_port()[0]:
             raise LabError('%s: there is such a port' % self.name)
-        if self.pid():
+        if self.pid() or self._recorded() not in (None, self.mark):
             raise LabError('%s: there is such an instance' % self.name)
         self.check()
 
-        with open(self.owner_file, 'w') as f:
-            f.write(self.mark + '\n')
+        # Whole or not at all.
+        with open(self.owner_file + '.new', 'w') as f:
+            f.write('%s\n%s\n' % (self.mark, self.note))
+        os.rename(self.owner_file + '.new', self.owner_file)
         self.make()
         vsctl('add-port', bridge, self.name, '--', 'set', 'Interface',
               self.name, 'other_config:mbox-class=' + self.class_name,
@@ -228,10 +249,9 @@ class Instance:
         # The file knows of what has no port yet; it does not outlive a
         # reboot, but the database does.
         exists, marked = self._find_port()
-        recorded = None
+        recorded = self._recorded()
         with contextlib.suppress(FileNotFoundError):
-            with open(self.owner_file) as f:
-                recorded = f.read().strip()
+            os.unlink(self.owner_file + '.new')
         if not exists and recorded is None:
             return
         for mark in recorded, marked if exists else None:
@@ -243,13 +263,26 @@ class Instance:
                 raise LabError('%s is an instance of class %s'
                                % (self.name, class_name))
 
+        self.check_remove()
         if exists:
             vsctl('--if-exists', 'del-port', self.name)
-        if recorded is not None:
-            self.remove()
+        self.remove()
         for path in self.pid_file, self.owner_file:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+    def _recorded(self):
+        """The mark in the owner file, or None; sets the note that comes with
+        it."""
+        try:
+            with open(self.owner_file) as f:
+                mark, self.note = f.read().split('\n')[:2]
+        except FileNotFoundError:
+            return None
+        return mark
+
+    def check_remove(self):
+        """Raises LabError if remove() would fail; the port is still there."""
 
     def _find_port(self):
         """Whether the database has a port or interface of the name, and the
@@ -297,7 +330,7 @@ def main(subclass, usage, errors=()):
         sys.exit(usage.splitlines()[0])
     try:
         for arg in args[1:]:
-            if not re.fullmatch(r'[A-Za-z0-9_-][A-Za-z0-9_.-]{0,62}', arg):
+            if not re.fullmatch(r'[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}', arg):
                 raise LabError('%s: not a name' % arg)
         instance = subclass(args[1], args[2])
         if args[0] == 'create':

@@ -121,11 +121,12 @@ def choose_accel(image):
 
 
 def command(image, directory, name, vhost, coordinator, args, accel='auto',
-            memory=256, mtu=1600, mac=None, outputs=()):
-    """The command line of QEMU for a guest.  It has its monitor and console in
-    'directory', listens at the socket 'vhost' for the switch, and connects to
-    the socket 'coordinator'; 'args' are those of the middlebox, and 'outputs'
-    pairs of the name of a virtio-serial port and a file."""
+            memory=256, mtu=1600, mac=None, outputs=(), console=None):
+    """The command line of QEMU for a guest.  It has its monitor in
+    'directory', and its console there or in the file 'console', listens at the
+    socket 'vhost' for the switch, and connects to the socket 'coordinator';
+    'args' are those of the middlebox, and 'outputs' pairs of the name of a
+    virtio-serial port and a file."""
     check_image(image)
     if accel == 'auto':
         accel = choose_accel(image)[0]
@@ -145,8 +146,9 @@ def command(image, directory, name, vhost, coordinator, args, accel='auto',
         '-fw_cfg', 'name=opt/%s.mtu,string=%d' % (CONTROL, mtu),
         '-chardev', 'socket,id=monitor,path=%s/monitor,server=on,wait=off'
         % qemu_option(directory), '-mon', 'chardev=monitor,mode=control',
-        '-chardev', 'file,id=console,path=%s/console'
-        % qemu_option(directory), '-serial', 'chardev:console',
+        '-chardev', 'file,id=console,path=%s'
+        % qemu_option(console or directory + '/console'),
+        '-serial', 'chardev:console',
         '-chardev', 'socket,id=data,path=%s,server=on' % qemu_option(vhost),
         '-netdev', 'vhost-user,id=data,chardev=data',
         '-device', 'virtio-net-pci,netdev=data,romfile=,rx_queue_size=1024,'
@@ -159,7 +161,7 @@ def command(image, directory, name, vhost, coordinator, args, accel='auto',
         argv += ['-chardev', 'file,id=output%d,path=%s'
                  % (i, qemu_option(file)),
                  '-device', 'virtserialport,chardev=output%d,name=%s'
-                 % (i, port)]
+                 % (i, qemu_option(port))]
     return argv
 
 
