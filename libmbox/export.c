@@ -463,7 +463,8 @@ static bool
 must_delete(const struct mb_export_delete *delete,
             const struct mb_entry *entry)
 {
-    if (!(entry->flags & MB_DIRTY_SENT)) {
+    if (!(entry->flags & MB_DIRTY_SENT)
+        && !(delete->unsent && entry->flags & MB_DIRTY_QUEUED)) {
         return false;
     }
     switch ((enum mbox_state_scope) entry->scope) {
@@ -503,7 +504,7 @@ get_delete(const struct mb_export_delete *delete, uint64_t i,
         prefetch_listed(export, i + PREFETCH_AHEAD);
         state->key = export->listed.keys[i];
         state->scope = MBOX_STATE_PER_FLOW;
-        return ((has_sent_all(export)
+        return ((delete->unsent || has_sent_all(export)
                  || mb_table_find(table, MBOX_STATE_PER_FLOW, &state->key)
                     == MB_NO_ENTRY)
                 && is_selected(delete, &state->key));
@@ -523,6 +524,9 @@ mb_export_delete(void *delete_)
     unsigned int n = 0;
 
     delete->exhausted = false;
+    if (delete->unsent) {
+        export->next_listed = export->listed.n;
+    }
     while (export->next_delete
            < export->next_listed + export->tracker.table.n) {
         struct state state;

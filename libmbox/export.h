@@ -120,12 +120,14 @@ struct mb_export_dirty {
 void mb_export_dirty(void *dirty);
 
 /* Deletes states that D has, per-flow ones that are selected and, if 'shared',
- * multi-flow ones whose flows all move. */
+ * multi-flow ones whose flows all move; or, if 'unsent', what there was when
+ * the export was opened and what has changed since. */
 struct mb_export_delete {
     struct mb_export *export;
     const struct mb_table *listed;      /* Canonical keys, per-flow scope. */
     enum mbox_select select;            /* What 'listed' means. */
     bool shared;
+    bool unsent;                /* Also states that D does not have. */
     uint64_t (*now)(void *aux);
     void *now_aux;
     uint64_t deadline;

@@ -262,6 +262,20 @@ recv_abort(struct mb_destination *d)
     }
 }
 
+/* There are no more rounds.  Nothing that S has sent is taken any more, because
+ * packets may come next; what is here stays.  The answer says so. */
+static void
+stop_import(struct mb_destination *d)
+{
+    struct mb_transfer *t = d->t;
+
+    mb_transfer_fail(t, ECANCELED, "replica");
+    if (t->state) {
+        mbox_channel_close(t->state);
+        t->state = NULL;
+    }
+}
+
 void
 mb_destination_recv(struct mb_destination *d, const struct mbox_msg *msg)
 {
@@ -287,6 +301,9 @@ mb_destination_recv(struct mb_destination *d, const struct mbox_msg *msg)
         recv_abort(d);
         break;
     case MBOX_MSG_ERROR:
+        if (mb_transfer_is_replica(t)) {
+            stop_import(d);
+        }
         t->failed = true;       /* The coordinator's: it will abort. */
         break;
     default:

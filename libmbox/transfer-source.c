@@ -34,6 +34,46 @@ set_frozen(struct mb_source *s, bool frozen)
     }
 }
 
+/* Begins to track what worker 'i' has of the space.  Returns 0 or a negative
+ * errno value; mb_source_close_exports() is due either way. */
+static int
+open_export(struct mb_source *s, unsigned int i)
+{
+    struct mb_transfer *t = s->t;
+    struct mb_env *env = t->env;
+
+    s->exports[i] = (struct mb_export) {
+        .worker = i,
+        .ops = env->mb_ops,
+        .aux = env->mb_aux,
+        .merge_others = env->n_workers > 1,
+        .copy = mb_transfer_replaces(t),
+    };
+
+    struct mb_export_open open = {
+        .export = &s->exports[i],
+        .space = &t->space,
+        .scopes = t->scopes & mb_state_scopes(env->mb_ops),
+        .trackers = &env->trackers[i],
+    };
+    mb_source_call(s, i, mb_export_open, &open);
+    s->n_open++;
+    return open.error;
+}
+
+static void
+close_exports(struct mb_source *s)
+{
+    for (unsigned int i = 0; i < s->n_open; i++) {
+        struct mb_export_close close = {
+            .export = &s->exports[i],
+            .trackers = &s->t->env->trackers[i],
+        };
+        mb_source_call(s, i, mb_export_close, &close);
+    }
+    s->n_open = 0;
+}
+
 struct mb_source *
 mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
 {
@@ -60,22 +100,10 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
 
     *n_flows = 0;
     for (unsigned int i = 0; i < env->n_workers; i++) {
-        exports[i].worker = i;
-        exports[i].ops = env->mb_ops;
-        exports[i].aux = env->mb_aux;
-        exports[i].merge_others = env->n_workers > 1;
-        exports[i].copy = mb_transfer_replaces(t);
+        int error = open_export(s, i);
 
-        struct mb_export_open open = {
-            .export = &exports[i],
-            .space = &t->space,
-            .scopes = t->scopes & mb_state_scopes(env->mb_ops),
-            .trackers = &env->trackers[i],
-        };
-        mb_source_call(s, i, mb_export_open, &open);
-        s->n_open++;
-        if (open.error) {
-            mb_transfer_fail(t, -open.error, "list of state");
+        if (error) {
+            mb_transfer_fail(t, -error, "list of state");
             mb_source_destroy(s);
             return NULL;
         }
@@ -89,13 +117,7 @@ void
 mb_source_destroy(struct mb_source *s)
 {
     set_frozen(s, false);
-    for (unsigned int i = 0; i < s->n_open; i++) {
-        struct mb_export_close close = {
-            .export = &s->exports[i],
-            .trackers = &s->t->env->trackers[i],
-        };
-        mb_source_call(s, i, mb_export_close, &close);
-    }
+    close_exports(s);
     free(s->exports);
     mbox_writer_uninit(&s->slice.frames);
     mb_table_uninit(&s->aliases);
@@ -111,7 +133,7 @@ freeze(struct mb_source *s)
 {
     if (!s->frozen) {
         s->t->env->ops->barrier(s->t->env->aux);
-        for (unsigned int i = 0; i < s->t->env->n_workers; i++) {
+        for (unsigned int i = 0; i < s->n_open; i++) {
             mb_source_take_aliases(s, i);
         }
         set_frozen(s, true);
@@ -126,6 +148,7 @@ run_delete(struct mb_source *s, uint64_t deadline)
         .listed = &s->commit_keys,
         .select = s->commit_select,
         .shared = s->commit_shared,
+        .unsent = s->gives_up,
         .now = s->t->env->ops->now,
         .now_aux = s->t->env->aux,
         .deadline = deadline,
@@ -364,6 +387,43 @@ recv_return(struct mb_source *s, const struct mbox_msg *msg)
     mb_transfer_send(t, &answer, NULL);
 }
 
+/* There are no more rounds: nothing is tracked, and D sees the end.  COMMIT
+ * may still come. */
+static void
+stop_rounds(struct mb_source *s)
+{
+    struct mb_transfer *t = s->t;
+
+    t->failed = true;
+    close_exports(s);
+    if (t->state) {
+        mbox_channel_close(t->state);
+        t->state = NULL;
+    }
+}
+
+/* D has taken over with what it has, which is not all: what there is of the
+ * space now is to be deleted, whether D has it or not. */
+static void
+give_up(struct mb_source *s)
+{
+    struct mb_transfer *t = s->t;
+
+    stop_rounds(s);
+    s->gives_up = true;
+    for (unsigned int i = 0; i < t->env->n_workers; i++) {
+        int error = open_export(s, i);
+
+        if (error) {
+            char text[128];
+
+            snprintf(text, sizeof text, "transfer %u: list of state to give "
+                     "up: %s", t->id, strerror(-error));
+            t->env->ops->log(t->env->aux, 3 /* LOG_ERR */, text);
+        }
+    }
+}
+
 static void
 recv_commit(struct mb_source *s, const struct mbox_msg *msg)
 {
@@ -398,6 +458,10 @@ recv_commit(struct mb_source *s, const struct mbox_msg *msg)
     s->commit_select = msg->select;
     s->commit_shared = (msg->select == MBOX_SELECT_ALL_EXCEPT
                         && !s->commit_keys.n);
+    if (mb_transfer_is_replica(t) && s->commit_shared
+        && (t->failed || s->phase != PHASE_ENDED)) {
+        give_up(s);
+    }
     mb_source_enter(s, PHASE_DELETING);
 }
 
@@ -430,6 +494,9 @@ mb_source_recv(struct mb_source *s, const struct mbox_msg *msg)
         mb_transfer_send(t, &answer, NULL);
         break;
     case MBOX_MSG_ERROR:
+        if (mb_transfer_is_replica(t)) {
+            stop_rounds(s);
+        }
         t->failed = true;       /* The coordinator's: it will abort. */
         break;
     default:
@@ -532,6 +599,11 @@ mb_source_disconnected(struct mb_source *s)
         return false;
     }
     mb_source_forget_commit(s);
+    if (mb_transfer_is_replica(t) && !s->frozen) {
+        /* It goes on, but D may be told to take over. */
+        stop_rounds(s);
+        return true;
+    }
     if (!s->frozen || t->method == MBOX_METHOD_COPY) {
         set_frozen(s, false);
         t->finished = true;

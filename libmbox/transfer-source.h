@@ -71,6 +71,7 @@ struct mb_source {
     struct mb_table commit_keys;
     enum mbox_select commit_select;
     bool commit_shared;
+    bool gives_up;              /* Of a replica: deletes what D lacks, too. */
     uint64_t n_deleted;
 };
 

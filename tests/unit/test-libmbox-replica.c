@@ -196,6 +196,90 @@ test_take_over(void **state)
     world_uninit(&w);
 }
 
+/* The same, and some flows have changed or begun since the last round: S gives
+ * them up, too, whether a round is in progress, it has frozen, or neither. */
+static void
+test_give_up(void **state)
+{
+    (void) state;
+    for (int i = 0; i < 4; i++) {
+        struct mbox_msg msg;
+        struct world w;
+
+        begin(&w, i == 3 ? MBOX_OPT_RELAY : 0, 50);
+        for (uint32_t j = 0; j < 7; j++) {
+            feed(&w, &w.s, j, NULL);
+        }
+        for (uint32_t j = 50; j < 53; j++) {
+            feed(&w, &w.s, j, NULL);
+        }
+        if (i == 1) {
+            command(&w.s, MBOX_MSG_EXPORT);
+        } else if (i == 2) {
+            assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+            expect_tracer(&w.s, 1);
+            expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+        }
+        command(&w.s, MBOX_MSG_ERROR);
+        command(&w.s, MBOX_MSG_COMMIT);
+        settle(&w);
+        while (next_msg(&w.s, &msg) && msg.type != MBOX_MSG_COMMITTED) {
+            continue;
+        }
+        assert_int_equal(msg.type, MBOX_MSG_COMMITTED);
+        assert_int_equal(msg.n_flows, 53);
+        assert_int_equal(checker_all_flows(&w.s.checker), 0);
+        assert_null(w.s.t);
+        assert_null(w.s.trackers[0]);
+        assert_int_equal(w.s.env.n_frozen, 0);
+        world_uninit(&w);
+    }
+}
+
+/* D is told that there are no more rounds: it says so, and takes nothing more
+ * of what S is sending.  S tracks nothing any more. */
+static void
+test_stop(void **state)
+{
+    (void) state;
+    for (int relay = 0; relay < 2; relay++) {
+        struct mbox_key key = checker_key(1);
+        struct mbox_msg msg;
+        struct world w;
+
+        begin(&w, relay ? MBOX_OPT_RELAY : 0, 50);
+        feed(&w, &w.s, 1, NULL);
+        command(&w.s, MBOX_MSG_EXPORT);
+        mb_transfer_run(w.s.t, w.s.clock + MB_SLICE_NS);
+        command(&w.d, MBOX_MSG_ERROR);
+        expect(&w.d, MBOX_MSG_ERROR, &msg);
+        assert_int_equal(msg.code, ECANCELED);
+        command(&w.d, MBOX_MSG_ERROR);
+        expect_none(&w.d);
+
+        for (int i = 0; i < 5; i++) {
+            feed(&w, &w.d, 1, NULL);
+        }
+        uint64_t last = checker_flow(&w.d.checker.w[0], &key, false)->last;
+        progress(&w);
+        assert_int_equal(checker_flow(&w.d.checker.w[0], &key, false)->last,
+                         last);
+        command(&w.s, MBOX_MSG_ERROR);
+        assert_null(w.s.trackers[0]);
+        feed(&w, &w.s, 51, NULL);
+        assert_int_equal(checker_all_flows(&w.s.checker), 51);
+
+        command(&w.d, MBOX_MSG_COMMIT);
+        command(&w.s, MBOX_MSG_COMMIT);
+        settle(&w);
+        assert_null(w.d.t);
+        assert_null(w.s.t);
+        assert_int_equal(checker_all_flows(&w.d.checker), 50);
+        assert_int_equal(checker_all_flows(&w.s.checker), 0);
+        world_uninit(&w);
+    }
+}
+
 /* S answers: it gives the rest, as in a move. */
 static void
 test_hand_over(void **state)
@@ -241,8 +325,9 @@ test_abort(void **state)
     world_uninit(&w);
 }
 
-/* Both lose the coordinator.  S goes on.  D cannot know whether it has been
- * told to take over, asks, and keeps the replica until it is told. */
+/* Both lose the coordinator.  S goes on.  Neither can know whether D has been
+ * told to take over: they ask.  D keeps the replica until it is told, S the
+ * flows unless it is told to give them up, also those that are new. */
 static void
 test_doubt(void **state)
 {
@@ -256,9 +341,17 @@ test_doubt(void **state)
         mb_transfer_disconnected(w.s.t);
         mb_transfer_disconnected(w.d.t);
         settle(&w);
-        assert_null(w.s.t);
         feed(&w, &w.s, 50, NULL);
         assert_int_equal(checker_all_flows(&w.s.checker), 51);
+        assert_null(w.s.trackers[0]);
+        mb_keys_init(&keys);
+        assert_true(mb_transfer_get_open(w.s.t, &msg, &keys));
+        assert_int_equal(msg.role, MBOX_ROLE_SOURCE);
+        resolve(&w.s, commit, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+        settle(&w);
+        assert_null(w.s.t);
+        assert_int_equal(w.s.env.n_frozen, 0);
+        assert_int_equal(checker_all_flows(&w.s.checker), commit ? 0 : 51);
         assert_non_null(w.d.t);
         assert_pending(&w, true);
 
@@ -350,6 +443,8 @@ main(void)
         cmocka_unit_test(test_churn),
         cmocka_unit_test(test_impatient),
         cmocka_unit_test(test_take_over),
+        cmocka_unit_test(test_give_up),
+        cmocka_unit_test(test_stop),
         cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_abort),
         cmocka_unit_test(test_doubt),
