@@ -156,6 +156,41 @@ fail_over(struct stub *s)
 }
 
 static void
+recv_error(struct stub *s, enum mbox_role role, int code)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_ERROR, s->request.id);
+    msg.code = code;
+    stub_recv(s, role, &msg, NULL);
+}
+
+/* Nothing goes to D before it says that it imports nothing more. */
+static void
+stop_import(struct stub *s)
+{
+    assert_string_equal(stub_phase(s), "stopping");
+    assert_int_equal(s->sent[DST].type, MBOX_MSG_ERROR);
+    wait_ms(s, 1500);
+    s->now_us -= 1500 * 1000;
+    assert_string_equal(stub_phase(s), "stopping");
+    assert_int_equal(s->n_releases, 0);
+    assert_int_equal(s->n_assigned[DST], 0);
+    recv_error(s, DST, ECANCELED);
+}
+
+/* Fails over while S does not answer. */
+static void
+force_over(struct stub *s)
+{
+    fail_over(s);
+    for (int i = 0; i < 5000 && strcmp(stub_phase(s), "stopping"); i++) {
+        wait_ms(s, 1);
+    }
+    stop_import(s);
+}
+
+static void
 assert_taken_over(struct stub *s, bool src_lives, long long age_ms)
 {
     struct mbox_msg msg;
@@ -216,6 +251,7 @@ test_source_dead(void **state OVS_UNUSED)
 
     fail_over(&s);
     assert_int_equal(s.n_tracers[SRC], 0);
+    stop_import(&s);
     assert_taken_over(&s, false, 5050);
 }
 
@@ -276,34 +312,151 @@ test_source_hangs(void **state OVS_UNUSED)
 
     begin_complete(&s);
     wait_ms(&s, 10);
-    fail_over(&s);
-    for (int i = 0; i < 1000 && s.sent[SRC].type != MBOX_MSG_COMMIT; i++) {
-        wait_ms(&s, 1);
-    }
+    force_over(&s);
     assert_int_equal(s.n_tracers[SRC], 10);
     assert_taken_over(&s, true, 30);
 }
 
 /* D has taken over, but some packets wait to be sent to it, when S dies in the
- * end. */
+ * end, or wakes up and gives the rest, or the user wants it to be undone: D
+ * has the flows, and S is told when everything is D's. */
 static void
-test_source_hangs_and_dies(void **state OVS_UNUSED)
+test_source_hangs_and(void **state OVS_UNUSED)
+{
+    for (int i = 0; i < 6; i++) {
+        struct mbox_key *keys = make_keys(1);
+        struct stub s;
+
+        begin_complete(&s);
+        s.held = true;
+        force_over(&s);
+        assert_string_equal(stub_phase(&s), "releasing");
+        if (i == 0) {
+            mbox_transfer_agent_lost(s.t, SRC, "killed");
+        } else if (i == 1) {
+            struct mbox_msg msg;
+
+            mbox_msg_init(&msg, MBOX_MSG_TRACER_SEEN, s.request.id);
+            msg.seq = 1;
+            stub_recv(&s, SRC, &msg, NULL);
+            stub_recv_precopy(&s, 2, 0);
+        } else if (i == 2) {
+            stub_recv_release(&s, MBOX_SELECT_KEYS, keys, 1);
+            stub_recv_installed(&s, 2001);
+        } else if (i == 3) {
+            recv_error(&s, SRC, ECONNRESET);
+        } else if (i == 4) {
+            mbox_transfer_port_lost(s.t, SRC, "removed");
+        } else {
+            mbox_transfer_cancel(s.t, "by a test");
+        }
+        mbox_transfer_run(s.t);
+        assert_string_equal(stub_phase(&s), "releasing");
+        assert_int_equal(s.n_commits[SRC], 0);
+        s.held = false;
+        wait_ms(&s, 1);
+        assert_taken_over(&s, i > 0, 20);
+        free(keys);
+    }
+}
+
+/* D dies, or does not even say that it imports nothing more: S, which was told
+ * nothing, has the flows. */
+static void
+test_destination_hangs(void **state OVS_UNUSED)
+{
+    for (int dies = 0; dies < 2; dies++) {
+        struct mbox_transfer_report report;
+        struct stub s;
+
+        begin_complete(&s);
+        fail_over(&s);
+        for (int i = 0; i < 5000 && strcmp(stub_phase(&s), "stopping"); i++) {
+            wait_ms(&s, 1);
+        }
+        if (!dies) {
+            wait_ms(&s, 4999);
+            assert_false(s.disconnected[DST]);
+            wait_ms(&s, 1);
+            assert_true(s.disconnected[DST]);
+        }
+        mbox_transfer_agent_lost(s.t, DST, "closed");
+        mbox_transfer_run(s.t);
+        assert_int_equal(s.sent[SRC].type, MBOX_MSG_ABORT);
+        stub_recv_simple(&s, SRC, MBOX_MSG_ABORTED);
+        assert_true(mbox_transfer_is_done(s.t));
+        stub_report(&s, &report);
+        assert_int_equal(report.result, MBOX_TRANSFER_ROLLED_BACK);
+        assert_int_equal(s.n_assigned[DST], 0);
+        assert_int_equal(s.recorded, MBOX_TRANSFER_ROLLED_BACK);
+        stub_destroy(&s);
+    }
+}
+
+/* The flow space cannot be assigned: the replica goes on as if it had not been
+ * asked, until it can. */
+static void
+test_refused(void **state OVS_UNUSED)
+{
+    for (int dead = 0; dead < 2; dead++) {
+        struct mbox_transfer_report report;
+        struct stub s;
+
+        begin_complete(&s);
+        if (dead) {
+            mbox_transfer_agent_lost(s.t, SRC, "killed");
+            mbox_transfer_run(s.t);
+            recv_error(&s, DST, ECANCELED);
+        }
+        s.assign_error = -EDOM;
+        fail_over(&s);
+        assert_true(mbox_transfer_can_fail_over(s.t));
+        assert_string_equal(stub_phase(&s), "replicating");
+        assert_int_equal(s.n_commits[SRC] + s.n_commits[DST], 0);
+        assert_int_equal(s.n_assigned[DST], 0);
+        assert_true(!s.n_records || s.recorded == MBOX_TRANSFER_ROLLED_BACK);
+        assert_int_equal(s.n_tracers[SRC], 0);
+        stub_report(&s, &report);
+        assert_non_null(strstr(report.error, "cannot be assigned"));
+        assert_int_equal(report.replica.failover, MBOX_FAILOVER_NONE);
+        wait_ms(&s, 80);
+        assert_int_equal(was_asked(&s), !dead);
+        if (!dead) {
+            stub_recv_precopy(&s, 2, 0);
+        }
+
+        s.assign_error = 0;
+        if (dead) {
+            fail_over(&s);
+            assert_taken_over(&s, false, 100);
+        } else {
+            force_over(&s);
+            assert_taken_over(&s, true, 0);
+        }
+    }
+}
+
+/* A round that never ends is the last one. */
+static void
+test_endless_round(void **state OVS_UNUSED)
 {
     struct stub s;
 
     begin_complete(&s);
-    fail_over(&s);
-    s.held = true;
-    for (int i = 0; i < 5000 && strcmp(stub_phase(&s), "releasing"); i++) {
-        wait_ms(&s, 1);
-    }
-    assert_string_equal(stub_phase(&s), "releasing");
-    mbox_transfer_agent_lost(s.t, SRC, "killed");
-    mbox_transfer_run(s.t);
-    assert_string_equal(stub_phase(&s), "releasing");
-    s.held = false;
+    wait_ms(&s, 80);
+    assert_true(was_asked(&s));
+    wait_ms(&s, 999);
+    assert_false(get_replica(&s).cut_off);
     wait_ms(&s, 1);
-    assert_taken_over(&s, false, 20);
+    assert_true(get_replica(&s).cut_off);
+    assert_int_equal(s.sent[SRC].type, MBOX_MSG_ERROR);
+    assert_int_equal(s.sent[DST].type, MBOX_MSG_ERROR);
+    wait_ms(&s, 5000);
+    assert_string_equal(stub_phase(&s), "replicating");
+    recv_error(&s, SRC, ECONNRESET);
+    recv_error(&s, DST, ECANCELED);
+    fail_over(&s);
+    assert_taken_over(&s, true, 6100);
 }
 
 /* S dies during the failover: before it has frozen, or afterwards. */
@@ -322,6 +475,7 @@ test_source_dies_late(void **state OVS_UNUSED)
         mbox_transfer_run(s.t);
         assert_int_equal(s.n_assigned[DST], 0);
         wait_ms(&s, 200);       /* What it has sent last may come. */
+        stop_import(&s);
         assert_taken_over(&s, false, 20);
     }
 }
@@ -339,6 +493,7 @@ test_source_without_port(void **state OVS_UNUSED)
     assert_true(was_asked(&s));         /* Rounds need no port. */
     fail_over(&s);
     assert_int_equal(s.n_tracers[SRC], 0);
+    stop_import(&s);
     assert_taken_over(&s, true, 100);
 }
 
@@ -347,17 +502,17 @@ static void
 test_errors(void **state OVS_UNUSED)
 {
     for (enum mbox_role role = SRC; role <= DST; role++) {
-        struct mbox_msg msg;
         struct stub s;
 
         begin_complete(&s);
-        mbox_msg_init(&msg, MBOX_MSG_ERROR, s.request.id);
-        msg.code = ENOMEM;
-        stub_recv(&s, role, &msg, NULL);
+        recv_error(&s, role, ENOMEM);
         assert_true(get_replica(&s).cut_off);
         wait_ms(&s, 500);
         assert_false(was_asked(&s));
         fail_over(&s);
+        if (role == SRC) {
+            stop_import(&s);
+        }
         assert_taken_over(&s, true, 520);
     }
 }
@@ -409,6 +564,7 @@ test_slow_database(void **state OVS_UNUSED)
     mbox_transfer_run(s.t);
     s.database_is_slow = true;
     fail_over(&s);
+    stop_import(&s);
     assert_int_equal(s.n_assigned[DST], 1);
     wait_ms(&s, 1999);
     assert_int_equal(s.n_commits[DST], 0);
@@ -427,7 +583,10 @@ test_transfer_replica(void)
         cmocka_unit_test(test_source_dies_early),
         cmocka_unit_test(test_source_lives),
         cmocka_unit_test(test_source_hangs),
-        cmocka_unit_test(test_source_hangs_and_dies),
+        cmocka_unit_test(test_source_hangs_and),
+        cmocka_unit_test(test_destination_hangs),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_endless_round),
         cmocka_unit_test(test_source_dies_late),
         cmocka_unit_test(test_source_without_port),
         cmocka_unit_test(test_errors),

@@ -75,8 +75,8 @@ stub_dp_open(void *s_)
 {
     struct stub *s = s_;
 
-    s->dp_open = true;
-    return 0;
+    s->dp_open = !s->assign_error;
+    return s->assign_error;
 }
 
 static bool
@@ -198,19 +198,23 @@ stub_port_send_tracer(void *s_, enum mbox_role role,
     return 0;
 }
 
-static void
+static int
 stub_assign(void *s_, enum mbox_select select,
             struct mbox_key *keys OVS_UNUSED, size_t n)
 {
     struct stub *s = s_;
 
     assert_true(s->dp_open || s->request.every_ms);
+    if (s->assign_error) {
+        return s->assign_error;
+    }
     if (select == MBOX_SELECT_ALL_EXCEPT) {
         s->n_assigned[MBOX_ROLE_DESTINATION]++;
         s->n_assigned[MBOX_ROLE_SOURCE] += n;
     } else {
         s->n_assigned[MBOX_ROLE_DESTINATION] += n;
     }
+    return 0;
 }
 
 static void

@@ -39,6 +39,7 @@ struct stub {
     const struct mbox_key *foreign;     /* Not of the transfer, or null. */
     bool released_to_source;
     unsigned int n_assigned[3];
+    int assign_error;           /* Nothing can be assigned. */
     unsigned int n_commits[3];
     size_t n_commit_keys[3];
     size_t backlog[3];          /* Bytes that wait for each agent. */

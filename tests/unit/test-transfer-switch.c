@@ -385,7 +385,7 @@ ops_port_send_tracer(void *w_, enum mbox_role role, enum mbox_tag_kind kind,
     return 0;
 }
 
-static void
+static int
 ops_assign(void *w_, enum mbox_select select, struct mbox_key *keys, size_t n)
 {
     struct world *w = w_;
@@ -400,6 +400,7 @@ ops_assign(void *w_, enum mbox_select select, struct mbox_key *keys, size_t n)
             w->assigned[i] = MBOX_ROLE_DESTINATION;
         }
     }
+    return 0;
 }
 
 static void

@@ -269,8 +269,8 @@ op_port_send_tracer(void *ot_, enum mbox_role role, enum mbox_tag_kind kind,
                                   ot->request.id, seq);
 }
 
-/* S, which is not live, leaves its flows and their aliases to D. */
-static void
+/* S, which may not be live, leaves its flows and their aliases to D. */
+static int
 assign_without_steering(struct mbox_open_transfer *ot,
                         enum mbox_select select, struct mbox_key *keys,
                         size_t n)
@@ -287,16 +287,14 @@ assign_without_steering(struct mbox_open_transfer *ot,
                                 aliases, n, r->src, r->dst);
         free(aliases);
     }
-    if (error) {
-        VLOG_WARN("transfer %"PRIu32": flows could not be assigned to %s (%s)",
-                  r->id, r->dst, ovs_strerror(-error));
-    }
+    return error;
 }
 
-static void
+static int
 op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
 {
     struct mbox_open_transfer *ot = ot_;
+    int error = 0;
 
     ot->coordinator->assignments_changed = true;
     ot->select = select;
@@ -304,9 +302,10 @@ op_assign(void *ot_, enum mbox_select select, struct mbox_key *keys, size_t n)
     if (ot->steer) {
         mbox_steer_assign(ot->steer, select, keys, n);
     } else {
-        assign_without_steering(ot, select, keys, n);
+        error = assign_without_steering(ot, select, keys, n);
     }
     mbox_assignments_get(ot->request.class_name, &ot->after);
+    return error;
 }
 
 static void

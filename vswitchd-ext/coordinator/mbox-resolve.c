@@ -248,8 +248,14 @@ decide_own(struct mbox_coordinator *c, struct mbox_doubt *doubt,
            const struct mbox_record *record)
 {
     const struct mbox_past_transfer *past;
+    const struct mbox_open_transfer *ot;
 
-    if (mbox_transfers_find(&c->transfers, doubt->id)) {
+    ot = mbox_transfers_find(&c->transfers, doubt->id);
+    if (ot) {
+        if (doubt->src.asks && mbox_transfer_can_fail_over(ot->transfer)) {
+            mbox_transfer_cancel(ot->transfer, "its source is back, which has "
+                                 "gone on without it");
+        }
         return;
     }
     past = mbox_transfers_find_past(&c->transfers, doubt->id);
@@ -694,6 +700,7 @@ void
 mbox_resolver_transfer_done(struct mbox_coordinator *c)
 {
     c->resolver.check_known = true;
+    c->resolver.again = true;   /* Somebody may ask about it. */
 }
 
 void

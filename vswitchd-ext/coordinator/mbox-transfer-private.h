@@ -66,6 +66,9 @@ enum mbox_phase {
  * before a split is taken back. */
 #define MBOX_RECORD_US (2000 * 1000)
 
+/* How long D of a replica may take to say that it imports nothing more. */
+#define MBOX_STOP_US (5 * 1000 * 1000)
+
 /* How long D is given, once S has died, to install what S had sent. */
 #define MBOX_SALVAGE_US (200 * 1000)
 
@@ -266,6 +269,8 @@ struct mbox_replica {
     uint64_t skipped;           /* Rounds. */
     uint64_t round_chunks, round_bytes;     /* Of the last complete round. */
     bool cut_off;               /* There are no more rounds. */
+    bool dst_stopped;           /* D has said that it imports nothing more. */
+    long long stop_until;       /* How long to wait for that. */
     bool forced;                /* The failover goes on without S. */
 };
 
@@ -394,8 +399,9 @@ void mbox_transfer_get_dp_stats(const struct mbox_transfer *,
                                 struct mbox_transfer_dp_stats *);
 
 /* Makes the move final: writes the assignment, ends the override.  The agents
- * are told when it is recorded. */
-void mbox_transfer_commit(struct mbox_transfer *);
+ * are told when it is recorded.  Returns 0 or, without the steering object, a
+ * negative errno value, with the transfer as it was. */
+int mbox_transfer_commit(struct mbox_transfer *);
 
 /* Records that the transfer is open, or how it ends.
  * mbox_transfer_is_recorded() is true when the database has it, or has not

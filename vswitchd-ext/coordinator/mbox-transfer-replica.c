@@ -17,6 +17,7 @@
 #include <config.h>
 #include "mbox-transfer-private.h"
 
+#include <errno.h>
 #include <limits.h>
 
 #include "util.h"
@@ -26,13 +27,29 @@
  * What follows the failover is method hold, if S answers.  If it does not, D
  * takes over with what it has: at once if S is known to be gone, otherwise
  * when the flow space is held and S has not answered for as long as a move
- * would wait for it.  S is then sent COMMIT nevertheless, so that if it goes
- * on after all, it first gives up the flows. */
+ * would wait for it.  First, in phase STOPPING, D must say that it imports
+ * nothing more: what S has sent must not replace what D does with packets.
+ * When they are D's, it does not matter any more what S does, or says: D has
+ * the state.  S is sent COMMIT nevertheless, or told when it is back, so that
+ * if it goes on after all, it first gives up the flows.
+ *
+ * A failover that cannot be assigned is refused, and the replica goes on. */
+
+/* The round in progress, if there is one, may take so long. */
+static void
+mbox_replica_set_deadline(struct mbox_transfer *t)
+{
+    t->deadline_us = (t->replica.begun_us >= 0 && t->request.timeout_ms > 0
+                      ? t->now_us + t->request.timeout_ms * 1000 : LLONG_MAX);
+}
 
 static void
 mbox_replica_begin_round(struct mbox_transfer *t)
 {
     t->replica.begun_us = t->now_us;
+    if (t->replica.complete_us >= 0) {
+        mbox_replica_set_deadline(t);   /* That of the first one is set. */
+    }
     mbox_agent_send_simple(t, &t->src, MBOX_MSG_EXPORT);
 }
 
@@ -44,19 +61,85 @@ mbox_replica_start(struct mbox_transfer *t)
     mbox_replica_begin_round(t);
 }
 
+/* Ends the rounds: S need not track changes, D is not to import any. */
+static void
+mbox_replica_cut_off(struct mbox_transfer *t)
+{
+    struct mbox_msg msg;
+
+    if (t->replica.cut_off) {
+        return;
+    }
+    t->replica.cut_off = true;
+    t->deadline_us = LLONG_MAX;
+    mbox_msg_init(&msg, MBOX_MSG_ERROR, t->request.id);
+    msg.code = ECANCELED;
+    mbox_agent_send(t, &t->src, &msg, NULL);
+    mbox_agent_send(t, &t->dst, &msg, NULL);
+}
+
+static void
+mbox_replica_enter_stopping(struct mbox_transfer *t)
+{
+    mbox_replica_cut_off(t);
+    t->tracer.active = false;
+    t->deadline_us = LLONG_MAX;
+    t->replica.stop_until = t->now_us + MBOX_STOP_US;
+    mbox_transfer_enter(t, MBOX_PHASE_STOPPING);
+}
+
+/* The failover cannot be, so all stays as it was. */
+static void
+mbox_replica_refuse(struct mbox_transfer *t, int error)
+{
+    mbox_transfer_note(t, NULL, "no failover, as the flow space cannot be "
+                       "assigned (%s)",
+                       error == -EDOM ? "its flows are spread by hash over "
+                       "other instances, too" : ovs_strerror(-error));
+    t->replica.failover_us = -1;
+    if (!t->replica.cut_off) {
+        mbox_replica_set_deadline(t);
+    }
+    mbox_transfer_enter(t, MBOX_PHASE_REPLICATING);
+}
+
 /* D takes over without S. */
 static void
 mbox_replica_take_over(struct mbox_transfer *t)
 {
-    t->salvaged = true;
-    t->tracer.active = false;
     if (t->dp_is_open) {
-        mbox_hold_apply_pending(t);
+        t->salvaged = true;
         mbox_transfer_release_all(t);
         mbox_transfer_enter(t, MBOX_PHASE_RELEASING);
-    } else {
-        mbox_transfer_commit(t);
+        return;
     }
+
+    mbox_transfer_record(t, MBOX_TRANSFER_OPEN);
+    int error = mbox_transfer_commit(t);
+    if (error) {
+        mbox_transfer_record(t, MBOX_TRANSFER_ROLLED_BACK);
+        mbox_replica_refuse(t, error);
+    } else {
+        t->salvaged = true;
+    }
+}
+
+static bool
+mbox_replica_step_stopping(struct mbox_transfer *t)
+{
+    struct mbox_replica *r = &t->replica;
+
+    if (r->dst_stopped) {
+        mbox_replica_take_over(t);
+        return true;
+    }
+    if (t->now_us >= r->stop_until) {
+        r->stop_until = LLONG_MAX;
+        t->ops->disconnect(t->aux, t->dst.role,
+                           "it does not say that it takes over");
+    }
+    mbox_transfer_wake_at(t, r->stop_until);
+    return false;
 }
 
 static void
@@ -64,12 +147,16 @@ mbox_replica_begin_failover(struct mbox_transfer *t)
 {
     /* The steering object needs both instances live.  What S has queued, if
      * it has a queue still, is lost with it. */
-    if (mbox_agent_is_usable(&t->src) && !t->replica.cut_off
-        && !mbox_transfer_open_dp(t)) {
-        mbox_transfer_enter(t, MBOX_PHASE_ARMING);
+    if (mbox_agent_is_usable(&t->src) && !t->replica.cut_off) {
+        int error = mbox_transfer_open_dp(t);
+
+        if (error) {
+            mbox_replica_refuse(t, error);
+        } else {
+            mbox_transfer_enter(t, MBOX_PHASE_ARMING);
+        }
     } else {
-        mbox_transfer_record(t, MBOX_TRANSFER_OPEN);
-        mbox_replica_take_over(t);
+        mbox_replica_enter_stopping(t);
     }
 }
 
@@ -112,8 +199,11 @@ mbox_replica_step(struct mbox_transfer *t)
             mbox_transfer_wake_at(t, t->salvage_until);
             return false;
         }
-        mbox_replica_take_over(t);
+        mbox_replica_enter_stopping(t);
         return true;
+    }
+    if (t->phase == MBOX_PHASE_STOPPING) {
+        return mbox_replica_step_stopping(t);
     }
     return mbox_method_hold.step(t);
 }
@@ -134,7 +224,7 @@ mbox_replica_recv_round(struct mbox_transfer *t, const struct mbox_msg *msg)
     t->bytes = msg->n_bytes;
     r->complete_us = r->begun_us;
     r->begun_us = -1;
-    t->deadline_us = LLONG_MAX;     /* It was for the first round. */
+    t->deadline_us = LLONG_MAX;
     return true;
 }
 
@@ -145,6 +235,14 @@ mbox_replica_recv(struct mbox_transfer *t, struct mbox_agent *agent,
     if (t->phase == MBOX_PHASE_REPLICATING) {
         return (agent == &t->src && msg->type == MBOX_MSG_PRECOPY
                 && mbox_replica_recv_round(t, msg));
+    }
+    if (t->phase == MBOX_PHASE_STOPPING || t->salvaged) {
+        /* Of the rest that S is sending after all, and D has not taken. */
+        return (agent == &t->src
+                ? (msg->type == MBOX_MSG_PRECOPY
+                   || msg->type == MBOX_MSG_TRACER_SEEN)
+                : (msg->type == MBOX_MSG_RELEASE
+                   || msg->type == MBOX_MSG_INSTALLED));
     }
     return mbox_method_hold.recv(t, agent, msg);
 }
@@ -174,8 +272,10 @@ mbox_replica_resolve(struct mbox_transfer *t)
         if (!wanted || r->complete_us < 0) {
             mbox_transfer_roll_back(t);
         } else {
-            r->cut_off = true;      /* What D has is kept. */
+            mbox_replica_cut_off(t);    /* What D has is kept. */
         }
+    } else if (t->phase == MBOX_PHASE_STOPPING && wanted) {
+        /* S is not waited for any more. */
     } else if (t->salvaged && mbox_agent_is_usable(&t->dst)) {
         /* D has taken over: it does not matter what becomes of S. */
     } else if (wanted && !t->any_released

@@ -85,8 +85,8 @@ mbox_replica_get_report(const struct mbox_transfer *t, long long now_us,
     report->cut_off = r->cut_off;
     report->failover = (!failed_over ? MBOX_FAILOVER_NONE
                         : t->result != MBOX_TRANSFER_MOVED ? MBOX_FAILOVER_OPEN
-                        : t->installed ? MBOX_FAILOVER_COMPLETE
-                        : MBOX_FAILOVER_STALE);
+                        : t->installed && !t->salvaged
+                        ? MBOX_FAILOVER_COMPLETE : MBOX_FAILOVER_STALE);
 }
 
 void

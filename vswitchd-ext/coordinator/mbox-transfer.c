@@ -338,7 +338,10 @@ mbox_transfer_recv_error(struct mbox_transfer *t, struct mbox_agent *agent,
 {
     const char *text = msg->text[0] ? msg->text : ovs_strerror(msg->code);
 
-    if (t->phase == MBOX_PHASE_SALVAGING && agent == &t->dst) {
+    t->replica.dst_stopped |= agent == &t->dst;
+    if (t->replica.cut_off) {
+        /* That is what D was to say, and S may have seen it hang up. */
+    } else if (t->phase == MBOX_PHASE_SALVAGING && agent == &t->dst) {
         /* It got what there was. */
         mbox_transfer_note(t, agent, "%s", text);
         t->salvage_until = LLONG_MIN;
@@ -621,18 +624,27 @@ mbox_transfer_may_tell(struct mbox_transfer *t)
     return true;
 }
 
-void
+int
 mbox_transfer_commit(struct mbox_transfer *t)
 {
+    bool moves = t->request.method != MBOX_METHOD_COPY;
+
+    if (moves) {
+        int error = t->ops->assign(t->aux, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+
+        if (error) {
+            return error;
+        }
+    }
     mbox_transfer_enter(t, MBOX_PHASE_COMMITTING);
     if (t->hold_end_us < 0) {
         t->hold_end_us = t->now_us;
     }
-    if (t->request.method != MBOX_METHOD_COPY) {
-        t->ops->assign(t->aux, MBOX_SELECT_ALL_EXCEPT, NULL, 0);
+    if (moves) {
         mbox_transfer_close_dp(t);
         mbox_transfer_record(t, MBOX_TRANSFER_MOVED);
     }
+    return 0;
 }
 
 static bool

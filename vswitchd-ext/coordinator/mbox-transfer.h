@@ -71,12 +71,16 @@
  *     REPLICATING EXPORT to S begins a round, which PRECOPY ends: the first is
  *                 of all flows, the others of what has changed since.  A round
  *                 that is due while another is in progress is skipped.  If S is
- *                 lost, or a round fails, the phase goes on without: D keeps
- *                 what it has.  Ends when D is lost, by cancelling it, or by
+ *                 lost, or a round fails or takes longer than the timeout, the
+ *                 phase goes on without: both are sent ERROR, and D keeps
+ *                 what it has.  Ends when D is lost, when S is back on another
+ *                 connection, by cancelling it, or by
  *                 mbox_transfer_fail_over():
  *     ARMING...   If S is there, as method hold, with what has changed since
- *                 the last round.  If it is not, or does not answer, D takes
- *                 over what it has (see mbox-transfer-replica.c).
+ *                 the last round.
+ *     STOPPING    If S is not, or does not answer: both are sent ERROR; until
+ *                 D says so, too.  Then D takes over what it has (see
+ *                 mbox-transfer-replica.c), by RELEASING if packets are held.
  *     COMMITTING, DONE as above.
  *
  * Failure
@@ -198,8 +202,10 @@ struct mbox_transfer_ops {
                             uint32_t seq);
 
     /* Makes the assignment durable, as mbox_steer_assign() does.  Without the
-     * steering object it takes effect at once, for flows that S has. */
-    void (*assign)(void *aux, enum mbox_select, struct mbox_key *, size_t n);
+     * steering object it takes effect at once, for flows that are S's, or
+     * returns a negative errno value and changes nothing, see
+     * mbox_class_move(). */
+    int (*assign)(void *aux, enum mbox_select, struct mbox_key *, size_t n);
 
     /* Makes undone what assign() has changed. */
     void (*assign_back)(void *aux);

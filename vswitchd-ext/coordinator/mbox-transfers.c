@@ -663,13 +663,15 @@ mbox_transfers_run(struct mbox_coordinator *c)
         mbox_transfer_run(ot->transfer);
         if (mbox_transfer_is_done(ot->transfer)) {
             transfer_finish(ot);
-        } else if (!ot->replicated
+        } else if ((!ot->replicated || !ovs_list_is_empty(&ot->waiters))
                    && mbox_transfer_can_fail_over(ot->transfer)) {
+            /* The first round is complete, or a failover was refused. */
             struct mbox_transfer_report report;
+            bool first = !ot->replicated;
 
             ot->replicated = true;
             mbox_transfer_get_report(ot->transfer, &report);
-            answer_waiters(ot, &report, true);
+            answer_waiters(ot, &report, first);
         }
     }
 }
