@@ -296,12 +296,23 @@ invalidate(struct exchange *x, const struct http_head *response)
     }
 }
 
+/* When the response came, and its request went, which may have been elsewhere,
+ * or before the clock was set back. */
+static struct cache_times
+get_times(const struct exchange *x)
+{
+    int64_t now = x->cache->now;
+
+    return (struct cache_times) {
+        x->request_time < now ? x->request_time : now, now };
+}
+
 /* Prepares to store what comes. */
 static void
 begin_fill(struct exchange *x, const struct http_head *response,
            const struct http_body *body)
 {
-    struct cache_times times = { x->request_time, x->cache->now };
+    struct cache_times times = get_times(x);
 
     if ((x->result == EXCHANGE_MISS || x->result == EXCHANGE_STALE)
         && cache_may_store(&x->request, response)
@@ -343,10 +354,13 @@ exchange_response(struct exchange *x, const struct http_head *response,
         return EXCHANGE_INTERIM;
     }
     if (response->status == 304 && x->object) {
-        struct cache_times times = { x->request_time, cache->now };
+        struct cache_times times = get_times(x);
 
         cache->stats.validated++;
         cache_store_refresh(&cache->store, x->object, response, &times);
+        if (!cache_may_keep(response)) {
+            cache_store_remove(&cache->store, x->object);
+        }
         touch(x, true);
         return answer(x, true, w);
     }

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "cache-uri.h"
 #include "http-date.h"
 
 void
@@ -80,15 +81,23 @@ cache_put_request(struct mbox_writer *w, const struct http_head *request,
         "If-None-Match", "If-Modified-Since", "If-Range", "Range",
     };
     const size_t n = sizeof conditions / sizeof conditions[0];
+    struct http_string host;
 
     mbox_put_bytes(w, request->method.s, request->method.n);
     mbox_put_bytes(w, " ", 1);
     mbox_put_bytes(w, request->target.s, request->target.n);
     cache_put_text(w, " HTTP/1.1\r\n");
+
+    /* The host that the response will be stored under, and no other (RFC 9112,
+     * section 3.2.2), whatever Connection says. */
+    if (cache_uri_host(request, &host)) {
+        put_field(w, &(struct http_field) { { "Host", 4 }, host });
+    }
     for (size_t i = 0; i < request->n_fields; i++) {
         const struct http_field *field = &request->fields[i];
 
         if (!http_is_hop_by_hop(request, field)
+            && !http_string_is_nocase(field->name, "Host")
             && !(stored && is_one_of(field, conditions, n))) {
             put_field(w, field);
         }

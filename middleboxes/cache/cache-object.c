@@ -24,6 +24,10 @@
 #include "bytes.h"
 #include "mbox-wire.h"
 
+/* A time that is imported is not later: what is computed of it has no
+ * overflow. */
+#define TIME_MAX (INT64_C(1) << 40)
+
 /* Building text. */
 
 static void
@@ -59,7 +63,7 @@ parse_written(struct http_head *head, struct mbox_writer *w)
 {
     put_text(w, "\r\n");
 
-    bool ok = (!w->error
+    bool ok = (!w->error && w->len <= CACHE_HEAD_MAX
                && !http_head_parse(head, false, (const char *) w->data,
                                    w->len));
     mbox_writer_uninit(w);
@@ -75,7 +79,8 @@ put_status_line(struct mbox_writer *w, const struct http_head *head)
 
 /* Vary. */
 
-/* Appends how a request has the field 'name': "name:value,value\n". */
+/* Appends how a request has the field 'name', as it is forwarded:
+ * "name:value,value\n". */
 static void
 put_selecting(struct mbox_writer *w, const struct http_head *request,
               struct http_string name)
@@ -87,7 +92,8 @@ put_selecting(struct mbox_writer *w, const struct http_head *request,
     for (size_t i = 0; i < request->n_fields; i++) {
         const struct http_field *field = &request->fields[i];
 
-        if (http_strings_equal_nocase(field->name, name)) {
+        if (http_strings_equal_nocase(field->name, name)
+            && !http_is_hop_by_hop(request, field)) {
             mbox_put_bytes(w, field->value.s, field->value.n);
             put_text(w, ",");
         }
@@ -170,7 +176,8 @@ cache_object_create(const char *uri, const struct http_head *request,
             put_field(&w, &response->fields[i]);
         }
     }
-    if (!parse_written(&object->head, &w)) {
+    if (!parse_written(&object->head, &w)
+        || strlen(object->vary) > CACHE_VARY_MAX) {
         cache_object_release(object);
         return NULL;
     }
@@ -357,10 +364,10 @@ cache_object_read(struct mbox_reader *r)
     struct cache_object *object = new_object();
 
     object->uri = read_text(r, 2 * HTTP_HEAD_MAX);
-    object->vary = read_text(r, 4 * HTTP_HEAD_MAX);
+    object->vary = read_text(r, CACHE_VARY_MAX);
     cache_digest_uri(object->uri, object->digest);
 
-    struct http_string head = read_block(r, 2 * HTTP_HEAD_MAX);
+    struct http_string head = read_block(r, CACHE_HEAD_MAX);
     object->times.request = mbox_get_u64(r);
     object->times.response = mbox_get_u64(r);
     object->invalid = mbox_get_u8(r) != 0;
@@ -368,7 +375,9 @@ cache_object_read(struct mbox_reader *r)
     struct http_string body = read_block(r, CACHE_OBJECT_MAX);
     if (r->error || object->times.request < 0
         || object->times.response < object->times.request
-        || http_head_parse(&object->head, false, head.s, head.n)) {
+        || object->times.response > TIME_MAX
+        || http_head_parse(&object->head, false, head.s, head.n)
+        || !cache_has_good_vary(&object->head)) {
         r->error = -EPROTO;
         cache_object_release(object);
         return NULL;

@@ -39,6 +39,10 @@ struct mbox_writer;
 /* Bytes of body: what moves is one message. */
 #define CACHE_OBJECT_MAX (8 << 20)
 
+/* Bytes of a head, which 304s let grow, and of the fields that Vary names. */
+#define CACHE_HEAD_MAX (2 * HTTP_HEAD_MAX)
+#define CACHE_VARY_MAX (4 * HTTP_HEAD_MAX)
+
 struct cache_host {
     uint8_t family;
     uint8_t addr[16];           /* As in struct mbox_key. */
@@ -62,7 +66,7 @@ struct cache_object {
 };
 
 /* Makes an object without a body, with one user, from a response to 'request'.
- * Returns NULL if its head is too long. */
+ * Returns NULL if its head, or what Vary names, is too long. */
 struct cache_object *cache_object_create(const char *uri,
                                          const struct http_head *request,
                                          const struct http_head *response,

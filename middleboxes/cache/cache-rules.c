@@ -53,11 +53,27 @@ is_heuristically_cacheable(unsigned int status)
     return false;
 }
 
+/* Statuses that tell of how something was asked for, in fields that the URI
+ * does not have: one client must not have others get them. */
+static bool
+is_about_request(unsigned int status)
+{
+    return (status == 400 || status == 408 || status == 412 || status == 413
+            || status == 416 || status == 417 || status == 431);
+}
+
 /* Section 3.5. */
 static bool
 may_store_authorized(const struct cache_control *cc)
 {
     return cc->must_revalidate || cc->is_public || cc->has_s_maxage;
+}
+
+bool
+cache_has_good_vary(const struct http_head *response)
+{
+    return (!http_head_has_token(response, "Vary", "*")
+            && http_head_count(response, "Vary") <= VARY_MAX);
 }
 
 bool
@@ -70,10 +86,9 @@ cache_may_store(const struct http_head *request,
     cache_control_parse(&cc, response);
     if (!http_string_is(request->method, "GET")
         || response->status < 200 || response->status == 206
-        || response->status == 304 || asked.no_store || cc.no_store
-        || cc.is_private
-        || http_head_has_token(response, "Vary", "*")
-        || http_head_count(response, "Vary") > VARY_MAX
+        || response->status == 304 || is_about_request(response->status)
+        || asked.no_store || cc.no_store || cc.is_private
+        || !cache_has_good_vary(response)
         || (http_head_find(request, "Authorization", NULL)
             && !may_store_authorized(&cc))) {
         return false;
@@ -344,4 +359,14 @@ cache_field_is_updated(const struct http_head *not_modified,
         }
     }
     return !http_is_hop_by_hop(not_modified, field);
+}
+
+bool
+cache_may_keep(const struct http_head *not_modified)
+{
+    struct cache_control cc;
+
+    cache_control_parse(&cc, not_modified);
+    return (!cc.no_store && !cc.is_private && cache_has_good_vary(not_modified)
+            && !http_head_find(not_modified, "Set-Cookie", NULL));
 }

@@ -33,6 +33,10 @@ struct cache_times {
 bool cache_may_store(const struct http_head *request,
                      const struct http_head *response);
 
+/* Section 4.1: whether what Vary names can be compared: no "*", and not too
+ * many fields. */
+bool cache_has_good_vary(const struct http_head *response);
+
 /* Section 4.2.1: for how long a response is fresh; at most a day if that has
  * to be guessed (section 4.2.2). */
 int64_t cache_lifetime(const struct http_head *response,
@@ -74,5 +78,9 @@ bool cache_is_unsafe(struct http_string method);
 /* Section 3.2: whether a field of a 304 is to replace the stored one. */
 bool cache_field_is_updated(const struct http_head *not_modified,
                             const struct http_field *);
+
+/* Whether what is stored may be kept after a 304: not if others are not to see
+ * it any more, or what it brings is for one client. */
+bool cache_may_keep(const struct http_head *not_modified);
 
 #endif /* cache-rules.h */

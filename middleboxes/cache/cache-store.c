@@ -87,6 +87,14 @@ remove_object(struct cache_store *store, struct cache_object *object)
 }
 
 void
+cache_store_remove(struct cache_store *store, struct cache_object *object)
+{
+    if (object->stored) {
+        remove_object(store, object);
+    }
+}
+
+void
 cache_store_uninit(struct cache_store *store)
 {
     while (store->oldest) {

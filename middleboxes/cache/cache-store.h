@@ -55,6 +55,9 @@ void cache_store_refresh(struct cache_store *, struct cache_object *,
                          const struct http_head *not_modified,
                          const struct cache_times *);
 
+/* Takes an object out of the store, if it is there. */
+void cache_store_remove(struct cache_store *, struct cache_object *);
+
 /* Makes all objects with this URI invalid, and calls 'cb' for each. */
 typedef int cache_object_cb(void *aux, struct cache_object *);
 void cache_store_invalidate(struct cache_store *, const char *uri,

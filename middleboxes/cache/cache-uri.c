@@ -101,8 +101,17 @@ get_host(const struct http_head *request, struct http_string *host,
         || (field && !is_host(field->value))) {
         return false;
     }
+    if (memchr(request->target.s, '#', request->target.n)) {
+        return false;           /* No part of a request (section 3.2). */
+    }
     if (!split(request->target, host, path)) {
-        /* "*" of OPTIONS, or the authority of CONNECT. */
+        /* "//", "*" of OPTIONS, or the authority of CONNECT. */
+        if (request->target.s[0] != '/'
+            && !http_string_is(request->method, "CONNECT")
+            && !(http_string_is(request->method, "OPTIONS")
+                 && http_string_is(request->target, "*"))) {
+            return false;
+        }
         *host = empty;
         *path = request->target;
     }
@@ -118,6 +127,14 @@ cache_uri_make(const struct http_head *request, const struct mbox_key *key)
     struct http_string host, path;
 
     return get_host(request, &host, &path) ? join(key, host, path) : NULL;
+}
+
+bool
+cache_uri_host(const struct http_head *request, struct http_string *host)
+{
+    struct http_string path;
+
+    return get_host(request, host, &path);
 }
 
 char *

@@ -30,6 +30,10 @@
 char *cache_uri_make(const struct http_head *request,
                      const struct mbox_key *key);
 
+/* The host that a request names, empty if it is HTTP/1.0 and does not.  Returns
+ * false if it must be refused. */
+bool cache_uri_host(const struct http_head *request, struct http_string *host);
+
 /* Of what a field of the response to 'request' refers to.  Returns NULL if
  * that is at another origin, or relative to a path. */
 char *cache_uri_refer(const struct http_head *request,

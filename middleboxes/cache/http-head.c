@@ -219,9 +219,13 @@ http_head_parse(struct http_head *head, bool is_request, const char *text,
         return error;
     }
 
-    if (http_head_count(head, "Connection") > HTTP_CONNECTION_MAX) {
+    /* A length that is not to be forwarded would leave a body without it. */
+    bool too_many = (http_head_count(head, "Connection")
+                     > HTTP_CONNECTION_MAX);
+    if (too_many || http_head_has_token(head, "Connection",
+                                        "Content-Length")) {
         http_head_uninit(head);
-        return -EMSGSIZE;
+        return too_many ? -EMSGSIZE : -EPROTO;
     }
 
     head->minor = parser.http_minor;

@@ -17,9 +17,13 @@
 /* mbox-cache: an HTTP proxy cache, which neither end has to know of. */
 
 #include <config.h>
+#include <errno.h>
 #include <getopt.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <syslog.h>
 #include "cache-program.h"
 #include "mbox.h"
@@ -203,6 +207,25 @@ load_config(struct program *program)
     }
 }
 
+/* Two sockets for each connection, and some for the rest: without them, those
+ * that the kernel has opened could not be accepted. */
+static void
+raise_limit(const struct program *program)
+{
+    rlim_t n = 2 * (rlim_t) program->config.max_flows + 256;
+    struct rlimit limit;
+
+    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < n) {
+        limit.rlim_cur = n;
+        limit.rlim_max = limit.rlim_max > n ? limit.rlim_max : n;
+        if (setrlimit(RLIMIT_NOFILE, &limit)) {
+            mb_message(LOG_WARNING, "cannot open %ju files, as so many "
+                       "connections need: %s", (uintmax_t) n,
+                       strerror(errno));
+        }
+    }
+}
+
 static void
 create_proxy(struct program *program)
 {
@@ -257,6 +280,7 @@ main(int argc, char *argv[])
         mb_fatal("--port is missing; use --help");
     } else {
         mb_program_open_files(&program.mp);
+        raise_limit(&program);
         create_proxy(&program);
         error = mb_program_run(&program.mp, &ops, &program);
 

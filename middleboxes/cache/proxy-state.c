@@ -421,10 +421,15 @@ proxy_flow_del(struct proxy *p, const struct mbox_key *key)
 static void
 resume_conn(struct proxy *p, struct proxy_conn *conn)
 {
-    if (conn->fd < 0 || !conn->connected) {
+    if (conn->fd < 0) {
         return;
     }
+
+    /* It may have opened without our knowing yet, and was exported so. */
     proxy_tcp_resume(conn->fd);
+    if (!conn->connected) {
+        return;
+    }
     if (conn->closing && !conn->shut) {
         /* It may have been closed before: then it has to be again, before
          * the peer's acknowledgment of that comes. */

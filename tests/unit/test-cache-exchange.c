@@ -202,6 +202,35 @@ test_hit(void **state)
     world_uninit(&w);
 }
 
+/* What is stored is what the origin has answered to just that. */
+static void
+test_poisoning(void **state)
+{
+    struct exchange x;
+    struct world w;
+
+    (void) state;
+    world_init(&w, 1 << 20);
+
+    /* 9112, 3.2.2: the host in Host is not the one that is stored under. */
+    assert_int_equal(begin(&w, &x, "GET http://a/1 HTTP/1.1\nHost: b"),
+                     EXCHANGE_FORWARD);
+    assert_true(said(&w, "\r\nHost: a\r\n"));
+    assert_false(said(&w, "Host: b"));
+    exchange_end(&x);
+    assert_int_equal(begin(&w, &x, GET "\nConnection: host"),
+                     EXCHANGE_FORWARD);
+    assert_true(said(&w, "\r\nHost: a\r\n"));
+    exchange_end(&x);
+
+    /* The origin does not see what Connection names, nor does Vary. */
+    miss(&w, GET "\nConnection: X-A\nX-A: 1", FRESH "\nVary: X-A", "no A");
+    assert_int_equal(begin(&w, &x, GET "\nX-A: 1"), EXCHANGE_FORWARD);
+    exchange_end(&x);
+    hit(&w, GET, 200, "no A");
+    world_uninit(&w);
+}
+
 /* RFC 9112, section 3.2, and others. */
 static void
 test_refused(void **state)
@@ -209,6 +238,8 @@ test_refused(void **state)
     static const char *const cases[] = {
         "GET / HTTP/1.1\nA: b", "GET / HTTP/1.1\nHost: a\nHost: b",
         "GET / HTTP/1.1\nHost: a b", "GET / HTTP/1.1\nHost: a/b",
+        "GET /a#b HTTP/1.1\nHost: a", "GET * HTTP/1.1\nHost: a",
+        "GET https://a/ HTTP/1.1\nHost: a",
     };
     struct exchange x;
     struct world w;
@@ -277,6 +308,38 @@ test_validation(void **state)
     hit(&w, "GET /1 HTTP/1.1\nHost: a\nIf-None-Match: \"a\"", 304, "");
     assert_false(said(&w, "Content-Length"));
     world_uninit(&w);
+}
+
+/* What a 304 brings for one client, others do not get. */
+static void
+test_private_validation(void **state)
+{
+    static const char *const cases[] = {
+        "Cache-Control: private, max-age=60", "Set-Cookie: a=b",
+        "Cache-Control: no-store, max-age=60", "Vary: *",
+        "Vary: a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,"
+        "a,a",
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct exchange x;
+        char response[256];
+        struct world w;
+
+        world_init(&w, 1 << 20);
+        miss(&w, GET, FRESH "\nETag: \"a\"", "hello");
+        w.cache.now += 100;
+        assert_int_equal(begin(&w, &x, GET), EXCHANGE_FORWARD);
+        snprintf(response, sizeof response, "HTTP/1.1 304 OK\n%s", cases[i]);
+        assert_int_equal(respond(&w, &x, response, ""), EXCHANGE_ANSWER);
+        assert_true(said(&w, cases[i]));
+        assert_int_equal(x.end, 5);
+        assert_int_equal(w.cache.store.n_objects, 0);
+        assert_int_equal(w.cache.store.n_bytes, 0);
+        exchange_end(&x);
+        world_uninit(&w);
+    }
 }
 
 /* RFC 9111, section 4.1. */
@@ -525,6 +588,71 @@ test_moved_object(void **state)
     world_uninit(&b);
 }
 
+/* Whatever is stored can be read where it moves to, or all the rest would not
+ * move either. */
+static void
+test_extreme_objects(void **state)
+{
+    static char request[40000];
+    struct exchange x;
+    struct world a, b;
+
+    (void) state;
+    world_init(&a, 1 << 20);
+    world_init(&b, 1 << 20);
+
+    /* The clock was set back between request and response. */
+    assert_int_equal(begin(&a, &x, GET), EXCHANGE_FORWARD);
+    a.cache.now -= 10;
+    assert_int_equal(respond(&a, &x, FRESH, "hello"), EXCHANGE_RELAY);
+    exchange_end(&x);
+    copy_object(&a, &b, a.cache.store.newest, 0);
+
+    /* A long field, named often by Vary. */
+    strcpy(request, "GET /1 HTTP/1.1\nHost: a\na: ");
+    size_t len = strlen(request);
+    memset(request + len, 'x', 30000);
+    miss(&a, request, FRESH "\nVary: a,a,a,a,a", "");
+    assert_int_equal(a.cache.store.n_objects, 1);
+    world_uninit(&a);
+    world_uninit(&b);
+}
+
+/* Reading refuses what could not have been stored. */
+static void
+test_hostile_objects(void **state)
+{
+    static char vary[80000];
+    struct mbox_writer out;
+    struct mbox_reader r;
+    struct world w;
+
+    (void) state;
+    world_init(&w, 1 << 20);
+    mbox_writer_init(&out, 1 << 20);
+    miss(&w, GET, FRESH, "hello");
+    struct cache_object *object = w.cache.store.newest;
+    object->times.request = object->times.response = INT64_MAX;
+    cache_object_write(object, &out);
+    mbox_reader_init(&r, out.data, out.len);
+    assert_null(cache_object_read(&r));
+
+    strcpy(vary, "HTTP/1.1 200 OK\nVary: a");
+    for (int i = 0; i < 10000; i++) {
+        strcat(vary, ",a");
+    }
+    object->times.request = object->times.response = T0;
+    http_head_uninit(&object->head);
+    object->head = test_response(vary);
+    mbox_writer_clear(&out);
+    cache_object_write(object, &out);
+    mbox_reader_init(&r, out.data, out.len);
+    assert_null(cache_object_read(&r));
+    mbox_writer_uninit(&out);
+    w.cache.store.n_bytes = cache_object_size(object);
+    world_uninit(&w);
+}
+
 /* An exchange goes on elsewhere, also without the object in the store. */
 static void
 test_moved_exchange(void **state)
@@ -583,8 +711,10 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hit),
+        cmocka_unit_test(test_poisoning),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_validation),
+        cmocka_unit_test(test_private_validation),
         cmocka_unit_test(test_vary),
         cmocka_unit_test(test_many_variants),
         cmocka_unit_test(test_invalidation),
@@ -592,6 +722,8 @@ main(void)
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_growing_head),
         cmocka_unit_test(test_moved_object),
+        cmocka_unit_test(test_extreme_objects),
+        cmocka_unit_test(test_hostile_objects),
         cmocka_unit_test(test_moved_exchange),
     };
 

@@ -124,6 +124,8 @@ test_bad_heads(void **state)
         { "GET  HTTP/1.1\nA: b", -EPROTO },
         { "GET / HTTP/2.0\nA: b", -ENOTSUP },
         { "GETT / HTTP/1.1\nA: b", -ENOTSUP },
+        { "POST / HTTP/1.1\nContent-Length: 5\nConnection: content-length",
+          -EPROTO },                                    /* 9110, 7.6.1. */
         { "nothing at all", -ENOTSUP },
     };
     struct http_head head;

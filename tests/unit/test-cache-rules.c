@@ -48,6 +48,10 @@ test_store(void **state)
         { "", "\nCache-Control: public", 302, true },
         { "", "\nCache-Control: max-age=1", 206, false },       /* 3.3. */
         { "", "\nCache-Control: max-age=1", 304, false },
+        { "", "\nCache-Control: max-age=1", 400, false },
+        { "", "\nCache-Control: max-age=1", 403, true },
+        { "", "\nCache-Control: max-age=1", 416, false },
+        { "", "\nCache-Control: max-age=1", 431, false },
         { "", "\nCache-Control: max-age=1", 500, true },
         { "", "", 500, false },
         /* 5.2.1.5, 5.2.2.5. */
