@@ -30,8 +30,8 @@
 char *cache_uri_make(const struct http_head *request,
                      const struct mbox_key *key);
 
-/* The host that a request names, empty if it is HTTP/1.0 and does not.  Returns
- * false if it must be refused. */
+/* The host that a request names, empty if it is HTTP/1.0 and names none.
+ * Returns false if it must be refused. */
 bool cache_uri_host(const struct http_head *request, struct http_string *host);
 
 /* Of what a field of the response to 'request' refers to.  Returns NULL if

@@ -521,6 +521,7 @@ test_growing_head(void **state)
         assert_int_equal(respond(&w, &x, response, ""), EXCHANGE_ANSWER);
         exchange_end(&x);
         assert_true(w.cache.store.n_bytes < 200000);
+        assert_true(w.cache.store.newest->head.len <= CACHE_HEAD_MAX);
     }
     world_uninit(&w);
 }
