@@ -215,14 +215,17 @@ raise_limit(const struct program *program)
     rlim_t n = 2 * (rlim_t) program->config.max_flows + 256;
     struct rlimit limit;
 
-    if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < n) {
-        limit.rlim_cur = n;
-        limit.rlim_max = limit.rlim_max > n ? limit.rlim_max : n;
-        if (setrlimit(RLIMIT_NOFILE, &limit)) {
-            mb_message(LOG_WARNING, "cannot open %ju files, as so many "
-                       "connections need: %s", (uintmax_t) n,
-                       strerror(errno));
-        }
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= n) {
+        return;
+    }
+    rlim_t max = limit.rlim_max > n ? limit.rlim_max : n;
+    if (setrlimit(RLIMIT_NOFILE, &(struct rlimit) { n, max })) {
+        mb_message(LOG_WARNING, "cannot open %ju files, as so many "
+                   "connections need: %s", (uintmax_t) n, strerror(errno));
+
+        /* As many as possible. */
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
