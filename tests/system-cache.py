@@ -405,16 +405,8 @@ def print_counters(lab):
     print(dict(total), file=sys.stderr)
 
 
-def end(signum, _):
-    """Ends the program, which takes the lab down; once is enough."""
-    for s in mbox_lab.ENDING_SIGNALS:
-        signal.signal(s, signal.SIG_IGN)
-    sys.exit(128 + signum)
-
-
 def main():
-    for signum in mbox_lab.ENDING_SIGNALS:
-        signal.signal(signum, end)
+    mbox_lab.exit_on_signals()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('directory')
     parser.add_argument('--method', default='hold')

@@ -101,6 +101,17 @@ def new_namespace():
                        os.O_RDONLY | os.O_CLOEXEC)
 
 
+def exit_on_signals():
+    """Has ENDING_SIGNALS end the program as sys.exit() does, so that it takes
+    its lab down; once is enough."""
+    def end(signum, _):
+        for s in ENDING_SIGNALS:
+            signal.signal(s, signal.SIG_IGN)
+        sys.exit(128 + signum)
+    for signum in ENDING_SIGNALS:
+        signal.signal(signum, end)
+
+
 def wait_until(what, condition, timeout=30, interval=0.02):
     """Waits until 'condition' returns something true, and returns that.  The
     time limit only ends a wait that is in vain."""

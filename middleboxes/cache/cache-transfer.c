@@ -23,22 +23,6 @@
  * There is one worker, because all flows share the store. */
 
 static int
-list_key(void *list_, const struct mbox_key *key)
-{
-    const struct mb_list *list = list_;
-
-    return list->cb(key, list->aux);
-}
-
-static int
-list_flow(void *list_, const struct mbox_key *key)
-{
-    const struct mb_list *list = list_;
-
-    return mbox_space_match(list->space, key) ? list_key(list_, key) : 0;
-}
-
-static int
 flow_list(void *program_, unsigned int worker,
           const struct mbox_space *space, mbox_list_cb *cb, void *aux)
 {
@@ -46,7 +30,7 @@ flow_list(void *program_, unsigned int worker,
     struct mb_list list = { space, cb, aux };
 
     (void) worker;
-    return proxy_flow_list(program->proxy, list_flow, &list);
+    return proxy_flow_list(program->proxy, mb_list_flow, &list);
 }
 
 static int
@@ -88,62 +72,26 @@ const struct mbox_state_ops cache_flow_ops = {
 };
 
 /* Objects, of which those go that clients of the flow space used last.  They
- * stay here, too, where others may use them.  Those of clients of which only
- * some flows move are sent when the source is frozen, while packets are held:
- * of them only the ones used last go, up to MAX_LATE. */
+ * stay here, too, where others may use them. */
 
 #define MAX_LATE 64
 
-struct objects {
-    struct mb_list list;
-    size_t n_late;              /* Of clients of which some flows move. */
-    size_t n_skip;              /* As many of those are left out. */
-};
-
-static enum mbox_match
-match(const struct objects *objects, const struct mbox_key *key)
-{
-    return mbox_space_match_host(objects->list.space, key->family, key->src);
-}
-
 static int
-count_late(void *objects_, const struct mbox_key *key)
-{
-    struct objects *objects = objects_;
-
-    objects->n_late += match(objects, key) == MBOX_MATCH_SOME;
-    return 0;
-}
-
-static int
-list_object(void *objects_, const struct mbox_key *key)
-{
-    struct objects *objects = objects_;
-    enum mbox_match m = match(objects, key);
-
-    if (m == MBOX_MATCH_NONE) {
-        return 0;
-    }
-    if (m == MBOX_MATCH_SOME && objects->n_skip) {
-        objects->n_skip--;
-        return 0;
-    }
-    return list_key(&objects->list, key);
-}
-
-static int
-object_list(void *program_, unsigned int worker,
-            const struct mbox_space *space, mbox_list_cb *cb, void *aux)
+list_objects(void *program_, mb_key_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct objects objects = { .list = { space, cb, aux } };
+
+    return proxy_object_list(program->proxy, cb, aux);
+}
+
+static int
+object_list(void *program, unsigned int worker,
+            const struct mbox_space *space, mbox_list_cb *cb, void *aux)
+{
+    struct mb_list list = { space, cb, aux };
 
     (void) worker;
-    proxy_object_list(program->proxy, count_late, &objects);
-    if (objects.n_late > MAX_LATE) {
-        objects.n_skip = objects.n_late - MAX_LATE;
-    }
-    return proxy_object_list(program->proxy, list_object, &objects);
+    return mb_list_shared(&list, MAX_LATE, list_objects, program);
 }
 
 static int

@@ -113,8 +113,10 @@ mb_parse_uint(const char *name, const char *value, unsigned int min,
     return n;
 }
 
-void
-mb_program_option(struct mb_program *mp, int c)
+/* Takes one of the common options, 'c', with its argument in 'optarg'.  Of any
+ * other getopt_long() has complained. */
+static void
+take_option(struct mb_program *mp, int c)
 {
     struct mbox_options *o = &mp->options;
 
@@ -161,6 +163,29 @@ mb_program_option(struct mb_program *mp, int c)
         exit(EXIT_SUCCESS);
     default:
         exit(EXIT_FAILURE);
+    }
+}
+
+int
+mb_program_next_option(struct mb_program *mp, int argc, char *argv[],
+                       const struct option *long_options, void (*usage)(void))
+{
+    for (;;) {
+        int c = getopt_long(argc, argv, "hV", long_options, NULL);
+
+        if (c == -1) {
+            if (optind < argc) {
+                mb_fatal("unexpected argument \"%s\"; use --help",
+                         argv[optind]);
+            }
+            return -1;
+        } else if (c == MB_OPTION_HELP) {
+            usage();
+            exit(EXIT_SUCCESS);
+        } else if (c >= MB_OPTION_OWN) {
+            return c;
+        }
+        take_option(mp, c);
     }
 }
 

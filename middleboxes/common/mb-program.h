@@ -25,8 +25,8 @@
  * mbox_create() to mbox_destroy().
  *
  * A program embeds a struct mb_program and calls, in this order,
- * mb_program_init(), mb_program_option() for the options that are not its own,
- * mb_program_open_files(), mb_program_run(), in whose callbacks it calls
+ * mb_program_init(), mb_program_next_option() until there are no more of its
+ * own, mb_program_open_files(), mb_program_run(), in whose callbacks it calls
  * mb_program_tick() in one thread, mb_program_destroy_mbox() when it has
  * logged the end of its flows, and mb_program_close_files().  There is one in
  * a process: signal handlers refer to it. */
@@ -72,9 +72,8 @@ void mb_fatal(const char *format, ...)
 /* Options.
  *
  * A program puts MB_PROGRAM_LONG_OPTIONS into its table for getopt_long(),
- * numbers its own from MB_OPTION_OWN on, handles MB_OPTION_HELP, and prints
- * the texts below as parts of its help. */
-#define MB_PROGRAM_SHORT_OPTIONS "hV"
+ * numbers its own from MB_OPTION_OWN on, and prints the texts below as parts
+ * of its help. */
 enum mb_option {
     MB_OPTION_LOG = 256,
     MB_OPTION_STATS,
@@ -131,10 +130,12 @@ enum mb_option {
 \n\
 SIGHUP opens the log again.  SIGTERM and SIGINT end the program.\n"
 
-/* Takes the option that getopt_long() returned as 'c', with its argument in
- * 'optarg'.  A bad argument ends the process, and so does an option that is
- * none of the common ones, which getopt_long() has complained about. */
-void mb_program_option(struct mb_program *, int c);
+/* Returns the next of the program's own options, with its argument in
+ * 'optarg', or -1 after the last; takes the common ones.  Anything that is
+ * wrong ends the process, and so does --help, after 'usage'. */
+int mb_program_next_option(struct mb_program *, int argc, char *argv[],
+                           const struct option *long_options,
+                           void (*usage)(void));
 
 /* Returns the number 'value' of option --NAME, or ends the process if it is
  * not one from 'min' to 'max'. */

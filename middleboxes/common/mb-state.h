@@ -29,6 +29,21 @@ struct mb_list {
     void *aux;
 };
 
+/* A callback for what lists the keys of a middlebox, with a struct mb_list:
+ * passes those on that are in the flow space. */
+typedef int mb_key_cb(void *list, const struct mbox_key *);
+mb_key_cb mb_list_flow;
+
+/* Lists state that hosts share, of those hosts of which the flow space has
+ * flows: 'src' of a key is the host that used it last.  State of hosts of
+ * which only some flows move is sent when the source is frozen, while packets
+ * are held: of that only what was used last goes, up to 'max_late'.
+ * 'list_keys' calls back with all keys of 'program', those used last at the
+ * end, until a callback returns nonzero, and returns that. */
+int mb_list_shared(const struct mb_list *, size_t max_late,
+                   int (*list_keys)(void *program, mb_key_cb *, void *aux),
+                   void *program);
+
 /* Gives libmbox what a middlebox has written, unless 'error', which is the
  * result, says that it could not.  Frees what 'w' has. */
 int mb_chunk_from_writer(struct mbox_chunk *, struct mbox_writer *w,

@@ -33,21 +33,13 @@ get_core(struct program *program, unsigned int worker)
 }
 
 static int
-list_flow(void *ctx_, const struct mbox_key *key)
-{
-    const struct mb_list *ctx = ctx_;
-
-    return mbox_space_match(ctx->space, key) ? ctx->cb(key, ctx->aux) : 0;
-}
-
-static int
 flow_list(void *program_, unsigned int worker, const struct mbox_space *space,
           mbox_list_cb *cb, void *aux)
 {
     struct program *program = program_;
     struct mb_list ctx = { space, cb, aux };
 
-    return ids_state_list(program->workers[worker].ids, list_flow, &ctx);
+    return ids_state_list(program->workers[worker].ids, mb_list_flow, &ctx);
 }
 
 static int

@@ -145,18 +145,11 @@ parse_options(struct program *program, int argc, char *argv[])
         MB_PROGRAM_LONG_OPTIONS,
         { NULL, 0, NULL, 0 },
     };
+    int c;
 
-    for (;;) {
-        int c = getopt_long(argc, argv, MB_PROGRAM_SHORT_OPTIONS,
-                            long_options, NULL);
-
+    while ((c = mb_program_next_option(&program->mp, argc, argv, long_options,
+                                       usage)) != -1) {
         switch (c) {
-        case -1:
-            if (optind < argc) {
-                mb_fatal("unexpected argument \"%s\"; use --help",
-                         argv[optind]);
-            }
-            return;
         case OPT_CONFIG:
             program->config_file = optarg;
             break;
@@ -165,12 +158,6 @@ parse_options(struct program *program, int argc, char *argv[])
             break;
         case OPT_LOG_FLOWS:
             program->log_flows = true;
-            break;
-        case MB_OPTION_HELP:
-            usage();
-            exit(EXIT_SUCCESS);
-        default:
-            mb_program_option(&program->mp, c);
             break;
         }
     }

@@ -31,22 +31,14 @@ get_core(const struct program *program)
 }
 
 static int
-list_flow(void *ctx_, const struct mbox_key *key)
-{
-    const struct mb_list *ctx = ctx_;
-
-    return mbox_space_match(ctx->space, key) ? ctx->cb(key, ctx->aux) : 0;
-}
-
-static int
 flow_list(void *program_, unsigned int worker, const struct mbox_space *space,
           mbox_list_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct mb_list ctx = { space, cb, aux };
+    struct mb_list list = { space, cb, aux };
 
     (void) worker;
-    return wanopt_flow_list(program->wanopt, list_flow, &ctx);
+    return wanopt_flow_list(program->wanopt, mb_list_flow, &list);
 }
 
 static int
@@ -85,64 +77,25 @@ const struct mbox_state_ops wanopt_flow_ops = {
 };
 
 /* The dictionary, of which the chunks go that hosts of the flow space used
- * last.  Those of hosts of which only some flows move are sent when the source
- * is frozen, while packets are held: of them only the ones used last go, up to
- * MAX_LATE. */
+ * last. */
 
 #define MAX_LATE 1024
 
-struct chunks {
-    struct mb_list list;
-    size_t n_late;              /* Of hosts of which some flows move. */
-    size_t n_skip;              /* As many of those are left out. */
-};
-
 static int
-count_late(void *chunks_, const struct mbox_key *key)
-{
-    struct chunks *chunks = chunks_;
-
-    chunks->n_late += mbox_space_match_host(chunks->list.space, key->family,
-                                            key->src) == MBOX_MATCH_SOME;
-    return 0;
-}
-
-static int
-list_chunk(void *chunks_, const struct mbox_key *key)
-{
-    struct chunks *chunks = chunks_;
-
-    switch (mbox_space_match_host(chunks->list.space, key->family,
-                                  key->src)) {
-    case MBOX_MATCH_NONE:
-        return 0;
-    case MBOX_MATCH_SOME:
-        if (chunks->n_skip) {
-            chunks->n_skip--;
-            return 0;
-        }
-        break;
-    case MBOX_MATCH_ALL:
-        break;
-    }
-    return chunks->list.cb(key, chunks->list.aux);
-}
-
-static int
-chunk_list(void *program_, unsigned int worker,
-           const struct mbox_space *space, mbox_list_cb *cb, void *aux)
+list_chunks(void *program_, mb_key_cb *cb, void *aux)
 {
     struct program *program = program_;
-    struct chunks chunks = { .list = { space, cb, aux } };
 
-    if (worker) {
-        return 0;
-    }
-    wanopt_chunk_list(program->wanopt, count_late, &chunks);
-    if (chunks.n_late > MAX_LATE) {
-        chunks.n_skip = chunks.n_late - MAX_LATE;
-    }
-    return wanopt_chunk_list(program->wanopt, list_chunk, &chunks);
+    return wanopt_chunk_list(program->wanopt, cb, aux);
+}
+
+static int
+chunk_list(void *program, unsigned int worker, const struct mbox_space *space,
+           mbox_list_cb *cb, void *aux)
+{
+    struct mb_list list = { space, cb, aux };
+
+    return worker ? 0 : mb_list_shared(&list, MAX_LATE, list_chunks, program);
 }
 
 static int
