@@ -19,7 +19,10 @@ dist_man_MANS += utilities/mbox-traffic.1
 # Demonstration and measurement; mbox-lab is for the system tests only.
 dist_bin_SCRIPTS += utilities/mbox-demo utilities/mbox-bench
 dist_man_MANS += utilities/mbox-demo.1 utilities/mbox-bench.1
-dist_pkgdata_DATA += utilities/mbox_lab.py
+dist_pkgdata_DATA += \
+	utilities/mbox_bench_http.py \
+	utilities/mbox_bench_packets.py \
+	utilities/mbox_lab.py
 EXTRA_DIST += utilities/mbox-lab
 pkglibexec_PROGRAMS += utilities/mbox-bench-mb
 utilities_mbox_bench_mb_SOURCES = \
@@ -27,6 +30,12 @@ utilities_mbox_bench_mb_SOURCES = \
 	utilities/mbox-bench-forward.h \
 	utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
+if HAVE_DPDK
+pkglibexec_PROGRAMS += utilities/mbox-bench-dpdk
+utilities_mbox_bench_dpdk_SOURCES = utilities/mbox-bench-dpdk.c
+utilities_mbox_bench_dpdk_CFLAGS = $(AM_CFLAGS) $(DPDK_CFLAGS)
+utilities_mbox_bench_dpdk_LDADD = $(DPDK_LIBS)
+endif
 
 # Views of a switch.
 dist_bin_SCRIPTS += \

@@ -397,11 +397,12 @@ usage(void)
 {
     printf("\
 mbox-bench-mb: a middlebox with much state, for mbox-bench\n\
-usage: mbox-bench-mb [OPTION...] --name=NAME --port=PORT\n\
-                     --coordinator=ADDRESS\n\
+usage: mbox-bench-mb [OPTION...] --name=NAME --port=PORT [--port=PORT]\n\
        mbox-bench-mb [--processor=N] --plain-copy=BYTES\n\
        mbox-bench-mb --plain-forward=INTERFACE\n\
   --class=CLASS     class of the instance (default: bench)\n\
+  --coordinator=ADDRESS  of the switch; without it works alone\n\
+  --dpdk-args=ARGS  arguments of DPDK, for ports dpdk:NAME\n\
   --flows=N         number of flows that exist (default: 0)\n\
   --max-flows=N     number of flows there is room for (default: 200000)\n\
   --size=BYTES      size of the state of a flow (default: 256)\n\
@@ -413,12 +414,13 @@ usage: mbox-bench-mb [OPTION...] --name=NAME --port=PORT\n\
 int
 main(int argc, char *argv[])
 {
-    enum { NAME = 1, CLASS, PORT, COORDINATOR, FLOWS, MAX, SIZE,
+    enum { NAME = 1, CLASS, PORT, DPDK_ARGS, COORDINATOR, FLOWS, MAX, SIZE,
            PROCESSOR, COPY, FORWARD, HELP };
     static const struct option long_options[] = {
         {"name", required_argument, NULL, NAME},
         {"class", required_argument, NULL, CLASS},
         {"port", required_argument, NULL, PORT},
+        {"dpdk-args", required_argument, NULL, DPDK_ARGS},
         {"coordinator", required_argument, NULL, COORDINATOR},
         {"flows", required_argument, NULL, FLOWS},
         {"max-flows", required_argument, NULL, MAX},
@@ -448,7 +450,12 @@ main(int argc, char *argv[])
         switch (c) {
         case NAME: o.name = optarg; break;
         case CLASS: o.class_name = optarg; break;
-        case PORT: o.ports[0] = optarg; o.n_ports = 1; break;
+        case PORT:
+            if (o.n_ports < 2) {
+                o.ports[o.n_ports++] = optarg;
+            }
+            break;
+        case DPDK_ARGS: o.dpdk_args = optarg; break;
         case COORDINATOR: o.coordinator = optarg; break;
         case FLOWS: flows = strtoull(optarg, NULL, 10); break;
         case MAX: max = strtoull(optarg, NULL, 10); break;

@@ -215,7 +215,10 @@ class Lab:
     Lab.open(path).  'instances' are the names of middleboxes; 'ipv6' chooses
     the addresses; 'pmd' connects everything to PMD threads: the middleboxes
     by vhost-user, the hosts by packet rings.  'vm' is an image (mbox-vm(1)) in
-    which the middleboxes run, connected by vhost-user; 'accel' says how."""
+    which the middleboxes run, connected by vhost-user; 'accel' says how.
+    'mb_class' is their class."""
+
+    mb_class = 'ids'
 
     def __init__(self, path, instances=('ids1', 'ids2'), ipv6=False,
                  pmd=False, vm=None, accel='auto', prefix=None):
@@ -535,7 +538,7 @@ class Lab:
             argv = ['add-port', 'br0', host.name, '--', 'set', 'interface',
                     host.name, 'ofport_request=%d' % number]
             if host.name in self.instances:
-                argv += ['other_config:mbox-class=ids',
+                argv += ['other_config:mbox-class=' + self.mb_class,
                          'other_config:mbox-name=' + host.name]
                 if not self.has_cable(host):
                     argv += ['type=dpdkvhostuserclient', 'mtu_request=1600',
@@ -554,8 +557,8 @@ class Lab:
         is addressed to."""
         client, server = self.hosts['client'], self.hosts['server']
         ip = 'ipv6' if self.ipv6 else 'ip'
-        flows = ['in_port=%s,%s,dl_dst=%s,actions=mbox_steer(ids)'
-                 % (a.name, ip, b.mac)
+        flows = ['in_port=%s,%s,dl_dst=%s,actions=mbox_steer(%s)'
+                 % (a.name, ip, b.mac, self.mb_class)
                  for a, b in ((client, server), (server, client))]
         flows += ['in_port=%s,dl_dst=%s,actions=output:%s'
                   % (name, host.mac, host.name)
@@ -590,14 +593,14 @@ class Lab:
         'rules' is a file of the image."""
         host = self.hosts[name]
         if self.vm:
-            p = self._start_vm(host, rules, trace, extra)
+            p = self._start_ids_vm(host, rules, trace, extra)
         else:
             p = self._start_ids_process(host, rules, trace, extra)
         if wait:
-            self.wait_for_ids(name, p)
+            self.wait_for_instance(name, p)
         return p
 
-    def wait_for_ids(self, name, p):
+    def wait_for_instance(self, name, p):
         """Waits until the switch knows the instance, which is process 'p'."""
         def known():
             if p.poll() is not None:
@@ -608,22 +611,27 @@ class Lab:
         wait_until('the switch knows %s' % name, known,
                    timeout=120 if self.vm else 30)
 
-    def _start_vm(self, host, rules, trace, extra):
-        outputs = ['--output=log:%s/%s.eve.json' % (self.path, host.name)]
+    def _start_ids_vm(self, host, rules, trace, extra):
+        outputs = ['log:%s/%s.eve.json' % (self.path, host.name)]
+        args = ['--rules=' + rules, '--log=/dev/virtio-ports/log']
         if trace:
-            outputs.append('--output=trace:%s/%s.trace'
-                           % (self.path, host.name))
-            extra = ['--trace=/dev/virtio-ports/trace'] + list(extra)
-        return self.start(host.name, [
+            outputs.append('trace:%s/%s.trace' % (self.path, host.name))
+            args.append('--trace=/dev/virtio-ports/trace')
+        return self.start_vm(host.name, args + list(extra), outputs)
+
+    def start_vm(self, name, args, outputs):
+        """Starts the virtual machine of an instance, with arguments of the
+        middlebox besides name, coordinator and port; 'outputs' are those of
+        mbox-vm(1)."""
+        return self.start(name, [
             find_program('mbox-vm'), 'run', '--accel=' + self.accel,
-            '--vhost=%s/%s.vhost' % (self.path, host.name),
+            '--vhost=%s/%s.vhost' % (self.path, name),
             '--coordinator=%s/mbox-serial.sock' % self.path,
-            '--mac=' + host.mac] + outputs + [
-                self.vm, '%s/%s.vm' % (self.path, host.name), '--',
-                '--name=' + host.name, '--rules=' + rules,
-                '--coordinator=serial:/dev/virtio-ports/org.openvswitch.mbox',
-                '--log=/dev/virtio-ports/log', '--port=afpacket:eth0']
-            + list(extra))
+            '--mac=' + self.hosts[name].mac]
+            + ['--output=' + output for output in outputs]
+            + [self.vm, '%s/%s.vm' % (self.path, name), '--', '--name=' + name,
+               '--coordinator=serial:/dev/virtio-ports/org.openvswitch.mbox',
+               '--port=afpacket:eth0'] + args)
 
     def boot_seconds(self, name):
         """How long the virtual machine of an instance took to start it."""
@@ -632,7 +640,7 @@ class Lab:
             match = re.search(r'started after ([\d.]+) s', f.read())
         return float(match.group(1)) if match else None
 
-    def stop_ids(self, name):
+    def stop_instance(self, name):
         """Ends an instance, which completes its logs."""
         if self.vm and self.pid(name):
             run([find_program('mbox-vm'), 'stop',
@@ -647,16 +655,19 @@ class Lab:
                 '--log=%s/%s.eve.json' % (self.path, name)]
         if trace:
             argv.append('--trace=%s/%s.trace' % (self.path, name))
-        if self.pmd:
-            argv += ['--port=dpdk:net_virtio_user0',
-                     '--dpdk-args=--no-huge --no-pci -m 256 --legacy-mem '
-                     '--file-prefix=%s-%s '
-                     '--vdev=net_virtio_user0,path=%s/%s.vhost,server=1,'
-                     'queue_size=1024'
-                     % (self.prefix, name, self.path, name)]
-        else:
-            argv.append('--port=afpacket:eth0')
+        argv += self.port_options(name)
         return self.start(name, argv + list(extra), ns=host.ns)
+
+    def port_options(self, name):
+        """What tells a middlebox, as a process, about the port of instance
+        'name'."""
+        if not self.pmd:
+            return ['--port=afpacket:eth0']
+        return ['--port=dpdk:net_virtio_user0',
+                '--dpdk-args=--no-huge --no-pci -m 256 --legacy-mem '
+                '--file-prefix=%s-%s '
+                '--vdev=net_virtio_user0,path=%s/%s.vhost,server=1,'
+                'queue_size=1024' % (self.prefix, name, self.path, name)]
 
     def enable_scaling(self, rules):
         """Lets the switch make more instances, like those that start_ids()
