@@ -49,6 +49,7 @@ from mbox_lab import find_program                           # noqa: E402
 
 INSTANCES = ('cache1', 'cache2')
 GATED_PORT = 8080
+CONF = '/etc/mbox-cache.conf'   # In the lab's directory, or a guest.
 PROBE_FLOWS = 20                # In each half of the clients.
 CLIENTS = ((1, 5), (1, 6), (1, 8), (1, 10), (2, 5))     # Of the load.
 
@@ -148,50 +149,28 @@ class GatedFile:
 
 
 class CacheLab(mbox_lab.Lab):
-    def __init__(self, path, ipv6):
-        super().__init__(path, INSTANCES, ipv6=ipv6)
-
-    def _make_bridge(self):
-        self.vsctl('add-br', 'br0', '--', 'set', 'bridge', 'br0',
-                   'datapath_type=netdev', 'fail-mode=secure')
-        for number, name in enumerate(self.hosts, 1):
-            argv = ['add-port', 'br0', name, '--', 'set', 'interface', name,
-                    'ofport_request=%d' % number]
-            if name in INSTANCES:
-                argv += ['other_config:mbox-class=cache',
-                         'other_config:mbox-name=' + name]
-            self.vsctl(*argv)
-        self.vsctl('set', 'Open_vSwitch', '.',
-                   'other_config:mbox-default-cache=cache1')
-        client, server = self.hosts['client'].mac, self.hosts['server'].mac
-        steer = 'actions=mbox_steer(cache)'
-        ip = 'ipv6' if self.ipv6 else 'ip'
-        flows = ['in_port=client,%s,dl_dst=%s,%s' % (ip, server, steer),
-                 'in_port=server,%s,dl_dst=%s,%s' % (ip, client, steer)]
-        for name in INSTANCES:
-            flows += ['in_port=%s,%s,dl_dst=%s,actions=%s'
-                      % (name, ip, mac, host) for mac, host in
-                      ((client, 'client'), (server, 'server'))]
-        self.set_flows(flows)
+    mb_class = 'cache'
 
     def start_cache(self, name):
-        conf = self.path + '/cache.conf'
-        with open(conf, 'w') as f:
-            f.write('port 80\nport %d\nmax-object 8192\n' % GATED_PORT)
-        self.start(name, [
-            find_program('mbox-cache'), '--name=' + name, '--config=' + conf,
-            '--port=afpacket:eth0', '--log=%s/%s.eve.json' % (self.path, name),
+        if self.vm:
+            return self.start_vm(
+                name, ['--config=' + CONF, '--log=/dev/virtio-ports/log',
+                       '--trace=/dev/virtio-ports/trace'],
+                ['log:%s/%s.eve.json' % (self.path, name),
+                 'trace:%s/%s.trace' % (self.path, name)])
+        return self.start(name, [
+            find_program('mbox-cache'), '--name=' + name,
+            '--config=' + self.path + CONF, '--port=afpacket:eth0',
+            '--log=%s/%s.eve.json' % (self.path, name),
             '--trace=%s/%s.trace' % (self.path, name),
             '--coordinator=unix:%s/mbox.sock' % self.path],
             ns=self.hosts[name].ns)
 
     def up_all(self):
         self.up()
-        for name in INSTANCES:
-            self.start_cache(name)
-        for name in INSTANCES:
-            mbox_lab.wait_until('the switch knows ' + name,
-                                lambda: self.is_live(name))
+        procs = [self.start_cache(name) for name in INSTANCES]
+        for name, p in zip(INSTANCES, procs):
+            self.wait_for_instance(name, p)
         for name in 'tmp', 'www/fresh', 'www/load':
             os.makedirs('%s/%s' % (self.path, name), exist_ok=True)
         conf = self.path + '/nginx.conf'
@@ -395,7 +374,7 @@ def run_moves(lab, rng, first, args):
 def print_counters(lab):
     total = collections.Counter()
     for name in INSTANCES:
-        lab.stop(name)
+        lab.stop_instance(name)
         total.update([e for e in lab.events(name)
                       if e['event_type'] == 'stats'][-1]['stats'])
     print('hits: %s' % (total['hits'] > 0))
@@ -405,6 +384,14 @@ def print_counters(lab):
     print(dict(total), file=sys.stderr)
 
 
+def build_image(directory):
+    image = directory + '/image'
+    mbox_lab.run([find_program('mbox-vm'), 'build',
+                  '--file=%s:%s' % (directory + CONF, CONF), image,
+                  'mbox-cache'])
+    return image
+
+
 def main():
     mbox_lab.exit_on_signals()
     parser = argparse.ArgumentParser(description=__doc__)
@@ -412,13 +399,22 @@ def main():
     parser.add_argument('--method', default='hold')
     parser.add_argument('--moves', type=int, default=20)
     parser.add_argument('--ipv6', action='store_true')
+    parser.add_argument('--vm', action='store_true',
+                        help='run the instances in virtual machines')
     args = parser.parse_args()
-    lab = CacheLab(args.directory, args.ipv6)
+    os.makedirs(os.path.dirname(args.directory + CONF), exist_ok=True)
+    with open(args.directory + CONF, 'w') as f:
+        f.write('port 80\nport %d\nmax-object 8192\n' % GATED_PORT)
+    lab = CacheLab(args.directory, INSTANCES, args.ipv6,
+                   vm=build_image(args.directory) if args.vm else None,
+                   accel=os.environ.get('MBOX_VM_ACCEL', 'auto'))
     rng = random.Random(1)
     try:
         lab.up_all()
         begin = time.monotonic()
-        run_moves(lab, rng, run_gated(lab, rng, args.method), args)
+        first = run_gated(lab, rng, args.method)
+        if args.moves:
+            run_moves(lab, rng, first, args)
         print_counters(lab)
         print('%.1f s' % (time.monotonic() - begin), file=sys.stderr)
     finally:

@@ -41,9 +41,10 @@ ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 
-# What drives the devices that mbox_vm_machine gives to a guest.
+# What drives the devices that mbox_vm_machine gives to a guest, and the one
+# that mbox-cache makes.
 MODULES = ['virtio_pci', 'virtio_net', 'virtio_console', 'button', 'evdev',
-           'qemu_fw_cfg']
+           'qemu_fw_cfg', 'tun']
 
 INIT = os.path.join(os.path.dirname(os.path.realpath(__file__)),
                     'mbox-vm-init')
