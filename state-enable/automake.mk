@@ -26,6 +26,8 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/export.c \
 	state-enable/runtime/heap.c \
 	state-enable/runtime/heap.h \
+	state-enable/runtime/hooks.c \
+	state-enable/runtime/hooks.h \
 	state-enable/runtime/image-read.c \
 	state-enable/runtime/image-read.h \
 	state-enable/runtime/image.h \
@@ -46,6 +48,7 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/program-tables.h \
 	state-enable/runtime/slots.c \
 	state-enable/runtime/slots.h \
+	state-enable/runtime/state-hook.h \
 	state-enable/runtime/trees.c \
 	state-enable/runtime/trees.h
 state_enable_libstateruntime_la_CPPFLAGS = \
@@ -118,7 +121,9 @@ if BUILD_STATEALYZR
 statelibdir = $(pkglibdir)
 statelib_DATA = state-enable/.libs/libmbox-state.a
 state-enable/.libs/libmbox-state.a: state-enable/libmbox-state.la
-pkginclude_HEADERS = state-enable/runtime/program-tables.h
+pkginclude_HEADERS = \
+	state-enable/runtime/program-tables.h \
+	state-enable/runtime/state-hook.h
 
 STATE_LIBS = $(OPENSSL_LIBS) $(DEFLATE_LIBS) $(PTHREAD_LIBS) -ldl
 pkglibexec_SCRIPTS = state-enable/mbox-state-link
@@ -144,6 +149,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-containers.c \
+	state-enable/gen/plan-hooks.c \
 	state-enable/gen/plan-merge.c \
 	state-enable/gen/plan-slots.c \
 	state-enable/gen/plan-types.c \

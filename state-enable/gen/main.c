@@ -36,7 +36,7 @@
 
 struct options {
     const char *result, *program, *bitcode, *tables, *report;
-    const char *leave_out, *merge;
+    const char *leave_out, *merge, *hooks;
     GPtrArray *attributes;
 };
 
@@ -48,8 +48,9 @@ usage(FILE *f)
           "--tables=OUT.c\n"
           "           [--program=NAME] [--report=FILE] "
           "[--leave-out=VARIABLE,...]\n"
-          "           [--merge=VARIABLE=RULE,...] [--attribute=NAME]... "
-          "FILE.bc\n"
+          "           [--merge=VARIABLE=RULE,...] "
+          "[--hooks=MEMBER=SYMBOL,...]\n"
+          "           [--attribute=NAME]... FILE.bc\n"
           "\n"
           "FILE.json is what \"mbox-statealyzr --format=json FILE.bc\" "
           "prints.\n", f);
@@ -66,6 +67,7 @@ parse(int argc, char *argv[], struct options *o)
         { "report", required_argument, NULL, 'R' },
         { "leave-out", required_argument, NULL, 'l' },
         { "merge", required_argument, NULL, 'm' },
+        { "hooks", required_argument, NULL, 'H' },
         { "attribute", required_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -82,6 +84,7 @@ parse(int argc, char *argv[], struct options *o)
         case 'R': o->report = optarg; break;
         case 'l': o->leave_out = optarg; break;
         case 'm': o->merge = optarg; break;
+        case 'H': o->hooks = optarg; break;
         case 'a': g_ptr_array_add(o->attributes, optarg); break;
         case 'h': usage(stdout); exit(0);
         case 'V': puts("mbox-state-gen (ovs-mbox) " PACKAGE_VERSION); exit(0);
@@ -185,10 +188,15 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     struct evidence *evidence = evidence_collect(module);
     char **leave_out = g_strsplit(o->leave_out, ",", 0);
     char **merge = g_strsplit(o->merge, ",", 0);
+    char **hooks = g_strsplit(o->hooks, ",", 0);
     struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
-    bool ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
-               && plan->n_left_out == g_strv_length(leave_out));
+    bool ok = plan_hooks_parse(plan, module, hooks);
+
+    plan_make(plan);
+    ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
+          && ok && plan_hooks_used(plan)
+          && plan->n_left_out == g_strv_length(leave_out));
 
     for (guint i = 0; ok && i < o->attributes->len; i++) {
         ok = add_attribute(module, o->attributes->pdata[i]);
@@ -221,6 +229,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     plan_destroy(plan);
     g_strfreev(leave_out);
     g_strfreev(merge);
+    g_strfreev(hooks);
     evidence_destroy(evidence);
     return ok;
 }
@@ -231,6 +240,7 @@ main(int argc, char *argv[])
     struct options o = { .program = "program",
                          .leave_out = "",
                          .merge = "",
+                         .hooks = "",
                          .attributes = g_ptr_array_new() };
 
     if (!parse(argc, argv, &o)) {

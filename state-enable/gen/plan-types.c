@@ -22,6 +22,7 @@
 #include "plan.h"
 
 #define LEVELS_MAX 6
+#define DEPTH_MAX 16
 
 /* Where one is in a type: the structs around, and the array that one is in. */
 struct at {
@@ -43,6 +44,74 @@ plan_structure_of(const struct plan *plan, int type)
         const struct plan_structure *s = plan->structures->pdata[i];
 
         if (type >= 0 && s->type_json == type) {
+            return i;
+        }
+    }
+    return ST_NONE;
+}
+
+/* Whether a struct is a type, or a part of it, that is no array. */
+static bool
+is_part(const struct plan *plan, int type, int part, int depth)
+{
+    struct json_object *t = plan_json_type(plan, type);
+    struct json_object *members = t ? json_list(t, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+    bool is = plan_canonical(plan, type) == part;
+
+    for (size_t i = 0; !is && i < n && depth < DEPTH_MAX; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+
+        is = is_part(plan, json_number(m, "type"), part, depth + 1);
+    }
+    return is;
+}
+
+/* What a pointer leads to, also by way of another one. */
+static int
+behind(const struct plan *plan, int target)
+{
+    struct json_object *t = plan_json_type(plan, target);
+
+    return plan_canonical(plan, t && !strcmp(json_text(t, "kind"), "pointer")
+                          ? json_number(t, "target") : target);
+}
+
+/* Whether a struct is there to link: it has a pointer to its like, or to
+ * 'node'. */
+static bool
+links(const struct plan *plan, int type, int node)
+{
+    struct json_object *t = plan_json_type(plan, type);
+    struct json_object *members = t ? json_list(t, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+    bool found = type == node;
+
+    for (size_t i = 0; !found && i < n; i++) {
+        struct json_object *mt = plan_json_type(plan, json_number(
+            json_object_array_get_idx(members, i), "type"));
+
+        if (mt && !strcmp(json_text(mt, "kind"), "pointer")) {
+            int to = behind(plan, json_number(mt, "target"));
+
+            found = to == type || to == node;
+        }
+    }
+    return found;
+}
+
+/* The structure that a hook keeps and that a pointer leads into, also by way
+ * of another pointer; or ST_NONE. */
+static uint32_t
+kept_by_hook(const struct plan *plan, int target)
+{
+    target = behind(plan, target);
+    for (guint i = 0; i < plan->structures->len; i++) {
+        const struct plan_structure *s = plan->structures->pdata[i];
+
+        if (target >= 0 && s->container
+            && links(plan, target, s->type_json)
+            && is_part(plan, s->type_json, target, 0)) {
             return i;
         }
     }
@@ -112,6 +181,7 @@ plan_type_get(struct plan *plan, int json)
     t->pointers = g_array_new(FALSE, FALSE, sizeof(struct plan_pointer));
     t->members = g_array_new(FALSE, FALSE, sizeof(struct st_member));
     t->left_out = g_array_new(FALSE, FALSE, sizeof(struct plan_range));
+    t->hooks = g_array_new(FALSE, FALSE, sizeof(struct plan_hook));
     g_ptr_array_add(plan->plan_types, t);
     return plan->plan_types->len - 1;
 }
@@ -153,6 +223,9 @@ level_has(const struct plan *plan, const struct at *at, const char *kind)
     }
     return false;
 }
+
+static void walk(struct plan *, struct plan_type *, int json, struct at,
+                 bool in_union, int depth);
 
 /* What is before an object in its block: nothing if it is never freed. */
 struct header {
@@ -248,9 +321,15 @@ set_target(struct plan *plan, const struct plan_type *type,
     struct json_object *t = plan_json_type(plan, target);
     const char *kind = t ? json_text(t, "kind") : "void";
     uint32_t structure = plan_structure_of(plan, target);
+    uint32_t kept = kept_by_hook(plan, target);
 
     p->target = ST_TO_OPAQUE;
-    if (structure != ST_NONE) {
+    if (kept != ST_NONE
+        && plan_structure_of(plan, type->json) == kept) {
+        p->target = ST_LINK;
+    } else if (kept != ST_NONE && structure != kept) {
+        /* A part of a node, or a way to one. */
+    } else if (structure != ST_NONE) {
         const struct plan_structure *s = plan->structures->pdata[structure];
         bool self = s->type_json == type->json;
 
@@ -347,6 +426,50 @@ set_live(const struct plan *plan, const struct plan_type *type, struct at *at)
     g_ptr_array_unref(found);
 }
 
+/* Adds what a hook moves: a member of the struct at 'at'. */
+static void
+add_hook(struct plan_type *type, const struct at *at, struct json_object *m,
+         struct json_object *member_type, struct plan_hook_setting *setting)
+{
+    struct plan_hook h = {
+        .name = g_strdup_printf("%s%s%s", at->name, *at->name ? "." : "",
+                                json_text(m, "name")),
+        .object = at->offset, .count = at->count, .stride = at->stride,
+        .offset = json_number(m, "bit_offset") / 8,
+        .size = json_number(member_type, "size"),
+        .live = at->live, .live_size = at->live_size,
+        .symbol = setting->symbol,
+    };
+
+    g_array_append_val(type->hooks, h);
+    type->layout = mbox_fnv1a(type->layout, h.name, strlen(h.name) + 1);
+    setting->used = true;
+}
+
+/* A member of the struct 'json'. */
+static void
+walk_member(struct plan *plan, struct plan_type *type, int json,
+            struct json_object *m, const struct at *at, bool in_union,
+            int depth)
+{
+    int member = json_number(m, "type");
+    struct json_object *mt = plan_json_type(plan, member);
+    struct plan_hook_setting *hook = plan_hook_of(plan, json,
+                                                  json_text(m, "name"));
+    struct at inner = *at;
+
+    if (hook && mt && !in_union && !json_true(m, "bit_field")) {
+        add_hook(type, at, m, mt, hook);
+        return;
+    }
+    char *name = g_strconcat(at->name, *at->name ? "." : "",
+                             json_text(m, "name"), NULL);
+    inner.name = name;
+    inner.offset += json_number(m, "bit_offset") / 8;
+    walk(plan, type, member, inner, in_union, depth + 1);
+    g_free(name);
+}
+
 static void
 walk(struct plan *plan, struct plan_type *type, int json, struct at at,
      bool in_union, int depth)
@@ -382,15 +505,9 @@ walk(struct plan *plan, struct plan_type *type, int json, struct at at,
         }
         for (size_t i = 0; i < n; i++) {
             struct json_object *m = json_object_array_get_idx(members, i);
-            struct at inner = at;
-            char *name = g_strconcat(at.name, *at.name ? "." : "",
-                                     json_text(m, "name"), NULL);
 
-            inner.name = name;
-            inner.offset += json_number(m, "bit_offset") / 8;
-            walk(plan, type, json_number(m, "type"), inner,
-                 in_union || !strcmp(kind, "union"), depth + 1);
-            g_free(name);
+            walk_member(plan, type, json, m, &at,
+                        in_union || !strcmp(kind, "union"), depth);
         }
     }
 }
@@ -406,7 +523,8 @@ leave_out(struct plan *plan, struct plan_type *type)
             continue;
         }
         int member = plan_member(plan, type->json, *p + n + 1, &range.offset);
-        if (member >= 0) {
+        if (member >= 0
+            && !plan_path_is_hooked(plan, type->json, *p + n + 1)) {
             range.size = json_number(plan_json_type(plan, member), "size");
             g_array_append_val(type->left_out, range);
             plan->n_left_out++;

@@ -59,6 +59,15 @@ say(struct walk *w, const char *name, const char *what)
     }
 }
 
+/* Whether a hook moves a variable of the analyser's: "struct flow.re". */
+static bool
+is_hooked(const struct walk *w, int type, const char *name)
+{
+    const char *path = strchr(name, '.');
+
+    return path && plan_path_is_hooked(w->plan, type, path + 1);
+}
+
 /* What the analyser says of members of a type. */
 static void
 ask_analyser(struct walk *w, int type)
@@ -74,7 +83,8 @@ ask_analyser(struct walk *w, int type)
         if (what && id >= 0
             && plan_canonical(w->plan, json_number(json_object_array_get_idx(
                                    w->plan->json_structures, id), "type"))
-               == plan_canonical(w->plan, type)) {
+               == plan_canonical(w->plan, type)
+            && !is_hooked(w, type, json_text(v, "name"))) {
             say(w, json_text(v, "name"), what);
         }
     }
@@ -162,7 +172,11 @@ look_at(struct walk *w, int type, const char *name, const struct level *level)
 
     ask_analyser(w, type);
     for (size_t i = 0; i < n; i++) {
-        look_at_member(w, json_object_array_get_idx(members, i), name, level);
+        struct json_object *m = json_object_array_get_idx(members, i);
+
+        if (!plan_path_is_hooked(w->plan, type, json_text(m, "name"))) {
+            look_at_member(w, m, name, level);
+        }
     }
 }
 
@@ -180,7 +194,8 @@ plan_movable(struct plan *plan, const struct plan_structure *s)
     bool movable = !g_hash_table_size(w.said);
     if (!movable) {
         plan_say(plan, "  keep it apart from %s, where it stays with the "
-                 "instance, or move it by functions of your own: libmbox(3)",
+                 "instance, or move it by a hook: MBOX_STATE_HOOK in "
+                 "mbox-cc(1)",
                  s->name);
     }
     g_hash_table_destroy(w.types);

@@ -34,6 +34,15 @@ plan_block(struct plan *plan, struct plan_structure *s)
                                     "not understood"));
 }
 
+/* What a hook keeps is in the heap. */
+static bool
+plan_heap(struct plan *plan, const struct plan_structure *s)
+{
+    return (json_object_array_length(json_list(s->json, "allocators"))
+            || plan_refuse(plan, s, "is kept by a hook, but is not in the "
+                                    "heap"));
+}
+
 static bool
 plan_placement(struct plan *plan, struct plan_structure *s)
 {
@@ -121,10 +130,104 @@ plan_bucket(struct plan *plan, struct plan_structure *s)
 
 /* Keys. */
 
-static uint32_t
-find_version(const struct plan *plan, int type, uint32_t *size)
+/* The struct that has a member of the key, and where it is in the node, or in
+ * what the key is in. */
+struct key_owner {
+    int type;
+    const char *tag;
+    uint64_t base;
+};
+
+static const char *
+tag_of(const struct plan *plan, int type)
 {
-    struct json_object *members = json_list(plan_json_type(plan, type),
+    const char *name = json_text(plan_json_type(plan, type), "name");
+
+    return strchr(name, ' ') ? strchr(name, ' ') + 1 : name;
+}
+
+/* Finds the innermost struct with a name on a path. */
+static void
+find_owner(const struct plan *plan, int type, const char *path,
+           struct key_owner *owner)
+{
+    *owner = (struct key_owner) { type, tag_of(plan, type), 0 };
+    for (const char *dot = strchr(path, '.'); dot;
+         dot = strchr(dot + 1, '.')) {
+        char *part = g_strndup(path, dot - path);
+        uint64_t base;
+        int inner = plan_member(plan, type, part, &base);
+
+        if (inner >= 0 && *tag_of(plan, inner)) {
+            *owner = (struct key_owner) { inner, tag_of(plan, inner), base };
+        }
+        g_free(part);
+    }
+}
+
+/* Sets the place of a key's member. */
+static bool
+place_key(const struct plan *plan, const struct plan_structure *s,
+          struct json_object *json, struct st_key *key,
+          struct key_owner *owner)
+{
+    const char *path = json_text(json, "path");
+    char **halves = g_strsplit(path, "->", 2);
+    uint64_t offset;
+    int type = s->type_json;
+    int member = plan_member(plan, type, halves[0], &offset);
+
+    key->via = ST_NONE;
+    if (halves[1] && member >= 0) {
+        key->via = offset;
+        type = json_number(plan_json_type(plan, member), "target");
+        member = plan_member(plan, type, halves[1], &offset);
+    }
+    if (member >= 0) {
+        find_owner(plan, type, halves[halves[1] != NULL], owner);
+        key->offset = offset;
+        key->size = json_number(plan_json_type(plan, member), "size");
+    }
+    g_strfreev(halves);
+    return member >= 0;
+}
+
+/* The byte order of a member of the key: evidence_host_order(). */
+static int
+key_order(const struct plan *plan, const struct st_key *key,
+          const struct key_owner *owner)
+{
+    return evidence_host_order(plan->evidence, owner->tag,
+                               key->offset - owner->base);
+}
+
+/* Whether a member is computed from an address, not one. */
+static bool
+is_hash(const struct plan *plan, const struct plan_structure *s,
+        struct json_object *json)
+{
+    struct st_key key;
+    struct key_owner owner;
+
+    return (place_key(plan, s, json, &key, &owner) && key.size <= 8
+            && key_order(plan, &key, &owner) < 0);
+}
+
+static bool
+is_address(struct json_object *json)
+{
+    const char *field = json_text(json, "field");
+
+    return (g_str_has_prefix(field, "ip_src")
+            || g_str_has_prefix(field, "ip_dst"));
+}
+
+/* What tells IPv4 from IPv6, beside an address. */
+static uint32_t
+find_version(const struct plan *plan, const struct key_owner *owner,
+             uint32_t *size)
+{
+    struct json_object *members = json_list(plan_json_type(plan, owner->type),
                                             "members");
     size_t n = json_object_array_length(members);
 
@@ -138,40 +241,10 @@ find_version(const struct plan *plan, int type, uint32_t *size)
                 || g_str_has_suffix(name, "af"))
             && !json_true(m, "bit_field")) {
             *size = json_number(t, "size");
-            return json_number(m, "bit_offset") / 8;
+            return owner->base + json_number(m, "bit_offset") / 8;
         }
     }
     return ST_NONE;
-}
-
-/* Sets the place of a key's member; 'tag' is that of its struct. */
-static bool
-place_key(const struct plan *plan, const struct plan_structure *s,
-          struct json_object *json, struct st_key *key, int *type,
-          const char **tag)
-{
-    const char *path = json_text(json, "path");
-    char **halves = g_strsplit(path, "->", 2);
-    uint64_t offset;
-    int member = plan_member(plan, s->type_json, halves[0], &offset);
-
-    key->via = ST_NONE;
-    *type = s->type_json;
-    *tag = s->tag;
-    if (halves[1] && member >= 0) {
-        key->via = offset;
-        *type = json_number(plan_json_type(plan, member), "target");
-        const char *name = json_text(plan_json_type(plan, *type), "name");
-        *tag = strchr(name, ' ') ? strchr(name, ' ') + 1 : name;
-        member = plan_member(plan, *type, halves[1], &offset);
-    }
-    g_strfreev(halves);
-    if (member < 0) {
-        return false;
-    }
-    key->offset = offset;
-    key->size = json_number(plan_json_type(plan, member), "size");
-    return true;
 }
 
 static bool
@@ -180,26 +253,22 @@ plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
 {
     const char *field = json_text(json, "field");
     struct st_key key = { .version = ST_NONE };
-    const char *tag;
-    int type;
+    struct key_owner owner;
 
-    if (!place_key(plan, s, json, &key, &type, &tag)) {
+    if (!place_key(plan, s, json, &key, &owner)) {
         return plan_refuse(plan, s, "a member of its key is not found");
     }
-    if (g_str_has_prefix(field, "ip_src") || g_str_has_prefix(field,
-                                                              "ip_dst")) {
+    if (is_address(json)) {
         key.part = (*n_addresses)++ ? ST_ADDRESS_B : ST_ADDRESS_A;
         if (key.size == 16) {
-            key.version = find_version(plan, type, &key.version_size);
+            key.version = find_version(plan, &owner, &key.version_size);
         } else if (key.size != 4) {
             return plan_refuse(plan, s, "an address has neither 4 nor 16 "
                                         "bytes");
         }
-        key.host_order = (key.size == 4
-                          && evidence_host_order(plan->evidence, tag,
-                                                 key.offset) == 1);
+        key.host_order = key.size == 4 && key_order(plan, &key, &owner) == 1;
     } else if (g_str_has_prefix(field, "port_")) {
-        int order = evidence_host_order(plan->evidence, tag, key.offset);
+        int order = key_order(plan, &key, &owner);
 
         if (order < 0 || (key.size != 2 && key.size != 4)) {
             return plan_refuse(plan, s, "the byte order of a port is not "
@@ -208,8 +277,9 @@ plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
         key.part = (*n_ports)++ ? ST_PORT_B : ST_PORT_A;
         key.host_order = order;
         if (key.via == ST_NONE && key.part == ST_PORT_A) {
-            GPtrArray *with = evidence_after(plan->evidence, "compared %s %u",
-                                             tag, key.offset);
+            GPtrArray *with = evidence_after(
+                plan->evidence, "compared %s %u", owner.tag,
+                (unsigned int) (key.offset - owner.base));
 
             s->both_ways = with->len > 1;
             g_ptr_array_unref(with);
@@ -231,10 +301,19 @@ plan_keys(struct plan *plan, struct plan_structure *s)
     struct json_object *keys = json_list(s->json, "keys");
     size_t n = json_object_array_length(keys);
     int n_addresses = 0, n_ports = 0;
+    unsigned int wanted = s->per_flow ? 2 : 1, found = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (!plan_key(plan, s, json_object_array_get_idx(keys, i),
-                      &n_addresses, &n_ports)) {
+        found += is_address(json_object_array_get_idx(keys, i));
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *key = json_object_array_get_idx(keys, i);
+
+        if (found > wanted && is_address(key) && is_hash(plan, s, key)) {
+            found--;
+            continue;
+        }
+        if (!plan_key(plan, s, key, &n_addresses, &n_ports)) {
             return false;
         }
     }
@@ -295,13 +374,20 @@ plan_class(struct plan *plan, const char *wanted)
             continue;
         }
         struct plan_structure *s = structure_new(plan, json);
+        struct plan_hook_setting *hook = plan_hook_of(plan, s->type_json,
+                                                      NULL);
         gsize before = plan->report->len;
         if (plan_movable(plan, s) && plan_keys(plan, s)
-            && plan_containers(plan, s) && plan_slots(plan, s)
-            && plan_block(plan, s)
-            && plan_placement(plan, s)) {
-            plan_counts(plan, s);
-            plan_bucket(plan, s);
+            && (hook ? plan_heap(plan, s)
+                : plan_containers(plan, s) && plan_slots(plan, s)
+                  && plan_block(plan, s) && plan_placement(plan, s))) {
+            if (hook) {
+                s->container = hook->symbol;
+                hook->used = true;
+            } else {
+                plan_counts(plan, s);
+                plan_bucket(plan, s);
+            }
             g_ptr_array_add(plan->structures, s);
         } else {
             struct plan_refused r = {
@@ -542,7 +628,14 @@ plan_create(struct json_object *result, const struct evidence *evidence,
                                        sizeof(struct plan_variable));
     plan->refused = g_array_new(FALSE, FALSE, sizeof(struct plan_refused));
     plan->report = g_string_new(NULL);
+    plan->hook_settings = g_array_new(FALSE, FALSE,
+                                      sizeof(struct plan_hook_setting));
+    return plan;
+}
 
+void
+plan_make(struct plan *plan)
+{
     /* Flows refer to hosts, not the other way around. */
     plan_class(plan, "multi-flow");
     plan_class(plan, "per-flow");
@@ -556,7 +649,6 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     break_cycles(plan);
     plan_references(plan);
     report_refused(plan);
-    return plan;
 }
 
 void
@@ -575,6 +667,10 @@ plan_destroy(struct plan *plan)
         }
         g_array_free(t->members, TRUE);
         g_array_free(t->left_out, TRUE);
+        for (guint j = 0; j < t->hooks->len; j++) {
+            g_free(g_array_index(t->hooks, struct plan_hook, j).name);
+        }
+        g_array_free(t->hooks, TRUE);
         g_free(t->name);
         g_free(t);
     }
@@ -585,6 +681,7 @@ plan_destroy(struct plan *plan)
         g_free(g_array_index(plan->refused, struct plan_refused, i).why);
     }
     g_array_free(plan->refused, TRUE);
+    g_array_free(plan->hook_settings, TRUE);
     g_ptr_array_unref(plan->plan_types);
     g_ptr_array_unref(plan->structures);
     g_array_free(plan->plan_variables, TRUE);

@@ -52,6 +52,15 @@ struct plan_type {
     GArray *members;            /* struct st_member: with a rule of
                                  * merging. */
     GArray *left_out;           /* struct plan_range. */
+    GArray *hooks;              /* struct plan_hook. */
+};
+
+/* As struct st_hook. */
+struct plan_hook {
+    char *name;
+    uint64_t object, count, stride, offset, size;
+    uint32_t live, live_size;
+    const char *symbol;
 };
 
 struct plan_range {
@@ -104,6 +113,7 @@ struct plan_structure {
     bool per_flow, both_ways;
     GArray *lists;              /* struct plan_list. */
     GArray *trees;              /* struct plan_tree. */
+    const char *container;      /* Symbol of the user's hook, or NULL. */
     struct plan_slots slots;
     GArray *keys;               /* struct st_key. */
     GArray *references;         /* struct plan_reference. */
@@ -123,6 +133,15 @@ struct plan_variable {
     bool is_object;
 };
 
+/* What the user says of a hook. */
+struct plan_hook_setting {
+    const char *name;           /* "struct flow.regex", "struct flow" */
+    int type;                   /* The struct that has the member. */
+    const char *member;         /* NULL: the hook keeps all of the type. */
+    const char *symbol;
+    bool used;
+};
+
 /* A structure that is not moved by itself. */
 struct plan_refused {
     const char *name;
@@ -135,6 +154,7 @@ struct plan {
     const struct evidence *evidence;
     char *const *leave_out;     /* "struct flow.bytes"... */
     guint n_left_out;           /* Of these, found. */
+    GArray *hook_settings;      /* struct plan_hook_setting. */
     GPtrArray *plan_types;      /* struct plan_type. */
     GPtrArray *structures;      /* struct plan_structure. */
     GArray *refused;            /* struct plan_refused. */
@@ -142,8 +162,12 @@ struct plan {
     GString *report;
 };
 
+/* Without structures yet. */
 struct plan *plan_create(struct json_object *result, const struct evidence *,
                          char *const *leave_out);
+
+/* Plans all; what the user sets is parsed. */
+void plan_make(struct plan *);
 void plan_destroy(struct plan *);
 
 /* plan-types.c */
@@ -167,7 +191,7 @@ void plan_types_complete(struct plan *);
  * links are understood. */
 bool plan_containers(struct plan *, struct plan_structure *);
 
-/* Where the container begins that has all nodes. */
+/* Where the container begins that has all nodes; there is no hook. */
 const char *plan_first_container(const struct plan_structure *);
 
 /* Refuses a structure, with a reason. */
@@ -195,6 +219,25 @@ bool plan_movable(struct plan *, const struct plan_structure *);
 /* Sets rules of merging, each "struct NAME.MEMBER=RULE".  Returns false, with
  * a reason in the report, if one is not possible. */
 bool plan_merge(struct plan *, char *const *settings);
+
+/* plan-hooks.c */
+
+/* Reads what the user says of hooks, each "struct NAME.MEMBER=SYMBOL" or
+ * "struct NAME=SYMBOL".  Returns false, with a reason in the report, if it
+ * makes no sense. */
+bool plan_hooks_parse(struct plan *, LLVMModuleRef, char *const *settings);
+
+/* What moves a member of a struct, or, if 'member' is NULL, keeps those that
+ * there are; or NULL. */
+struct plan_hook_setting *plan_hook_of(const struct plan *, int type,
+                                       const char *member);
+
+/* Whether a hook moves the member at 'path' of a type ("half[].regex"), or one
+ * that has it. */
+bool plan_path_is_hooked(const struct plan *, int type, const char *path);
+
+/* Whether each hook moves something; the report says which. */
+bool plan_hooks_used(struct plan *);
 
 /* json.c */
 const char *json_text(struct json_object *, const char *member);

@@ -104,6 +104,58 @@ order_load(struct order *o, LLVMValueRef load, bool odd)
     }
 }
 
+/* What a function returns. */
+static void
+order_returns(struct order *o, LLVMValueRef f, bool odd)
+{
+    for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(f); block;
+         block = LLVMGetNextBasicBlock(block)) {
+        LLVMValueRef end = LLVMGetBasicBlockTerminator(block);
+
+        if (end && LLVMIsAReturnInst(end) && LLVMGetNumOperands(end)) {
+            order_push(o, LLVMGetOperand(end, 0), odd);
+        }
+    }
+}
+
+/* Whether a value is a byte that is read from memory, at '*p'. */
+static bool
+is_byte(const struct order *o, LLVMValueRef value, struct place *p)
+{
+    LLVMValueRef v = place_strip(value);
+
+    if (!LLVMIsALoadInst(v)
+        || LLVMABISizeOfType(o->e->td, LLVMTypeOf(v)) != 1) {
+        return false;
+    }
+    place_of(o->e->td, LLVMGetOperand(v, 0), p);
+    return !p->index;
+}
+
+/* p[0] << 8 | p[1], and the other way around: read as a swap does, or
+ * not. */
+static void
+order_bytes(struct order *o, LLVMValueRef v, bool odd)
+{
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef shl = place_strip(LLVMGetOperand(v, i));
+        struct place high, low;
+
+        if (LLVMIsABinaryOperator(shl)
+            && LLVMGetInstructionOpcode(shl) == LLVMShl
+            && LLVMIsAConstantInt(LLVMGetOperand(shl, 1))
+            && LLVMConstIntGetZExtValue(LLVMGetOperand(shl, 1)) == 8
+            && is_byte(o, LLVMGetOperand(shl, 0), &high)
+            && is_byte(o, LLVMGetOperand(v, !i), &low)
+            && high.base == low.base && high.global == low.global) {
+            bool big = low.offset == high.offset + 1;
+
+            o->odd |= big != odd;
+            o->even |= big == odd;
+        }
+    }
+}
+
 static void
 order_step(struct order *o, gpointer entry)
 {
@@ -126,8 +178,13 @@ order_step(struct order *o, gpointer entry)
 
             if (swaps(LLVMGetValueName2(f, &n))) {
                 order_push(o, LLVMGetOperand(v, 0), !odd);
+            } else {
+                order_returns(o, f, odd);
             }
         }
+    } else if (LLVMIsABinaryOperator(v)
+               && LLVMGetInstructionOpcode(v) == LLVMOr) {
+        order_bytes(o, v, odd);
     }
 }
 

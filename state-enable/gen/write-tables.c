@@ -113,7 +113,29 @@ put_members(GString *s, const struct plan_type *t, guint index)
 }
 
 static void
-put_types(GString *s, const struct plan *plan)
+put_hooks(GString *s, const struct plan_type *t, const GArray *symbols,
+          guint index)
+{
+    put(s, "static const struct st_hook hooks_%u[] = {\n", index);
+    for (guint i = 0; i < t->hooks->len; i++) {
+        const struct plan_hook *h = &g_array_index(t->hooks, struct plan_hook,
+                                                   i);
+        char *name = quoted(h->name);
+
+        put(s, "    { .name = %s, .object = %u, .count = %u, .stride = %u,"
+            " .offset = %u, .size = %u,", name, (unsigned int) h->object,
+            (unsigned int) h->count, (unsigned int) h->stride,
+            (unsigned int) h->offset, (unsigned int) h->size);
+        put_number(s, "live", h->live);
+        put(s, " .live_size = %u,\n      .functions = (const void *) %s },\n",
+            h->live_size, rewrite_alias(symbols, h->symbol));
+        g_free(name);
+    }
+    put(s, "};\n");
+}
+
+static void
+put_types(GString *s, const struct plan *plan, const GArray *symbols)
 {
     for (guint i = 0; i < plan->plan_types->len; i++) {
         const struct plan_type *t = plan->plan_types->pdata[i];
@@ -123,6 +145,9 @@ put_types(GString *s, const struct plan *plan)
         }
         if (t->members->len) {
             put_members(s, t, i);
+        }
+        if (t->hooks->len) {
+            put_hooks(s, t, symbols, i);
         }
         if (t->left_out->len) {
             put(s, "static const struct st_left_out left_out_%u[] = {\n", i);
@@ -155,6 +180,9 @@ put_types(GString *s, const struct plan *plan)
         if (t->left_out->len) {
             put(s, " .left_out = left_out_%u, .n_left_out = %u,", i,
                 t->left_out->len);
+        }
+        if (t->hooks->len) {
+            put(s, " .hooks = hooks_%u, .n_hooks = %u,", i, t->hooks->len);
         }
         put(s, " },\n");
         g_free(name);
@@ -320,6 +348,10 @@ put_structures(GString *s, const struct plan *plan, const GArray *symbols)
         if (st->trees->len) {
             put(s, " .trees = trees_%u, .n_trees = %u,", i, st->trees->len);
         }
+        if (st->container) {
+            put(s, " .container = (const void *) %s,",
+                rewrite_alias(symbols, st->container));
+        }
         if (st->slots.evidence) {
             put(s, " .slots = &slots_%u,", i);
         }
@@ -392,7 +424,7 @@ write_tables(const struct plan *plan, const GArray *symbols,
         put(s, "extern char %s[];\n",
             g_array_index(symbols, struct rewrite_symbol, i).alias);
     }
-    put_types(s, plan);
+    put_types(s, plan, symbols);
     put_structures(s, plan, symbols);
     put_variables(s, plan, symbols);
     put_symbols(s, symbols);
@@ -411,6 +443,27 @@ write_tables(const struct plan *plan, const GArray *symbols,
 }
 
 /* For people. */
+
+/* A hook is to set all links, whatever they are for. */
+static void
+report_hook(struct plan *plan, const struct plan_structure *s)
+{
+    const struct plan_type *t = plan->plan_types->pdata[s->type];
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; i < t->pointers->len; i++) {
+        const struct plan_pointer *p
+            = &g_array_index(t->pointers, struct plan_pointer, i);
+
+        if (p->target == ST_LINK) {
+            g_string_append_printf(names, "%s %s", names->len ? "," : "",
+                                   p->name);
+        }
+    }
+    plan_say(plan, "  kept by %s, which sets the links:%s", s->container,
+             names->str);
+    g_string_free(names, TRUE);
+}
 
 static void
 report_structure(struct plan *plan, const struct plan_structure *s)
@@ -434,6 +487,9 @@ report_structure(struct plan *plan, const struct plan_structure *s)
     if (s->slots.evidence) {
         plan_say(plan, "  an element of %s, taken in turn by %s",
                  s->slots.array.name, s->slots.turn.name);
+    }
+    if (s->container) {
+        report_hook(plan, s);
     }
     for (guint i = 0; i < s->trees->len; i++) {
         const struct plan_tree *t = &g_array_index(s->trees, struct plan_tree,

@@ -43,6 +43,7 @@ st_delete_node(struct st *st, uint32_t structure, void *node)
 
         st->on_end = NULL;      /* It is not the program that ends it. */
         st_count_references(st, structure, node, -1);
+        st_objects_release(st, &owned);
         for (uint32_t i = s->slots ? 1 : 0; i < owned.n; i++) {
             st_free(owned.objects[i].start);
         }

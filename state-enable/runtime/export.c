@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "hooks.h"
 #include "image.h"
 #include "names.h"
 #include "nodes.h"
@@ -131,6 +132,7 @@ put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
         memset(w->data + copy + t->left_out[i].offset, 0,
                t->left_out[i].size);
     }
+    st_hooks_clear(t, w->data + copy);
     return 0;
 }
 
@@ -180,6 +182,21 @@ put_object(struct st *st, const struct st_objects *o, uint32_t i,
     return w->error;
 }
 
+/* What hooks have to say of an object. */
+static int
+put_hooks(struct st *st, const struct st_object *o, struct mbox_writer *w)
+{
+    uint64_t n = st_object_elements(st, o);
+    int error = 0;
+
+    for (uint64_t e = 0; !error && e < n; e++) {
+        const struct st_type *t = &st->program->types[o->type];
+
+        error = st_hooks_save(st, t, o->start + o->offset + e * t->size, w);
+    }
+    return error;
+}
+
 static int
 put_objects(struct st *st, bool per_flow, const struct st_objects *o,
             struct mbox_writer *w)
@@ -204,6 +221,9 @@ put_objects(struct st *st, bool per_flow, const struct st_objects *o,
     }
     for (uint32_t i = 0; !error && i < o->n; i++) {
         error = put_object(st, o, i, &types, w);
+    }
+    for (uint32_t i = 0; !error && i < o->n; i++) {
+        error = put_hooks(st, &o->objects[i], w);
     }
     free(types.index);
     free(types.used);

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "heap.h"
+#include "hooks.h"
 #include "image.h"
 #include "names.h"
 #include "nodes.h"
@@ -49,6 +50,14 @@ static int
 malformed(struct reading *in, const char *what)
 {
     return st_error(in->st, -EPROTO, "state to import is malformed: %s", what);
+}
+
+static uint64_t
+n_elements(const struct st *st, const struct st_image_object *o)
+{
+    return (o->type == ST_NONE ? 0
+            : o->structure != ST_NONE ? 1
+            : (o->size - o->offset) / st->program->types[o->type].size);
 }
 
 static uint32_t
@@ -131,7 +140,7 @@ skip_references(struct reading *in, uint32_t index)
         for (uint32_t k = 0; k < t->n_pointers; k++) {
             n += t->pointers[k].target == ST_LINK ? 0 : t->pointers[k].count;
         }
-        n *= (o->structure != ST_NONE ? 1 : (o->size - o->offset) / t->size);
+        n *= n_elements(in->st, o);
     }
     in->references[index] = in->r.p;
     for (; n; n--) {
@@ -354,7 +363,7 @@ resolve_all(struct reading *in, uint32_t index)
         return 0;
     }
     const struct st_type *t = &in->st->program->types[o->type];
-    uint64_t n = o->structure != ST_NONE ? 1 : (o->size - o->offset) / t->size;
+    uint64_t n = n_elements(in->st, o);
 
     mbox_reader_init(&r, in->references[index], in->n_references[index]);
     for (uint64_t e = 0; e < n; e++) {
@@ -383,6 +392,24 @@ resolve_all(struct reading *in, uint32_t index)
     return 0;
 }
 
+/* Members that hooks set; the object is right in all else. */
+static int
+read_hooked(struct reading *in, uint32_t index)
+{
+    struct st_image_object *o = &in->image->objects[index];
+    uint64_t n = n_elements(in->st, o);
+    int error = 0;
+
+    for (uint64_t e = 0; !error && e < n; e++) {
+        const struct st_type *t = &in->st->program->types[o->type];
+        uint8_t *object = o->start + o->offset + e * t->size;
+
+        st_hooks_clear(t, object);
+        error = st_hooks_load(in->st, t, object, &in->r, &o->n_hooked);
+    }
+    return error;
+}
+
 static int
 read_objects(struct reading *in, bool per_flow)
 {
@@ -404,9 +431,6 @@ read_objects(struct reading *in, bool per_flow)
         image->n_objects++;
         error = read_object(in, i, per_flow);
     }
-    if (!error && mbox_reader_finish(&in->r)) {
-        error = malformed(in, "bytes are left");
-    }
     for (uint32_t i = 0; !error && i < n; i++) {
         error = resolve_all(in, i);
     }
@@ -416,6 +440,12 @@ read_objects(struct reading *in, bool per_flow)
         if (o->structure == ST_NONE ? !o->owned : !o->wanted && !o->needed) {
             error = malformed(in, "an object that nothing owns or needs");
         }
+    }
+    for (uint32_t i = 0; !error && i < n; i++) {
+        error = read_hooked(in, i);
+    }
+    if (!error && mbox_reader_finish(&in->r)) {
+        error = malformed(in, "bytes are left");
     }
     return error;
 }
@@ -436,15 +466,28 @@ st_image_read(struct st *st, bool per_flow, const void *data, size_t len,
     free(in.references);
     free(in.n_references);
     if (error) {
-        st_image_uninit(image);
+        st_image_uninit(st, image);
     }
     return error;
 }
 
+/* Frees what hooks made of an object. */
+static void
+release_hooked(const struct st *st, struct st_image_object *o)
+{
+    for (uint64_t e = 0; o->n_hooked; e++) {
+        const struct st_type *t = &st->program->types[o->type];
+
+        o->n_hooked = st_hooks_release(t, o->start + o->offset + e * t->size,
+                                       o->n_hooked);
+    }
+}
+
 void
-st_image_uninit(struct st_image *image)
+st_image_uninit(struct st *st, struct st_image *image)
 {
     for (uint32_t i = 0; i < image->n_objects; i++) {
+        release_hooked(st, &image->objects[i]);
         st_free(image->objects[i].start);
     }
     free(image->objects);

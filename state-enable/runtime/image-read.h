@@ -33,6 +33,8 @@ struct st_image_object {
     bool needed;                /* A node that one behind it refers to. */
     uint32_t buckets[ST_LISTS_MAX];
     uint32_t node;              /* The node that it belongs to: an index. */
+    uint64_t n_hooked;          /* The first members that hooks move: those
+                                 * that are set, and not the program's. */
 };
 
 struct st_image {
@@ -44,7 +46,7 @@ struct st_image {
 int st_image_read(struct st *, bool per_flow, const void *data, size_t,
                   struct st_image *);
 
-/* Frees all blocks. */
-void st_image_uninit(struct st_image *);
+/* Frees all blocks that the program has not got. */
+void st_image_uninit(struct st *, struct st_image *);
 
 #endif /* image-read.h */

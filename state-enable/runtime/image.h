@@ -36,6 +36,8 @@
  *       IMAGE_NODE    u32 index
  *       IMAGE_STATIC  u32 variable, u64 fingerprint, u32 number, u64 offset
  *       IMAGE_SYMBOL  u32 index, u64 offset
+ *   of each object, for each member in use that a hook moves: u32 size, the
+ *   hook's bytes
  *
  * Numbers are big-endian, except in the bytes of blocks, which are as in
  * memory: both instances are the same build.  Nodes come behind those that

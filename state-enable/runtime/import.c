@@ -22,6 +22,7 @@
 #include <string.h>
 #include "delete.h"
 #include "heap.h"
+#include "hooks.h"
 #include "image-read.h"
 #include "index.h"
 #include "names.h"
@@ -29,6 +30,7 @@
 #include "objects.h"
 #include "placement.h"
 #include "slots.h"
+#include "state-hook.h"
 
 /* What becomes of a node of an image. */
 enum fate {
@@ -112,8 +114,14 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
         }
     }
 
-    int error = st_find_place(st, o->structure, node_of(o), &exact,
-                              o->buckets[0], &plan->there[i]);
+    int error = (s->container && s->container->check
+                 ? s->container->check(node_of(o)) : 0);
+    if (error) {
+        return st_error(st, error, "%s to import: its hook refuses it: %s",
+                        s->name, strerror(-error));
+    }
+    error = st_find_place(st, o->structure, node_of(o), &exact,
+                          o->buckets[0], &plan->there[i]);
     if (error) {
         return error;
     }
@@ -270,8 +278,11 @@ static void
 give(struct st_image *image, uint32_t node, bool with_node)
 {
     for (uint32_t i = node; i < image->n_objects; i++) {
-        if (image->objects[i].node == node && (i != node || with_node)) {
-            image->objects[i].start = NULL;
+        if (image->objects[i].node == node) {
+            image->objects[i].n_hooked = 0;
+            if (i != node || with_node) {
+                image->objects[i].start = NULL;
+            }
         }
     }
 }
@@ -291,10 +302,11 @@ remember(struct st *st, uint32_t structure, void *node)
     }
 }
 
-/* Frees what was owned by a node that is replaced. */
+/* Frees what was owned by a node that is to be replaced. */
 static void
-free_old(const struct plan *plan, uint32_t i)
+free_old(struct st *st, const struct plan *plan, uint32_t i)
 {
+    st_objects_release(st, &plan->old[i]);
     for (uint32_t j = 1; j < plan->old[i].n; j++) {
         st_free(plan->old[i].objects[j].start);
     }
@@ -313,7 +325,7 @@ fill_slot(struct st *st, struct plan *plan, uint32_t i)
     if (plan->ending[i].ends) {
         st_count_references(st, o->structure, slot, -1);
         st_unlink(st, o->structure, slot, plan->ending[i].buckets);
-        free_old(plan, i);
+        free_old(st, plan, i);
     }
     memcpy(slot, node_of(o), size);
     st_slot_taken(st, o->structure, slot);
@@ -345,10 +357,10 @@ install(struct st *st, struct plan *plan, uint32_t i)
 
     case FATE_REPLACE:
         st_count_references(st, o->structure, plan->there[i], -1);
+        free_old(st, plan, i);
         exchange(st, o->structure, plan->there[i], node);
         st_link_trees(st, o->structure, plan->there[i]);
         st_count_references(st, o->structure, plan->there[i], 1);
-        free_old(plan, i);
         give(image, i, false);
         break;
 
@@ -492,6 +504,6 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
     free(plan.old);
     free(plan.slots);
     free(plan.ending);
-    st_image_uninit(&image);
+    st_image_uninit(st, &image);
     return error;
 }

@@ -24,6 +24,7 @@
 #include "heap.h"
 #include "index.h"
 #include "slots.h"
+#include "state-hook.h"
 #include "trees.h"
 
 uint64_t
@@ -101,12 +102,12 @@ get_address(const struct st_key *k, const uint8_t *object, uint8_t address[16],
 
     if (k->size == 4) {
         version = 4;
+    } else if (!memcmp(p, v4_mapped, sizeof v4_mapped)) {
+        p += 12;
+        version = 4;
     } else if (k->version != ST_NONE) {
         version = st_load(object + k->version, k->version_size);
     } else if (!memcmp(p + 4, zeros, sizeof zeros)) {
-        version = 4;
-    } else if (!memcmp(p, v4_mapped, sizeof v4_mapped)) {
-        p += 12;
         version = 4;
     }
 
@@ -224,7 +225,7 @@ walk_bucket(struct st *st, const struct st_structure *s, uint32_t bucket,
     return 0;
 }
 
-struct tree_walk {
+struct walk {
     st_node_cb *cb;
     void *aux;
 };
@@ -232,7 +233,7 @@ struct tree_walk {
 static int
 walk_node(void *node, void *walk_)
 {
-    const struct tree_walk *walk = walk_;
+    const struct walk *walk = walk_;
 
     return walk->cb(node, 0, walk->aux);
 }
@@ -241,7 +242,7 @@ static int
 walk_tree(struct st *st, const struct st_structure *s, st_node_cb *cb,
           void *aux)
 {
-    struct tree_walk walk = { cb, aux };
+    struct walk walk = { cb, aux };
     int error = st_tree_for_each(&s->trees[0], walk_node, &walk);
 
     return (error == -EINVAL
@@ -254,6 +255,11 @@ st_for_each(struct st *st, uint32_t structure, st_node_cb *cb, void *aux)
 {
     const struct st_structure *s = &st->program->structures[structure];
 
+    if (s->container) {
+        struct walk walk = { cb, aux };
+
+        return s->container->for_each(walk_node, &walk);
+    }
     if (!s->n_lists) {
         return walk_tree(st, s, cb, aux);
     }
@@ -339,7 +345,7 @@ find_by_order(struct st *st, const struct st_structure *s, struct find *find)
 {
     const struct mbox_key *key = find->key;
     uint32_t size = st->program->types[s->type].size;
-    uint8_t *probes = s->n_lists ? NULL : calloc(2, size);
+    uint8_t *probes = s->n_trees && !s->n_lists ? calloc(2, size) : NULL;
     struct mbox_key reverse;
 
     mbox_key_reverse(key, &reverse);
@@ -378,6 +384,12 @@ keep_current(const struct st *st, const struct st_structure *s,
     *n = kept;
 }
 
+static bool
+has_both_ways(const struct st_structure *s)
+{
+    return s->both_ways || (s->container && s->container->both_ways);
+}
+
 int
 st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         void *nodes[], size_t max, size_t *n)
@@ -389,7 +401,7 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         keep_current(st, s, public, nodes, n);
     }
     /* A node of the other direction may be newer than the index. */
-    if (!*n || (s->per_flow && !s->both_ways)) {
+    if (!*n || (s->per_flow && !has_both_ways(s))) {
         uint32_t buckets[ST_NODES_MAX];
         struct find find = { .s = s, .key = public, .nodes = nodes,
                              .buckets = buckets, .max = max };
@@ -402,9 +414,13 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
     return 0;
 }
 
+/* Whether the trees, or the user's containers, have a node. */
 static int
 in_trees(struct st *st, const struct st_structure *s, void *node)
 {
+    if (s->container && s->container->find(node) != node) {
+        return bad_shape(st, s, "a node is not found by its hook");
+    }
     for (uint32_t i = 0; i < s->n_trees; i++) {
         if (st_tree_find(&s->trees[i], node) != node) {
             return bad_shape(st, s, "a node is in no tree");
@@ -430,7 +446,8 @@ st_find_place(struct st *st, uint32_t structure, void *node,
             return error;
         }
     } else {
-        void *equal = st_tree_find(&s->trees[0], node);
+        void *equal = (s->container ? s->container->find(node)
+                       : st_tree_find(&s->trees[0], node));
 
         if (equal) {
             find_node(equal, 0, &find);
@@ -445,15 +462,17 @@ st_check_place(struct st *st, uint32_t structure, void *node,
 {
     const struct st_structure *s = &st->program->structures[structure];
 
-    for (uint32_t i = 0; i < s->n_trees; i++) {
-        void *equal = st_tree_find(&s->trees[i], node);
+    void *equal = s->container ? s->container->find(node) : NULL;
+    bool is_taken = equal && equal != there;
 
-        if (equal && equal != there) {
-            return st_error(st, -EEXIST, "%s: another entry has the place in "
-                            "a tree that one to import would have", s->name);
-        }
+    for (uint32_t i = 0; i < s->n_trees; i++) {
+        equal = st_tree_find(&s->trees[i], node);
+        is_taken |= equal && equal != there;
     }
-    return 0;
+    return (is_taken
+            ? st_error(st, -EEXIST, "%s: another entry has the place in a "
+                       "tree that one to import would have", s->name)
+            : 0);
 }
 
 /* The bucket of a node is that of the list that it is the first of. */
@@ -575,10 +594,30 @@ count_nodes(const struct st_structure *s, uint64_t n)
     }
 }
 
+/* Has the user's hook insert a node. */
+static void
+insert_by_hook(struct st *st, const struct st_structure *s, void *node)
+{
+    const struct st_type *t = &st->program->types[s->type];
+
+    for (uint32_t i = 0; i < t->n_pointers; i++) {
+        const struct st_pointer *p = &t->pointers[i];
+
+        for (uint32_t j = 0; p->target == ST_LINK && j < p->count; j++) {
+            st_store_pointer(member(node, p->offset + j * p->stride), NULL);
+        }
+    }
+    s->container->insert(node);
+}
+
 void
 st_link_trees(struct st *st, uint32_t structure, void *node)
 {
     const struct st_structure *s = &st->program->structures[structure];
+
+    if (s->container) {
+        insert_by_hook(st, s, node);
+    }
 
     for (uint32_t i = 0; i < s->n_trees; i++) {
         st_tree_insert(&s->trees[i], node);
@@ -597,6 +636,9 @@ st_unlink_trees(struct st *st, uint32_t structure, void *node)
             }
             return bad_shape(st, s, "a node is still in its tree");
         }
+    }
+    if (s->container) {
+        s->container->remove(node);
     }
     return 0;
 }

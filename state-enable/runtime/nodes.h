@@ -67,8 +67,9 @@ void st_link(struct st *, uint32_t structure, void *node,
 int st_unlink(struct st *, uint32_t structure, void *node,
               const uint32_t buckets[]);
 
-/* Puts a node into, or takes it from, all trees: what they are ordered by is
- * to change.  If it cannot be taken from one it is in all. */
+/* Puts a node into, or takes it from, all trees and the user's containers:
+ * what they are ordered by is to change.  If it cannot be taken from one it is
+ * in all. */
 void st_link_trees(struct st *, uint32_t structure, void *node);
 int st_unlink_trees(struct st *, uint32_t structure, void *node);
 

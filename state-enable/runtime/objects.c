@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "heap.h"
+#include "hooks.h"
 #include "names.h"
 #include "nodes.h"
 #include "slots.h"
@@ -50,6 +51,22 @@ st_object_elements(const struct st *st, const struct st_object *o)
     return (o->type == ST_NONE ? 0
             : o->structure != ST_NONE ? 1
             : (o->size - o->offset) / st->program->types[o->type].size);
+}
+
+void
+st_objects_release(const struct st *st, const struct st_objects *objects)
+{
+    for (uint32_t i = 0; i < objects->n; i++) {
+        const struct st_object *o = &objects->objects[i];
+        uint64_t n = st_object_elements(st, o);
+
+        for (uint64_t e = 0; e < n; e++) {
+            const struct st_type *t = &st->program->types[o->type];
+
+            st_hooks_release(t, o->start + o->offset + e * t->size,
+                             UINT64_MAX);
+        }
+    }
 }
 
 static int

@@ -49,6 +49,9 @@ int st_objects_owned(struct st *, struct st_objects *, uint32_t structure,
 /* The object whose block has the byte at 'p', or ST_NONE. */
 uint32_t st_objects_find(const struct st_objects *, const void *p);
 
+/* Frees what hooks have to free of all objects; the blocks stay. */
+void st_objects_release(const struct st *, const struct st_objects *);
+
 /* How many elements of the object's type the block has. */
 uint64_t st_object_elements(const struct st *, const struct st_object *);
 

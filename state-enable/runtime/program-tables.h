@@ -81,6 +81,23 @@ struct st_left_out {
     uint32_t offset, size;
 };
 
+struct mbox_state_container;
+struct mbox_state_hook;
+
+/* A member that a hook moves, or an array of structs that have it. */
+struct st_hook {
+    const char *name;
+    uint32_t object;            /* Offset of the struct that has the member:
+                                 * 'count' of them, 'stride' bytes apart. */
+    uint32_t count;
+    uint32_t stride;
+    uint32_t offset;            /* Of the member in that struct. */
+    uint32_t size;
+    uint32_t live;              /* As of a pointer. */
+    uint32_t live_size;
+    const struct mbox_state_hook *functions;
+};
+
 struct st_type {
     const char *name;           /* "struct flow" */
     uint32_t size;
@@ -92,6 +109,8 @@ struct st_type {
     uint32_t n_members;
     const struct st_left_out *left_out;     /* By the user's wish. */
     uint32_t n_left_out;
+    const struct st_hook *hooks;
+    uint32_t n_hooks;
 };
 
 /* What has an address: a variable, a constant, a function.  Its index means
@@ -202,13 +221,16 @@ struct st_structure {
     bool both_ways;             /* One node for both directions of a flow. */
     uint8_t proto;              /* If no part of the key. */
 
-    /* Its containers, at least one.  The first list, or if there is none the
-     * first tree, has all nodes; that tree compares them by their key, and by
-     * nothing else. */
+    /* Its containers, at least one if the user has none.  The first list, or
+     * if there is none the first tree, has all nodes; that tree compares them
+     * by their key, and by nothing else. */
     const struct st_list *lists;
     uint32_t n_lists;
     const struct st_tree *trees;
     uint32_t n_trees;
+
+    /* The user's, instead of lists and trees; or NULL. */
+    const struct mbox_state_container *container;
 
     const struct st_slots *slots;       /* NULL: nodes are in the heap. */
 

@@ -48,6 +48,7 @@ pair_finish(struct pair *p)
     st_destroy(p->sb);
     world_uninit(&p->a);
     world_uninit(&p->b);
+    assert_int_equal(world_n_handles, 0);
 }
 
 void

@@ -17,12 +17,94 @@
 #include "state-world.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include "heap.h"
 #include "mbox-key.h"
+#include "state-hook.h"
 #include "state-tree.h"
 #include "test-util.h"
+
+/* A library: each handle has a text of hexadecimal digits. */
+
+#define N_HANDLES 256
+
+uint32_t world_n_handles;
+int world_save_error;
+
+static char handles[N_HANDLES][WORLD_HANDLE_LEN + 1];
+
+/* Handles are not 0. */
+static uint32_t
+open_handle(const char *text)
+{
+    uint32_t i = 1;
+
+    while (*handles[i]) {
+        assert_true(++i < N_HANDLES);
+    }
+    memcpy(handles[i], text, WORLD_HANDLE_LEN);
+    world_n_handles++;
+    return i;
+}
+
+static void
+close_handle(uint32_t i)
+{
+    assert_true(i && i < N_HANDLES && *handles[i]);
+    memset(handles[i], 0, sizeof handles[i]);
+    world_n_handles--;
+}
+
+char *
+world_handle(const struct host *h)
+{
+    return handles[h->signature->handle];
+}
+
+static ssize_t
+save_handle(const void *signature_, unsigned int index, void *buffer,
+            size_t size)
+{
+    const struct signature *signature = signature_;
+
+    assert_int_equal(index, 0);
+    assert_true(size >= WORLD_HANDLE_LEN);
+    if (world_save_error) {
+        return world_save_error;
+    }
+    memcpy(buffer, handles[signature->handle], WORLD_HANDLE_LEN);
+    return WORLD_HANDLE_LEN;
+}
+
+static int
+load_handle(void *signature_, unsigned int index, const void *data, size_t n)
+{
+    struct signature *signature = signature_;
+    char text[WORLD_HANDLE_LEN + 1] = "";
+
+    assert_int_equal(index, 0);
+    assert_int_equal(signature->handle, 0);
+    if (n != WORLD_HANDLE_LEN) {
+        return -EPROTO;
+    }
+    memcpy(text, data, n);
+    if (strspn(text, "0123456789abcdef") != n) {
+        return -EPROTO;
+    }
+    signature->handle = open_handle(text);
+    return 0;
+}
+
+static void
+release_handle(void *signature_, unsigned int index)
+{
+    const struct signature *signature = signature_;
+
+    assert_int_equal(index, 0);
+    close_handle(signature->handle);
+}
 
 /* The program. */
 
@@ -194,6 +276,10 @@ get_host(struct world *w, uint32_t address)
         h->signature = take(sizeof *h->signature);
         h->signature->ttl = ntohl(address) % 64;
         h->signature->rule = &w->rules[address % 3];
+
+        char text[WORLD_HANDLE_LEN + 1];
+        snprintf(text, sizeof text, "%08"PRIx32, ntohl(address));
+        h->signature->handle = open_handle(text);
         h->next = w->hosts;
         w->hosts = h;
         insert_host(&w->hosts_by_address, h);
@@ -310,6 +396,14 @@ static const struct st_pointer rule_pointers[] = {
 static const struct st_pointer signature_pointers[] = {
     { MEMBER(struct signature, rule), .target = ST_TO_TYPE, .type = T_RULE },
 };
+static const struct mbox_state_hook handle_hook = {
+    save_handle, load_handle, release_handle,
+};
+static const struct st_hook signature_hooks[] = {
+    { .name = "handle", .count = 1,
+      .offset = offsetof(struct signature, handle), .size = 4,
+      .live = ST_NONE, .functions = &handle_hook },
+};
 static const struct st_pointer host_pointers[] = {
     { MEMBER(struct host, next), .target = ST_LINK },
     { MEMBER(struct host, less), .target = ST_LINK },
@@ -359,7 +453,8 @@ static const struct st_pointer conn_pointers[] = {
 
 static const struct st_type types[] = {
     [T_RULE] = { TYPE(rule, rule_pointers) },
-    [T_SIGNATURE] = { TYPE(signature, signature_pointers) },
+    [T_SIGNATURE] = { TYPE(signature, signature_pointers),
+                      .hooks = signature_hooks, .n_hooks = 1 },
     [T_HOST] = { TYPE(host, host_pointers), .members = host_members,
                  .n_members = 2 },
     [T_CONN] = { TYPE(conn, conn_pointers) },
@@ -493,6 +588,7 @@ world_uninit(struct world *w)
         struct host *h = w->hosts;
 
         w->hosts = h->next;
+        close_handle(h->signature->handle);
         give(h->signature);
         give(h);
     }
@@ -513,9 +609,10 @@ world_dump_host(struct world *w, uint32_t address)
     if (!h) {
         return strdup("none");
     }
-    assert_true(asprintf(&s, "seen %"PRIu32" flags %x ttl %"PRIu32" %s",
+    assert_true(asprintf(&s, "seen %"PRIu32" flags %x ttl %"PRIu32" %s %s",
                          h->seen, h->seen_flags, h->signature->ttl,
-                         h->signature->rule->name) > 0);
+                         h->signature->rule->name,
+                         world_handle(h)) > 0);
     return s;
 }
 
@@ -571,6 +668,7 @@ world_check(struct world *w)
     assert_ptr_equal(older, w->newest);
     assert_int_equal(n, 0);
     for (const struct host *h = w->hosts; h; h = h->next) {
+        assert_true(*world_handle(h));
         uses += h->uses;
         n++;
     }

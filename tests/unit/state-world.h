@@ -19,7 +19,8 @@
 
 /* A program that knows nothing of being moved, several times in one process:
  * connections in a chained hash of random start and in a list by age, hosts
- * that they refer to and count, and rules that are read at start. */
+ * that they refer to and count and that have something of a library, and rules
+ * that are read at start. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,6 +30,7 @@
 #define N_HEADERS 4
 #define WORLD_HEADER 8          /* The program puts something before each
                                  * object. */
+#define WORLD_HANDLE_LEN 8      /* Bytes of state of a handle. */
 
 struct rule {
     char *name;
@@ -38,6 +40,7 @@ struct rule {
 struct signature {
     uint32_t ttl;
     struct rule *rule;
+    uint32_t handle;            /* Of a library. */
 };
 
 struct host {
@@ -94,6 +97,12 @@ struct world {
 /* Whether what the program puts before an object, which is its own affair, is
  * as it was put. */
 extern bool world_checks_headers;
+
+/* Handles of the library that are open, the state of a host's, and what saving
+ * one returns if it is not 0. */
+extern uint32_t world_n_handles;
+char *world_handle(const struct host *);
+extern int world_save_error;
 
 void world_init(struct world *, uint32_t seed);
 void world_uninit(struct world *);

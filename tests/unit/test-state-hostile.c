@@ -150,6 +150,9 @@ forge_put(struct forgery *f)
     return error;
 }
 
+/* What hooks say of the two hosts, behind all objects. */
+#define HOOKS_LEN (2 * (4 + WORLD_HANDLE_LEN))
+
 /* Leaves out the last object, which is what NAME_1 owned, so that nothing is
  * amiss but what will be there instead. */
 static void
@@ -163,7 +166,9 @@ forge_without_last(struct forgery *f)
 
     assert_non_null(at);
     at[-1]--;                   /* The number of objects. */
+    uint8_t *hooks = data + f->w.len - HOOKS_LEN;
     f->w.len -= 13 + WORLD_HEADER + sizeof "/index";
+    memmove(data + f->w.len - HOOKS_LEN, hooks, HOOKS_LEN);
     memcpy(data + f->objects[KIND_1], data + f->objects[NAME_0], OBJECT_LEN);
     forge(f, f->objects[NAME_1], OBJECT_LEN, "", 1);
     assert_int_equal(forge_put(f), 0);

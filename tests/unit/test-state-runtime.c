@@ -120,7 +120,7 @@ test_hosts(void **state)
     char *a = world_dump_host(&p.a, server);
     char *b = world_dump_host(&p.b, server);
     assert_string_equal(a, b);
-    assert_string_equal(b, "seen 0 flags 22 ttl 1 rule 1");
+    assert_string_equal(b, "seen 0 flags 22 ttl 1 rule 1 0a000201");
     free(a);
     free(b);
 
@@ -128,7 +128,7 @@ test_hosts(void **state)
     st_touch(p.sb, &key);
     assert_int_equal(pair_copy(p.sa, p.sb, false, key, true), 0);
     b = world_dump_host(&p.b, server);
-    assert_string_equal(b, "seen 0 flags 222 ttl 1 rule 1");
+    assert_string_equal(b, "seen 0 flags 222 ttl 1 rule 1 0a000201");
     free(b);
     world_check(&p.b);
 
@@ -326,6 +326,53 @@ test_refused(void **state)
     pair_finish(&p);
 }
 
+/* What hooks make is freed with what has it, and so if state is refused. */
+static void
+test_hooks(void **state)
+{
+    struct pair p;
+    uint32_t n;
+
+    (void) state;
+    pair_start(&p);
+    pair_fill(&p.a, 0, 4);
+    n = world_n_handles;
+    world_save_error = -EBUSY;
+    check_refused(&p, -EBUSY, "struct signature.handle: its hook cannot save "
+                              "it: Device or resource busy");
+    world_save_error = 0;
+
+    /* One was loaded before that is refused. */
+    const struct conn *c = world_find(&p.a, 1);
+    char *text = world_handle(c->server), first = *text;
+    *text = 'x';
+    check_refused(&p, -EPROTO, "struct signature.handle: its hook refuses "
+                               "what is to be imported");
+    *text = first;
+    p.b.seed++;
+    check_refused(&p, -EXDEV, "seed differs");
+    p.b.seed--;
+    assert_int_equal(world_n_handles, n);
+
+    for (int i = 0; i < 3; i++) {       /* New, replaced, merged. */
+        assert_int_equal(pair_copy(p.sa, p.sb, true, world_key(1), i == 2),
+                         0);
+        assert_int_equal(world_n_handles, n + 2);
+        assert_string_equal(world_handle(world_find(&p.b, 1)->client),
+                            world_handle(c->client));
+    }
+    struct mbox_key host = world_host_key(world_client(1));
+    memcpy(text, "00000000", WORLD_HANDLE_LEN);
+    memcpy(world_handle(c->client), "11111111", WORLD_HANDLE_LEN);
+    assert_int_equal(pair_copy(p.sa, p.sb, false, host, false), 0);
+    assert_string_equal(world_handle(world_find(&p.b, 1)->client),
+                        "11111111");
+    assert_string_equal(world_handle(world_find(&p.b, 1)->server),
+                        "0a000201");
+    assert_int_equal(world_n_handles, n + 2);
+    pair_finish(&p);
+}
+
 /* A tree has one node for each place: what would be a second one is refused,
  * and what is not where it should be. */
 static void
@@ -398,6 +445,7 @@ main(void)
         cmocka_unit_test(test_unused_hosts),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_trees),
         cmocka_unit_test(test_freed_host),
     };

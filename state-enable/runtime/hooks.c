@@ -1,0 +1,151 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "hooks.h"
+
+#include <errno.h>
+#include <string.h>
+#include "mbox-wire.h"
+#include "nodes.h"
+#include "state-hook.h"
+
+#define ROOM 256                /* At first. */
+
+/* How many elements of an array have the member in use. */
+static uint32_t
+in_use(const struct st_hook *h, const uint8_t *object)
+{
+    uint64_t n = (h->live == ST_NONE ? h->count
+                  : st_load(object + h->live, h->live_size));
+
+    return n < h->count ? n : h->count;
+}
+
+/* The struct that has the member. */
+static uint8_t *
+owner(const struct st_hook *h, uint8_t *object, uint32_t index)
+{
+    return object + h->object + (uint64_t) index * h->stride;
+}
+
+void
+st_hooks_clear(const struct st_type *t, uint8_t *copy)
+{
+    for (uint32_t i = 0; i < t->n_hooks; i++) {
+        const struct st_hook *h = &t->hooks[i];
+
+        for (uint32_t j = 0; j < h->count; j++) {
+            memset(owner(h, copy, j) + h->offset, 0, h->size);
+        }
+    }
+}
+
+static int
+save(struct st *st, const struct st_type *t, const struct st_hook *h,
+     const uint8_t *object, uint32_t index, struct mbox_writer *w)
+{
+    size_t start = w->len, room = ROOM;
+
+    for (;;) {
+        mbox_put_u32(w, 0);
+        size_t at = mbox_put_uninit(w, room);
+
+        if (w->error) {
+            return w->error;
+        }
+        ssize_t n = h->functions->save(
+            owner(h, (uint8_t *) (uintptr_t) object, index), index,
+            w->data + at, room);
+
+        w->len = start;
+        if (n < 0) {
+            return st_error(st, n, "%s.%s: its hook cannot save it: %s",
+                            t->name, h->name, strerror(-n));
+        } else if ((size_t) n <= room) {
+            mbox_put_u32(w, n);
+            w->len = at + n;
+            return 0;
+        }
+        room = n;
+    }
+}
+
+int
+st_hooks_save(struct st *st, const struct st_type *t, const uint8_t *object,
+              struct mbox_writer *w)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; !error && i < t->n_hooks; i++) {
+        uint32_t n = in_use(&t->hooks[i], object);
+
+        for (uint32_t j = 0; !error && j < n; j++) {
+            error = save(st, t, &t->hooks[i], object, j, w);
+        }
+    }
+    return error;
+}
+
+static int
+load(struct st *st, const struct st_type *t, const struct st_hook *h,
+     uint8_t *object, uint32_t index, struct mbox_reader *r)
+{
+    uint32_t size = mbox_get_u32(r);
+    const void *data = mbox_get_bytes(r, size);
+
+    if (!data) {
+        return st_error(st, -EPROTO, "state to import is malformed: "
+                        "truncated");
+    }
+    int error = h->functions->load(owner(h, object, index), index, data, size);
+    return (!error ? 0
+            : st_error(st, error, "%s.%s: its hook refuses what is to be "
+                       "imported: %s", t->name, h->name, strerror(-error)));
+}
+
+int
+st_hooks_load(struct st *st, const struct st_type *t, uint8_t *object,
+              struct mbox_reader *r, uint64_t *n_loaded)
+{
+    for (uint32_t i = 0; i < t->n_hooks; i++) {
+        const struct st_hook *h = &t->hooks[i];
+        uint32_t n = in_use(h, object);
+
+        for (uint32_t j = 0; j < n; j++) {
+            int error = load(st, t, h, object, j, r);
+
+            if (error) {
+                return error;
+            }
+            ++*n_loaded;
+        }
+    }
+    return 0;
+}
+
+uint64_t
+st_hooks_release(const struct st_type *t, uint8_t *object, uint64_t left)
+{
+    for (uint32_t i = 0; i < t->n_hooks; i++) {
+        const struct st_hook *h = &t->hooks[i];
+        uint32_t n = in_use(h, object);
+
+        for (uint32_t j = 0; left && j < n; j++, left--) {
+            h->functions->release(owner(h, object, j), j);
+        }
+    }
+    return left;
+}
