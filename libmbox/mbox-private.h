@@ -41,6 +41,7 @@ struct mbox {
     unsigned int n_workers;
     struct mb_workers *workers; /* Null with one worker. */
     struct mb_tracker *trackers[MAX_WORKERS];
+    bool tells_changes;         /* mb_step_tell_changes() was called. */
     struct mb_pending *pending[MAX_WORKERS];
     struct mb_agent *agent;     /* Null without a coordinator. */
 

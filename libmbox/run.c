@@ -84,7 +84,8 @@ void
 mb_deliver(struct mbox *m, struct mb_packet *packet)
 {
     if (!m->workers) {
-        mb_process(&m->ops, m->aux, 0, m->n_ports, m->trackers[0], packet);
+        mb_process(&m->ops, m->aux, 0, m->n_ports,
+                   m->tells_changes ? NULL : m->trackers[0], packet);
         if (packet->transmit) {
             transmit(m, packet);
         } else {
@@ -366,6 +367,18 @@ mb_step(struct mbox *m, uint64_t max_ns)
     m->max_sleep_ns = max_ns;
     run_once(m);
     return m->error;
+}
+
+void
+mb_step_tell_changes(struct mbox *m)
+{
+    m->tells_changes = true;
+}
+
+bool
+mb_step_is_tracked(const struct mbox *m)
+{
+    return m->trackers[0] != NULL;
 }
 
 unsigned int

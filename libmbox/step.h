@@ -20,6 +20,7 @@
 /* mbox_run() in steps, for a program that has a loop of its own. */
 
 #include <poll.h>
+#include <stdbool.h>
 #include "mbox-msg.h"
 #include "mbox.h"
 
@@ -30,6 +31,13 @@
  * 0, or a negative errno value if packet I/O fails for good.  With one worker
  * only. */
 int mb_step(struct mbox *, uint64_t max_ns);
+
+/* Says that the middlebox calls mbox_dirty() whenever a flow's state changes,
+ * by its packets, too: a packet does not count as a change by itself. */
+void mb_step_tell_changes(struct mbox *);
+
+/* Whether anybody needs to know of changes now. */
+bool mb_step_is_tracked(const struct mbox *);
 
 /* Stores what to wait for before the next step, at most '*ns' long.  Returns
  * how many descriptors. */
