@@ -23,6 +23,10 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/coroutine.h \
 	state-enable/runtime/delete.c \
 	state-enable/runtime/delete.h \
+	state-enable/runtime/dirty-check.c \
+	state-enable/runtime/dirty-private.h \
+	state-enable/runtime/dirty.c \
+	state-enable/runtime/dirty.h \
 	state-enable/runtime/export.c \
 	state-enable/runtime/heap.c \
 	state-enable/runtime/heap.h \
@@ -144,6 +148,11 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/evidence.c \
 	state-enable/gen/evidence.h \
 	state-enable/gen/heads.c \
+	state-enable/gen/instrument-private.h \
+	state-enable/gen/instrument-prune.c \
+	state-enable/gen/instrument-writes.c \
+	state-enable/gen/instrument.c \
+	state-enable/gen/instrument.h \
 	state-enable/gen/json.c \
 	state-enable/gen/main.c \
 	state-enable/gen/place.c \
@@ -164,7 +173,6 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/write-tables.h
 state_enable_mbox_state_gen_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime \
-	$(GLIB_CFLAGS) $(JSONC_CFLAGS) $(LLVM_CFLAGS)
-state_enable_mbox_state_gen_LDADD = \
-	$(JSONC_LIBS) $(GLIB_LIBS) $(LLVM_LIBS)
+	$(STATEALYZR_CPPFLAGS)
+state_enable_mbox_state_gen_LDADD = $(statealyzr_libs)
 endif

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "evidence.h"
+#include "instrument.h"
 #include "mbox-fnv.h"
 #include "plan.h"
 #include "rewrite.h"
@@ -181,6 +182,18 @@ add_attribute(LLVMModuleRef module, const char *name)
     return true;
 }
 
+/* Says what became of the writes. */
+static void
+report_writes(struct plan *plan, const struct instrumented *i)
+{
+    plan_say(plan, "writes: %u in %u functions, told of at %u points",
+             i->n_writes, i->n_functions, i->n_points);
+    for (guint j = 0; j < i->unknown->len; j++) {
+        plan_say(plan, "  not known of %s: the packet's flow and hosts count "
+                 "as changed", (char *) i->unknown->pdata[j]);
+    }
+}
+
 static bool
 generate(const struct options *o, const char *file, LLVMModuleRef module,
          struct json_object *result)
@@ -192,12 +205,13 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
     bool ok = plan_hooks_parse(plan, module, hooks);
+    struct instrumented instrumented = { .unknown = NULL };
 
     plan_make(plan);
     ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
           && ok && plan_hooks_used(plan)
           && plan->n_left_out == g_strv_length(leave_out));
-
+    ok = ok && instrument(module, plan, &instrumented);
     for (guint i = 0; ok && i < o->attributes->len; i++) {
         ok = add_attribute(module, o->attributes->pdata[i]);
     }
@@ -211,6 +225,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
         ok = false;
     }
     if (ok) {
+        report_writes(plan, &instrumented);
         rewrite_placement(module, plan);
         GArray *symbols = rewrite_symbols(module, plan);
         GString *tables = write_tables(plan, symbols, o->program,
@@ -226,6 +241,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     } else {
         fputs(plan->report->str, stderr);
     }
+    instrumented_uninit(&instrumented);
     plan_destroy(plan);
     g_strfreev(leave_out);
     g_strfreev(merge);

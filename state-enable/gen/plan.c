@@ -624,6 +624,7 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     plan->leave_out = leave_out;
     plan->plan_types = g_ptr_array_new();
     plan->structures = g_ptr_array_new();
+    plan->bits = g_ptr_array_new_with_free_func(g_free);
     plan->plan_variables = g_array_new(FALSE, FALSE,
                                        sizeof(struct plan_variable));
     plan->refused = g_array_new(FALSE, FALSE, sizeof(struct plan_refused));
@@ -685,6 +686,7 @@ plan_destroy(struct plan *plan)
     g_ptr_array_unref(plan->plan_types);
     g_ptr_array_unref(plan->structures);
     g_array_free(plan->plan_variables, TRUE);
+    g_ptr_array_free(plan->bits, TRUE);
     g_string_free(plan->report, TRUE);
     g_free(plan);
 }

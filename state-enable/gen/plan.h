@@ -159,6 +159,8 @@ struct plan {
     GPtrArray *structures;      /* struct plan_structure. */
     GArray *refused;            /* struct plan_refused. */
     GArray *plan_variables;     /* struct plan_variable. */
+    GPtrArray *bits;            /* Names of members that the program writes:
+                                 * see struct st_program. */
     GString *report;
 };
 

@@ -412,6 +412,19 @@ put_symbols(GString *s, const GArray *symbols)
     put(s, "    { \"\", \"\", 0, ST_TO_OPAQUE, 0 }\n};\n");
 }
 
+static void
+put_bits(GString *s, const struct plan *plan)
+{
+    put(s, "static const char *const bits[] = {\n");
+    for (guint i = 0; i < plan->bits->len; i++) {
+        char *name = quoted(plan->bits->pdata[i]);
+
+        put(s, "    %s,\n", name);
+        g_free(name);
+    }
+    put(s, "    \"\"\n};\n");
+}
+
 GString *
 write_tables(const struct plan *plan, const GArray *symbols,
              const char *program, uint64_t build, bool sends)
@@ -428,6 +441,7 @@ write_tables(const struct plan *plan, const GArray *symbols,
     put_structures(s, plan, symbols);
     put_variables(s, plan, symbols);
     put_symbols(s, symbols);
+    put_bits(s, plan);
     put(s, "extern const struct st_program st_program;\n"
         "const struct st_program st_program = {\n"
         "    .name = %s, .build = UINT64_C(%"G_GUINT64_FORMAT"),"
@@ -436,8 +450,10 @@ write_tables(const struct plan *plan, const GArray *symbols,
         "    .structures = structures, .n_structures = %u,\n"
         "    .variables = variables,\n"
         "    .n_variables = sizeof variables / sizeof *variables,\n"
-        "    .symbols = symbols, .n_symbols = %u,\n};\n", name, build, sends,
-        plan->plan_types->len, plan->structures->len, symbols->len);
+        "    .symbols = symbols, .n_symbols = %u,\n"
+        "    .bits = bits, .n_bits = %u,\n};\n", name, build, sends,
+        plan->plan_types->len, plan->structures->len, symbols->len,
+        plan->bits->len);
     g_free(name);
     return s;
 }

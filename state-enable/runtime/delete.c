@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dirty.h"
 #include "heap.h"
 #include "names.h"
 #include "nodes.h"
@@ -98,6 +99,7 @@ delete_key(struct st *st, bool per_flow, const struct mbox_key *key,
             if (st_references(s, nodes[j])) {
                 *kept = true;
             } else {
+                st_dirty_forget(st, per_flow, key);
                 error = st_delete_node(st, i, nodes[j]);
             }
         }
@@ -139,6 +141,7 @@ st_del(struct st *st, bool per_flow, const struct mbox_key *key)
     bool found = false, kept = false;
     int error = st_names_refresh(st);
 
+    st_dirty_pause(st);
     if (!error) {
         error = delete_key(st, per_flow, key, &found, &kept);
     }
@@ -148,5 +151,6 @@ st_del(struct st *st, bool per_flow, const struct mbox_key *key)
     if (!error && per_flow && st->n_doomed) {
         delete_doomed(st);
     }
+    st_dirty_resume(st);
     return error ? error : found ? 0 : -ENOENT;
 }

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "delete.h"
+#include "dirty.h"
 #include "heap.h"
 #include "hooks.h"
 #include "image-read.h"
@@ -371,6 +372,10 @@ install(struct st *st, struct plan *plan, uint32_t i)
     case FATE_DROP:
         break;
     }
+    if (plan->fates[i] != FATE_DROP) {
+        st_dirty_changed((uint8_t *) plan->there[i]
+                         - (s->slots ? 0 : s->header), ST_WRITE_BYTES);
+    }
     if (plan->fates[i] == FATE_NEW || plan->fates[i] == FATE_REPLACE) {
         remember(st, o->structure, plan->there[i]);
     }
@@ -494,8 +499,10 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
         .slots = calloc(n + 1, sizeof *plan.slots),
         .ending = calloc(n + 1, sizeof *plan.ending),
     };
+    st_dirty_pause(st);
     error = (plan.fates && plan.there && plan.old && plan.slots && plan.ending
              ? install_all(st, &plan, per_flow, key, merge) : -ENOMEM);
+    st_dirty_resume(st);
     for (uint32_t i = 0; plan.old && i < n; i++) {
         st_objects_uninit(&plan.old[i]);
     }

@@ -200,33 +200,47 @@ static const struct mbox_state_ops host_ops = {
 /* The library knows which flow a packet is of, but not what the program keeps
  * of its addresses. */
 static void
-dirty_host(struct st_instance *in, uint8_t family, const uint8_t address[16])
+touch_host(struct st_instance *in, uint8_t family, const uint8_t address[16],
+           bool tracked)
 {
     struct mbox_key host = { .family = family };
 
     memcpy(host.src, address, sizeof host.src);
     st_touch(in->st, &host);
-    mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
+    if (tracked && st_is_changed_by_packet(in->st, false, &host)) {
+        mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
+    }
 }
 
 static enum mbox_verdict
 packet(void *in_, unsigned int worker, struct mbox_packet *p)
 {
     struct st_instance *in = in_;
+    bool tracked = mb_step_is_tracked(in->mbox);
 
     (void) worker;
     in->packet(in->aux, p->data, p->len, p->timestamp);
     st_slots_step(in->st);
-    if (p->key.family) {
-        dirty_host(in, p->key.family, p->key.src);
-        dirty_host(in, p->key.family, p->key.dst);
+    if (tracked) {
+        struct mbox_key canonical;
+
+        mbox_key_canonical(&p->key, &canonical);
+        if (st_is_changed_by_packet(in->st, true, &canonical)) {
+            mbox_dirty(in->mbox, 0, MBOX_STATE_PER_FLOW, &canonical);
+        }
     }
+    if (p->key.family) {
+        touch_host(in, p->key.family, p->key.src, tracked);
+        touch_host(in, p->key.family, p->key.dst, tracked);
+    }
+    st_packet_ends(in->st);
     return st_program.sends ? MBOX_DROP : MBOX_FORWARD;
 }
 
-/* The program ended a flow or forgot a host, by a packet of another one. */
+/* The program wrote to a flow or a host, or ended it, perhaps by a packet of
+ * another one. */
 static void
-on_end(bool per_flow, const struct mbox_key *key, void *in_)
+on_change(bool per_flow, const struct mbox_key *key, void *in_)
 {
     struct st_instance *in = in_;
 
@@ -296,6 +310,9 @@ st_instance_step(struct st_instance *in, uint64_t ns)
     st_heap_step();
     int error = mb_step(in->mbox, ns);
 
+    if (!mb_step_is_tracked(in->mbox)) {
+        st_track_none(in->st);
+    }
     update_polled(in);
     return error;
 }
@@ -373,7 +390,9 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         st_instance_close(in);
         return NULL;
     }
-    st_on_end(in->st, on_end, in);
+    st_on_end(in->st, on_change, in);
+    st_on_change(in->st, on_change, in);
+    mb_step_tell_changes(in->mbox);
     update_polled(in);
     return in;
 }

@@ -39,6 +39,8 @@ struct st {
                                  * them comes. */
     void (*on_end)(bool, const struct mbox_key *, void *);
     void *on_end_aux;
+    void (*on_change)(bool, const struct mbox_key *, void *);
+    void *on_change_aux;
     struct st_pool *pools;      /* slots.c, of each structure. */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;

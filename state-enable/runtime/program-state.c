@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "dirty.h"
 #include "heap.h"
 #include "image.h"
 #include "index.h"
@@ -31,6 +32,7 @@ st_ended(void *start, size_t size, void *st_)
     struct st *st = st_;
 
     st_names_freed(st, start);
+    st_dirty_ended(st, start);
     if (start) {
         st_index_remove(st->index, start, size, st);
         st_index_remove(st->untouched, start, size, NULL);
@@ -60,6 +62,7 @@ st_create(const struct st_program *program, st_log_fn *log, void *aux)
         return NULL;
     }
     st_heap_on_free(st_ended, st);
+    st_dirty_start(st);
     return st;
 }
 
@@ -68,6 +71,7 @@ st_destroy(struct st *st)
 {
     if (st) {
         st_heap_on_free(NULL, NULL);
+        st_dirty_stop(st);
         st_names_destroy(st->names);
         st_index_destroy(st->index);
         st_index_destroy(st->untouched);
@@ -98,6 +102,14 @@ st_on_end(struct st *st, void (*cb)(bool, const struct mbox_key *, void *),
 {
     st->on_end = cb;
     st->on_end_aux = aux;
+}
+
+void
+st_on_change(struct st *st, void (*cb)(bool, const struct mbox_key *, void *),
+             void *aux)
+{
+    st->on_change = cb;
+    st->on_change_aux = aux;
 }
 
 void

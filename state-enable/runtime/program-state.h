@@ -75,6 +75,24 @@ void st_touch(struct st *, const struct mbox_key *host);
  * these. */
 int st_del(struct st *, bool per_flow, const struct mbox_key *);
 
+/* Tells 'cb' the key of what st_get() has written out when the program first
+ * writes to it afterwards, or frees it.  Called at once, so also in the middle
+ * of a packet. */
+void st_on_change(struct st *, void (*cb)(bool per_flow,
+                                          const struct mbox_key *, void *aux),
+                  void *aux);
+
+/* Whether a packet that was processed counts as a change of what has this key,
+ * that is, if no such change would be told of. */
+bool st_is_changed_by_packet(struct st *, bool per_flow,
+                             const struct mbox_key *);
+
+/* To be called after each packet. */
+void st_packet_ends(struct st *);
+
+/* Says that changes need not be told of what was written out so far. */
+void st_track_none(struct st *);
+
 uint64_t st_count(struct st *, bool per_flow);
 
 /* Tells 'cb' the key of a node that was seen by st_list() and is being freed

@@ -30,6 +30,15 @@
 
 #define ST_NONE UINT32_MAX
 
+/* What a write of the program is to, in bits: members of what moves have names
+ * (struct st_program); BYTES is what no member is known of.  FLOWS, HOSTS: it
+ * may be to a container of these, or it is not known what it is to. */
+#define ST_WRITE_FLOWS UINT64_C(1)
+#define ST_WRITE_HOSTS UINT64_C(2)
+#define ST_WRITE_MEMBER(INDEX) (UINT64_C(4) << (INDEX))
+#define ST_WRITE_N_MEMBERS 61
+#define ST_WRITE_BYTES (UINT64_C(1) << 63)
+
 /* What a pointer member leads to. */
 enum st_target {
     ST_TO_TYPE,                 /* An object of 'type'. */
@@ -261,6 +270,9 @@ struct st_program {
     uint32_t n_variables;
     const struct st_symbol *symbols;
     uint32_t n_symbols;
+    const char *const *bits;    /* Of ST_WRITE_MEMBER(): "struct flow.a,
+                                 * struct flow.b". */
+    uint32_t n_bits;
 };
 
 #endif /* program-tables.h */

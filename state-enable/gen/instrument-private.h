@@ -1,0 +1,92 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef GEN_INSTRUMENT_PRIVATE_H
+#define GEN_INSTRUMENT_PRIVATE_H 1
+
+#include <llvm-c/Target.h>
+#include "instrument.h"
+
+/* A write of one bit. */
+struct write {
+    LLVMValueRef insn;          /* That writes. */
+    LLVMValueRef pointer;       /* Where to; NULL if only 'bits' matter. */
+    uint64_t size;              /* In bytes; 0: not known. */
+    LLVMValueRef length;        /* Or this value says it, if not NULL. */
+    LLVMValueRef base;          /* Writes of a function with the same are to
+                                 * the same object; NULL if 'pointer' is. */
+    int member;                 /* Index in 'members', or -1. */
+    uint64_t bits;
+};
+
+struct writes {
+    LLVMTargetDataRef td;
+    const struct plan *plan;
+    struct sa_tables *tables;
+    unsigned int memory_kind;   /* LLVM's attribute "memory". */
+    bool external_taken;        /* A pointer may lead to a function that is
+                                 * not the program's, and that writes. */
+    uint64_t slot_size;         /* Of the smallest slot, 0 if there are none:
+                                 * then an object may be one of several in an
+                                 * array. */
+    GHashTable *heads;          /* Variable -> bits: containers begin there. */
+    GHashTable *linking;        /* Structs that may have links or heads, by
+                                 * their names without "struct". */
+    GHashTable *slots;          /* Variables that have entries. */
+    GHashTable *unknown;        /* Functions: as in struct instrumented. */
+    GPtrArray *members;         /* Names, in the order of their first write. */
+    GHashTable *member_indexes; /* Name -> index + 1. */
+};
+
+/* instrument-writes.c */
+void writes_init(struct writes *, LLVMModuleRef, const struct plan *,
+                 struct sa_tables *);
+void writes_uninit(struct writes *);
+
+/* Appends what an instruction may write that moves, as struct write. */
+void writes_of(struct writes *, LLVMValueRef insn, GArray *writes);
+
+/* instrument-prune.c */
+
+/* What happens in a function, in the order of its blocks. */
+enum event_kind {
+    EVENT_WRITE,
+    EVENT_DEFINED,              /* Its base gets a new value. */
+    EVENT_SENT,                 /* State may be sent: all bits are reset. */
+};
+
+struct event {
+    enum event_kind kind;
+    guint base;                 /* Index; not of EVENT_SENT. */
+    uint64_t bits;              /* Of EVENT_WRITE. */
+    uint64_t wide;              /* What its point sets: these and those that
+                                 * are set later anyway. */
+    bool point;                 /* It is needed. */
+    struct write *write;
+};
+
+struct event_block {
+    guint first, n;             /* Events. */
+    guint *successors;          /* Blocks. */
+    guint n_successors;
+    bool ends;                  /* The function returns. */
+};
+
+/* Sets 'wide' and 'point' of all events.  The first block is the entry. */
+void prune(struct event *, const struct event_block *, guint n_blocks,
+           guint n_bases);
+
+#endif /* instrument-private.h */

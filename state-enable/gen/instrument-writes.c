@@ -1,0 +1,631 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* What an instruction may write of what moves. */
+
+#include "instrument-private.h"
+
+#include <string.h>
+#include "place.h"
+#include "tables.h"
+
+#define SOURCES_MAX 64
+
+#define CONTAINERS (ST_WRITE_FLOWS | ST_WRITE_HOSTS)
+
+static uint64_t
+container_bit(const struct plan_structure *s)
+{
+    return s->per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS;
+}
+
+/* Notes that a container of 's' begins in the variable of a place, or, if it
+ * is a struct, in one like it. */
+static void
+add_head(struct writes *w, LLVMModuleRef module, const char *place,
+         const struct plan_structure *s)
+{
+    char **parts = g_strsplit(place, "+", 2);
+    LLVMValueRef v = LLVMGetNamedGlobal(module, parts[0]);
+
+    g_strfreev(parts);
+    if (!v) {
+        return;
+    }
+    uint64_t bits = (GPOINTER_TO_SIZE(g_hash_table_lookup(w->heads, v))
+                     | container_bit(s));
+    LLVMTypeRef type = LLVMGlobalGetValueType(v);
+
+    g_hash_table_insert(w->heads, v, GSIZE_TO_POINTER(bits));
+    while (LLVMGetTypeKind(type) == LLVMArrayTypeKind) {
+        type = LLVMGetElementType(type);
+    }
+    if (LLVMGetTypeKind(type) == LLVMStructTypeKind
+        && LLVMGetStructName(type)) {
+        char *name = evidence_struct_name(LLVMGetStructName(type));
+
+        g_hash_table_add(w->linking, (gpointer) g_intern_string(name));
+        g_free(name);
+    }
+}
+
+/* Notes the structs in a type. */
+static void
+add_parts(struct writes *w, int type)
+{
+    struct json_object *t = plan_json_type(w->plan, type);
+    struct json_object *members = t ? json_list(t, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+    const char *tag = t && json_text(t, "name") ? strchr(json_text(t, "name"),
+                                                         ' ') : NULL;
+
+    if (tag) {
+        g_hash_table_add(w->linking, (gpointer) g_intern_string(tag + 1));
+    }
+    for (size_t i = 0; i < n; i++) {
+        add_parts(w, json_number(json_object_array_get_idx(members, i),
+                                 "type"));
+    }
+    if (t && !strcmp(json_text(t, "kind"), "array")) {
+        add_parts(w, json_number(t, "target"));
+    }
+}
+
+static void
+add_structure(struct writes *w, LLVMModuleRef module,
+              const struct plan_structure *s)
+{
+    const struct plan_type *t = w->plan->plan_types->pdata[s->type];
+
+    add_parts(w, t->json);
+    for (guint i = 0; i < s->lists->len; i++) {
+        const struct plan_list *l = &g_array_index(s->lists, struct plan_list,
+                                                   i);
+
+        add_head(w, module, l->first, s);
+        if (l->last) {
+            add_head(w, module, l->last, s);
+        }
+    }
+    for (guint i = 0; i < s->trees->len; i++) {
+        add_head(w, module,
+                 g_array_index(s->trees, struct plan_tree, i).variable, s);
+    }
+    if (s->slots.evidence) {
+        LLVMValueRef v = LLVMGetNamedGlobal(module, s->slots.array.symbol);
+
+        if (v) {
+            g_hash_table_add(w->slots, v);
+        }
+        if (!w->slot_size || t->size < w->slot_size) {
+            w->slot_size = t->size;
+        }
+    }
+}
+
+/* Functions of libraries. */
+
+static bool
+is_effect_of_write(const struct sa_effect *e)
+{
+    switch (e->kind) {
+    case SA_EFFECT_ALLOC:
+    case SA_EFFECT_REALLOC:
+    case SA_EFFECT_STATIC:
+    case SA_EFFECT_LOAD_STATIC:
+        return e->to != SA_RETURN;
+    case SA_EFFECT_STORE:
+    case SA_EFFECT_COPY:
+    case SA_EFFECT_WRITE:
+        return true;
+    case SA_EFFECT_STORE_STATIC:    /* Perhaps it writes there later. */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* LLVM's: two bits for each of what arguments point to, memory that the
+ * program cannot reach, and all other. */
+static bool
+has_attribute_of_reader(const struct writes *w, LLVMValueRef f)
+{
+    LLVMAttributeRef a = LLVMGetEnumAttributeAtIndex(
+        f, LLVMAttributeFunctionIndex, w->memory_kind);
+
+    return a && !(LLVMGetEnumAttributeValue(a) & 0x22);
+}
+
+/* The runtime's own functions, by which rewrite.c has replaced others, write
+ * nothing that moves; of what they free, they tell it themselves. */
+static bool
+is_of_runtime(const char *name)
+{
+    return !strncmp(name, "st_", 3);
+}
+
+static bool
+is_checker(const char *name)
+{
+    return (!strncmp(name, "__ubsan_", 8) || !strncmp(name, "__asan_", 7)
+            || !strcmp(name, "__stack_chk_fail"));
+}
+
+/* Whether a function of a library leaves all memory as it is. */
+static bool
+only_reads(const struct writes *w, LLVMValueRef f)
+{
+    size_t n;
+    const char *name = LLVMGetValueName2(f, &n);
+    const struct sa_library_call *l = sa_tables_library(w->tables, name);
+
+    if (is_of_runtime(name) || is_checker(name)
+        || has_attribute_of_reader(w, f)) {
+        return true;
+    }
+    for (size_t i = 0; l && i < l->n_effects; i++) {
+        if (is_effect_of_write(&l->effects[i])) {
+            return false;
+        }
+    }
+    return l != NULL;
+}
+
+static bool
+is_taken(LLVMValueRef f)
+{
+    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (!LLVMIsACallInst(user) || LLVMGetCalledValue(user) != f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+writes_init(struct writes *w, LLVMModuleRef module, const struct plan *plan,
+            struct sa_tables *tables)
+{
+    memset(w, 0, sizeof *w);
+    w->td = LLVMCreateTargetData(LLVMGetDataLayoutStr(module));
+    w->plan = plan;
+    w->tables = tables;
+    w->memory_kind = LLVMGetEnumAttributeKindForName("memory", 6);
+    w->heads = g_hash_table_new(NULL, NULL);
+    w->linking = g_hash_table_new(g_str_hash, g_str_equal);
+    w->slots = g_hash_table_new(NULL, NULL);
+    w->unknown = g_hash_table_new(g_str_hash, g_str_equal);
+    w->members = g_ptr_array_new_with_free_func(g_free);
+    w->member_indexes = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < plan->structures->len; i++) {
+        add_structure(w, module, plan->structures->pdata[i]);
+    }
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
+         f = LLVMGetNextFunction(f)) {
+        size_t n;
+
+        if (LLVMIsDeclaration(f) && LLVMGetFirstUse(f)
+            && (!strcmp(LLVMGetValueName2(f, &n), "dlsym")
+                || (is_taken(f) && !LLVMGetIntrinsicID(f)
+                    && !only_reads(w, f)))) {
+            w->external_taken = true;
+        }
+    }
+}
+
+void
+writes_uninit(struct writes *w)
+{
+    LLVMDisposeTargetData(w->td);
+    g_hash_table_destroy(w->heads);
+    g_hash_table_destroy(w->linking);
+    g_hash_table_destroy(w->slots);
+    g_hash_table_destroy(w->unknown);
+    g_hash_table_destroy(w->member_indexes);
+    g_ptr_array_free(w->members, TRUE);
+}
+
+/* Addresses. */
+
+/* What a pointer is made from by adding to it: of the same object. */
+static LLVMValueRef
+origin(LLVMValueRef pointer)
+{
+    pointer = place_strip(pointer);
+    while (LLVMIsAGetElementPtrInst(pointer)
+           || (LLVMIsAConstantExpr(pointer)
+               && LLVMGetConstOpcode(pointer) == LLVMGetElementPtr)) {
+        pointer = place_strip(LLVMGetOperand(pointer, 0));
+    }
+    return pointer;
+}
+
+/* Whether a pointer leads only to variables that are no entries and have
+ * none. */
+static bool
+is_elsewhere(const struct writes *w, LLVMValueRef pointer)
+{
+    LLVMValueRef work[SOURCES_MAX] = { origin(pointer) };
+    guint n = 1;
+
+    for (guint i = 0; i < n; i++) {
+        LLVMValueRef v = work[i];
+        bool phi = LLVMIsAPHINode(v), select = LLVMIsASelectInst(v);
+        guint n_in = phi ? LLVMCountIncoming(v) : select ? 2 : 0;
+
+        if (LLVMIsAGlobalVariable(v)
+            ? g_hash_table_contains(w->slots, v)
+              || g_hash_table_contains(w->heads, v)
+            : !phi && !select && !LLVMIsAAllocaInst(v) && !LLVMIsNull(v)
+              && !LLVMIsUndef(v) && !LLVMIsAFunction(v)) {
+            return false;
+        }
+        for (guint j = 0; j < n_in; j++) {
+            LLVMValueRef in = origin(phi ? LLVMGetIncomingValue(v, j)
+                                     : LLVMGetOperand(v, 1 + j));
+            guint k = 0;
+
+            while (k < n && work[k] != in) {
+                k++;
+            }
+            if (k == n && n == SOURCES_MAX) {
+                return false;
+            } else if (k == n) {
+                work[n++] = in;
+            }
+        }
+    }
+    return true;
+}
+
+/* Whether a step of an address stays in the object.  If objects are elements
+ * of an array, only one with constants, into a struct that is no larger. */
+static bool
+stays_inside(const struct writes *w, LLVMValueRef gep)
+{
+    LLVMTypeRef type = LLVMGetGEPSourceElementType(gep);
+
+    if (!LLVMIsInBounds(gep)) {
+        return false;
+    }
+    for (unsigned int i = 1; w->slot_size && i < LLVMGetNumOperands(gep);
+         i++) {
+        LLVMValueRef index = LLVMGetOperand(gep, i);
+
+        if (!LLVMIsAConstantInt(index)
+            || (i == 1 && LLVMConstIntGetZExtValue(index))) {
+            return false;
+        }
+    }
+    return (!w->slot_size
+            || LLVMABISizeOfType(w->td, type) <= w->slot_size);
+}
+
+/* The value that stands for the object at 'pointer' in a function. */
+static LLVMValueRef
+base_of(const struct writes *w, LLVMValueRef pointer)
+{
+    LLVMValueRef v = pointer;
+
+    while (LLVMIsAGetElementPtrInst(v) && stays_inside(w, v)) {
+        v = LLVMGetOperand(v, 0);
+    }
+    return LLVMIsAConstant(v) ? pointer : v;
+}
+
+/* The member of a struct that begins at or before 'offset'. */
+static const char *
+member_at(const struct plan *plan, const struct plan_type *t, uint64_t offset)
+{
+    struct json_object *type = plan_json_type(plan, t->json);
+    struct json_object *members = type ? json_list(type, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+    const char *name = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+
+        if ((uint64_t) json_number(m, "bit_offset") / 8 <= offset) {
+            name = json_text(m, "name");
+        }
+    }
+    return name;
+}
+
+static bool
+is_link(const struct plan_type *t, uint64_t offset)
+{
+    for (guint i = 0; i < t->pointers->len; i++) {
+        const struct plan_pointer *p
+            = &g_array_index(t->pointers, struct plan_pointer, i);
+
+        if (p->target == ST_LINK && p->offset <= offset
+            && offset - p->offset < (p->count - 1) * p->stride + 8) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The type of the plan that LLVM has under this name, or NULL. */
+static const struct plan_type *
+type_of(const struct writes *w, const char *llvm_name)
+{
+    const struct plan_type *found = NULL;
+    char *name = evidence_struct_name(llvm_name);
+
+    for (guint i = 0; i < w->plan->plan_types->len; i++) {
+        const struct plan_type *t = w->plan->plan_types->pdata[i];
+        const char *tag = strchr(t->name, ' ');
+
+        if (!strcmp(tag ? tag + 1 : t->name, name)) {
+            found = t;
+        }
+    }
+    g_free(name);
+    return found;
+}
+
+static bool
+is_linking(const struct writes *w, const char *llvm_name)
+{
+    char *name = evidence_struct_name(llvm_name);
+    bool found = g_hash_table_contains(w->linking, name);
+
+    g_free(name);
+    return found;
+}
+
+static int
+member_index(struct writes *w, const struct plan_type *t, uint64_t offset)
+{
+    const char *member = member_at(w->plan, t, offset);
+    char *name = g_strdup_printf("%s%s%s", t->name, member ? "." : "",
+                                 member ? member : "");
+    gpointer index = g_hash_table_lookup(w->member_indexes, name);
+
+    if (index) {
+        g_free(name);
+        return GPOINTER_TO_INT(index) - 1;
+    }
+    g_ptr_array_add(w->members, name);
+    g_hash_table_insert(w->member_indexes, name,
+                        GINT_TO_POINTER(w->members->len));
+    return w->members->len - 1;
+}
+
+/* Writes. */
+
+static void
+add(struct writes *w, GArray *writes, struct write write)
+{
+    if (write.pointer) {
+        bool spans = (w->slot_size
+                      && (write.length || write.size > w->slot_size));
+
+        write.base = spans ? write.insn : base_of(w, write.pointer);
+    }
+    g_array_append_val(writes, write);
+}
+
+/* A container may be another; or, if 'bits' are all of these, it is not known
+ * what is. */
+static void
+add_bits(struct writes *w, GArray *writes, LLVMValueRef insn, uint64_t bits)
+{
+    if (bits) {
+        add(w, writes, (struct write) {
+            .insn = insn, .member = -1, .bits = bits,
+        });
+    }
+}
+
+/* A write of the program itself of 'type'.  Links are known by their struct; a
+ * pointer that is in no struct that is known may be one, or a head. */
+static void
+add_typed(struct writes *w, GArray *writes, LLVMValueRef insn,
+          LLVMValueRef pointer, LLVMTypeRef type)
+{
+    LLVMTypeKind kind = LLVMGetTypeKind(type);
+    struct write write = {
+        .insn = insn, .pointer = pointer, .member = -1,
+        .bits = ST_WRITE_BYTES, .size = LLVMStoreSizeOfType(w->td, type),
+    };
+    struct place p;
+    bool may_link;
+
+    if (is_elsewhere(w, pointer)) {
+        return;
+    }
+    place_of(w->td, pointer, &p);
+    may_link = !p.n_levels;
+    for (unsigned int i = 0; i < p.n_levels; i++) {
+        const struct plan_type *t = type_of(w, p.levels[i].name);
+        uint64_t offset = (p.levels[i].indexed ? p.levels[i].array
+                           : p.levels[i].offset);
+
+        if (t && is_link(t, offset)) {
+            uint32_t s = plan_structure_of(w->plan, t->json);
+
+            add_bits(w, writes, insn, s == ST_NONE ? CONTAINERS
+                     : container_bit(w->plan->structures->pdata[s]));
+            return;
+        } else if (t) {
+            write.member = member_index(w, t, offset);
+            write.bits = 0;
+            add(w, writes, write);
+            return;
+        }
+        may_link |= is_linking(w, p.levels[i].name);
+    }
+    if (p.global) {
+        add_bits(w, writes, insn, GPOINTER_TO_SIZE(
+            g_hash_table_lookup(w->heads, p.global)));
+    } else if (may_link && (kind == LLVMPointerTypeKind
+                               || kind == LLVMStructTypeKind
+                               || kind == LLVMArrayTypeKind)) {
+        add_bits(w, writes, insn, CONTAINERS);
+    }
+    if (!p.global || g_hash_table_contains(w->slots, p.global)) {
+        add(w, writes, write);
+    }
+}
+
+/* 'length' bytes, or if it is NULL it is not known how many. */
+static void
+add_bytes(struct writes *w, GArray *writes, LLVMValueRef insn,
+          LLVMValueRef pointer, LLVMValueRef length)
+{
+    if (LLVMGetTypeKind(LLVMTypeOf(pointer)) != LLVMPointerTypeKind
+        || is_elsewhere(w, pointer)) {
+        return;
+    }
+    LLVMValueRef global = origin(pointer);
+    add_bits(w, writes, insn, GPOINTER_TO_SIZE(
+        g_hash_table_lookup(w->heads, global)));
+    if (!LLVMIsAGlobalVariable(global)
+        || g_hash_table_contains(w->slots, global)) {
+        add(w, writes, (struct write) {
+            .insn = insn, .pointer = pointer, .length = length, .member = -1,
+            .bits = ST_WRITE_BYTES,
+        });
+    }
+}
+
+/* Says in the report what it is of which it is not known what it writes. */
+static void
+note_unknown(struct writes *w, const char *what, const char *brackets)
+{
+    char *name = g_strconcat(what, brackets, NULL);
+
+    g_hash_table_add(w->unknown, (gpointer) g_intern_string(name));
+    g_free(name);
+}
+
+/* A call of which nothing is known: it may write what it is given, and what it
+ * can reach from there. */
+static void
+add_unknown(struct writes *w, GArray *writes, LLVMValueRef call,
+            const char *name, const char *brackets)
+{
+    bool reaches = false;
+
+    for (unsigned int i = 0; i < LLVMGetNumArgOperands(call); i++) {
+        LLVMValueRef a = LLVMGetOperand(call, i);
+
+        if (LLVMGetTypeKind(LLVMTypeOf(a)) == LLVMPointerTypeKind) {
+            LLVMValueRef v = origin(a);
+
+            reaches |= !(LLVMIsAGlobalVariable(v)
+                         ? LLVMIsGlobalConstant(v)
+                         : LLVMIsNull(v) || LLVMIsAFunction(v));
+            add_bytes(w, writes, call, a, NULL);
+        }
+    }
+    if (reaches) {
+        note_unknown(w, name, brackets);
+        add_bits(w, writes, call, CONTAINERS);
+    }
+}
+
+static void
+add_effect(struct writes *w, GArray *writes, LLVMValueRef call,
+           const char *name, const struct sa_effect *e)
+{
+    int n = LLVMGetNumArgOperands(call);
+    int first = (e->kind == SA_EFFECT_STORE_STATIC ? e->from : e->to);
+    int last = first;
+    bool sized = (e->kind == SA_EFFECT_WRITE || e->kind == SA_EFFECT_COPY);
+
+    if (!is_effect_of_write(e)) {
+        return;
+    }
+    if (first == SA_VARARGS) {
+        first = LLVMCountParamTypes(LLVMGetCalledFunctionType(call));
+        last = n - 1;
+    }
+    for (int i = first; i >= 0 && i <= last && i < n; i++) {
+        LLVMValueRef length
+            = (sized && e->size >= 0 && e->size < n && e->count < 0
+               ? LLVMGetOperand(call, e->size) : NULL);
+
+        add_bytes(w, writes, call, LLVMGetOperand(call, i), length);
+    }
+    if ((e->deep && e->kind == SA_EFFECT_WRITE)
+        || (e->kind == SA_EFFECT_STORE_STATIC && first >= 0 && first < n
+            && !is_elsewhere(w, LLVMGetOperand(call, first)))) {
+        note_unknown(w, name, "()");
+        add_bits(w, writes, call, CONTAINERS);
+    }
+}
+
+static void
+add_intrinsic(struct writes *w, GArray *writes, LLVMValueRef call,
+              LLVMValueRef f)
+{
+    if (LLVMIsAMemIntrinsic(call)) {
+        add_bytes(w, writes, call, LLVMGetOperand(call, 0),
+                  LLVMGetOperand(call, 2));
+    } else if (!has_attribute_of_reader(w, f)) {
+        for (unsigned int i = 0; i < LLVMGetNumArgOperands(call); i++) {
+            add_bytes(w, writes, call, LLVMGetOperand(call, i), NULL);
+        }
+    }
+}
+
+static void
+add_call(struct writes *w, GArray *writes, LLVMValueRef call)
+{
+    LLVMValueRef f = place_strip(LLVMGetCalledValue(call));
+    size_t n;
+
+    if (LLVMIsAInlineAsm(f)) {
+        add_unknown(w, writes, call, "code of the assembler", "");
+    } else if (!LLVMIsAFunction(f)) {
+        if (w->external_taken) {
+            add_unknown(w, writes, call, "what is called by a pointer", "");
+        }
+    } else if (LLVMGetIntrinsicID(f)) {
+        add_intrinsic(w, writes, call, f);
+    } else if (LLVMIsDeclaration(f) && !only_reads(w, f)) {
+        const char *name = LLVMGetValueName2(f, &n);
+        const struct sa_library_call *l = sa_tables_library(w->tables, name);
+
+        for (size_t i = 0; l && i < l->n_effects; i++) {
+            add_effect(w, writes, call, name, &l->effects[i]);
+        }
+        if (!l) {
+            add_unknown(w, writes, call, name, "()");
+        }
+    }
+}
+
+void
+writes_of(struct writes *w, LLVMValueRef insn, GArray *writes)
+{
+    if (LLVMIsAStoreInst(insn)) {
+        add_typed(w, writes, insn, LLVMGetOperand(insn, 1),
+                  LLVMTypeOf(LLVMGetOperand(insn, 0)));
+    } else if (LLVMIsAAtomicRMWInst(insn) || LLVMIsAAtomicCmpXchgInst(insn)) {
+        add_typed(w, writes, insn, LLVMGetOperand(insn, 0),
+                  LLVMTypeOf(LLVMGetOperand(insn, 1)));
+    } else if (LLVMIsACallInst(insn) || LLVMIsAInvokeInst(insn)) {
+        add_call(w, writes, insn);
+    }
+}

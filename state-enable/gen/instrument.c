@@ -1,0 +1,453 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "instrument-private.h"
+
+#include <llvm-c/DebugInfo.h>
+#include <stdio.h>
+#include <string.h>
+#include "tables.h"
+
+/* Adds to the program
+ *
+ *     static inline void st_dirty_point(void *p, uint64_t n, uint64_t bits)
+ *     {
+ *         if (st_dirty_tracking) {
+ *             st_dirty_write(p, n, bits);
+ *         }
+ *     }
+ *
+ * LLVM's C interface cannot split blocks, but its inliner does. */
+static LLVMValueRef
+add_point_function(LLVMModuleRef module)
+{
+    LLVMContextRef context = LLVMGetModuleContext(module);
+    LLVMBuilderRef b = LLVMCreateBuilderInContext(context);
+    LLVMTypeRef u8 = LLVMInt8TypeInContext(context);
+    LLVMTypeRef u64 = LLVMInt64TypeInContext(context);
+    LLVMTypeRef types[] = { LLVMPointerTypeInContext(context, 0), u64, u64 };
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(context), types,
+                                        3, false);
+    static const char *const attributes[] = { "alwaysinline", "nounwind" };
+    LLVMValueRef tracking = LLVMAddGlobal(module, u8, "st_dirty_tracking");
+    LLVMValueRef write = LLVMAddFunction(module, "st_dirty_write", type);
+    LLVMValueRef f = LLVMAddFunction(module, "st_dirty_point", type);
+    LLVMBasicBlockRef blocks[3];
+    LLVMValueRef args[3];
+
+    LLVMSetLinkage(f, LLVMInternalLinkage);
+    for (size_t i = 0; i < G_N_ELEMENTS(attributes); i++) {
+        LLVMAddAttributeAtIndex(
+            f, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(
+                context, LLVMGetEnumAttributeKindForName(
+                    attributes[i], strlen(attributes[i])), 0));
+    }
+    LLVMAddAttributeAtIndex(
+        write, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(
+            context, LLVMGetEnumAttributeKindForName("cold", 4), 0));
+
+    for (int i = 0; i < 3; i++) {
+        blocks[i] = LLVMAppendBasicBlockInContext(context, f, "");
+        args[i] = LLVMGetParam(f, i);
+    }
+    LLVMPositionBuilderAtEnd(b, blocks[0]);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntNE,
+                                     LLVMBuildLoad2(b, u8, tracking, ""),
+                                     LLVMConstInt(u8, 0, false), ""),
+                    blocks[1], blocks[2]);
+    LLVMPositionBuilderAtEnd(b, blocks[1]);
+    LLVMBuildCall2(b, type, write, args, 3, "");
+    LLVMBuildBr(b, blocks[2]);
+    LLVMPositionBuilderAtEnd(b, blocks[2]);
+    LLVMBuildRetVoid(b);
+    LLVMDisposeBuilder(b);
+    return f;
+}
+
+/* Where state may be sent. */
+
+struct module {
+    LLVMModuleRef module;
+    struct writes writes;
+    GHashTable *senders;        /* Functions during which state may be sent. */
+    bool taken;                 /* A pointer may lead to one. */
+    LLVMValueRef point;
+    struct instrumented *result;
+};
+
+static bool
+is_call(LLVMValueRef insn)
+{
+    return LLVMIsACallInst(insn) || LLVMIsAInvokeInst(insn);
+}
+
+static bool
+is_taken(LLVMValueRef f)
+{
+    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (!is_call(user) || LLVMGetCalledValue(user) != f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* State is sent between two packets, so in calls of the runtime that read
+ * them.  What a function that returns twice returns to may be longer ago than
+ * that. */
+static bool
+sends(const struct module *m, LLVMValueRef call)
+{
+    LLVMValueRef f = LLVMGetCalledValue(call);
+    size_t n;
+
+    if (!LLVMIsAFunction(f)) {
+        return m->taken && !LLVMIsAInlineAsm(f);
+    }
+    if (!LLVMIsDeclaration(f)) {
+        return g_hash_table_contains(m->senders, f);
+    }
+    const char *name = LLVMGetValueName2(f, &n);
+    return (!strncmp(name, "st_pcap_", 8) || strstr(name, "setjmp")
+            || (m->taken && !LLVMGetIntrinsicID(f)));
+}
+
+static bool
+has_sender(const struct module *m, LLVMValueRef f)
+{
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+         b = LLVMGetNextBasicBlock(b)) {
+        for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
+             i = LLVMGetNextInstruction(i)) {
+            if (is_call(i) && sends(m, i)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void
+find_senders(struct module *m)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f;
+             f = LLVMGetNextFunction(f)) {
+            if (!LLVMIsDeclaration(f)
+                && !g_hash_table_contains(m->senders, f)
+                && has_sender(m, f)) {
+                g_hash_table_add(m->senders, f);
+                m->taken |= is_taken(f);
+                changed = true;
+            }
+        }
+    }
+}
+
+/* A function. */
+
+struct function {
+    GArray *writes;             /* struct write. */
+    GArray *events;             /* struct event. */
+    GArray *blocks;             /* struct event_block. */
+    GHashTable *bases;          /* Value -> index + 1. */
+};
+
+static guint
+base_index(struct function *f, LLVMValueRef base)
+{
+    gpointer index = g_hash_table_lookup(f->bases, base);
+
+    if (!index) {
+        index = GUINT_TO_POINTER(g_hash_table_size(f->bases) + 1);
+        g_hash_table_insert(f->bases, base, index);
+    }
+    return GPOINTER_TO_UINT(index) - 1;
+}
+
+static void
+add_event(struct function *f, struct event e)
+{
+    g_array_append_val(f->events, e);
+}
+
+/* Lists what happens in a block.  '*next' is the first write there, or
+ * behind. */
+static void
+add_block(const struct module *m, struct function *f, LLVMBasicBlockRef block,
+          guint *next, GHashTable *indexes)
+{
+    LLVMValueRef end = LLVMGetBasicBlockTerminator(block);
+    struct event_block b = { .first = f->events->len };
+
+    for (LLVMValueRef i = LLVMGetFirstInstruction(block); i;
+         i = LLVMGetNextInstruction(i)) {
+        for (; *next < f->writes->len
+             && g_array_index(f->writes, struct write, *next).insn == i;
+             ++*next) {
+            struct write *w = &g_array_index(f->writes, struct write, *next);
+
+            add_event(f, (struct event) {
+                .kind = EVENT_WRITE, .base = base_index(f, w->base),
+                .bits = w->bits, .write = w,
+            });
+        }
+        if (is_call(i) && sends(m, i)) {
+            add_event(f, (struct event) { .kind = EVENT_SENT });
+        }
+        if (g_hash_table_contains(f->bases, i)) {
+            add_event(f, (struct event) {
+                .kind = EVENT_DEFINED, .base = base_index(f, i),
+            });
+        }
+    }
+    b.n = f->events->len - b.first;
+    b.n_successors = LLVMGetNumSuccessors(end);
+    b.successors = g_new(guint, b.n_successors);
+    for (guint i = 0; i < b.n_successors; i++) {
+        b.successors[i] = GPOINTER_TO_UINT(
+            g_hash_table_lookup(indexes, LLVMGetSuccessor(end, i)));
+    }
+    b.ends = !b.n_successors && !LLVMIsAUnreachableInst(end);
+    g_array_append_val(f->blocks, b);
+}
+
+static void
+add_blocks(const struct module *m, struct function *f, LLVMValueRef function)
+{
+    GHashTable *indexes = g_hash_table_new(NULL, NULL);
+    guint n = 0, next = 0;
+
+    for (guint i = 0; i < f->writes->len; i++) {
+        base_index(f, g_array_index(f->writes, struct write, i).base);
+    }
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(function); b;
+         b = LLVMGetNextBasicBlock(b)) {
+        g_hash_table_insert(indexes, b, GUINT_TO_POINTER(n++));
+    }
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(function); b;
+         b = LLVMGetNextBasicBlock(b)) {
+        add_block(m, f, b, &next, indexes);
+    }
+    g_hash_table_destroy(indexes);
+}
+
+static void
+insert_point(const struct module *m, LLVMBuilderRef builder,
+             const struct event *e)
+{
+    LLVMContextRef context = LLVMGetModuleContext(m->module);
+    LLVMTypeRef u64 = LLVMInt64TypeInContext(context);
+    const struct write *w = e->write;
+
+    LLVMPositionBuilderBefore(builder, w->insn);
+    LLVMSetCurrentDebugLocation2(builder, LLVMInstructionGetDebugLoc(w->insn));
+    LLVMValueRef args[] = {
+        w->pointer ? w->pointer
+        : LLVMConstNull(LLVMPointerTypeInContext(context, 0)),
+        w->length ? LLVMBuildIntCast2(builder, w->length, u64, false, "")
+        : LLVMConstInt(u64, w->size, false),
+        LLVMConstInt(u64, e->wide, false),
+    };
+    LLVMBuildCall2(builder, LLVMGlobalGetValueType(m->point), m->point, args,
+                   3, "");
+}
+
+static void
+insert_points(struct module *m, struct function *f, LLVMValueRef function)
+{
+    LLVMBuilderRef builder
+        = LLVMCreateBuilderInContext(LLVMGetModuleContext(m->module));
+
+    add_blocks(m, f, function);
+    prune((struct event *) f->events->data,
+          (struct event_block *) f->blocks->data, f->blocks->len,
+          g_hash_table_size(f->bases));
+    for (guint i = 0; i < f->events->len; i++) {
+        const struct event *e = &g_array_index(f->events, struct event, i);
+
+        if (e->kind == EVENT_WRITE && e->point) {
+            insert_point(m, builder, e);
+            m->result->n_points++;
+        }
+    }
+    LLVMDisposeBuilder(builder);
+}
+
+static void
+clear_block(gpointer b_)
+{
+    struct event_block *b = b_;
+
+    g_free(b->successors);
+}
+
+static void
+clear_function(gpointer f_)
+{
+    struct function *f = f_;
+
+    g_array_free(f->writes, TRUE);
+    g_array_free(f->events, TRUE);
+    g_array_free(f->blocks, TRUE);
+    g_hash_table_destroy(f->bases);
+}
+
+static struct function
+find_writes(struct module *m, LLVMValueRef function)
+{
+    struct function f = {
+        .writes = g_array_new(FALSE, FALSE, sizeof(struct write)),
+        .events = g_array_new(FALSE, FALSE, sizeof(struct event)),
+        .blocks = g_array_new(FALSE, FALSE, sizeof(struct event_block)),
+        .bases = g_hash_table_new(NULL, NULL),
+    };
+
+    g_array_set_clear_func(f.blocks, clear_block);
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(function); b;
+         b = LLVMGetNextBasicBlock(b)) {
+        for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
+             i = LLVMGetNextInstruction(i)) {
+            writes_of(&m->writes, i, f.writes);
+        }
+    }
+    return f;
+}
+
+/* Members get bits: if they are more than there are bits, neighbours share
+ * one. */
+static guint
+member_bit(const struct writes *w, guint member)
+{
+    return (w->members->len <= ST_WRITE_N_MEMBERS ? member
+            : member * ST_WRITE_N_MEMBERS / w->members->len);
+}
+
+static void
+name_bits(const struct writes *w, struct plan *plan)
+{
+    guint n = MIN(w->members->len, ST_WRITE_N_MEMBERS);
+
+    for (guint i = 0; i < n; i++) {
+        GString *names = g_string_new(NULL);
+
+        for (guint j = 0; j < w->members->len; j++) {
+            if (member_bit(w, j) == i) {
+                g_string_append_printf(names, "%s%s", names->len ? ", " : "",
+                                       (char *) w->members->pdata[j]);
+            }
+        }
+        g_ptr_array_add(plan->bits, g_string_free(names, FALSE));
+    }
+}
+
+static void
+set_bits(const struct writes *w, GArray *writes)
+{
+    for (guint i = 0; i < writes->len; i++) {
+        struct write *write = &g_array_index(writes, struct write, i);
+
+        if (write->member >= 0) {
+            write->bits = ST_WRITE_MEMBER(member_bit(w, write->member));
+        }
+    }
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static void
+instrument_all(struct module *m, struct plan *plan)
+{
+    GArray *functions = g_array_new(FALSE, FALSE, sizeof(struct function));
+    GPtrArray *values = g_ptr_array_new();
+
+    g_array_set_clear_func(functions, clear_function);
+    for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f;
+         f = LLVMGetNextFunction(f)) {
+        if (!LLVMIsDeclaration(f)) {
+            struct function function = find_writes(m, f);
+
+            m->result->n_writes += function.writes->len;
+            m->result->n_functions += function.writes->len > 0;
+            g_array_append_val(functions, function);
+            g_ptr_array_add(values, f);
+        }
+    }
+    name_bits(&m->writes, plan);
+    m->point = add_point_function(m->module);
+    for (guint i = 0; i < functions->len; i++) {
+        struct function *f = &g_array_index(functions, struct function, i);
+
+        if (f->writes->len) {
+            set_bits(&m->writes, f->writes);
+            insert_points(m, f, values->pdata[i]);
+        }
+    }
+    g_array_free(functions, TRUE);
+    g_ptr_array_free(values, TRUE);
+}
+
+bool
+instrument(LLVMModuleRef module, struct plan *plan,
+           struct instrumented *result)
+{
+    char *error;
+    struct sa_tables *tables = sa_tables_load(NULL, NULL, 0, &error);
+    GHashTableIter i;
+    gpointer name;
+
+    memset(result, 0, sizeof *result);
+    result->unknown = g_ptr_array_new();
+    if (!tables) {
+        fprintf(stderr, "mbox-state-gen: %s\n", error);
+        g_free(error);
+        return false;
+    }
+    struct module m = {
+        .module = module, .senders = g_hash_table_new(NULL, NULL),
+        .result = result,
+    };
+    writes_init(&m.writes, module, plan, tables);
+    find_senders(&m);
+    instrument_all(&m, plan);
+    g_hash_table_iter_init(&i, m.writes.unknown);
+    while (g_hash_table_iter_next(&i, &name, NULL)) {
+        g_ptr_array_add(result->unknown, name);
+    }
+    g_ptr_array_sort(result->unknown, compare_names);
+    writes_uninit(&m.writes);
+    g_hash_table_destroy(m.senders);
+    sa_tables_destroy(tables);
+    return true;
+}
+
+void
+instrumented_uninit(struct instrumented *result)
+{
+    if (result->unknown) {
+        g_ptr_array_free(result->unknown, TRUE);
+    }
+}

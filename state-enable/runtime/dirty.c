@@ -1,0 +1,460 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "dirty-private.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include "heap.h"
+
+#define BUCKETS_MIN 64
+
+struct table {
+    struct dirty_chain **buckets;
+    size_t n_buckets;           /* A power of two, or 0. */
+    size_t n;
+};
+
+uint8_t st_dirty_tracking;
+
+static struct {
+    struct st *st;
+    pthread_t owner;
+    struct table keys, blocks;
+    uint64_t packet;            /* Of ST_WRITE_FLOWS, ST_WRITE_HOSTS: set since
+                                 * the last packet. */
+    uint64_t always;            /* Of these: containers are only known to hooks
+                                 * of the user's. */
+    bool busy;                  /* The tables are being used. */
+    bool paused;                /* The runtime changes containers. */
+} dirty;
+
+/* Tables. */
+
+static struct dirty_chain **
+bucket(const struct table *t, uint64_t hash)
+{
+    return &t->buckets[hash & (t->n_buckets - 1)];
+}
+
+/* Makes room for 'n' more.  False if memory is short. */
+static bool
+reserve(struct table *t, size_t n)
+{
+    struct table new = { .n_buckets = t->n_buckets, .n = t->n };
+
+    while (new.n_buckets < BUCKETS_MIN || new.n_buckets < t->n + n) {
+        new.n_buckets = (new.n_buckets ? 2 * new.n_buckets : BUCKETS_MIN);
+    }
+    if (new.n_buckets == t->n_buckets) {
+        return true;
+    }
+    new.buckets = calloc(new.n_buckets, sizeof *new.buckets);
+    if (!new.buckets) {
+        return false;
+    }
+    for (size_t i = 0; i < t->n_buckets; i++) {
+        while (t->buckets[i]) {
+            struct dirty_chain *c = t->buckets[i];
+
+            t->buckets[i] = c->next;
+            c->next = *bucket(&new, c->hash);
+            *bucket(&new, c->hash) = c;
+        }
+    }
+    free(t->buckets);
+    *t = new;
+    return true;
+}
+
+static void
+insert(struct table *t, struct dirty_chain *c, uint64_t hash)
+{
+    c->hash = hash;
+    c->next = *bucket(t, hash);
+    *bucket(t, hash) = c;
+    t->n++;
+}
+
+static void
+take_out(struct table *t, struct dirty_chain *c)
+{
+    struct dirty_chain **p = bucket(t, c->hash);
+
+    while (*p != c) {
+        p = &(*p)->next;
+    }
+    *p = c->next;
+    t->n--;
+}
+
+static uint64_t
+hash_start(const void *start)
+{
+    return ((uintptr_t) start * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+}
+
+static struct dirty_block *
+find_block(const void *start)
+{
+    uint64_t hash = hash_start(start);
+
+    for (struct dirty_chain *c = (dirty.blocks.n_buckets
+                                  ? *bucket(&dirty.blocks, hash) : NULL);
+         c; c = c->next) {
+        struct dirty_block *b = (struct dirty_block *) c;
+
+        if (b->object.start == start) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+static struct dirty_entry *
+find_entry(bool per_flow, const struct mbox_key *key)
+{
+    uint64_t hash = mbox_key_hash(key, per_flow);
+
+    for (struct dirty_chain *c = (dirty.keys.n_buckets
+                                  ? *bucket(&dirty.keys, hash) : NULL);
+         c; c = c->next) {
+        struct dirty_entry *e = (struct dirty_entry *) c;
+
+        if (e->per_flow == per_flow && mbox_key_equal(&e->key, key)) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* Entries. */
+
+static void
+end_block(struct dirty_block *b)
+{
+    if (!b->ended) {
+        take_out(&dirty.blocks, &b->chain);
+        b->ended = true;
+    }
+}
+
+static void
+free_entry(struct dirty_entry *e)
+{
+    for (uint32_t i = 0; i < e->n_blocks; i++) {
+        free(e->blocks[i].copy);
+    }
+    free(e);
+}
+
+static void
+forget(struct dirty_entry *e)
+{
+    dirty.busy = true;
+    take_out(&dirty.keys, &e->chain);
+    for (uint32_t i = 0; i < e->n_blocks; i++) {
+        end_block(&e->blocks[i]);
+    }
+    st_dirty_tracking = dirty.keys.n > 0;
+    dirty.busy = false;
+    free_entry(e);
+}
+
+void
+st_dirty_forget(struct st *st, bool per_flow, const struct mbox_key *key)
+{
+    struct dirty_entry *e = (st == dirty.st ? find_entry(per_flow, key)
+                             : NULL);
+
+    if (e) {
+        if (e->written && dirty_is_checked()) {
+            dirty_log(st, e);
+        }
+        forget(e);
+    }
+}
+
+/* Whether the program's writes are all that changes an object.  What a hook
+ * moves may be elsewhere. */
+static bool
+is_memory(const struct st *st, const struct st_object *o)
+{
+    return o->type == ST_NONE || !st->program->types[o->type].n_hooks;
+}
+
+/* The objects that belong to the nodes that were wanted, not to those that
+ * these refer to. */
+static uint32_t
+list_wanted(const struct st_objects *o, struct dirty_entry *e)
+{
+    bool wanted = false;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < o->n; i++) {
+        if (o->objects[i].structure != ST_NONE) {
+            wanted = o->objects[i].wanted;
+        }
+        if (wanted && e) {
+            e->blocks[n].entry = e;
+            e->blocks[n].object = o->objects[i];
+        }
+        n += wanted;
+    }
+    return n;
+}
+
+/* It is not remembered if memory is short, if an object belongs to another
+ * entry, too, or if it has more than memory. */
+void
+st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
+                  const struct st_objects *o)
+{
+    uint32_t n = list_wanted(o, NULL);
+    struct dirty_entry *e = calloc(1, sizeof *e + n * sizeof *e->blocks);
+
+    if (!e || st != dirty.st) {
+        free(e);
+        return;
+    }
+    e->per_flow = per_flow;
+    e->key = *key;
+    e->n_blocks = list_wanted(o, e);
+    dirty.busy = true;
+    bool ok = (reserve(&dirty.keys, 1) && reserve(&dirty.blocks, n)
+               && (!dirty_is_checked() || dirty_copy(st, e)));
+    for (uint32_t i = 0; i < n; i++) {
+        ok = (ok && is_memory(st, &e->blocks[i].object)
+              && !find_block(e->blocks[i].object.start));
+    }
+    for (uint32_t i = 0; ok && i < n; i++) {
+        insert(&dirty.blocks, &e->blocks[i].chain,
+               hash_start(e->blocks[i].object.start));
+    }
+    if (ok) {
+        insert(&dirty.keys, &e->chain, mbox_key_hash(key, per_flow));
+        st_dirty_tracking = true;
+    } else {
+        free_entry(e);
+    }
+    dirty.busy = false;
+}
+
+/* Writes. */
+
+static void
+mark(struct dirty_entry *e, uint64_t bits)
+{
+    bool first = !e->written;
+
+    e->written |= bits;
+    if (first && dirty.st->on_change) {
+        dirty.st->on_change(e->per_flow, &e->key, dirty.st->on_change_aux);
+    }
+}
+
+void
+st_dirty_changed(const void *start, uint64_t bits)
+{
+    struct dirty_block *b = find_block(start);
+
+    if (b) {
+        mark(b->entry, bits);
+    }
+}
+
+/* Marks the elements of an array that have one of 'n' bytes at 'p'.  Returns
+ * whether there is one. */
+static bool
+mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
+           uint64_t bits)
+{
+    uint32_t size = dirty.st->program->types[s->type].size;
+    uintptr_t first = (uintptr_t) s->slots->first;
+    uintptr_t end = first + (uintptr_t) size * s->slots->n;
+    uintptr_t from = (uintptr_t) p, to = from + n;
+
+    from = from < first ? first : from;
+    to = to > end ? end : to;
+    for (uintptr_t at = from; at < to; at += size - (at - first) % size) {
+        st_dirty_changed(s->slots->first + (at - first) / size * size, bits);
+    }
+    return from < to;
+}
+
+void
+st_dirty_write(const void *p, uint64_t n, uint64_t bits)
+{
+    bool found = false;
+    void *start;
+    size_t size;
+
+    if (!dirty.st || dirty.paused
+        || !pthread_equal(dirty.owner, pthread_self())) {
+        return;
+    }
+    if (dirty.busy) {           /* It is a handler of signals. */
+        dirty.packet = ST_WRITE_FLOWS | ST_WRITE_HOSTS;
+        return;
+    }
+    dirty.packet |= bits & (ST_WRITE_FLOWS | ST_WRITE_HOSTS);
+    if (!p) {
+        return;
+    }
+    dirty.busy = true;
+    for (uint32_t i = 0; i < dirty.st->program->n_structures; i++) {
+        const struct st_structure *s = &dirty.st->program->structures[i];
+
+        found |= s->slots && mark_slots(s, p, n ? n : 1, bits);
+    }
+    if (!found && st_heap_find(p, &start, &size)) {
+        st_dirty_changed(start, bits);
+    }
+    dirty.busy = false;
+}
+
+/* Calls 'fn' for each entry. */
+static void
+for_each_entry(void (*fn)(struct st *, struct dirty_entry *))
+{
+    for (size_t i = 0; i < dirty.keys.n_buckets; i++) {
+        struct dirty_chain *next;
+
+        for (struct dirty_chain *c = dirty.keys.buckets[i]; c; c = next) {
+            next = c->next;
+            fn(dirty.st, (struct dirty_entry *) c);
+        }
+    }
+}
+
+static void
+end_entry(struct st *st, struct dirty_entry *e)
+{
+    (void) st;
+    mark(e, ST_WRITE_BYTES);
+    forget(e);
+}
+
+void
+st_dirty_ended(struct st *st, const void *start)
+{
+    struct dirty_block *b = (st == dirty.st && start ? find_block(start)
+                             : NULL);
+
+    if (b) {
+        end_block(b);
+        mark(b->entry, ST_WRITE_BYTES);
+    } else if (st == dirty.st && !start) {
+        for_each_entry(end_entry);
+    }
+}
+
+void
+st_dirty_pause(struct st *st)
+{
+    dirty.paused |= st == dirty.st;
+}
+
+static void
+copy_again(struct st *st, struct dirty_entry *e)
+{
+    dirty_copy(st, e);
+}
+
+void
+st_dirty_resume(struct st *st)
+{
+    if (st == dirty.st) {
+        dirty.paused = false;
+        if (dirty_is_checked()) {
+            for_each_entry(copy_again);
+        }
+    }
+}
+
+/* Packets. */
+
+bool
+st_is_changed_by_packet(struct st *st, bool per_flow,
+                        const struct mbox_key *key)
+{
+    return (st != dirty.st
+            || (dirty.packet | dirty.always)
+               & (per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS)
+            || !find_entry(per_flow, key));
+}
+
+static void
+check(struct st *st, struct dirty_entry *e)
+{
+    dirty_check(st, e);
+}
+
+void
+st_packet_ends(struct st *st)
+{
+    if (st == dirty.st) {
+        dirty.packet = 0;
+        if (dirty_is_checked()) {
+            for_each_entry(check);
+        }
+    }
+}
+
+/* The state as a whole. */
+
+static void
+forget_entry(struct st *st, struct dirty_entry *e)
+{
+    (void) st;
+    forget(e);
+}
+
+void
+st_track_none(struct st *st)
+{
+    if (st == dirty.st && dirty.keys.n) {
+        for_each_entry(forget_entry);
+    }
+}
+
+void
+st_dirty_start(struct st *st)
+{
+    if (dirty.st) {
+        return;
+    }
+    dirty.st = st;
+    dirty.owner = pthread_self();
+    for (uint32_t i = 0; i < st->program->n_structures; i++) {
+        const struct st_structure *s = &st->program->structures[i];
+
+        dirty.always |= (!s->container ? 0
+                         : s->per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS);
+    }
+}
+
+void
+st_dirty_stop(struct st *st)
+{
+    if (st == dirty.st) {
+        st_track_none(st);
+        free(dirty.keys.buckets);
+        free(dirty.blocks.buckets);
+        memset(&dirty, 0, sizeof dirty);
+    }
+}
