@@ -281,6 +281,11 @@ tests_unit_test_wanopt_state_SOURCES = \
 tests_unit_test_wanopt_state_CPPFLAGS = $(wanopt_test_cppflags)
 tests_unit_test_wanopt_state_LDADD = $(wanopt_test_libs)
 
+check_PROGRAMS += tests/unit/fuzz-wanopt
+tests_unit_fuzz_wanopt_SOURCES = tests/fuzz/fuzz-wanopt.c $(fuzz_common)
+tests_unit_fuzz_wanopt_CPPFLAGS = $(wanopt_test_cppflags)
+tests_unit_fuzz_wanopt_LDADD = middleboxes/wanopt/libwanopt.la $(JSONC_LIBS)
+
 # The cache.
 cache_test_cppflags = $(AM_CPPFLAGS) $(CACHE_CPPFLAGS)
 cache_test_libs = middleboxes/cache/libcache.la $(JSONC_LIBS) $(unit_libs)
