@@ -96,6 +96,13 @@ drop_object(struct exchange *x)
     x->object = NULL;
 }
 
+static void
+drop_fill(struct exchange *x)
+{
+    cache_object_release(x->fill);
+    x->fill = NULL;
+}
+
 /* Answers. */
 
 void
@@ -106,8 +113,7 @@ exchange_error(struct exchange *x, unsigned int status,
                  && http_string_is(x->request.method, "HEAD"));
 
     drop_object(x);
-    cache_object_release(x->fill);
-    x->fill = NULL;
+    drop_fill(x);
     x->next = x->end = 0;
     x->result = EXCHANGE_ERROR;
     x->status = status;
@@ -319,6 +325,9 @@ begin_fill(struct exchange *x, const struct http_head *response,
         && (body->framing != HTTP_LENGTH
             || body->left <= x->cache->max_object)) {
         x->fill = cache_object_create(x->uri, &x->request, response, &times);
+        if (x->fill) {
+            cache_object_count(x->fill, &x->cache->store.n_total);
+        }
     }
 }
 
@@ -390,10 +399,12 @@ exchange_payload(struct exchange *x, const void *data, size_t n)
 {
     x->cache->stats.origin_bytes += n;
     if (x->fill && x->fill->len + n > x->cache->max_object) {
-        cache_object_release(x->fill);
-        x->fill = NULL;
+        drop_fill(x);
     } else if (x->fill) {
         cache_object_append(x->fill, data, n);
+        if (!cache_store_make_room(&x->cache->store)) {
+            drop_fill(x);
+        }
     }
 }
 
@@ -405,10 +416,11 @@ exchange_complete(struct exchange *x)
 
         cache_object_trim(x->fill);
         cache_store_add(&x->cache->store, x->fill, &host);
-        x->cache->stats.stored++;
-        set_dirty(x->cache, x->fill);
-        cache_object_release(x->fill);
-        x->fill = NULL;
+        if (x->fill->stored) {
+            x->cache->stats.stored++;
+            set_dirty(x->cache, x->fill);
+        }
+        drop_fill(x);
     }
 }
 
@@ -467,6 +479,8 @@ exchange_read(struct exchange *x, struct cache *cache,
         x->object = cache_object_read(r);
         if (!x->object || x->next > x->end || x->end > x->object->len) {
             error = -EPROTO;
+        } else {
+            cache_object_count(x->object, &cache->store.n_total);
         }
     }
     if (error || r->error || x->result >= EXCHANGE_N_RESULTS

@@ -123,7 +123,8 @@ enum exchange_action exchange_response(struct exchange *,
 /* Payload of the origin's response. */
 void exchange_payload(struct exchange *, const void *, size_t n);
 
-/* The origin's response is complete: what was to be stored is. */
+/* The origin's response is complete: what was to be stored is, if there is
+ * room. */
 void exchange_complete(struct exchange *);
 
 /* Answers with an error of the cache's own. */

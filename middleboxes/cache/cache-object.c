@@ -191,10 +191,32 @@ cache_object_use(struct cache_object *object)
     return object;
 }
 
+/* Its size has changed. */
+static void
+recount(struct cache_object *object)
+{
+    if (object->total) {
+        size_t size = cache_object_size(object);
+
+        *object->total += size - object->counted;
+        object->counted = size;
+    }
+}
+
+void
+cache_object_count(struct cache_object *object, size_t *total)
+{
+    object->total = total;
+    recount(object);
+}
+
 void
 cache_object_release(struct cache_object *object)
 {
     if (object && !--object->n_users) {
+        if (object->total) {
+            *object->total -= object->counted;
+        }
         http_head_uninit(&object->head);
         free(object->uri);
         free(object->vary);
@@ -220,6 +242,7 @@ cache_object_append(struct cache_object *object, const void *data, size_t n)
         memcpy(object->body + object->len, data, n);
     }
     object->len += n;
+    recount(object);
 }
 
 void
@@ -230,6 +253,7 @@ cache_object_trim(struct cache_object *object)
 
         object->body = body ? body : object->body;
         object->allocated = body ? object->len : object->allocated;
+        recount(object);
     }
 }
 
@@ -289,6 +313,7 @@ cache_object_refresh(struct cache_object *object,
     }
     object->times = *times;
     object->invalid = false;
+    recount(object);
 }
 
 /* State. */

@@ -63,6 +63,8 @@ struct cache_object {
     uint8_t *body;
     size_t len, allocated;
     struct cache_host host;     /* The client that used it last. */
+    size_t *total;              /* Where its bytes are counted, or null. */
+    size_t counted;             /* As how many. */
 };
 
 /* Makes an object without a body, with one user, from a response to 'request'.
@@ -74,6 +76,10 @@ struct cache_object *cache_object_create(const char *uri,
 struct cache_object *cache_object_use(struct cache_object *);
 void cache_object_release(struct cache_object *);       /* May be null. */
 void cache_object_append(struct cache_object *, const void *, size_t);
+
+/* Has '*total' count the bytes that the object takes, now and in future, until
+ * its last user has released it.  Once more changes nothing. */
+void cache_object_count(struct cache_object *, size_t *total);
 
 /* Gives back memory that was got in advance: the body is complete. */
 void cache_object_trim(struct cache_object *);

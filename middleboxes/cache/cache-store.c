@@ -103,14 +103,23 @@ cache_store_uninit(struct cache_store *store)
     free(store->buckets);
 }
 
-/* Drops the oldest objects until there is room for 'size' bytes. */
-static void
-make_room(struct cache_store *store, size_t size)
+bool
+cache_store_make_room(struct cache_store *store)
 {
-    while (store->oldest && store->n_bytes + size > store->limit) {
-        store->n_evicted++;
-        remove_object(store, store->oldest);
+    for (size_t n = store->n_objects; n && store->n_total > store->limit;
+         n--) {
+        struct cache_object *object = store->oldest;
+
+        if (object->n_users == 1) {
+            store->n_evicted++;
+            remove_object(store, object);
+        } else {
+            /* It is being used, and to drop it would free nothing. */
+            unlink_order(store, object);
+            push_newest(store, object);
+        }
     }
+    return store->n_total <= store->limit;
 }
 
 /* Looking up. */
@@ -192,10 +201,10 @@ cache_store_add(struct cache_store *store, struct cache_object *object,
     if (old) {
         remove_object(store, old);
     }
-    if (size > store->limit) {
+    cache_object_count(object, &store->n_total);
+    if (size > store->limit || !cache_store_make_room(store)) {
         return;
     }
-    make_room(store, size);
     object->host = *host;
 
     struct cache_object **bucket = get_bucket(store, object->digest);

@@ -18,14 +18,17 @@
 #define CACHE_STORE_H 1
 
 /* The store of a cache: objects in memory, up to a limit in bytes, beyond
- * which those go that were not used for longest. */
+ * which those go that were not used for longest.  Objects that are being
+ * filled, or sent after they have gone, count, too. */
 
 #include "cache-object.h"
 
 struct cache_store {
     struct cache_object **buckets;
     uint32_t basis;             /* Of hashes. */
-    size_t n_objects, n_bytes, limit;
+    size_t n_objects, n_bytes;
+    size_t n_total;             /* Bytes, with objects that are not in it. */
+    size_t limit;               /* Of 'n_total'. */
     uint64_t n_evicted;
     struct cache_object *oldest, *newest;
 };
@@ -34,9 +37,13 @@ struct cache_store {
 void cache_store_init(struct cache_store *, size_t limit, uint32_t basis);
 void cache_store_uninit(struct cache_store *);
 
+/* Makes room if there are more bytes than the limit.  Returns false if there
+ * still are, because what is not in the store, or is being sent, needs them. */
+bool cache_store_make_room(struct cache_store *);
+
 /* Adds an object, which 'host' uses, in place of one with the same URI and
- * 'vary', or of the oldest of many with the same URI.  It is not kept if it is
- * larger than the limit. */
+ * 'vary', or of the oldest of many with the same URI.  It is not kept if there
+ * is no room. */
 void cache_store_add(struct cache_store *, struct cache_object *,
                      const struct cache_host *host);
 

@@ -209,8 +209,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case N_KINDS:
         break;
     }
+    FUZZ_CHECK(cache.store.n_bytes <= cache.store.n_total);
     FUZZ_CHECK(cache.store.n_bytes <= cache.store.limit);
     cache_store_uninit(&cache.store);
+    FUZZ_CHECK(!cache.store.n_total);
     return 0;
 }
 

@@ -64,6 +64,7 @@ static void
 world_uninit(struct world *world)
 {
     cache_store_uninit(&world->cache.store);
+    assert_int_equal(world->cache.store.n_total, 0);
     mbox_writer_uninit(&world->out);
 }
 
@@ -499,6 +500,78 @@ test_eviction(void **state)
     world_uninit(&w);
 }
 
+/* Begins to relay a response to GET /'number' that may be stored, and of which
+ * 'payload' comes first. */
+static void
+begin_fill(struct world *world, struct exchange *x, int number,
+           const char *payload)
+{
+    struct http_head head = test_response(FRESH
+                                          "\nTransfer-Encoding: chunked");
+    enum http_framing framing;
+    struct http_body body;
+    char request[64];
+
+    snprintf(request, sizeof request, "GET /%d HTTP/1.1\nHost: a", number);
+    assert_int_equal(begin(world, x, request), EXCHANGE_FORWARD);
+    assert_int_equal(http_body_of_response(&body, &head, x->request.method),
+                     0);
+    assert_int_equal(exchange_response(x, &head, &body, &framing,
+                                       &world->out), EXCHANGE_RELAY);
+    http_head_uninit(&head);
+    assert_non_null(x->fill);
+    exchange_payload(x, payload, strlen(payload));
+}
+
+/* What is being filled, or has been replaced while it is sent, counts as well:
+ * others are not stored. */
+static void
+test_memory_in_use(void **state)
+{
+    static char payload[6001];
+    struct exchange x[10], sent;
+    struct world w;
+
+    (void) state;
+    memset(payload, 'x', sizeof payload - 1);
+    world_init(&w, 20000);
+    w.cache.max_object = 10000;
+    miss(&w, "GET /old HTTP/1.1\nHost: a", FRESH, payload);
+    for (int i = 0; i < 10; i++) {
+        begin_fill(&w, &x[i], i, payload);
+        assert_true(w.cache.store.n_total <= 20000);
+        assert_int_equal(x[i].fill != NULL, i < 3);
+    }
+    assert_int_equal(w.cache.store.n_evicted, 1);
+    for (int i = 0; i < 10; i++) {
+        exchange_complete(&x[i]);
+        exchange_end(&x[i]);
+    }
+    assert_int_equal(w.cache.stats.stored, 4);
+    assert_int_equal(w.cache.store.n_objects, 3);
+    assert_int_equal(w.cache.store.n_total, w.cache.store.n_bytes);
+
+    /* It is the oldest, and stays. */
+    assert_int_equal(begin(&w, &sent, "GET /0 HTTP/1.1\nHost: a"),
+                     EXCHANGE_ANSWER);
+    hit(&w, "GET /1 HTTP/1.1\nHost: a", 200, payload);
+    hit(&w, "GET /2 HTTP/1.1\nHost: a", 200, payload);
+    miss(&w, "GET /4 HTTP/1.1\nHost: a", FRESH, payload);
+    assert_true(sent.object->stored);
+    hit(&w, "GET /2 HTTP/1.1\nHost: a", 200, payload);
+
+    /* Replaced, it takes a place. */
+    miss(&w, "GET /0 HTTP/1.1\nHost: a\nCache-Control: no-cache", FRESH,
+         payload);
+    assert_false(sent.object->stored);
+    assert_int_equal(w.cache.store.n_objects, 2);
+    assert_true(w.cache.store.n_total > w.cache.store.n_bytes + 6000);
+    assert_true(w.cache.store.n_total <= 20000);
+    exchange_end(&sent);
+    assert_int_equal(w.cache.store.n_total, w.cache.store.n_bytes);
+    world_uninit(&w);
+}
+
 /* A hostile origin cannot have heads grow without end by 304s. */
 static void
 test_growing_head(void **state)
@@ -721,6 +794,7 @@ main(void)
         cmocka_unit_test(test_invalidation),
         cmocka_unit_test(test_relay),
         cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_memory_in_use),
         cmocka_unit_test(test_growing_head),
         cmocka_unit_test(test_moved_object),
         cmocka_unit_test(test_extreme_objects),
