@@ -34,6 +34,7 @@ import http.server
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import socketserver
@@ -265,6 +266,40 @@ def run_gated(lab, rng, method):
     return 1
 
 
+def n_sleeps(pid):
+    """How often the first thread of a process has waited for something."""
+    with open('/proc/%d/status' % pid) as f:
+        return int(f.read().split('\nvoluntary_ctxt_switches:')[1].split()[0])
+
+
+def run_starved(lab):
+    """A connection that the cache has no descriptor for waits for one, and
+    does not keep it busy."""
+    pid = lab.pid(INSTANCES[0])
+    used = [int(name) for name in os.listdir('/proc/%d/fd' % pid)]
+    limit = min(set(range(len(used) + 1)) - set(used))
+    old = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, old[1]))
+    with mbox_lab.in_namespace(lab.hosts['client'].ns):
+        s = socket.socket(socket.AF_INET6 if lab.ipv6 else socket.AF_INET)
+    with s:
+        s.bind((lab.address(2, 1), 0))
+        s.connect((lab.server, 80))
+        s.sendall(b'GET /fresh/stored HTTP/1.1\r\nHost: a\r\n\r\n')
+        before = n_sleeps(pid)
+        mbox_lab.wait_until('the cache sleeps again and again',
+                            lambda: n_sleeps(pid) > before + 20)
+        s.setblocking(False)
+        try:
+            waits = not s.recv(1)
+        except BlockingIOError:
+            waits = True
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, old)
+        s.settimeout(60)
+        print('without descriptors: waits: %s, then: %s'
+              % (waits, s.recv(100).split(b'\r')[0].decode()))
+
+
 class Load:
     """curl at the clients, again and again."""
 
@@ -400,7 +435,8 @@ def main():
     parser.add_argument('--moves', type=int, default=20)
     parser.add_argument('--ipv6', action='store_true')
     parser.add_argument('--vm', action='store_true',
-                        help='run the instances in virtual machines')
+                        help='run the instances in virtual machines, with '
+                        'one move')
     args = parser.parse_args()
     os.makedirs(os.path.dirname(args.directory + CONF), exist_ok=True)
     with open(args.directory + CONF, 'w') as f:
@@ -413,7 +449,8 @@ def main():
         lab.up_all()
         begin = time.monotonic()
         first = run_gated(lab, rng, args.method)
-        if args.moves:
+        if not args.vm:
+            run_starved(lab)
             run_moves(lab, rng, first, args)
         print_counters(lab)
         print('%.1f s' % (time.monotonic() - begin), file=sys.stderr)

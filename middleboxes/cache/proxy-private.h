@@ -140,6 +140,7 @@ struct proxy {
     int wake_fd;                /* eventfd: flows are queued. */
     int listeners[2 * PROXY_MAX_PORTS];
     size_t n_listeners;
+    bool accept_again;          /* Connections wait for descriptors. */
     int repair_error;           /* 0: connections can move. */
     struct cache cache;
     struct proxy_flows flows;
@@ -167,7 +168,8 @@ void proxy_queue(struct proxy *, struct proxy_flow *);
 void proxy_set_deadline(struct proxy *, struct proxy_flow *,
                         unsigned int seconds);
 
-/* Takes connections that the kernel has opened. */
+/* Takes connections that the kernel has opened, or has the next tick take
+ * them. */
 void proxy_accept(struct proxy *);
 
 /* Frees a flow soon, without a word to anybody. */

@@ -69,11 +69,11 @@ on_dirty_object(void *p_, const struct mbox_key *key)
     p->setup.dirty_object(p->setup.aux, key);
 }
 
-/* Adds a descriptor whose events are told apart by 'ptr'. */
+/* Adds a descriptor whose 'events' are told apart by 'ptr'. */
 static bool
-watch(struct proxy *p, int fd, void *ptr)
+watch(struct proxy *p, int fd, uint32_t events, void *ptr)
 {
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = ptr };
+    struct epoll_event event = { .events = events, .data.ptr = ptr };
 
     return !epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -97,7 +97,8 @@ open_listeners(struct proxy *p, char **errp)
                 return fd;
             }
             p->listeners[p->n_listeners++] = fd;
-            if (!watch(p, fd, p->listeners)) {
+            /* Each connection once: it may have to wait for a descriptor. */
+            if (!watch(p, fd, EPOLLIN | EPOLLET, p->listeners)) {
                 return -errno;
             }
         }
@@ -144,8 +145,8 @@ proxy_create(const struct proxy_setup *setup, struct proxy **pp, char **errp)
     p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     error = (p->epoll_fd < 0 || p->wake_fd < 0
-             || !watch(p, p->net.tun_fd, p) || !watch(p, p->wake_fd,
-                                                      &p->wake_fd)
+             || !watch(p, p->net.tun_fd, EPOLLIN, p)
+             || !watch(p, p->wake_fd, EPOLLIN, &p->wake_fd)
              ? -errno : open_listeners(p, errp));
     if (error) {
         proxy_destroy(p);
@@ -254,25 +255,39 @@ wake(struct proxy *p, struct proxy_flow *flow)
     return true;
 }
 
+/* A client's connection has been opened. */
+static void
+take_client(struct proxy *p, int fd)
+{
+    struct proxy_flow *flow;
+    struct mbox_key key;
+
+    if (!proxy_tcp_get_key(fd, &key)
+        || !(flow = proxy_flow_find(&p->flows, &key))
+        || flow->client.fd >= 0) {
+        proxy_tcp_close_silently(fd);
+        return;
+    }
+    proxy_conn_set(p, &flow->client, fd, true);
+    proxy_set_deadline(p, flow, p->config->request_timeout);
+    proxy_queue(p, flow);
+}
+
 void
 proxy_accept(struct proxy *p)
 {
+    p->accept_again = false;
     for (size_t i = 0; i < p->n_listeners; i++) {
-        struct proxy_flow *flow;
-        struct mbox_key key;
-        int fd;
+        for (;;) {
+            int fd = accept4(p->listeners[i], NULL, NULL,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        while ((fd = accept4(p->listeners[i], NULL, NULL,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-            if (!proxy_tcp_get_key(fd, &key)
-                || !(flow = proxy_flow_find(&p->flows, &key))
-                || flow->client.fd >= 0) {
-                proxy_tcp_close_silently(fd);
-                continue;
+            if (fd >= 0) {
+                take_client(p, fd);
+            } else if (errno != ECONNABORTED && errno != EINTR) {
+                p->accept_again |= errno != EAGAIN;
+                break;
             }
-            proxy_conn_set(p, &flow->client, fd, true);
-            proxy_set_deadline(p, flow, p->config->request_timeout);
-            proxy_queue(p, flow);
         }
     }
 }
@@ -416,5 +431,8 @@ proxy_tick(struct proxy *p, uint64_t now)
         wake_those_away(p);
     }
     wheel_advance(&p->wheel, p->now, look_at_flow, p);
+    if (p->accept_again) {
+        proxy_accept(p);
+    }
     proxy_ready(p, now);
 }
