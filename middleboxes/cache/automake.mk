@@ -45,11 +45,9 @@ CACHE_CPPFLAGS = \
 	-I $(top_srcdir)/middleboxes/cache $(COMMON_CPPFLAGS) \
 	$(OPENSSL_CFLAGS) $(MNL_CFLAGS)
 
-bin_PROGRAMS += middleboxes/cache/mbox-cache
-middleboxes_cache_mbox_cache_SOURCES = \
-	middleboxes/cache/cache-program.h \
-	middleboxes/cache/cache-transfer.c \
-	middleboxes/cache/main.c \
+# With the kernel's TCP; does not know libmbox.
+noinst_LTLIBRARIES += middleboxes/cache/libproxy.la
+middleboxes_cache_libproxy_la_SOURCES = \
 	middleboxes/cache/proxy-config.c \
 	middleboxes/cache/proxy-config.h \
 	middleboxes/cache/proxy-conn.c \
@@ -65,10 +63,19 @@ middleboxes_cache_mbox_cache_SOURCES = \
 	middleboxes/cache/proxy-tcp.h \
 	middleboxes/cache/proxy.c \
 	middleboxes/cache/proxy.h
+middleboxes_cache_libproxy_la_CPPFLAGS = $(AM_CPPFLAGS) $(CACHE_CPPFLAGS)
+middleboxes_cache_libproxy_la_LIBADD = \
+	middleboxes/cache/libcache.la $(JSONC_LIBS) $(MNL_LIBS)
+
+bin_PROGRAMS += middleboxes/cache/mbox-cache
+middleboxes_cache_mbox_cache_SOURCES = \
+	middleboxes/cache/cache-program.h \
+	middleboxes/cache/cache-transfer.c \
+	middleboxes/cache/main.c
 middleboxes_cache_mbox_cache_CPPFLAGS = $(AM_CPPFLAGS) $(CACHE_CPPFLAGS)
 middleboxes_cache_mbox_cache_LDADD = \
-	middleboxes/common/libmbprogram.la middleboxes/cache/libcache.la \
-	libmbox/libmbox.la $(JSONC_LIBS) $(MNL_LIBS)
+	middleboxes/common/libmbprogram.la middleboxes/cache/libproxy.la \
+	libmbox/libmbox.la $(JSONC_LIBS)
 
 dist_man_MANS += middleboxes/cache/mbox-cache.8
 

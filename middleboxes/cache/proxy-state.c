@@ -246,41 +246,19 @@ read_buffers(struct mbox_reader *r, struct proxy_conn *conn)
     return out != NULL;
 }
 
-/* Makes the socket of a connection, whose peer is at 'key's source. */
+/* Reads all of a connection, but does not make its socket yet: if it has one
+ * that is in '*tcp'. */
 static int
-read_socket(struct proxy *p, struct proxy_conn *conn,
-            const struct mbox_key *key, struct mbox_reader *r)
+read_conn(struct proxy_conn *conn, struct mbox_reader *r,
+          enum conn_kind *kind, struct proxy_tcp *tcp)
 {
-    struct mbox_key own;
-    struct proxy_tcp tcp;
-    int error = proxy_tcp_parse(&tcp, r);
-
-    if (error) {
-        return error;
-    }
-    mbox_key_reverse(key, &own);
-    int fd = proxy_tcp_restore(&p->net, &own, p->config->socket_buffer << 10,
-                               &tcp);
-    if (fd < 0) {
-        return fd;
-    }
-    proxy_conn_set(p, conn, fd, true);
-    if (tcp.rcv_fin) {
-        conn->fin_len = proxy_fin_make(key, &tcp, conn->fin);
-    }
-    return 0;
-}
-
-static int
-read_conn(struct proxy *p, struct proxy_conn *conn,
-          const struct mbox_key *key, struct mbox_reader *r)
-{
-    uint8_t kind = mbox_get_u8(r), flags = mbox_get_u8(r);
+    *kind = mbox_get_u8(r);
+    uint8_t flags = mbox_get_u8(r);
 
     if (!read_buffers(r, conn)) {
         return -EPROTO;
     }
-    switch (kind) {
+    switch (*kind) {
     case CONN_NONE:
         break;
     case CONN_OPENING:
@@ -290,7 +268,7 @@ read_conn(struct proxy *p, struct proxy_conn *conn,
         }
         break;
     case CONN_SOCKET: {
-        int error = read_socket(p, conn, key, r);
+        int error = proxy_tcp_parse(tcp, r);
         if (error) {
             return error;
         }
@@ -301,7 +279,29 @@ read_conn(struct proxy *p, struct proxy_conn *conn,
     }
     conn->eof = flags & CONN_EOF;
     conn->closing = flags & CONN_CLOSING;
-    conn->failed |= (flags & CONN_FAILED) != 0;
+    conn->failed = flags & CONN_FAILED;
+    return 0;
+}
+
+/* Makes the socket of a connection, whose peer is at 'key's source. */
+static int
+make_socket(struct proxy *p, struct proxy_conn *conn,
+            const struct mbox_key *key, const struct proxy_tcp *tcp)
+{
+    bool failed = conn->failed;
+    struct mbox_key own;
+
+    mbox_key_reverse(key, &own);
+    int fd = proxy_tcp_restore(&p->net, &own, p->config->socket_buffer << 10,
+                               tcp);
+    if (fd < 0) {
+        return fd;
+    }
+    proxy_conn_set(p, conn, fd, true);
+    conn->failed |= failed;
+    if (tcp->rcv_fin) {
+        conn->fin_len = proxy_fin_make(key, tcp, conn->fin);
+    }
     return 0;
 }
 
@@ -355,20 +355,48 @@ read_flow(struct proxy *p, struct proxy_flow *flow, uint8_t flags,
     return error;
 }
 
+/* Reads a flow with both connections; when all is known to be good, drops
+ * 'old', if that is nonnull, and makes the sockets. */
+static int
+import_flow(struct proxy *p, struct proxy_flow *flow, struct proxy_flow *old,
+            uint8_t flags, struct mbox_reader *r)
+{
+    struct proxy_conn *const conns[2] = { &flow->client, &flow->server };
+    struct mbox_key keys[2] = { flow->key };
+    enum conn_kind kinds[2];
+    struct proxy_tcp tcp[2];
+
+    mbox_key_reverse(&flow->key, &keys[1]);
+    int error = read_flow(p, flow, flags, r);
+    for (int i = 0; i < 2 && !error; i++) {
+        error = read_conn(conns[i], r, &kinds[i], &tcp[i]);
+    }
+    if (!error) {
+        error = mbox_reader_finish(r);
+    }
+    if (!error && old) {
+        proxy_forget(p, old);   /* It has the addresses. */
+    }
+    for (int i = 0; i < 2 && !error; i++) {
+        if (kinds[i] == CONN_SOCKET) {
+            error = make_socket(p, conns[i], &keys[i], &tcp[i]);
+        }
+    }
+    return error;
+}
+
 int
 proxy_flow_put(struct proxy *p, const struct mbox_key *key, const void *data,
                size_t len)
 {
-    struct proxy_flow *flow = proxy_flow_find(&p->flows, key);
-    struct mbox_key from_client = *key, from_server;
+    struct proxy_flow *old = proxy_flow_find(&p->flows, key);
+    struct mbox_key from_client = *key;
     struct mbox_reader r;
 
     if (p->repair_error) {
         return p->repair_error;
     }
-    if (flow) {
-        proxy_forget(p, flow);
-    } else if (p->flows.n >= p->config->max_flows) {
+    if (!old && p->flows.n >= p->config->max_flows) {
         p->stats.table_full++;
         return -ENOSPC;
     }
@@ -380,27 +408,17 @@ proxy_flow_put(struct proxy *p, const struct mbox_key *key, const void *data,
     if (flags & FLOW_REVERSED) {
         mbox_key_reverse(key, &from_client);
     }
-    flow = proxy_flow_add(&p->flows, &from_client);
+
+    struct proxy_flow *flow = proxy_flow_add(&p->flows, &from_client);
+    int error = import_flow(p, flow, old, flags, &r);
+    if (error) {
+        proxy_flow_remove(&p->flows, flow);
+        return error;
+    }
     flow->place = PROXY_ARRIVING;
     p->n_away++;
-    mbox_key_reverse(&flow->key, &from_server);
-
-    int error = read_flow(p, flow, flags, &r);
-    if (!error) {
-        error = read_conn(p, &flow->client, &flow->key, &r);
-    }
-    if (!error) {
-        error = read_conn(p, &flow->server, &from_server, &r);
-    }
-    if (!error) {
-        error = mbox_reader_finish(&r);
-    }
-    if (error) {
-        proxy_forget(p, flow);
-    } else {
-        p->stats.flows_imported++;
-    }
-    return error;
+    p->stats.flows_imported++;
+    return 0;
 }
 
 int

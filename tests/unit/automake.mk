@@ -308,6 +308,12 @@ tests_unit_test_cache_exchange_SOURCES = \
 tests_unit_test_cache_exchange_CPPFLAGS = $(cache_test_cppflags)
 tests_unit_test_cache_exchange_LDADD = $(cache_test_libs)
 
+check_PROGRAMS += tests/unit/test-cache-import
+tests_unit_test_cache_import_SOURCES = tests/unit/test-cache-import.c
+tests_unit_test_cache_import_CPPFLAGS = $(cache_test_cppflags)
+tests_unit_test_cache_import_LDADD = \
+	middleboxes/cache/libproxy.la $(unit_libs)
+
 check_PROGRAMS += tests/unit/fuzz-cache
 tests_unit_fuzz_cache_SOURCES = tests/fuzz/fuzz-cache.c $(fuzz_common)
 tests_unit_fuzz_cache_CPPFLAGS = $(cache_test_cppflags)
