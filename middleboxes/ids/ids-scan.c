@@ -117,15 +117,14 @@ ids_scan_set_config(struct ids_scan *scan,
     pthread_mutex_unlock(&scan->mutex);
 }
 
+/* The hash is not the same in each process: nobody fills one bucket. */
 static struct host **
-find_bucket(struct ids_scan *scan, const uint8_t addr[16])
+find_bucket(struct ids_scan *scan, uint8_t family, const uint8_t addr[16])
 {
-    uint32_t hash = 2166136261u;        /* FNV-1a. */
+    struct mbox_key key;
 
-    for (int i = 0; i < 16; i++) {
-        hash = (hash ^ addr[i]) * 16777619u;
-    }
-    return &scan->buckets[(hash ^ hash >> 16) % N_BUCKETS];
+    ids_scan_key(family, addr, &key);
+    return &scan->buckets[mbox_key_hash(&key, 0) % N_BUCKETS];
 }
 
 /* Returns a pointer to what points to the host, or to the null pointer at the
@@ -133,7 +132,7 @@ find_bucket(struct ids_scan *scan, const uint8_t addr[16])
 static struct host **
 find_host(struct ids_scan *scan, uint8_t family, const uint8_t addr[16])
 {
-    struct host **p = find_bucket(scan, addr);
+    struct host **p = find_bucket(scan, family, addr);
 
     while (*p && ((*p)->family != family || memcmp((*p)->addr, addr, 16))) {
         p = &(*p)->next;
