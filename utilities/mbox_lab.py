@@ -101,14 +101,14 @@ def new_namespace():
                        os.O_RDONLY | os.O_CLOEXEC)
 
 
-def exit_on_signals():
-    """Has ENDING_SIGNALS end the program as sys.exit() does, so that it takes
-    its lab down; once is enough."""
+def exit_on_signals(signals=ENDING_SIGNALS):
+    """Has the signals end the program as sys.exit() does, so that it takes its
+    lab down; once is enough, and another one must not interrupt that."""
     def end(signum, _):
-        for s in ENDING_SIGNALS:
+        for s in signals:
             signal.signal(s, signal.SIG_IGN)
         sys.exit(128 + signum)
-    for signum in ENDING_SIGNALS:
+    for signum in signals:
         signal.signal(signum, end)
 
 

@@ -42,6 +42,13 @@ TERM_SECONDS = 5
 SOCKET_NAME_MAX = 107
 
 
+def check_socket_names(*paths):
+    """Fails if a unix socket cannot have one of these names."""
+    for path in paths:
+        if len(os.fsencode(path)) > SOCKET_NAME_MAX:
+            raise LabError('%s: longer than the name of a socket' % path)
+
+
 def vsctl(*args):
     """Runs ovs-vsctl, and returns its output.  Errors have its words only:
     ovs-vswitchd cuts what is long at the end."""
