@@ -18,8 +18,9 @@
  * ===========================================================
  *
  * Keeps any number of flows of any size, which exist from the start and are
- * never changed by packets, and forwards every packet.  Their keys are UDP
- * flows of sources in 10.0.1.0/24.
+ * never changed by packets, and forwards every packet.  They are UDP flows of
+ * a source in 10.0.1.0/24, numbered by their keys, so that the middlebox need
+ * not look them up: what a move of its state takes is the library's work.
  *
  * With --plain-copy it measures instead how long it takes to send so many
  * bytes from one process to another through a socket of the kind that state
@@ -52,66 +53,41 @@
 #include "mbox-bench-forward.h"
 #include "mbox.h"
 
-/* A flow.  Its state is at the same place in the pool. */
-struct flow {
-    struct mbox_key key;
-    uint32_t present;
-};
-
-/* A flow found by its key.  Linear probing; a flow that was deleted keeps its
- * slot and its place. */
-struct slot {
-    uint32_t hash;
-    uint32_t n;                 /* Number of the flow from 1; 0: empty. */
-};
-
 struct bench {
-    struct slot *slots;
-    size_t n_slots;             /* A power of 2. */
-    struct flow *flows;         /* In the order of their begin. */
     uint8_t *pool;              /* 'size' bytes of state for each flow. */
-    size_t n_used;              /* Flows that have a place. */
+    bool *present;              /* One for each flow. */
     size_t max;
-    uint64_t n_present;
     size_t size;
+    uint64_t n_present;
+    bool used;                  /* Memory of 'pool' is in use. */
 };
 
 static struct mbox *running;
 static cpu_set_t processors;    /* That the program may use. */
 static int processor = -1;      /* Number of the one to stay on; -1: any. */
 
-static struct slot *
-find_slot(const struct bench *b, uint32_t hash, const struct mbox_key *key)
+/* Stores the canonical key of the flow number 'n'. */
+static void
+key_of(size_t n, struct mbox_key *key)
 {
-    for (uint32_t i = hash;; i++) {
-        struct slot *slot = &b->slots[i & (b->n_slots - 1)];
-
-        if (!slot->n
-            || (slot->hash == hash
-                && mbox_key_equal(&b->flows[slot->n - 1].key, key))) {
-            return slot;
-        }
-    }
+    *key = (struct mbox_key) {
+        .src = { [10] = 0xff, [11] = 0xff, 10, 0, 1, 200 },
+        .dst = { [10] = 0xff, [11] = 0xff, 10, 1, n / 65535 >> 8, n / 65535 },
+        .src_port = 1 + n % 65535, .dst_port = 9,
+        .vlan = MBOX_VLAN_NONE, .family = 4, .proto = 17,
+    };
 }
 
-/* Returns the flow with 'key', or null. */
-static struct flow *
-find_flow(const struct bench *b, const struct mbox_key *key)
+/* Stores the number of the flow with 'key'.  Returns false if there can be
+ * none. */
+static bool
+number_of(const struct bench *b, const struct mbox_key *key, size_t *n)
 {
-    const struct slot *slot = find_slot(b, mbox_key_hash(key, 0), key);
+    struct mbox_key expected;
 
-    if (!slot->n) {
-        return NULL;
-    }
-
-    struct flow *flow = &b->flows[slot->n - 1];
-    return flow->present ? flow : NULL;
-}
-
-static uint8_t *
-state_of(const struct bench *b, const struct flow *flow)
-{
-    return b->pool + (flow - b->flows) * b->size;
+    *n = (key->dst[14] << 8 | key->dst[15]) * 65535 + key->src_port - 1;
+    key_of(*n, &expected);
+    return *n < b->max && mbox_key_equal(key, &expected);
 }
 
 static int
@@ -120,25 +96,15 @@ put(void *b_, unsigned int worker __attribute__((unused)),
     enum mbox_put_mode mode __attribute__((unused)))
 {
     struct bench *b = b_;
-    uint32_t hash = mbox_key_hash(key, 0);
-    struct slot *slot = find_slot(b, hash, key);
+    size_t n;
 
-    if (len != b->size) {
+    if (len != b->size || !number_of(b, key, &n)) {
         return -EINVAL;
     }
-    if (!slot->n) {
-        if (b->n_used >= b->max) {
-            return -ENOSPC;
-        }
-        slot->hash = hash;
-        slot->n = ++b->n_used;
-        b->flows[slot->n - 1] = (struct flow) { .key = *key };
-    }
-
-    struct flow *flow = &b->flows[slot->n - 1];
-    memcpy(state_of(b, flow), data, len);
-    b->n_present += !flow->present;
-    flow->present = true;
+    memcpy(b->pool + n * b->size, data, len);
+    b->n_present += !b->present[n];
+    b->present[n] = true;
+    b->used = true;
     return 0;
 }
 
@@ -146,13 +112,13 @@ static int
 get(void *b_, unsigned int worker __attribute__((unused)),
     const struct mbox_key *key, struct mbox_chunk *chunk)
 {
-    struct bench *b = b_;
-    struct flow *flow = find_flow(b, key);
+    const struct bench *b = b_;
+    size_t n;
 
-    if (!flow) {
+    if (!number_of(b, key, &n) || !b->present[n]) {
         return -ENOENT;
     }
-    mbox_chunk_append(chunk, state_of(b, flow), b->size);
+    mbox_chunk_append(chunk, b->pool + n * b->size, b->size);
     return 0;
 }
 
@@ -161,12 +127,12 @@ del(void *b_, unsigned int worker __attribute__((unused)),
     const struct mbox_key *key)
 {
     struct bench *b = b_;
-    struct flow *flow = find_flow(b, key);
+    size_t n;
 
-    if (!flow) {
+    if (!number_of(b, key, &n) || !b->present[n]) {
         return -ENOENT;
     }
-    flow->present = false;
+    b->present[n] = false;
     b->n_present--;
     return 0;
 }
@@ -180,10 +146,9 @@ tick(void *b_, unsigned int worker __attribute__((unused)),
 {
     struct bench *b = b_;
 
-    if (b->n_used && !b->n_present) {
-        memset(b->slots, 0, b->n_slots * sizeof *b->slots);
+    if (b->used && !b->n_present) {
         madvise(b->pool, b->max * b->size, MADV_DONTNEED);
-        b->n_used = 0;
+        b->used = false;
     }
 }
 
@@ -191,13 +156,14 @@ static int
 list(void *b_, unsigned int worker __attribute__((unused)),
      const struct mbox_space *space, mbox_list_cb *cb, void *cb_aux)
 {
-    struct bench *b = b_;
+    const struct bench *b = b_;
 
-    for (size_t i = 0; i < b->n_used; i++) {
-        const struct flow *flow = &b->flows[i];
+    for (size_t n = 0; n < b->max; n++) {
+        struct mbox_key key;
 
-        if (flow->present && mbox_space_match(space, &flow->key)) {
-            int error = cb(&flow->key, cb_aux);
+        key_of(n, &key);
+        if (b->present[n] && mbox_space_match(space, &key)) {
+            int error = cb(&key, cb_aux);
 
             if (error) {
                 return error;
@@ -205,15 +171,6 @@ list(void *b_, unsigned int worker __attribute__((unused)),
         }
     }
     return 0;
-}
-
-static void
-prefetch(void *b_, unsigned int worker __attribute__((unused)),
-         const struct mbox_key *key)
-{
-    const struct bench *b = b_;
-
-    __builtin_prefetch(&b->slots[mbox_key_hash(key, 0) & (b->n_slots - 1)], 1);
 }
 
 static enum mbox_verdict
@@ -232,38 +189,16 @@ n_flows(void *b_, unsigned int worker __attribute__((unused)))
     return b->n_present;
 }
 
-/* Returns 'len' bytes of zeros in large pages: what is looked up in no order
- * would otherwise miss the TLB each time. */
-static void *
-allocate_index(size_t len)
-{
-    enum { LARGE_PAGE = 2 * 1024 * 1024 };
-    void *p = aligned_alloc(LARGE_PAGE, ((len + LARGE_PAGE - 1)
-                                         / LARGE_PAGE * LARGE_PAGE));
-
-    if (p) {
-        madvise(p, len, MADV_HUGEPAGE);
-        memset(p, 0, len);
-    }
-    return p;
-}
-
 static void
-make_flows(struct bench *b, size_t n)
+make_flows(struct bench *b, size_t n_flows)
 {
     uint8_t *data = calloc(1, b->size);
 
-    for (size_t i = 0; data && i < n; i++) {
-        struct mbox_key key = {
-            .src = { [10] = 0xff, [11] = 0xff, 10, 0, 1, 200 },
-            .dst = { [10] = 0xff, [11] = 0xff, 10, 1, i / 65535 >> 8,
-                     i / 65535 },
-            .src_port = 1 + i % 65535, .dst_port = 9,
-            .vlan = MBOX_VLAN_NONE, .family = 4, .proto = 17,
-        };
+    for (size_t n = 0; data && n < n_flows; n++) {
+        struct mbox_key key;
 
-        mbox_key_canonical(&key, &key);
-        memcpy(data, &i, b->size < sizeof i ? b->size : sizeof i);
+        key_of(n, &key);
+        memcpy(data, &n, b->size < sizeof n ? b->size : sizeof n);
         put(b, 0, &key, data, b->size, MBOX_PUT_REPLACE);
     }
     free(data);
@@ -434,12 +369,12 @@ main(int argc, char *argv[])
     static const struct mbox_state_ops per_flow = { list, get, put, del };
     static const struct mbox_ops ops = {
         .packet = packet, .tick = tick, .per_flow = &per_flow,
-        .n_flows = n_flows, .prefetch = prefetch,
+        .n_flows = n_flows,
     };
     struct mbox_options o = {
         .size = sizeof o, .class_name = "bench", .product = "mbox-bench-mb",
     };
-    struct bench b = { .n_slots = 1, .size = 256 };
+    struct bench b = { .size = 256 };
     size_t flows = 0, max = 200000;
     char *error;
     int c;
@@ -470,14 +405,10 @@ main(int argc, char *argv[])
 
     stay_on_processor(processor);
     b.max = flows > max ? flows : max;
-    while (b.n_slots < 2 * b.max) {
-        b.n_slots *= 2;
-    }
-    b.slots = allocate_index(b.n_slots * sizeof *b.slots);
-    b.flows = allocate_index(b.max * sizeof *b.flows);
+    b.present = calloc(b.max, sizeof *b.present);
     b.pool = mmap(NULL, b.max * b.size, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!b.slots || !b.flows || b.pool == MAP_FAILED) {
+    if (!b.present || b.pool == MAP_FAILED) {
         fprintf(stderr, "mbox-bench-mb: out of memory\n");
         return 1;
     }
@@ -495,7 +426,6 @@ main(int argc, char *argv[])
     c = mbox_run(running);
     mbox_destroy(running);
     munmap(b.pool, b.max * b.size);
-    free(b.flows);
-    free(b.slots);
+    free(b.present);
     return c != 0;
 }
