@@ -56,6 +56,7 @@
 struct bench {
     uint8_t *pool;              /* 'size' bytes of state for each flow. */
     bool *present;              /* One for each flow. */
+    struct mbox_key *keys;      /* Of each number, whether present or not. */
     size_t max;
     size_t size;
     uint64_t n_present;
@@ -83,11 +84,9 @@ key_of(size_t n, struct mbox_key *key)
 static bool
 number_of(const struct bench *b, const struct mbox_key *key, size_t *n)
 {
-    struct mbox_key expected;
-
-    *n = (key->dst[14] << 8 | key->dst[15]) * 65535 + key->src_port - 1;
-    key_of(*n, &expected);
-    return *n < b->max && mbox_key_equal(key, &expected);
+    *n = ((size_t) key->dst[14] << 8 | key->dst[15]) * 65535 + key->src_port
+         - 1;
+    return *n < b->max && mbox_key_equal(key, &b->keys[*n]);
 }
 
 static int
@@ -159,11 +158,8 @@ list(void *b_, unsigned int worker __attribute__((unused)),
     const struct bench *b = b_;
 
     for (size_t n = 0; n < b->max; n++) {
-        struct mbox_key key;
-
-        key_of(n, &key);
-        if (b->present[n] && mbox_space_match(space, &key)) {
-            int error = cb(&key, cb_aux);
+        if (b->present[n] && mbox_space_match(space, &b->keys[n])) {
+            int error = cb(&b->keys[n], cb_aux);
 
             if (error) {
                 return error;
@@ -195,11 +191,8 @@ make_flows(struct bench *b, size_t n_flows)
     uint8_t *data = calloc(1, b->size);
 
     for (size_t n = 0; data && n < n_flows; n++) {
-        struct mbox_key key;
-
-        key_of(n, &key);
         memcpy(data, &n, b->size < sizeof n ? b->size : sizeof n);
-        put(b, 0, &key, data, b->size, MBOX_PUT_REPLACE);
+        put(b, 0, &b->keys[n], data, b->size, MBOX_PUT_REPLACE);
     }
     free(data);
 }
@@ -406,11 +399,15 @@ main(int argc, char *argv[])
     stay_on_processor(processor);
     b.max = flows > max ? flows : max;
     b.present = calloc(b.max, sizeof *b.present);
+    b.keys = calloc(b.max, sizeof *b.keys);
     b.pool = mmap(NULL, b.max * b.size, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!b.present || b.pool == MAP_FAILED) {
+    if (!b.present || !b.keys || b.pool == MAP_FAILED) {
         fprintf(stderr, "mbox-bench-mb: out of memory\n");
         return 1;
+    }
+    for (size_t n = 0; n < b.max; n++) {
+        key_of(n, &b.keys[n]);
     }
     make_flows(&b, flows);
 
@@ -426,6 +423,7 @@ main(int argc, char *argv[])
     c = mbox_run(running);
     mbox_destroy(running);
     munmap(b.pool, b.max * b.size);
+    free(b.keys);
     free(b.present);
     return c != 0;
 }
