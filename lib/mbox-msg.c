@@ -68,6 +68,7 @@ enum field {
     F_FINGERPRINT,
     F_CPU_NS,
     F_CLOCK_NS,
+    F_DESCRIBE,
 };
 
 struct msg_info {
@@ -117,6 +118,7 @@ static const struct msg_info msg_infos[] = {
     [MBOX_MSG_GONE] = { "gone", { F_SCOPE, F_KEYS } },
     [MBOX_MSG_FROZEN] = { "frozen", { F_SELECT, F_KEYS } },
     [MBOX_MSG_END] = { "end", { F_N_CHUNKS, F_N_BYTES, F_N_GONE } },
+    [MBOX_MSG_LAYOUT] = { "layout", { F_DATA } },
 };
 #define N_MSG_INFOS (sizeof msg_infos / sizeof msg_infos[0])
 
@@ -135,6 +137,7 @@ static const struct optional_field {
     { MBOX_MSG_PREPARE, 2, F_TOKEN, 8 },
     { MBOX_MSG_PREPARE, 3, F_ADDRESS, 0 },
     { MBOX_MSG_PREPARE, 4, F_FINGERPRINT, 0 },
+    { MBOX_MSG_PREPARE, 5, F_DESCRIBE, 1 },
     { MBOX_MSG_PREPARED, 1, F_ADDRESS, 0 },
     { MBOX_MSG_PREPARED, 2, F_WHY, 0 },
     { MBOX_MSG_STATS, 1, F_CPU_NS, 8 },
@@ -271,6 +274,7 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_CLOCK_NS: mbox_put_u64(w, msg->clock_ns); break;
     case F_MERGE: mbox_put_u8(w, msg->merge); break;
     case F_MORE: mbox_put_u8(w, msg->more); break;
+    case F_DESCRIBE: mbox_put_u8(w, msg->describe); break;
     case F_DATA:
         if (msg->data_len > MBOX_MSG_MAX) {
             w->error = w->error ? w->error : -EMSGSIZE;
@@ -291,6 +295,15 @@ get_text(struct mbox_reader *r, char *text, size_t size)
             *p = '?';
         }
     }
+}
+
+static bool
+get_bool(struct mbox_reader *r)
+{
+    uint8_t value = mbox_get_u8(r);
+
+    r->error = value > 1 ? -EPROTO : r->error;
+    return value;
 }
 
 /* Reads the number of keys and borrows them, having looked at each. */
@@ -357,20 +370,9 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
     case F_CPU_NS: msg->cpu_ns = mbox_get_u64(r); break;
     case F_CLOCK_NS: msg->clock_ns = mbox_get_u64(r); break;
-    case F_MORE: {
-        uint8_t more = mbox_get_u8(r);
-
-        msg->more = more;
-        r->error = more > 1 ? -EPROTO : r->error;
-        break;
-    }
-    case F_MERGE: {
-        uint8_t merge = mbox_get_u8(r);
-
-        msg->merge = merge;
-        r->error = merge > 1 ? -EPROTO : r->error;
-        break;
-    }
+    case F_MORE: msg->more = get_bool(r); break;
+    case F_MERGE: msg->merge = get_bool(r); break;
+    case F_DESCRIBE: msg->describe = get_bool(r); break;
     case F_DATA: {
         size_t n = mbox_get_u32(r);
 
@@ -406,6 +408,7 @@ is_set(enum field field, const struct mbox_msg *msg)
     case F_CLOCK_NS: return msg->clock_ns != 0;
     case F_MERGE: return msg->merge;
     case F_MORE: return msg->more;
+    case F_DESCRIBE: return msg->describe;
     default: return false;
     }
 }

@@ -81,7 +81,8 @@ enum mbox_msg_type {
                                  * 'token' asks for a state channel over TLS:
                                  * D listens, S connects to 'address', and
                                  * 'fingerprint' is that of the certificate
-                                 * that the peer has to show. */
+                                 * that the peer has to show.  'describe', with
+                                 * MBOX_OPT_INSPECT, asks S for LAYOUT. */
     MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now.  Optional:
                                  * 'address' of the state channel over TLS, at
                                  * which D listens, or to which S has
@@ -169,6 +170,9 @@ enum mbox_msg_type {
                                  * D has is final except 'keys'/'select':
                                  * those chunks follow. */
     MBOX_MSG_END = 44,          /* 'n_chunks', 'n_bytes', 'n_gone' sent. */
+    MBOX_MSG_LAYOUT = 45,       /* After STREAM, if PREPARE has 'describe' and
+                                 * S knows: 'data' says what the chunks have
+                                 * where. */
 };
 
 #define MBOX_MSG_F_OPTIONAL 0x0001
@@ -240,6 +244,7 @@ struct mbox_msg {
     uint32_t n_open;
     bool more;                  /* The keys go on in another message. */
     bool merge;                 /* The source keeps its own: combine. */
+    bool describe;              /* LAYOUT is wanted. */
 
     uint64_t n_flows;
     uint64_t n_chunks;

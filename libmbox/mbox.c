@@ -336,6 +336,7 @@ mbox_destroy(struct mbox *m)
     }
     mb_agent_destroy(m->agent);
     mb_copied_destroy(&m->env.copied);
+    free(m->env.layout);
     for (unsigned int i = 0; i < m->n_ports; i++) {
         m->ports[i]->ops->close(m->ports[i]);
     }
@@ -399,6 +400,19 @@ mbox_watch(struct mbox *m, int fd, void (*ready)(void *aux))
 {
     m->watch_fd = fd;
     m->ready = ready;
+}
+
+int
+mbox_set_layout(struct mbox *m, const char *layout)
+{
+    char *copy = strdup(layout);
+
+    if (!copy) {
+        return -ENOMEM;
+    }
+    free(m->env.layout);
+    m->env.layout = copy;
+    return 0;
 }
 
 int

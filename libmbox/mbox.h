@@ -251,6 +251,12 @@ bool mbox_is_frozen(const struct mbox *, const struct mbox_key *key);
  * mbox_run().  For instances with one worker. */
 void mbox_watch(struct mbox *, int fd, void (*ready)(void *aux));
 
+/* Says, for mbox-state(8), what the chunks of this instance have where: JSON
+ * as in Documentation/state-layout.md, which is copied.  For generated code;
+ * what an MB writes by hand is shown as bytes.  Before mbox_run().  Returns 0
+ * or -ENOMEM. */
+int mbox_set_layout(struct mbox *, const char *layout);
+
 /* Sends a frame of the MB's own making from port 'port'.  Call from a
  * callback.  Returns 0 or a negative errno value. */
 int mbox_send(struct mbox *, unsigned int worker, unsigned int port,

@@ -115,6 +115,12 @@ begin_stream(struct mb_source *s)
     msg.epoch = s->t->epoch;
     msg.n_flows = s->t->n_flows;
     send_state(s, &msg, NULL);
+    if (s->t->describe && s->t->env->layout) {
+        mbox_msg_init(&msg, MBOX_MSG_LAYOUT, s->t->id);
+        msg.data = s->t->env->layout;
+        msg.data_len = strlen(s->t->env->layout);
+        send_state(s, &msg, NULL);
+    }
 }
 
 void

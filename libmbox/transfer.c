@@ -191,6 +191,7 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
     t->epoch = prepare->epoch;
     memcpy(t->peer, prepare->name, sizeof t->peer);
     t->peer_run = prepare->run;
+    t->describe = prepare->describe && t->options & MBOX_OPT_INSPECT;
     t->space = prepare->space;
     if (relay) {
         if (fd >= 0) {

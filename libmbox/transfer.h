@@ -98,6 +98,7 @@ struct mb_env {
     char class_name[MBOX_NAME_MAX + 1];
     uint64_t schema;
     size_t buffer_limit;
+    char *layout;               /* What chunks have where, or NULL. */
 
     /* The coordinator's channel if it is over TLS and open, or null: a state
      * channel shows the same certificate, at the same address. */
@@ -132,6 +133,7 @@ struct mb_transfer {
     char peer[MBOX_NAME_MAX + 1];
     uint64_t peer_run;
     uint64_t n_flows;           /* When it was prepared. */
+    bool describe;              /* The layout is asked for. */
     struct mbox_space space;
 
     struct mbox_channel *state; /* Null with MBOX_OPT_RELAY. */

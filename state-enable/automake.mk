@@ -169,6 +169,8 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/rewrite.h \
 	state-enable/gen/trace.c \
 	state-enable/gen/trees.c \
+	state-enable/gen/write-layout.c \
+	state-enable/gen/write-layout.h \
 	state-enable/gen/write-tables.c \
 	state-enable/gen/write-tables.h
 state_enable_mbox_state_gen_CPPFLAGS = \

@@ -38,6 +38,8 @@ statealyzr_sources = \
 	statealyzr/diag.c \
 	statealyzr/diag.h \
 	statealyzr/effects.c \
+	statealyzr/enumerators.c \
+	statealyzr/enumerators.h \
 	statealyzr/flow-space.c \
 	statealyzr/flow-space.h \
 	statealyzr/headers.c \

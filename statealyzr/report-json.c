@@ -142,6 +142,19 @@ members_json(struct type_list *list, const struct sa_type *t)
     return array;
 }
 
+static struct json_object *
+enumerators_json(const struct sa_type *t)
+{
+    struct json_object *array = json_object_new_array();
+    for (size_t i = 0; i < t->n_enumerators; i++) {
+        struct json_object *o = json_object_new_object();
+        put_string(o, "name", t->enumerators[i].name);
+        put(o, "value", json_object_new_int64(t->enumerators[i].value));
+        append(array, o);
+    }
+    return array;
+}
+
 /* The types met so far and, as it goes, those that they refer to. */
 static struct json_object *
 types_json(struct type_list *list)
@@ -158,6 +171,9 @@ types_json(struct type_list *list)
             put(o, "typedef_of", type_json(list, t->canonical));
         } else if (t->kind == SA_TYPE_INT) {
             put_bool(o, "signed", t->is_signed);
+            if (t->n_enumerators) {
+                put(o, "enumerators", enumerators_json(t));
+            }
         } else if (t->kind == SA_TYPE_POINTER || t->kind == SA_TYPE_ARRAY) {
             put(o, "target", type_json(list, t->target));
         }

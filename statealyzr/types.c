@@ -27,6 +27,7 @@
 
 #include <glib.h>
 #include <string.h>
+#include "enumerators.h"
 
 /* DWARF tags and flags of LLVM's metadata. */
 enum {
@@ -282,6 +283,10 @@ composite_type(struct sa_types *ts, LLVMMetadataRef md, unsigned int tag)
         t->name = full;
         t->loc = loc;
         t->size = bits / 8;
+        if (tag == TAG_ENUM) {
+            t->enumerators = sa_enumerators(ts->context, md, ts->strings,
+                                            &t->n_enumerators);
+        }
         if (kind == SA_TYPE_STRUCT || kind == SA_TYPE_UNION) {
             g_ptr_array_add(ts->unfilled, md);
             g_ptr_array_add(ts->unfilled, t);
@@ -641,6 +646,7 @@ sa_types_destroy(struct sa_types *ts)
         struct sa_type *t = g_ptr_array_index(ts->types, i);
         if (t->canonical == t) {
             g_free((struct sa_member *) t->members);
+            g_free((struct sa_enumerator *) t->enumerators);
         }
     }
     g_ptr_array_set_free_func(ts->types, g_free);

@@ -49,6 +49,11 @@ struct sa_member {
     const struct sa_type *type;
 };
 
+struct sa_enumerator {
+    const char *name;
+    int64_t value;
+};
+
 struct sa_type {
     enum sa_type_kind kind;
     uint32_t id;                /* Dense, deterministic. */
@@ -63,6 +68,8 @@ struct sa_type {
     uint64_t n_elements;        /* Array; 0 for a flexible one. */
     const struct sa_member *members;
     size_t n_members;
+    const struct sa_enumerator *enumerators;    /* Of an enumeration. */
+    size_t n_enumerators;
 };
 
 struct sa_types;

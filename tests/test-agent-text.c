@@ -61,6 +61,7 @@ static const struct field {
     FIELD("n_discarded", U64, n_discarded),
     FIELD("n_keys", U32, n_keys),
     FIELD("more", BOOL, more),
+    FIELD("describe", BOOL, describe),
     FIELD("name", STRING, name),
     FIELD("class", STRING, class_name),
     FIELD("text", STRING, text),
@@ -168,6 +169,20 @@ make_key(unsigned int i, struct mbox_key *key)
     key->proto = IPPROTO_TCP;
 }
 
+static const void *
+read_file(const char *name, size_t *n)
+{
+    static char bytes[65536];
+    FILE *stream = fopen(name, "r");
+
+    *n = stream ? fread(bytes, 1, sizeof bytes, stream) : 0;
+    if (!stream || !feof(stream)) {
+        fail("\"%s\" cannot be read, or is too long", name);
+    }
+    fclose(stream);
+    return bytes;
+}
+
 void
 make_msg(char *words[], int n_words, struct mbox_msg *msg,
          struct mbox_key **keys)
@@ -211,6 +226,8 @@ make_msg(char *words[], int n_words, struct mbox_msg *msg,
                     fail("\"hex\" is not hexadecimal or too long");
                 }
             }
+        } else if (!strcmp(words[i], "file")) {
+            msg->data = read_file(value, &msg->data_len);
         } else if (!strcmp(words[i], "fill")) {
             static const char zeros[4 * 1024 * 1024];
 

@@ -46,7 +46,10 @@ dist_man_MANS += \
 	utilities/mbox-state.8 \
 	utilities/mbox-timeline.1 \
 	utilities/ovs-mbox-top.8
-dist_pkgdata_DATA += utilities/mbox_ctl.py
+dist_pkgdata_DATA += \
+	utilities/mbox_ctl.py \
+	utilities/mbox_image.py \
+	utilities/mbox_layout.py
 
 # Instantiators, in the directory where ovs-vswitchd looks for them.
 instantiatordir = $(datadir)/openvswitch/mbox-instantiators

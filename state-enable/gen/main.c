@@ -33,6 +33,7 @@
 #include "mbox-fnv.h"
 #include "plan.h"
 #include "rewrite.h"
+#include "write-layout.h"
 #include "write-tables.h"
 
 struct options {
@@ -228,12 +229,15 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
         report_writes(plan, &instrumented);
         rewrite_placement(module, plan);
         GArray *symbols = rewrite_symbols(module, plan);
-        GString *tables = write_tables(plan, symbols, o->program,
-                                       build_of(file), sends);
+        uint64_t build = build_of(file);
+        char *layout = write_layout(plan, module, symbols, o->program, build);
+        GString *tables = write_tables(plan, symbols, o->program, build,
+                                       layout, sends);
 
         ok = (write_file(o->tables, tables)
               && !LLVMWriteBitcodeToFile(module, o->bitcode));
         g_string_free(tables, TRUE);
+        g_free(layout);
         g_array_unref(symbols);
     }
     if (o->report) {

@@ -427,11 +427,12 @@ put_bits(GString *s, const struct plan *plan)
 
 GString *
 write_tables(const struct plan *plan, const GArray *symbols,
-             const char *program, uint64_t build, bool sends)
+             const char *program, uint64_t build, const char *layout,
+             bool sends)
 {
     GString *s = g_string_new("/* Written by mbox-state-gen. */\n"
                               "#include \"program-tables.h\"\n");
-    char *name = quoted(program);
+    char *name = quoted(program), *layout_text = quoted(layout);
 
     for (guint i = 0; i < symbols->len; i++) {
         put(s, "extern char %s[];\n",
@@ -446,15 +447,17 @@ write_tables(const struct plan *plan, const GArray *symbols,
         "const struct st_program st_program = {\n"
         "    .name = %s, .build = UINT64_C(%"G_GUINT64_FORMAT"),"
         " .sends = %d,\n"
+        "    .layout = %s,\n"
         "    .types = types, .n_types = %u,\n"
         "    .structures = structures, .n_structures = %u,\n"
         "    .variables = variables,\n"
         "    .n_variables = sizeof variables / sizeof *variables,\n"
         "    .symbols = symbols, .n_symbols = %u,\n"
         "    .bits = bits, .n_bits = %u,\n};\n", name, build, sends,
-        plan->plan_types->len, plan->structures->len, symbols->len,
-        plan->bits->len);
+        layout_text, plan->plan_types->len, plan->structures->len,
+        symbols->len, plan->bits->len);
     g_free(name);
+    g_free(layout_text);
     return s;
 }
 

@@ -20,9 +20,10 @@
 #include "plan.h"
 #include "rewrite.h"
 
-/* The tables as C source. */
+/* The tables as C source.  'layout' is what write_layout() gives. */
 GString *write_tables(const struct plan *, const GArray *symbols,
-                      const char *program, uint64_t build, bool sends);
+                      const char *program, uint64_t build,
+                      const char *layout, bool sends);
 
 /* What is moved, and how, appended to the report. */
 void write_report(struct plan *);

@@ -390,6 +390,10 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         st_instance_close(in);
         return NULL;
     }
+    if (st_program.layout && mbox_set_layout(in->mbox, st_program.layout)) {
+        fprintf(stderr, "%s: state: mbox-state(8) will print bytes: out of "
+                "memory\n", st_program.name);
+    }
     st_on_end(in->st, on_change, in);
     st_on_change(in->st, on_change, in);
     mb_step_tell_changes(in->mbox);

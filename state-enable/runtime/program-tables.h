@@ -262,6 +262,8 @@ struct st_program {
     uint64_t build;             /* Hash of the program. */
     bool sends;                 /* It sends packets itself: what it reads is
                                  * not passed on. */
+    const char *layout;         /* What images have where, for mbox-state(8);
+                                 * NULL: nobody knows. */
     const struct st_type *types;
     uint32_t n_types;
     const struct st_structure *structures;

@@ -138,7 +138,7 @@ make_message(struct mbox_msg *msg, struct mbox_key *keys)
 {
     uint64_t r = test_random();
 
-    mbox_msg_init(msg, 1 + r % MBOX_MSG_END, r >> 8);
+    mbox_msg_init(msg, 1 + r % MBOX_MSG_LAYOUT, r >> 8);
     msg->code = 5;
     msg->role = 1 + (r >> 10) % 2;
     msg->method = 1 + (r >> 11) % 3;
@@ -148,6 +148,7 @@ make_message(struct mbox_msg *msg, struct mbox_key *keys)
     msg->kind = 1 + (r >> 18) % MBOX_TAG_N_KINDS;
     msg->merge = r >> 21 & 1;
     msg->more = r >> 22 & 1;
+    msg->describe = r >> 23 & 1;
     msg->options = r >> 24 & MBOX_OPT_MASK;
     strcpy(msg->name, "ids1");
     strcpy(msg->class_name, "ids");

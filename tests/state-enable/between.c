@@ -22,7 +22,8 @@
  *   MOVE_IN=FILE    imports what is in it, after many damaged copies of it;
  *                   with INTACT=1 without those
  *   COPY_OUT=FILE   writes all hosts to it, and keeps them
- *   MERGE_IN=FILE   combines them with those here */
+ *   MERGE_IN=FILE   combines them with those here
+ *   TELL_OUT=FILE   writes of all flows what mbox/state would answer */
 
 #include <assert.h>
 #include <stdio.h>
@@ -120,6 +121,41 @@ put_out(struct st *st, bool flows, FILE *stream)
     }
 }
 
+static void
+put_hex(const void *data, size_t len, FILE *stream)
+{
+    for (size_t i = 0; i < len; i++) {
+        fprintf(stream, "%02x", ((const uint8_t *) data)[i]);
+    }
+}
+
+static void
+tell(struct st *st, FILE *stream)
+{
+    struct keys keys = { .n = 0 };
+
+    check(!st_list(st, true, add_key, &keys), "list");
+    fprintf(stream, "{ \"instance\": \"%s\", \"class\": \"test\", "
+            "\"schema\": \"0\", \"product\": \"\", \"layout\": \"",
+            st_program.name);
+    put_hex(st_program.layout, strlen(st_program.layout), stream);
+    fputs("\", \"states\": [", stream);
+    for (size_t i = 0; i < keys.n; i++) {
+        struct mbox_writer w;
+
+        mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+        check(!st_get(st, true, &keys.keys[i], &w), "export");
+        fprintf(stream, "%s{ \"scope\": \"per-flow\", \"keys\": [\"%u\"], "
+                "\"data\": \"", i ? ", " : "",
+                (keys.keys[i].src_port == 53 ? keys.keys[i].dst_port
+                 : keys.keys[i].src_port));
+        put_hex(w.data, w.len, stream);
+        fputs("\" }", stream);
+        mbox_writer_uninit(&w);
+    }
+    fputs("] }\n", stream);
+}
+
 /* Whatever becomes of damaged state, the program's containers are as it keeps
  * them, and have that flow or not. */
 static void
@@ -177,9 +213,12 @@ between(void)
 {
     static bool done;
     const char *out = getenv("MOVE_OUT"), *in = getenv("MOVE_IN");
+    const char *tell_out = getenv("TELL_OUT");
     bool flows = out || in, quiet = false;
 
-    if (!flows) {
+    if (tell_out) {
+        out = tell_out;
+    } else if (!flows) {
         out = getenv("COPY_OUT");
         in = getenv("MERGE_IN");
     }
@@ -192,7 +231,9 @@ between(void)
     }
     struct st *st = st_create(&st_program, complain, &quiet);
     assert(st);
-    if (out) {
+    if (tell_out) {
+        tell(st, stream);
+    } else if (out) {
         put_out(st, flows, stream);
     } else {
         take_in(st, flows, stream, &quiet);

@@ -43,6 +43,7 @@ static const uint16_t all_msg_types[] = {
     MBOX_MSG_RELAY, MBOX_MSG_STATS_REQUEST, MBOX_MSG_STATS, MBOX_MSG_OPEN,
     MBOX_MSG_RESOLVE, MBOX_MSG_RESOLVED, MBOX_MSG_ALIASES, MBOX_MSG_STREAM,
     MBOX_MSG_CHUNK, MBOX_MSG_GONE, MBOX_MSG_FROZEN, MBOX_MSG_END,
+    MBOX_MSG_LAYOUT,
 };
 #define N_MSG_TYPES (sizeof all_msg_types / sizeof all_msg_types[0])
 
@@ -97,6 +98,7 @@ random_msg(struct random_msg *rm, enum mbox_msg_type type)
     msg->type = type;
     msg->merge = test_random() & 1;
     msg->more = test_random() & 1;
+    msg->describe = test_random() & 1;
     msg->scopes &= MBOX_SCOPE_MASK;
     msg->options &= MBOX_OPT_MASK;
     msg->role = 1 + test_random_range(2);

@@ -384,7 +384,8 @@ test_inspect(void **state)
     struct mb_transfer *replica, *inspection;
     struct mbox_msg msg, reply, chunk;
     struct world w;
-    unsigned int n = 0;
+    char layout[] = "{}";
+    unsigned int n = 0, n_layouts = 0;
 
     (void) state;
     begin(&w, 0, 5);
@@ -405,6 +406,8 @@ test_inspect(void **state)
     assert_null(mb_transfer_create(&w.s.env, &msg, -1, replica));
     expect_second(&w, MBOX_MSG_ERROR, &reply);
     msg.role = MBOX_ROLE_SOURCE;
+    msg.describe = true;
+    w.s.env.layout = layout;
     inspection = mb_transfer_create(&w.s.env, &msg, -1, replica);
     assert_non_null(inspection);
     expect_second(&w, MBOX_MSG_PREPARED, &reply);
@@ -419,8 +422,16 @@ test_inspect(void **state)
         assert_int_equal(mbox_msg_decode(reply.data, reply.data_len, &chunk),
                          0);
         n += chunk.type == MBOX_MSG_CHUNK;
+        if (chunk.type == MBOX_MSG_LAYOUT) {
+            assert_int_equal(n, 0);
+            assert_int_equal(chunk.data_len, strlen(layout));
+            assert_memory_equal(chunk.data, layout, strlen(layout));
+            n_layouts++;
+        }
     } while (chunk.type != MBOX_MSG_END);
     assert_int_equal(n, 5);
+    assert_int_equal(n_layouts, 1);
+    w.s.env.layout = NULL;
     mbox_msg_init(&msg, MBOX_MSG_ABORT, ID + 1);
     mb_transfer_recv(inspection, &msg);
     expect_second(&w, MBOX_MSG_ABORTED, &reply);

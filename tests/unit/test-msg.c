@@ -122,6 +122,7 @@ test_fields(void **state)
             assert_int_equal(out.options, in->options);
             assert_true(out.epoch == in->epoch);
             assert_true(out.run == in->run);
+            assert_int_equal(out.describe, in->describe);
             assert_memory_equal(&out.space, &in->space, sizeof in->space);
             break;
         case MBOX_MSG_PRECOPY:
@@ -133,6 +134,8 @@ test_fields(void **state)
         case MBOX_MSG_PACKET:
             assert_int_equal(out.kind, in->kind);
             assert_int_equal(out.seq, in->seq);
+            /* fall through */
+        case MBOX_MSG_LAYOUT:
             assert_int_equal(out.data_len, in->data_len);
             assert_memory_equal(out.data, in->data, in->data_len);
             break;
@@ -186,8 +189,9 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
     size_t token = msg->token ? 12 : 0;
     size_t address = msg->address[0] ? 6 + strlen(msg->address) : 0;
     size_t why = msg->why[0] ? 6 + strlen(msg->why) : 0;
-    size_t fingerprint = (msg->fingerprint[0]
-                          ? 6 + strlen(msg->fingerprint) : 0);
+    size_t describe = msg->describe ? 5 : 0;
+    size_t fingerprint = describe + (msg->fingerprint[0]
+                                     ? 6 + strlen(msg->fingerprint) : 0);
     size_t n_flows = msg->n_flows ? 12 : 0;
     size_t cpu_ns = msg->cpu_ns ? 12 : 0;
     size_t clock_ns = msg->clock_ns ? 12 : 0;
@@ -203,7 +207,7 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
         return n == n_open || n == run + n_open
                || n == options + run + n_open;
     case MBOX_MSG_PREPARE:
-        return n == fingerprint || n == address + fingerprint
+        return n == describe || n == fingerprint || n == address + fingerprint
                || n == token + address + fingerprint
                || n == run + token + address + fingerprint;
     case MBOX_MSG_PREPARED:

@@ -486,6 +486,7 @@ cmd_state(struct mbox_coordinator *c, uint64_t request,
                          "mbox/show %s", instance->name, instance->name);
     }
     return mbox_inspect(c, request, instance, scopes, &space,
+                        options->given & MBOX_OPTION_LAYOUT,
                         options->timeout_ms);
 }
 
@@ -611,7 +612,8 @@ static const struct command commands[] = {
     { "mbox/list", 0, 0, MBOX_OPTION_FORMAT, cmd_list },
     { "mbox/show", 0, 1, 0, cmd_show },
     { "mbox/state", 1, 2, (MBOX_OPTION_SCOPE | MBOX_OPTION_TIMEOUT
-                           | MBOX_OPTION_ONE_WAY), cmd_state },
+                           | MBOX_OPTION_ONE_WAY | MBOX_OPTION_LAYOUT),
+      cmd_state },
     { "mbox/metrics", 0, 0, 0, cmd_metrics },
     { "mbox/move", 3, 3, MOVE_OPTIONS, cmd_move },
     { "mbox/copy", 3, 3, TRANSFER_OPTIONS | MBOX_OPTION_EVERY, cmd_copy },

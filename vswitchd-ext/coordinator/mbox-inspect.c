@@ -31,6 +31,7 @@ struct mbox_inspection {
     uint64_t request;
     struct mbox_conn *conn;
     struct mbox_space space;
+    struct json *layout;        /* NULL if the instance does not tell. */
     struct json *states;        /* NULL once the command is answered. */
     size_t n_bytes;
     long long deadline_ms;
@@ -46,6 +47,7 @@ static void
 inspection_free(struct mbox_inspection *in)
 {
     ovs_list_remove(&in->node);
+    json_destroy(in->layout);
     json_destroy(in->states);
     free(in);
 }
@@ -64,7 +66,8 @@ mbox_inspections_destroy(struct mbox_inspections *inspections)
 char *
 mbox_inspect(struct mbox_coordinator *c, uint64_t request,
              const struct mbox_instance *instance, uint32_t scopes,
-             const struct mbox_space *space, long long timeout_ms)
+             const struct mbox_space *space, bool describe,
+             long long timeout_ms)
 {
     struct mbox_inspection *in;
     struct mbox_msg msg;
@@ -95,6 +98,7 @@ mbox_inspect(struct mbox_coordinator *c, uint64_t request,
     msg.epoch = c->epoch;
     ovs_strlcpy(msg.name, instance->name, sizeof msg.name);
     msg.space = *space;
+    msg.describe = describe;
     mbox_conn_send(in->conn, &msg, NULL, -1);
     return NULL;
 }
@@ -127,6 +131,37 @@ inspection_end(struct mbox_coordinator *c, struct mbox_inspection *in,
     mbox_conn_send(in->conn, &msg, NULL, -1);
 }
 
+static struct json *
+data_json(const struct mbox_msg *msg)
+{
+    struct ds hex = DS_EMPTY_INITIALIZER;
+    char *p = ds_put_uninit(&hex, 2 * msg->data_len);
+    struct json *json;
+
+    for (size_t i = 0; i < msg->data_len; i++) {
+        uint8_t byte = ((const uint8_t *) msg->data)[i];
+
+        *p++ = "0123456789abcdef"[byte >> 4];
+        *p++ = "0123456789abcdef"[byte & 15];
+    }
+    json = json_string_create(ds_cstr(&hex));
+    ds_destroy(&hex);
+    return json;
+}
+
+/* Accounts for bytes of the answer. */
+static void
+inspection_spend(struct mbox_coordinator *c, struct mbox_inspection *in,
+                 size_t n_bytes)
+{
+    in->n_bytes += n_bytes;
+    if (in->n_bytes > MBOX_INSPECT_BYTES) {
+        inspection_end(c, in, false, xasprintf(
+                           "more than %d bytes of state: choose a smaller "
+                           "flow space", MBOX_INSPECT_BYTES));
+    }
+}
+
 static void
 inspection_add(struct mbox_coordinator *c, struct mbox_inspection *in,
                const struct mbox_msg *chunk)
@@ -134,8 +169,6 @@ inspection_add(struct mbox_coordinator *c, struct mbox_inspection *in,
     const char *scope = mbox_scope_to_string(chunk->scope);
     struct json *keys = json_array_create_empty();
     struct json *state = json_object_create();
-    struct ds hex = DS_EMPTY_INITIALIZER;
-    char *p = ds_put_uninit(&hex, 2 * chunk->data_len);
 
     for (uint32_t i = 0; i < chunk->n_keys; i++) {
         char s[MBOX_KEY_STRLEN];
@@ -145,24 +178,12 @@ inspection_add(struct mbox_coordinator *c, struct mbox_inspection *in,
         json_array_add(keys, json_string_create(
                            mbox_key_format(&key, s, sizeof s)));
     }
-    for (size_t i = 0; i < chunk->data_len; i++) {
-        uint8_t byte = ((const uint8_t *) chunk->data)[i];
-
-        *p++ = "0123456789abcdef"[byte >> 4];
-        *p++ = "0123456789abcdef"[byte & 15];
-    }
     json_object_put_string(state, "scope", scope ? scope : "?");
     json_object_put(state, "keys", keys);
-    json_object_put_string(state, "data", ds_cstr(&hex));
-    ds_destroy(&hex);
+    json_object_put(state, "data", data_json(chunk));
     json_array_add(in->states, state);
-
-    in->n_bytes += chunk->data_len + chunk->n_keys * MBOX_KEY_WIRE_LEN;
-    if (in->n_bytes > MBOX_INSPECT_BYTES) {
-        inspection_end(c, in, false, xasprintf(
-                           "more than %d bytes of state: choose a smaller "
-                           "flow space", MBOX_INSPECT_BYTES));
-    }
+    inspection_spend(c, in, (chunk->data_len
+                             + chunk->n_keys * MBOX_KEY_WIRE_LEN));
 }
 
 static void
@@ -178,6 +199,10 @@ inspection_complete(struct mbox_coordinator *c, struct mbox_inspection *in)
     json_object_put_string(json, "flow_space",
                            mbox_space_format(&in->space, space,
                                              sizeof space));
+    if (in->layout) {
+        json_object_put(json, "layout", in->layout);
+        in->layout = NULL;
+    }
     json_object_put(json, "states", in->states);
     in->states = json_array_create_empty();
     inspection_end(c, in, true, mbox_show_json(json));
@@ -203,6 +228,9 @@ inspection_recv_state(struct mbox_coordinator *c, struct mbox_inspection *in,
         } else {
             inspection_add(c, in, &msg);
         }
+    } else if (msg.type == MBOX_MSG_LAYOUT && !in->layout) {
+        in->layout = data_json(&msg);
+        inspection_spend(c, in, msg.data_len);
     } else if (msg.type == MBOX_MSG_END) {
         inspection_complete(c, in);
     }

@@ -49,6 +49,7 @@ static const struct {
       "N/M, the N-th of M shares, where M is 2, 4, 8, ... or 128" },
     { "every", MBOX_OPTION_EVERY,
       "a number of milliseconds, from 1 to 3600000" },
+    { "layout", MBOX_OPTION_LAYOUT, NULL },
 };
 
 /* Sets '*b' if 'value' is 'yes', clears it if it is 'no'; otherwise returns

@@ -42,6 +42,7 @@ enum mbox_option {
     MBOX_OPTION_NAME = 1 << 14,
     MBOX_OPTION_SHARE = 1 << 15,
     MBOX_OPTION_EVERY = 1 << 16,
+    MBOX_OPTION_LAYOUT = 1 << 17,
 };
 
 struct mbox_options {
