@@ -237,15 +237,27 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
     return st_program.sends ? MBOX_DROP : MBOX_FORWARD;
 }
 
-/* The program wrote to a flow or a host, or ended it, perhaps by a packet of
- * another one. */
+/* The program ended a flow or forgot a host, by a packet of another one. */
 static void
-on_change(bool per_flow, const struct mbox_key *key, void *in_)
+on_end(bool per_flow, const struct mbox_key *key, void *in_)
 {
     struct st_instance *in = in_;
 
     mbox_dirty(in->mbox, 0, per_flow ? MBOX_STATE_PER_FLOW
                : MBOX_STATE_MULTI_FLOW, key);
+}
+
+/* The program wrote to a flow or a host.  If it does so to a flow that stands
+ * still, by a timer, that comes too late: the destination has its last
+ * state. */
+static void
+on_change(bool per_flow, const struct mbox_key *key, void *in_)
+{
+    struct st_instance *in = in_;
+
+    if (!per_flow || !mbox_is_frozen(in->mbox, key)) {
+        on_end(per_flow, key, in);
+    }
 }
 
 static uint64_t
@@ -394,7 +406,7 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         fprintf(stderr, "%s: state: mbox-state(8) will print bytes: out of "
                 "memory\n", st_program.name);
     }
-    st_on_end(in->st, on_change, in);
+    st_on_end(in->st, on_end, in);
     st_on_change(in->st, on_change, in);
     mb_step_tell_changes(in->mbox);
     update_polled(in);
