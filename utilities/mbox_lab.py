@@ -215,19 +215,20 @@ class Lab:
     Lab.open(path).  'instances' are the names of middleboxes; 'ipv6' chooses
     the addresses; 'pmd' connects everything to PMD threads: the middleboxes
     by vhost-user, the hosts by packet rings.  'vm' is an image (mbox-vm(1)) in
-    which the middleboxes run, connected by vhost-user; 'accel' says how.
-    'mb_class' is their class."""
+    which the middleboxes run, connected by vhost-user; 'accel' says how, and
+    'dpdk' that DPDK has the device there.  'mb_class' is their class."""
 
     mb_class = 'ids'
 
     def __init__(self, path, instances=('ids1', 'ids2'), ipv6=False,
-                 pmd=False, vm=None, accel='auto', prefix=None):
+                 pmd=False, vm=None, accel='auto', dpdk=False, prefix=None):
         self.path = os.path.abspath(path)
         self.instances = list(instances)
         self.ipv6 = ipv6
         self.pmd = pmd
         self.vm = os.path.abspath(vm) if vm else None
         self.accel = accel
+        self.dpdk = dpdk
         self.prefix = prefix or 'mbox%d' % os.getpid()
         self.switch_ns = self.prefix + '-sw'
         self.hosts = {}
@@ -291,7 +292,7 @@ class Lab:
         with open(self.path + '/lab.json', 'w') as f:
             json.dump({'instances': self.instances, 'ipv6': self.ipv6,
                        'pmd': self.pmd, 'vm': self.vm, 'accel': self.accel,
-                       'prefix': self.prefix}, f)
+                       'dpdk': self.dpdk, 'prefix': self.prefix}, f)
 
     @classmethod
     def open(cls, path):
@@ -630,8 +631,9 @@ class Lab:
             '--mac=' + self.hosts[name].mac]
             + ['--output=' + output for output in outputs]
             + [self.vm, '%s/%s.vm' % (self.path, name), '--', '--name=' + name,
-               '--coordinator=serial:/dev/virtio-ports/org.openvswitch.mbox',
-               '--port=afpacket:eth0'] + args)
+               '--coordinator=serial:/dev/virtio-ports/org.openvswitch.mbox']
+            + (['--port=dpdk:0000:00:10.0', '--dpdk-args=--in-memory']
+               if self.dpdk else ['--port=afpacket:eth0']) + args)
 
     def boot_seconds(self, name):
         """How long the virtual machine of an instance took to start it."""

@@ -41,10 +41,15 @@ ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 KERNEL_PACKAGE = 'linux-image-cloud-amd64'
 
-# What drives the devices that mbox_vm_machine gives to a guest, and the one
-# that mbox-cache makes.
+# What drives the devices that mbox_vm_machine gives to a guest, the one that
+# mbox-cache makes, and what lets DPDK have the network device.
 MODULES = ['virtio_pci', 'virtio_net', 'virtio_console', 'button', 'evdev',
-           'qemu_fw_cfg', 'tun']
+           'qemu_fw_cfg', 'tun', 'uio_pci_generic']
+
+# libmbox's part for DPDK, in a guest, and the drivers that it needs there.
+DPDK_MODULE = '/usr/lib/libmbox/port-dpdk.so'
+DPDK_DRIVERS = ['librte_bus_pci.so', 'librte_mempool_ring.so',
+                'librte_net_virtio.so']
 
 INIT = os.path.join(os.path.dirname(os.path.realpath(__file__)),
                     'mbox-vm-init')
@@ -187,6 +192,10 @@ class Tree:
         shutil.copyfile(source, target)
         os.chmod(target, mode)
 
+    def link(self, target, name):
+        os.makedirs(os.path.dirname(self.root + name), exist_ok=True)
+        os.symlink(target, self.root + name)
+
     def write(self, name, content):
         os.makedirs(os.path.dirname(self.root + name), exist_ok=True)
         with open(self.root + name, 'wb') as f:
@@ -218,16 +227,47 @@ def find_busybox():
     return path
 
 
+def add_executable(tree, executable, folders, name):
+    """Adds a program or library as 'name', with the libraries that it needs;
+    returns these, as libraries() does."""
+    tree.add(executable, name, 0o755)
+    tree.strip(name)
+    needed = libraries(executable, folders)
+    for library, source in needed.items():
+        tree.add(source, library, 0o755)
+        tree.strip(library)
+    return needed
+
+
+def add_dpdk(tree, libmbox):
+    """Adds what the library 'libmbox' needs for DPDK ports, if it has those
+    here."""
+    module = (os.environ.get('MBOX_MODULE_DIR')
+              or os.path.dirname(libmbox) + '/libmbox') + '/port-dpdk.so'
+    if not os.path.exists(module):
+        return
+    needed = add_executable(tree, module, '', DPDK_MODULE)
+    eal = next(path for name, path in needed.items() if 'librte_eal.' in name)
+    for folder in glob.glob(os.path.realpath(os.path.dirname(eal))
+                            + '/dpdk/pmds-*'):
+        for driver in DPDK_DRIVERS:
+            # The name that others know it by, which is the shortest.  DPDK
+            # looks into this folder, and takes a link for the same.
+            for library in sorted(glob.glob('%s/%s.*' % (folder, driver)))[:1]:
+                name = '/usr/lib/' + os.path.basename(library)
+                add_executable(tree, library, '', name)
+                tree.link(name, '%s/%s' % (folder, driver))
+
+
 def add_program(tree, program):
     """Adds a program with its libraries, and returns its path in the
     guest."""
     executable, folders = find_executable(program)
     name = '/usr/bin/' + os.path.basename(executable)
-    tree.add(executable, name, 0o755)
-    tree.strip(name)
-    for library, source in libraries(executable, folders).items():
-        tree.add(source, library, 0o755)
-        tree.strip(library)
+    for library, source in add_executable(tree, executable, folders,
+                                          name).items():
+        if os.path.basename(library).startswith('libmbox.so.'):
+            add_dpdk(tree, source)
     return name
 
 

@@ -46,7 +46,7 @@ KVM_PATIENCE = 5
 
 NO_QEMU = VmError('%s is not installed (qemu-system-x86)' % QEMU)
 
-COMMAND_LINE = 'console=ttyS0 panic=-1 ipv6.disable=1 quiet'
+COMMAND_LINE = 'console=ttyS0 panic=-1 quiet'
 
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -137,7 +137,8 @@ def command(image, directory, name, vhost, coordinator, args, accel='auto',
         f.write(''.join(arg + '\n' for arg in args))
 
     # Under TCG, QEMU 7.2 ends itself on MSI-X of a vhost-user device; the boot
-    # ROM's use of the device would confuse the switch.
+    # ROM's use of the device would confuse the switch.  Its address is part of
+    # its name for DPDK.
     no_msix = ',vectors=0' if accel == 'tcg' else ''
     argv = machine_options(image, accel, memory) + [
         '-name', qemu_option(name), '-append', COMMAND_LINE,
@@ -152,7 +153,8 @@ def command(image, directory, name, vhost, coordinator, args, accel='auto',
         '-chardev', 'socket,id=data,path=%s,server=on' % qemu_option(vhost),
         '-netdev', 'vhost-user,id=data,chardev=data',
         '-device', 'virtio-net-pci,netdev=data,romfile=,rx_queue_size=1024,'
-        'tx_queue_size=1024%s%s' % (',mac=' + mac if mac else '', no_msix),
+        'tx_queue_size=1024,addr=10%s%s' % (',mac=' + mac if mac else '',
+                                            no_msix),
         '-device', 'virtio-serial-pci' + no_msix,
         '-chardev', 'socket,id=control,path=%s,reconnect=1'
         % qemu_option(coordinator),
