@@ -56,7 +56,7 @@ def cpu_ns(pid):
 
 
 class Processes:
-    """What is started here ends with the context, with no word of its own."""
+    """Processes that end with the context."""
 
     def __init__(self):
         self.procs = []
@@ -94,6 +94,14 @@ class Wire:
                                 for end in ('sender', 'mb'))
 
     def __enter__(self):
+        try:
+            self._make()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _make(self):
         for ns in self.sender, self.mb:
             run(['ip', 'netns', 'add', ns])
             with mbox_lab.in_namespace(ns):
@@ -107,7 +115,6 @@ link set eth0 up
 neigh add 10.0.255.1 lladdr %s dev eth0 nud permanent
 """ % (self.mb, VIRTUAL_MAC))
         run(['ip', '-n', self.mb, 'link', 'set', 'eth0', 'mtu', '1600', 'up'])
-        return self
 
     def __exit__(self, *args):
         for ns in self.sender, self.mb:
