@@ -144,6 +144,7 @@ CLEANFILES += state-enable/mbox-state-link
 
 pkglibexec_PROGRAMS += state-enable/mbox-state-gen
 state_enable_mbox_state_gen_SOURCES = \
+	state-enable/gen/buffers.c \
 	state-enable/gen/evidence-private.h \
 	state-enable/gen/evidence.c \
 	state-enable/gen/evidence.h \

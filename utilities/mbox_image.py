@@ -116,7 +116,7 @@ class Object:
             self.elements = (size - self.offset) // self.type.size
             if not self.elements:
                 raise ImageError('a %s is too short' % self.type.name)
-            if self.structure:
+            if self.structure or self.type.is_open:
                 self.elements = 1
         self.references = {}    # By offset in the block.
         self.hooked = {}        # Bytes of hooks, likewise.

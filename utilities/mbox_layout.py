@@ -145,6 +145,9 @@ class ImageType:
         self.pointers = [Pointer(p) for p in get(o, 'pointers', list)]
         self.hooks = [Hook(h) for h in get(o, 'hooks', list, [])]
 
+        # It ends with an array to the end of the block.
+        self.is_open = get(o, 'is_open', bool, False)
+
 
 class Key:
     def __init__(self, o):

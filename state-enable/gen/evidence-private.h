@@ -27,6 +27,8 @@ struct evidence {
     LLVMTargetDataRef td;
     GHashTable *said;           /* Strings. */
     GHashTable *stores;         /* Member -> GPtrArray of stored values. */
+    GPtrArray *nexts;           /* Names of members, by twos: what follows in
+                                 * the first is what was behind the second. */
     GHashTable *frees;          /* "FUNCTION PARAMETER" -> how many bytes
                                  * before what it leads to is freed. */
     GHashTable *descriptors;    /* "FUNCTION PARAMETER": it is one. */
@@ -38,6 +40,9 @@ struct evidence {
 
 /* Looks for what heads.c lists. */
 void evidence_see_head(struct evidence *, LLVMValueRef insn);
+
+/* Looks for what buffers.c lists. */
+void evidence_see_buffer(struct evidence *, LLVMValueRef insn);
 
 /* Looks for trees, when all else has been seen. */
 void evidence_collect_trees(struct evidence *);

@@ -28,11 +28,9 @@
  *   add S L T N, sub S L T N        x->L->N += 1, -= 1
  *   bucket S N V        the member is also an index of variable V
  *   live S A N          the member N is the index of, or bounds, array A
- *   length S P N        memory for member P is allocated by a size that member
- *                       N is in
  *   compared S N W      compared for equality with W
  *
- * and what heads.c lists. */
+ * and what heads.c and buffers.c list. */
 
 #include "evidence-private.h"
 
@@ -249,6 +247,32 @@ see_link(struct evidence *e, const struct place *to, const GPtrArray *loads)
     g_ptr_array_free(bases, TRUE);
 }
 
+/* x->M = n->N with n = x->M: what is behind N follows in M.  Remembered as the
+ * names of M and N. */
+static void
+see_next(struct evidence *e, const struct place *to, const GPtrArray *loads)
+{
+    for (guint i = 0; to->n_levels && i < loads->len; i++) {
+        struct place from = load_place(e, loads, i), head;
+        LLVMValueRef node = from.base ? place_strip(from.base) : NULL;
+
+        if (!node || !from.n_levels || !LLVMIsALoadInst(node)) {
+            continue;
+        }
+        head = place(e, LLVMGetOperand(node, 0));
+        if (head.n_levels == to->n_levels
+            && head.levels[0].name == to->levels[0].name
+            && head.levels[0].offset == to->levels[0].offset) {
+            GPtrArray *heads = members(to), *nexts = members(&from);
+
+            g_ptr_array_add(e->nexts, g_strdup(heads->pdata[heads->len - 1]));
+            g_ptr_array_add(e->nexts, g_strdup(nexts->pdata[nexts->len - 1]));
+            g_ptr_array_unref(heads);
+            g_ptr_array_unref(nexts);
+        }
+    }
+}
+
 /* Whether 'value' is a load of the same place, plus or minus one. */
 static int
 step_of(const struct evidence *e, LLVMValueRef value, const struct place *to)
@@ -308,64 +332,6 @@ see_count(struct evidence *e, LLVMValueRef store, const struct place *to)
     }
 }
 
-/* Adds to 'loads' what the arguments of a call are computed from. */
-static void
-argument_loads(LLVMValueRef call, GPtrArray *loads)
-{
-    GPtrArray *work = g_ptr_array_new();
-    unsigned int n = LLVMGetNumArgOperands(call);
-
-    for (unsigned int i = 0; i < n; i++) {
-        g_ptr_array_add(work, LLVMGetOperand(call, i));
-    }
-    for (guint i = 0; i < work->len && i < 64; i++) {
-        LLVMValueRef v = place_strip(work->pdata[i]);
-
-        if (LLVMIsALoadInst(v)) {
-            g_ptr_array_add(loads, v);
-        } else if (LLVMIsABinaryOperator(v)) {
-            g_ptr_array_add(work, LLVMGetOperand(v, 0));
-            g_ptr_array_add(work, LLVMGetOperand(v, 1));
-        }
-    }
-    g_ptr_array_free(work, TRUE);
-}
-
-static bool
-is_integer(LLVMValueRef v)
-{
-    return LLVMGetTypeKind(LLVMTypeOf(v)) == LLVMIntegerTypeKind;
-}
-
-/* x->P = allocate(... x->N ...) */
-static void
-see_length(struct evidence *e, LLVMValueRef value, const struct place *to)
-{
-    LLVMValueRef call = place_strip(value);
-    GPtrArray *loads = g_ptr_array_new();
-
-    if (LLVMIsACallInst(call) && to->n_levels) {
-        argument_loads(call, loads);
-    }
-    for (guint i = 0; i < loads->len; i++) {
-        struct place from = load_place(e, loads, i);
-
-        if (is_integer(loads->pdata[i]) && from.n_levels == to->n_levels
-            && from.levels[0].name == to->levels[0].name) {
-            unsigned int last = from.n_levels - 1;
-            char *more = g_strdup_printf("%"G_GUINT64_FORMAT,
-                                         from.levels[last].offset);
-
-            struct place inner = *to;
-            inner.levels[0] = to->levels[last];
-            inner.n_levels = 1;
-            say_members(e, "length", &inner, more);
-            g_free(more);
-        }
-    }
-    g_ptr_array_free(loads, TRUE);
-}
-
 static void
 add_stored(struct evidence *e, const char *member, LLVMValueRef value)
 {
@@ -401,7 +367,7 @@ see_store(struct evidence *e, LLVMValueRef store)
         GPtrArray *loads = loads_of(value);
 
         see_link(e, &to, loads);
-        see_length(e, value, &to);
+        see_next(e, &to, loads);
         g_ptr_array_free(loads, TRUE);
     }
 }
@@ -634,6 +600,24 @@ see_free(struct evidence *e, LLVMValueRef value, int header)
     return changed;
 }
 
+/* What is freed through M is freed through N as well if it follows in M. */
+static void
+see_freed_lists(struct evidence *e)
+{
+    for (guint i = 0; i < e->nexts->len; i += 2) {
+        const char *head = e->nexts->pdata[i], *next = e->nexts->pdata[i + 1];
+        GPtrArray *headers = evidence_after(e, "header %s", head);
+
+        if (evidence_has(e, "free %s", head)) {
+            say(e, "free %s", next);
+        }
+        for (guint j = 0; j < headers->len; j++) {
+            say(e, "header %s %s", next, (char *) headers->pdata[j]);
+        }
+        g_ptr_array_unref(headers);
+    }
+}
+
 /* Descriptors. */
 
 static bool
@@ -702,6 +686,7 @@ static void
 see_instruction(struct evidence *e, LLVMValueRef insn, GPtrArray *calls)
 {
     evidence_see_head(e, insn);
+    evidence_see_buffer(e, insn);
     switch ((int) LLVMGetInstructionOpcode(insn)) {
     case LLVMStore:
         see_store(e, insn);
@@ -738,6 +723,7 @@ evidence_collect(LLVMModuleRef module)
     e->said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     e->stores = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                       free_array);
+    e->nexts = g_ptr_array_new_with_free_func(g_free);
     e->frees = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     e->descriptors = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            NULL);
@@ -760,6 +746,7 @@ evidence_collect(LLVMModuleRef module)
     while (see_arguments(e, calls)) {
         continue;
     }
+    see_freed_lists(e);
     g_ptr_array_free(calls, TRUE);
     evidence_collect_trees(e);
     return e;
@@ -773,6 +760,7 @@ evidence_destroy(struct evidence *e)
         g_hash_table_destroy(e->said);
         g_hash_table_destroy(e->stores);
         g_hash_table_destroy(e->frees);
+        g_ptr_array_unref(e->nexts);
         g_hash_table_destroy(e->descriptors);
         g_hash_table_destroy(e->callers);
         g_hash_table_destroy(e->indexes);

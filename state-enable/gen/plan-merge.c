@@ -79,6 +79,12 @@ is_needed(const struct plan *plan, const struct plan_structure *s,
 
         needed |= (overlaps(offset, size, p->live, p->live_size)
                    || overlaps(offset, size, p->length, p->length_size));
+        for (guint j = 0; j < p->extents->len; j++) {
+            const struct st_extent *e = &g_array_index(p->extents,
+                                                       struct st_extent, j);
+
+            needed |= overlaps(offset, size, e->offset, e->size);
+        }
     }
     return needed;
 }

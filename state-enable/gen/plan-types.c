@@ -158,6 +158,64 @@ layout_of(const struct plan *plan, int type, uint64_t hash, int depth)
     return hash;
 }
 
+/* The array at the end of a struct that has no length of its own, or NULL. */
+static struct json_object *
+open_array(const struct plan *plan, int json, uint64_t *offset)
+{
+    struct json_object *t = plan_json_type(plan, json);
+    struct json_object *members = t ? json_list(t, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+    struct json_object *last = (n ? json_object_array_get_idx(members, n - 1)
+                                : NULL);
+    struct json_object *array = (last ? plan_json_type(plan, json_number(
+                                     last, "type")) : NULL);
+
+    if (!array || strcmp(json_text(array, "kind"), "array")
+        || json_number(array, "elements") > 0
+        || strcmp(json_text(t, "kind"), "struct")) {
+        return NULL;
+    }
+    *offset = json_number(last, "bit_offset") / 8;
+    return array;
+}
+
+bool
+plan_is_open(const struct plan *plan, int json)
+{
+    uint64_t offset;
+
+    return open_array(plan, json, &offset) != NULL;
+}
+
+/* Sets the array at the end of objects, if the length is known and it has no
+ * pointers. */
+static void
+set_tail(const struct plan *plan, struct plan_type *type)
+{
+    uint64_t offset;
+    struct json_object *array = open_array(plan, type->json, &offset);
+
+    if (!array) {
+        return;
+    }
+    GPtrArray *lengths = evidence_after(plan->evidence, "tail %s",
+                                        tag_of(type->name));
+    struct json_object *element = plan_json_type(plan, json_number(
+        array, "target"));
+    uint64_t at = (lengths->len == 1
+                   ? g_ascii_strtoull(lengths->pdata[0], NULL, 10) : 0);
+    uint64_t size = (lengths->len == 1 ? plan_integer_at(plan, type->json, at)
+                     : 0);
+    if (size && element && json_number(element, "size") > 0
+        && !strcmp(json_text(element, "kind"), "int")) {
+        type->tail = offset;
+        type->length = (struct st_extent) {
+            at, size, json_number(element, "size")
+        };
+    }
+    g_ptr_array_unref(lengths);
+}
+
 uint32_t
 plan_type_get(struct plan *plan, int json)
 {
@@ -178,6 +236,7 @@ plan_type_get(struct plan *plan, int json)
                : g_strdup_printf("%s type %d", json_text(o, "kind"), json));
     t->size = json_number(o, "size");
     t->layout = layout_of(plan, json, MBOX_FNV1A_INIT, 0);
+    set_tail(plan, t);
     t->pointers = g_array_new(FALSE, FALSE, sizeof(struct plan_pointer));
     t->members = g_array_new(FALSE, FALSE, sizeof(struct st_member));
     t->left_out = g_array_new(FALSE, FALSE, sizeof(struct plan_range));
@@ -342,9 +401,62 @@ set_target(struct plan *plan, const struct plan_type *type,
         p->target = ST_TO_BYTES;
     } else if ((!strcmp(kind, "struct") || !strcmp(kind, "pointer"))
                && json_number(t, "size") > 0) {
-        p->target = ST_TO_TYPE;
         p->type = plan_type_get(plan, target);
+        p->target = ST_TO_TYPE;
+        if (plan_is_open(plan, target)
+            && !((struct plan_type *)
+                 plan->plan_types->pdata[p->type])->tail) {
+            p->target = ST_TO_OPAQUE;
+            plan_say(plan, "note: %s.%s: how long the array at the end of "
+                     "what it leads to is, is not understood: only NULL can "
+                     "be moved", type->name, p->name);
+        }
     }
+}
+
+/* Whether an integer goes with the pointer at 'pointer' only: one that goes now
+ * with this, now with that one says nothing. */
+static bool
+has_one_pointer(const struct plan *plan, const char *tag, uint64_t pointer,
+                uint64_t number)
+{
+    GPtrArray *all = evidence_after(plan->evidence, "extent %s", tag);
+    bool one = true;
+
+    for (guint i = 0; i < all->len; i++) {
+        char *end;
+        uint64_t p = g_ascii_strtoull(all->pdata[i], &end, 10);
+
+        one &= p == pointer || g_ascii_strtoull(end, NULL, 10) != number;
+    }
+    g_ptr_array_unref(all);
+    return one;
+}
+
+/* Integers that the program goes by behind the pointer. */
+static void
+set_extents(const struct plan *plan, const struct plan_type *type,
+            struct plan_pointer *p, const char *tag, uint64_t base)
+{
+    GPtrArray *found = evidence_after(plan->evidence,
+                                      "extent %s %"G_GUINT64_FORMAT, tag,
+                                      p->offset - base);
+
+    for (guint i = 0; i < found->len; i++) {
+        char *unit;
+        uint64_t number = g_ascii_strtoull(found->pdata[i], &unit, 10);
+        struct st_extent e = {
+            .offset = base + number,
+            .size = plan_integer_at(plan, type->json, base + number),
+            .unit = g_ascii_strtoull(unit, NULL, 10),
+        };
+
+        if (e.size && e.unit
+            && has_one_pointer(plan, tag, p->offset - base, number)) {
+            g_array_append_val(p->extents, e);
+        }
+    }
+    g_ptr_array_unref(found);
 }
 
 static void
@@ -355,6 +467,7 @@ add_pointer(struct plan *plan, struct plan_type *type, const struct at *at,
         .name = g_strdup(at->name), .offset = at->offset, .count = at->count,
         .stride = at->stride, .live = at->live, .live_size = at->live_size,
         .length = ST_NONE,
+        .extents = g_array_new(FALSE, FALSE, sizeof(struct st_extent)),
     };
 
     if (in_union) {
@@ -389,6 +502,7 @@ add_pointer(struct plan *plan, struct plan_type *type, const struct at *at,
             }
         }
         g_ptr_array_unref(lengths);
+        set_extents(plan, type, &p, at->levels[last].tag, base);
     }
     g_array_append_val(type->pointers, p);
 }

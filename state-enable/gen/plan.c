@@ -378,6 +378,8 @@ plan_class(struct plan *plan, const char *wanted)
                                                       NULL);
         gsize before = plan->report->len;
         if (plan_movable(plan, s) && plan_keys(plan, s)
+            && (!plan_is_open(plan, s->type_json)
+                || plan_refuse(plan, s, "it ends with an array of no length"))
             && (hook ? plan_heap(plan, s)
                 : plan_containers(plan, s) && plan_slots(plan, s)
                   && plan_block(plan, s) && plan_placement(plan, s))) {
@@ -659,7 +661,11 @@ plan_destroy(struct plan *plan)
         struct plan_type *t = plan->plan_types->pdata[i];
 
         for (guint j = 0; j < t->pointers->len; j++) {
-            g_free(g_array_index(t->pointers, struct plan_pointer, j).name);
+            struct plan_pointer *p = &g_array_index(t->pointers,
+                                                    struct plan_pointer, j);
+
+            g_free(p->name);
+            g_array_free(p->extents, TRUE);
         }
         g_array_free(t->pointers, TRUE);
         for (guint j = 0; j < t->members->len; j++) {

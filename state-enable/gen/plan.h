@@ -41,6 +41,7 @@ struct plan_pointer {
     uint32_t header;
     uint32_t live, live_size;   /* Or ST_NONE. */
     uint32_t length, length_size;
+    GArray *extents;            /* struct st_extent. */
 };
 
 struct plan_type {
@@ -48,6 +49,8 @@ struct plan_type {
     char *name;
     uint64_t size;
     uint64_t layout;
+    uint32_t tail;              /* As in struct st_type. */
+    struct st_extent length;
     GArray *pointers;           /* struct plan_pointer. */
     GArray *members;            /* struct st_member: with a rule of
                                  * merging. */
@@ -180,6 +183,9 @@ uint32_t plan_type_get(struct plan *, int json);
 /* Sets what is before a node in its block: nodes are freed through their
  * lists.  Returns false if that is not understood. */
 bool plan_header(const struct plan *, struct plan_structure *);
+
+/* Whether a struct ends with an array of no length of its own. */
+bool plan_is_open(const struct plan *, int json);
 
 /* Size of the integer at 'offset' of a type; 0 if there is none. */
 uint64_t plan_integer_at(const struct plan *, int type, uint64_t offset);

@@ -242,6 +242,7 @@ image_types(struct layout *l)
         put_number(o, "type", add_type(l, t->json, 0));
         put(o, "pointers", pointers_of(t));
         put(o, "hooks", hooks_of(t));
+        put(o, "is_open", json_object_new_boolean(t->tail));
         json_object_array_add(list, o);
     }
     return list;

@@ -73,6 +73,21 @@ put_number(GString *s, const char *member, uint32_t n)
 }
 
 static void
+put_extents(GString *s, const struct plan_pointer *p)
+{
+    if (p->extents->len) {
+        put(s, " .extents = (const struct st_extent[]) {");
+        for (guint i = 0; i < p->extents->len; i++) {
+            const struct st_extent *e = &g_array_index(p->extents,
+                                                       struct st_extent, i);
+
+            put(s, " { %u, %u, %u },", e->offset, e->size, e->unit);
+        }
+        put(s, " }, .n_extents = %u,", p->extents->len);
+    }
+}
+
+static void
 put_pointers(GString *s, const struct plan_type *t, guint index)
 {
     put(s, "static const struct st_pointer pointers_%u[] = {\n", index);
@@ -90,6 +105,7 @@ put_pointers(GString *s, const struct plan_type *t, guint index)
         put_number(s, "live", p->live);
         put(s, " .live_size = %u,", p->live_size);
         put_number(s, "length", p->length);
+        put_extents(s, p);
         put(s, " .length_size = %u },\n", p->length_size);
         g_free(name);
     }
@@ -169,6 +185,10 @@ put_types(GString *s, const struct plan *plan, const GArray *symbols)
         put(s, "    { .name = %s, .size = %u,\n"
             "      .layout = UINT64_C(%"G_GUINT64_FORMAT"),", name,
             (unsigned int) t->size, t->layout);
+        if (t->tail) {
+            put(s, " .tail = %u, .length = { %u, %u, %u },", t->tail,
+                t->length.offset, t->length.size, t->length.unit);
+        }
         if (t->pointers->len) {
             put(s, " .pointers = pointers_%u, .n_pointers = %u,", i,
                 t->pointers->len);
@@ -484,6 +504,17 @@ report_hook(struct plan *plan, const struct plan_structure *s)
     g_string_free(names, TRUE);
 }
 
+static bool
+has_proto(const struct plan_structure *s)
+{
+    for (guint i = 0; i < s->keys->len; i++) {
+        if (g_array_index(s->keys, struct st_key, i).part == ST_PROTO) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 report_structure(struct plan *plan, const struct plan_structure *s)
 {
@@ -533,7 +564,7 @@ report_structure(struct plan *plan, const struct plan_structure *s)
 
         plan_say(plan, "  refers to %s, which counts it", to->name);
     }
-    if (s->per_flow) {
+    if (s->per_flow && !has_proto(s)) {
         plan_say(plan, "  taken for TCP");
     }
 }

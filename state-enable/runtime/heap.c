@@ -318,6 +318,18 @@ st_malloc(size_t size)
 }
 
 void *
+st_malloc_ended(size_t size)
+{
+    char *p = malloc(size + 1);
+
+    if (p) {
+        p[size] = '\0';
+    }
+    add(p, size);
+    return p;
+}
+
+void *
 st_calloc(size_t n, size_t size)
 {
     void *p = calloc(n, size);

@@ -31,6 +31,8 @@
 #include <stddef.h>
 
 void *st_malloc(size_t);
+void *st_malloc_ended(size_t);         /* With '\0' behind it, which does not
+                                         * count. */
 void *st_calloc(size_t n, size_t size);
 void *st_realloc(void *, size_t);
 void *st_reallocarray(void *, size_t n, size_t size);

@@ -25,6 +25,7 @@
 #include "image.h"
 #include "names.h"
 #include "nodes.h"
+#include "objects.h"
 #include "placement.h"
 
 #define TYPE_NAME_MAX 256
@@ -57,7 +58,7 @@ n_elements(const struct st *st, const struct st_image_object *o)
 {
     return (o->type == ST_NONE ? 0
             : o->structure != ST_NONE ? 1
-            : (o->size - o->offset) / st->program->types[o->type].size);
+            : st_elements(&st->program->types[o->type], o->size - o->offset));
 }
 
 static uint32_t
@@ -210,7 +211,10 @@ read_object(struct reading *in, uint32_t index, bool per_flow)
     if (!bytes) {
         return malformed(in, "truncated");
     }
-    o->start = st_malloc(o->size);
+
+    /* What is not known may be a string, and one that does not end. */
+    o->start = (o->type == ST_NONE ? st_malloc_ended(o->size)
+                : st_malloc(o->size));
     if (!o->start) {
         return -ENOMEM;
     }
@@ -237,9 +241,10 @@ resolve_object(struct reading *in, const struct st_image_object *from,
         return malformed(in, "a reference to another type");
     }
     if (type != ST_NONE) {
-        uint32_t size = in->st->program->types[type].size;
+        const struct st_type *t = &in->st->program->types[type];
 
-        if ((at - o->offset) % size || o->size - at < size) {
+        if ((t->tail ? at != o->offset : (at - o->offset) % t->size)
+            || o->size - at < t->size) {
             return malformed(in, "a reference between objects");
         }
     }
@@ -331,6 +336,12 @@ resolve(struct reading *in, const struct st_image_object *from,
     return 0;
 }
 
+static bool
+has_extent(const struct st_extent *e, const uint8_t *object, uint64_t room)
+{
+    return st_load(object + e->offset, e->size) <= room / e->unit;
+}
+
 /* Numbers that the program trusts: how many elements of an array are in use,
  * and how long a buffer is. */
 static int
@@ -348,6 +359,11 @@ check_numbers(struct reading *in, const struct st_pointer *p,
 
         if (length > in->room / size) {
             return malformed(in, "a buffer is shorter than its length");
+        }
+    }
+    for (uint32_t i = 0; i < p->n_extents; i++) {
+        if (!has_extent(&p->extents[i], object, in->room)) {
+            return malformed(in, "a buffer is shorter than a number says");
         }
     }
     return 0;
@@ -369,6 +385,10 @@ resolve_all(struct reading *in, uint32_t index)
     for (uint64_t e = 0; e < n; e++) {
         uint8_t *object = o->start + o->offset + e * t->size;
 
+        if (t->tail && !has_extent(&t->length, object,
+                                   o->size - o->offset - t->tail)) {
+            return malformed(in, "an array is shorter than its length");
+        }
         for (uint32_t k = 0; k < t->n_pointers; k++) {
             const struct st_pointer *p = &t->pointers[k];
 

@@ -26,6 +26,7 @@
 #include "heap.h"
 #include "mbox-fnv.h"
 #include "nodes.h"
+#include "objects.h"
 
 struct object {
     uint8_t *start;
@@ -200,10 +201,12 @@ visit_objects(struct walk *w)
             continue;
         }
         uint32_t size = w->st->program->types[o.type].size;
-        uint64_t n = (o.size - o.offset) / size;
+        uint64_t n = st_elements(&w->st->program->types[o.type],
+                                 o.size - o.offset);
         hash = mbox_fnv1a(hash, &n, sizeof n);
-        for (uint64_t at = o.offset; at + size <= o.size; at += size) {
-            int error = visit_members(w, o.start + at, o.type);
+        for (uint64_t e = 0; e < n; e++) {
+            int error = visit_members(w, o.start + o.offset + e * size,
+                                      o.type);
             if (error) {
                 return error;
             }
@@ -379,9 +382,10 @@ st_names_get(struct st *st, uint32_t variable, uint32_t number)
 static bool
 is_element(const struct st *st, uint32_t type, uint64_t offset, uint64_t size)
 {
-    uint64_t need = st->program->types[type].size;
+    const struct st_type *t = &st->program->types[type];
 
-    return offset % need == 0 && offset <= size && size - offset >= need;
+    return ((t->tail ? !offset : offset % t->size == 0) && offset <= size
+            && size - offset >= t->size);
 }
 
 bool

@@ -46,11 +46,17 @@ st_objects_find(const struct st_objects *o, const void *p)
 }
 
 uint64_t
+st_elements(const struct st_type *t, uint64_t size)
+{
+    return t->tail ? size >= t->size : size / t->size;
+}
+
+uint64_t
 st_object_elements(const struct st *st, const struct st_object *o)
 {
     return (o->type == ST_NONE ? 0
             : o->structure != ST_NONE ? 1
-            : (o->size - o->offset) / st->program->types[o->type].size);
+            : st_elements(&st->program->types[o->type], o->size - o->offset));
 }
 
 void

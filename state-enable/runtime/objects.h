@@ -52,6 +52,9 @@ uint32_t st_objects_find(const struct st_objects *, const void *p);
 /* Frees what hooks have to free of all objects; the blocks stay. */
 void st_objects_release(const struct st *, const struct st_objects *);
 
+/* How many objects of a type follow each other in 'size' bytes. */
+uint64_t st_elements(const struct st_type *, uint64_t size);
+
 /* How many elements of the object's type the block has. */
 uint64_t st_object_elements(const struct st *, const struct st_object *);
 

@@ -50,6 +50,13 @@ enum st_target {
                                  * set when the node is linked. */
 };
 
+/* An integer that the program goes by in memory: so many elements are there at
+ * least. */
+struct st_extent {
+    uint32_t offset, size;
+    uint32_t unit;              /* Bytes of an element. */
+};
+
 /* A pointer, or an array of them, in a type.  Arrays of structs that have
  * pointers repeat them: 'count' times, 'stride' bytes apart. */
 struct st_pointer {
@@ -70,6 +77,9 @@ struct st_pointer {
                                  * bytes or elements are behind the pointer;
                                  * ST_NONE: not known.  Of single pointers. */
     uint32_t length_size;
+    const struct st_extent *extents;    /* More of that kind, with their
+                                         * units. */
+    uint32_t n_extents;
 };
 
 /* How a member is combined with what the importer has. */
@@ -111,6 +121,10 @@ struct st_type {
     const char *name;           /* "struct flow" */
     uint32_t size;
     uint64_t layout;            /* Hash of its members. */
+    uint32_t tail;              /* If not 0, where an array begins that goes to
+                                 * the end of the block: there is one object
+                                 * in it. */
+    struct st_extent length;    /* Elements of that. */
     const struct st_pointer *pointers;
     uint32_t n_pointers;
     const struct st_member *members;    /* Integers with a rule other than

@@ -15,7 +15,8 @@
  */
 
 /* Keeps the times of each flow's packets in two files without a name, those at
- * even times and those at odd ones, and prints what is in them. */
+ * even times and those at odd ones, and some of the last in a list, and prints
+ * them. */
 
 #include "table.h"
 
@@ -110,8 +111,48 @@ create(const struct flow *key)
         f->spools[i].fd = memfd_create("spool", MFD_CLOEXEC);
         f->spools[i].n = 0;
     }
+    f->notes = NULL;
+    f->ports = NULL;
+    f->n_ports = 0;
     table_insert(f);
     return f;
+}
+
+static void
+drop_note(struct flow *f)
+{
+    struct note *note = f->notes;
+
+    f->notes = note->next;
+    free(note);
+}
+
+/* Notes a text, and forgets two if that makes five. */
+static void
+add_note(struct flow *f, const char *text, unsigned int len)
+{
+    struct note *note = malloc(sizeof *note + len);
+    unsigned int n = 0;
+
+    note->next = f->notes;
+    note->len = len;
+    memcpy(note->text, text, len);
+    f->notes = note;
+    while (note) {
+        n++;
+        note = note->next;
+    }
+    if (n == 5) {
+        drop_note(f);
+        drop_note(f);
+    }
+}
+
+static void
+add_port(struct flow *f, unsigned short port)
+{
+    f->ports = realloc(f->ports, (f->n_ports + 1) * sizeof *f->ports);
+    f->ports[f->n_ports++] = port;
 }
 
 static void
@@ -141,10 +182,12 @@ packet(unsigned char *user, const struct pcap_pkthdr *h,
     if (write(spool->fd, text, n) == n) {
         spool->n++;
     }
+    add_note(f, text, n);
+    add_port(f, ntohs(udp->source));
 }
 
 static void
-print(const struct flow *f)
+print(struct flow *f)
 {
     printf("%u", ntohs(f->sport));
     for (int i = 0; i < 2; i++) {
@@ -154,6 +197,14 @@ print(const struct flow *f)
         printf(" %u:%.*s", f->spools[i].n, (int) n, text);
         close(f->spools[i].fd);
     }
+    while (f->notes) {
+        printf(" %.*s", (int) f->notes->len, f->notes->text);
+        drop_note(f);
+    }
+    for (unsigned int i = 0; i < f->n_ports; i++) {
+        printf(" %u", f->ports[i]);
+    }
+    free(f->ports);
     putchar('\n');
 }
 

@@ -18,7 +18,8 @@
 #define TABLE_H 1
 
 /* What table.c has: flows in a hash table in the heap, with open addressing,
- * that grows, and in a list by age; each with two files. */
+ * that grows, and in a list by age; each with two files, a list of notes, and
+ * the ports of its packets. */
 
 #include <bsd/sys/queue.h>
 
@@ -27,11 +28,20 @@ struct spool {
     int fd;
 };
 
+struct note {
+    struct note *next;
+    unsigned int len;
+    char text[];
+};
+
 struct flow {
     LIST_ENTRY(flow) by_age;
     unsigned int src, dst;
     unsigned short sport, dport;
     struct spool spools[2];     /* Of even and odd times. */
+    struct note *notes;         /* The newest comes first. */
+    unsigned short *ports;
+    unsigned int n_ports;
 };
 
 struct table {

@@ -348,6 +348,7 @@ world_packet(struct world *w, uint32_t n, const char *data)
         give(c->request);
     }
     memcpy(request + c->request_len, data, len + 1);
+    c->last_pair = c->request_len / 2;
     c->request = request;
     c->request_len += len;
     if (c->n_headers < N_HEADERS) {
@@ -415,6 +416,9 @@ static const struct st_member host_members[] = {
     { "seen", offsetof(struct host, seen), 4, false, ST_MAX },
     { "seen_flags", offsetof(struct host, seen_flags), 2, false, ST_UNION },
 };
+static const struct st_extent request_extents[] = {
+    { offsetof(struct conn, last_pair), 4, 2 },
+};
 static const struct st_pointer conn_pointers[] = {
     { MEMBER(struct conn, prev), .target = ST_LINK },
     { MEMBER(struct conn, next), .target = ST_LINK },
@@ -430,7 +434,8 @@ static const struct st_pointer conn_pointers[] = {
     { .name = "request", .offset = offsetof(struct conn, request),
       .count = 1, .target = ST_TO_BYTES, .owned = true, .header = WORLD_HEADER,
       .live = ST_NONE,
-      .length = offsetof(struct conn, request_len), .length_size = 4 },
+      .length = offsetof(struct conn, request_len), .length_size = 4,
+      .extents = request_extents, .n_extents = 1 },
     { .name = "headers[].name", .offset = offsetof(struct conn, headers),
       .count = N_HEADERS, .stride = sizeof(struct header),
       .target = ST_TO_BYTES, .owned = true, .header = WORLD_HEADER,

@@ -70,6 +70,8 @@ struct conn {
     uint16_t server_port;
     uint8_t *request;
     uint32_t request_len;
+    uint32_t last_pair;         /* Where in 'request' the last packet is, in
+                                 * twos of bytes. */
     struct header headers[N_HEADERS];
     uint32_t n_headers;
     struct rule *matched;

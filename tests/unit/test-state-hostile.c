@@ -380,6 +380,11 @@ test_length(void **state)
     assert_int_equal(forge_number(&f, at, 10, 12), -EPROTO);
     assert_int_equal(forge_number(&f, at, 10, UINT32_MAX), -EPROTO);
 
+    /* Counted in elements of two bytes. */
+    const size_t last = offsetof(struct conn, last_pair);
+    assert_int_equal(forge_number(&f, last, 2, 5), 0);
+    assert_int_equal(forge_number(&f, last, 2, 6), -EPROTO);
+
     /* It has no buffer: NAME_1 has it. */
     forge_without_last(&f);
     uint8_t *data = f.w.data;
@@ -387,6 +392,7 @@ test_length(void **state)
     forge(&f, f.objects[REQUEST], OBJECT_LEN, "", 1);
     assert_int_equal(forge_put(&f), -EPROTO);
     memset(forge_member(&f, at), 0, sizeof(uint32_t));
+    memset(forge_member(&f, last), 0, sizeof(uint32_t));
     forge(&f, f.objects[REQUEST], OBJECT_LEN, "", 1);
     assert_int_equal(forge_put(&f), 0);
     forge_finish(&f);
