@@ -273,7 +273,12 @@ get_host(struct world *w, uint32_t address)
     if (!h) {
         h = take(sizeof *h);
         h->address = address;
-        h->signature = take(sizeof *h->signature);
+        h->signature = take(sizeof *h->signature
+                            + WORLD_MARKS * sizeof h->signature->marks[0]);
+        h->signature->n_marks = WORLD_MARKS;
+        for (int i = 0; i < WORLD_MARKS; i++) {
+            h->signature->marks[i] = WORLD_MARK;
+        }
         h->signature->ttl = ntohl(address) % 64;
         h->signature->rule = &w->rules[address % 3];
 
@@ -459,7 +464,10 @@ static const struct st_pointer conn_pointers[] = {
 static const struct st_type types[] = {
     [T_RULE] = { TYPE(rule, rule_pointers) },
     [T_SIGNATURE] = { TYPE(signature, signature_pointers),
-                      .hooks = signature_hooks, .n_hooks = 1 },
+                      .hooks = signature_hooks, .n_hooks = 1,
+                      .tail = offsetof(struct signature, marks),
+                      .length = { offsetof(struct signature, n_marks), 4,
+                                  2 } },
     [T_HOST] = { TYPE(host, host_pointers), .members = host_members,
                  .n_members = 2 },
     [T_CONN] = { TYPE(conn, conn_pointers) },
@@ -674,6 +682,7 @@ world_check(struct world *w)
     assert_int_equal(n, 0);
     for (const struct host *h = w->hosts; h; h = h->next) {
         assert_true(*world_handle(h));
+        assert_true(h->signature->n_marks <= WORLD_MARKS);
         uses += h->uses;
         n++;
     }

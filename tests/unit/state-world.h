@@ -41,7 +41,13 @@ struct signature {
     uint32_t ttl;
     struct rule *rule;
     uint32_t handle;            /* Of a library. */
+    uint32_t n_marks;           /* WORLD_MARKS. */
+    uint16_t marks[];           /* WORLD_MARK each. */
 };
+
+#define WORLD_MARKS 16          /* Room for another object, if that was what
+                                 * it is. */
+#define WORLD_MARK 0xbeef
 
 struct host {
     struct host *next;          /* A single list. */

@@ -398,6 +398,29 @@ test_length(void **state)
     forge_finish(&f);
 }
 
+/* There is one object in a block that ends with an array, as long as it
+ * says. */
+static void
+test_tail(void **state)
+{
+    const uint32_t n = WORLD_MARKS;
+    const uint16_t mark = WORLD_MARK;
+    uint8_t bytes[sizeof n + sizeof mark];
+    struct forgery f;
+
+    (void) state;
+    memcpy(bytes, &n, sizeof n);
+    memcpy(bytes + sizeof n, &mark, sizeof mark);
+    forge_start(&f);
+    uint8_t *at = memmem(f.w.data, f.w.len, bytes, sizeof bytes);
+    assert_non_null(at);
+    for (uint32_t i = 0; i < 2 * n; i++) {
+        forge(&f, at - (uint8_t *) f.w.data, sizeof i, &i, sizeof i);
+        assert_int_equal(forge_put(&f), i <= n ? 0 : -EPROTO);
+    }
+    forge_finish(&f);
+}
+
 int
 main(void)
 {
@@ -411,6 +434,7 @@ main(void)
         cmocka_unit_test(test_not_needed),
         cmocka_unit_test(test_not_live),
         cmocka_unit_test(test_length),
+        cmocka_unit_test(test_tail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
