@@ -109,6 +109,11 @@ tests_unit_test_state_slots_SOURCES = tests/unit/test-state-slots.c
 tests_unit_test_state_slots_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
 tests_unit_test_state_slots_LDADD = $(STATE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-state-hooks
+tests_unit_test_state_hooks_SOURCES = tests/unit/test-state-hooks.c
+tests_unit_test_state_hooks_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_hooks_LDADD = $(STATE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-state-hostile
 tests_unit_test_state_hostile_SOURCES = \
 	tests/unit/state-pair.c \

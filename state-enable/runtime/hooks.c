@@ -23,6 +23,7 @@
 #include "state-hook.h"
 
 #define ROOM 256                /* At first. */
+#define ERRNO_MAX 4095
 
 /* How many elements of an array have the member in use. */
 static uint32_t
@@ -53,6 +54,12 @@ st_hooks_clear(const struct st_type *t, uint8_t *copy)
     }
 }
 
+int
+st_hooks_error(int64_t n)
+{
+    return n < 0 && n >= -ERRNO_MAX ? n : -EPROTO;
+}
+
 static int
 save(struct st *st, const struct st_type *t, const struct st_hook *h,
      const uint8_t *object, uint32_t index, struct mbox_writer *w)
@@ -72,8 +79,10 @@ save(struct st *st, const struct st_type *t, const struct st_hook *h,
 
         w->len = start;
         if (n < 0) {
-            return st_error(st, n, "%s.%s: its hook cannot save it: %s",
-                            t->name, h->name, strerror(-n));
+            int error = st_hooks_error(n);
+
+            return st_error(st, error, "%s.%s: its hook cannot save it: %s",
+                            t->name, h->name, strerror(-error));
         } else if ((size_t) n <= room) {
             mbox_put_u32(w, n);
             w->len = at + n;
@@ -111,9 +120,12 @@ load(struct st *st, const struct st_type *t, const struct st_hook *h,
                         "truncated");
     }
     int error = h->functions->load(owner(h, object, index), index, data, size);
-    return (!error ? 0
-            : st_error(st, error, "%s.%s: its hook refuses what is to be "
-                       "imported: %s", t->name, h->name, strerror(-error)));
+    if (error) {
+        error = st_hooks_error(error);
+        st_error(st, error, "%s.%s: its hook refuses what is to be imported: "
+                 "%s", t->name, h->name, strerror(-error));
+    }
+    return error;
 }
 
 int

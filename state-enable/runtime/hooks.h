@@ -24,6 +24,10 @@
 struct mbox_reader;
 struct mbox_writer;
 
+/* The error that a hook means by what it has returned, which can be
+ * anything but 0. */
+int st_hooks_error(int64_t);
+
 /* Clears the members in the copy of an object. */
 void st_hooks_clear(const struct st_type *, uint8_t *copy);
 

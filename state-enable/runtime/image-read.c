@@ -495,7 +495,10 @@ st_image_read(struct st *st, bool per_flow, const void *data, size_t len,
 static void
 release_hooked(const struct st *st, struct st_image_object *o)
 {
-    for (uint64_t e = 0; o->n_hooked; e++) {
+    uint64_t n = n_elements(st, o);
+
+    /* A hook may have changed how many are in use. */
+    for (uint64_t e = 0; o->n_hooked && e < n; e++) {
         const struct st_type *t = &st->program->types[o->type];
 
         o->n_hooked = st_hooks_release(t, o->start + o->offset + e * t->size,

@@ -87,6 +87,20 @@ same_place(const struct st_structure *s, void *a, void *b)
     return false;
 }
 
+/* Whether two nodes would be of the same flow or host. */
+static bool
+is_same(const struct st_structure *s, const struct mbox_key *a,
+        const struct mbox_key *b)
+{
+    struct mbox_key keys[2] = { *a, *b };
+
+    if (st_is_both_ways(s)) {
+        st_public_key(s, a, &keys[0]);
+        st_public_key(s, b, &keys[1]);
+    }
+    return mbox_key_equal(&keys[0], &keys[1]);
+}
+
 /* Finds what becomes of a node. */
 static int
 plan_node(struct st *st, struct plan *plan, uint32_t i,
@@ -110,7 +124,7 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
 
         if (other->structure == o->structure
             && st_node_key(s, node_of(other), &k)
-            && mbox_key_equal(&k, &exact)) {
+            && is_same(s, &k, &exact)) {
             return st_error(st, -EPROTO, "%s to import comes twice", s->name);
         }
     }
@@ -118,6 +132,7 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
     int error = (s->container && s->container->check
                  ? s->container->check(node_of(o)) : 0);
     if (error) {
+        error = st_hooks_error(error);
         return st_error(st, error, "%s to import: its hook refuses it: %s",
                         s->name, strerror(-error));
     }
@@ -186,6 +201,18 @@ check_place(struct st *st, const struct plan *plan, uint32_t i)
         }
     }
     return st_check_place(st, o->structure, node_of(o), plan->there[i]);
+}
+
+/* What refers to a new node is counted when it is installed. */
+static void
+forget_count(struct st *st, const struct plan *plan, uint32_t i)
+{
+    const struct st_image_object *o = &plan->image->objects[i];
+    const struct st_structure *s = &st->program->structures[o->structure];
+
+    if (plan->fates[i] == FATE_NEW && s->count_offset != ST_NONE) {
+        st_store((uint8_t *) node_of(o) + s->count_offset, s->count_size, 0);
+    }
 }
 
 /* Chooses the slot of a new node; what is in it will end. */
@@ -343,14 +370,13 @@ install(struct st *st, struct plan *plan, uint32_t i)
 
     switch (plan->fates[i]) {
     case FATE_NEW:
-        if (s->count_offset != ST_NONE) {
-            st_store(node + s->count_offset, s->count_size, 0);
-        }
         if (s->slots) {
             fill_slot(st, plan, i);
             node = plan->slots[i];
         }
-        st_link(st, o->structure, node, o->buckets);
+        if (!s->container) {
+            st_link(st, o->structure, node, o->buckets);
+        }
         st_count_references(st, o->structure, node, 1);
         plan->there[i] = node;
         give(image, i, !s->slots);
@@ -407,6 +433,50 @@ delete_others(struct st *st, const struct plan *plan, bool per_flow,
     }
 }
 
+/* Whether a node goes into containers that a hook keeps. */
+static bool
+is_inserted(const struct st *st, const struct plan *plan, uint32_t i)
+{
+    uint32_t structure = plan->image->objects[i].structure;
+
+    return (structure != ST_NONE && plan->fates[i] == FATE_NEW
+            && st->program->structures[structure].container);
+}
+
+/* Takes the nodes before 'end' from the containers again. */
+static void
+remove_inserted(struct st *st, const struct plan *plan, uint32_t end)
+{
+    while (end--) {
+        const struct st_image_object *o = &plan->image->objects[end];
+
+        if (is_inserted(st, plan, end)) {
+            st_unlink(st, o->structure, node_of(o), o->buckets);
+        }
+    }
+}
+
+/* Has hooks insert new nodes, of which only they know which have one place.
+ * If two of the image have, nothing is changed. */
+static int
+insert_new(struct st *st, const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->image->n_objects; i++) {
+        const struct st_image_object *o = &plan->image->objects[i];
+
+        if (!is_inserted(st, plan, i)) {
+            continue;
+        }
+        int error = st_check_place(st, o->structure, node_of(o), NULL);
+        if (error) {
+            remove_inserted(st, plan, i);
+            return error;
+        }
+        st_link(st, o->structure, node_of(o), o->buckets);
+    }
+    return 0;
+}
+
 /* Takes what is replaced from its trees.  If that fails, nothing is
  * changed. */
 static int
@@ -448,8 +518,10 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
     }
     for (uint32_t i = 0; !error && i < image->n_objects; i++) {
         if (is_linked(plan, i)) {
-            error = check_place(st, plan, i);
             const struct st_image_object *o = &image->objects[i];
+
+            forget_count(st, plan, i);
+            error = check_place(st, plan, i);
             if (!error && plan->fates[i] == FATE_NEW
                 && st->program->structures[o->structure].slots) {
                 error = choose_slot(st, plan, i);
@@ -457,7 +529,13 @@ install_all(struct st *st, struct plan *plan, bool per_flow,
         }
     }
     if (!error) {
+        error = insert_new(st, plan);
+    }
+    if (!error) {
         error = unlink_replaced(st, plan);
+        if (error) {
+            remove_inserted(st, plan, image->n_objects);
+        }
     }
     if (!error) {
         for (uint32_t i = 0; i < image->n_objects; i++) {

@@ -384,8 +384,8 @@ keep_current(const struct st *st, const struct st_structure *s,
     *n = kept;
 }
 
-static bool
-has_both_ways(const struct st_structure *s)
+bool
+st_is_both_ways(const struct st_structure *s)
 {
     return s->both_ways || (s->container && s->container->both_ways);
 }
@@ -401,7 +401,7 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         keep_current(st, s, public, nodes, n);
     }
     /* A node of the other direction may be newer than the index. */
-    if (!*n || (s->per_flow && !has_both_ways(s))) {
+    if (!*n || (s->per_flow && !st_is_both_ways(s))) {
         uint32_t buckets[ST_NODES_MAX];
         struct find find = { .s = s, .key = public, .nodes = nodes,
                              .buckets = buckets, .max = max };

@@ -35,6 +35,9 @@ uint32_t st_live(const struct st_pointer *, const void *object);
 bool st_node_key(const struct st_structure *, const void *node,
                  struct mbox_key *);
 
+/* Whether one node is of both directions of a flow. */
+bool st_is_both_ways(const struct st_structure *);
+
 /* The key under which libmbox knows it: canonical. */
 void st_public_key(const struct st_structure *, const struct mbox_key *exact,
                    struct mbox_key *public);

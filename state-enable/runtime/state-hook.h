@@ -49,7 +49,7 @@ struct mbox_state_hook {
 
     /* Makes the member, whose bytes are zeros, from what save() wrote, in an
      * object that the program does not see yet; the members beside it are set,
-     * but what they lead to need not be.  Returns 0, or a negative errno value
+     * but what they lead to need not be.  Changes only the member.  Returns 0, or a negative errno value
      * if the bytes are not what save() can have written: they come from
      * another host, and nobody else checks them.  Then nothing is left of
      * it. */
@@ -79,7 +79,10 @@ struct mbox_state_container {
 
     /* Puts an entry, whose links are null pointers, into all containers, or
      * takes it out of them, and counts it.  They cannot fail, and free
-     * nothing. */
+     * nothing.  Of other entries they change only links: anything else does
+     * not count as a change, and a copy that is kept up to date of one would
+     * miss it.  An entry may be put in and taken out again if what came with
+     * it is refused. */
     void (*insert)(void *entry);
     void (*remove)(void *entry);
 

@@ -1,0 +1,361 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Hooks of the user's that are wrong, or are given what is. */
+
+#include "test-util.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include "heap.h"
+#include "program-state.h"
+#include "state-hook.h"
+
+#define N_ENTRIES 8
+#define N_PARTS 4
+
+struct part {
+    uint32_t handle;
+};
+
+struct entry {
+    uint32_t src, dst;
+    uint16_t sport, dport;
+    uint32_t n_parts;
+    struct part parts[N_PARTS];
+};
+
+/* The program's container, of which find() may tell directions apart or
+ * not. */
+static struct entry *entries[N_ENTRIES];
+static uint32_t n_entries;
+static bool find_is_exact;
+
+static uint32_t n_handles;
+static ssize_t save_error;      /* Instead of what is right. */
+static int load_error;
+static bool load_shrinks;
+
+static ssize_t
+save(const void *part, unsigned int index, void *buffer, size_t size)
+{
+    (void) index;
+    assert_true(size >= 4);
+    memcpy(buffer, part, 4);
+    return save_error ? save_error : 4;
+}
+
+static int
+load(void *part_, unsigned int index, const void *data, size_t n)
+{
+    struct part *part = part_;
+
+    assert_int_equal(n, 4);
+    if (load_error) {
+        return load_error;
+    }
+    memcpy(&part->handle, data, n);
+    n_handles++;
+    if (load_shrinks) {         /* Which is not the hook's. */
+        struct part *first = part - index;
+
+        ((struct entry *) ((uint8_t *) first
+                           - offsetof(struct entry, parts)))->n_parts = index;
+    }
+    return 0;
+}
+
+static void
+release(void *part, unsigned int index)
+{
+    (void) part;
+    (void) index;
+    assert_true(n_handles--);
+}
+
+static const struct mbox_state_hook part_hook = { save, load, release };
+
+static int
+for_each(int (*cb)(void *entry, void *aux), void *aux)
+{
+    for (uint32_t i = 0; i < n_entries; i++) {
+        int retval = cb(entries[i], aux);
+
+        if (retval) {
+            return retval;
+        }
+    }
+    return 0;
+}
+
+static bool
+is_same(const struct entry *a, const struct entry *b)
+{
+    return ((a->src == b->src && a->sport == b->sport
+             && a->dst == b->dst && a->dport == b->dport)
+            || (!find_is_exact
+                && a->src == b->dst && a->sport == b->dport
+                && a->dst == b->src && a->dport == b->sport));
+}
+
+static void *
+find(const void *entry)
+{
+    for (uint32_t i = 0; i < n_entries; i++) {
+        if (is_same(entry, entries[i])) {
+            return entries[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+insert(void *entry)
+{
+    assert_null(find(entry));
+    assert_true(n_entries < N_ENTRIES);
+    entries[n_entries++] = entry;
+}
+
+static void
+take_out(void *entry)
+{
+    uint32_t i = 0;
+
+    while (entries[i] != entry) {
+        assert_true(++i < n_entries);
+    }
+    entries[i] = entries[--n_entries];
+}
+
+static struct mbox_state_container entry_hook = {
+    .for_each = for_each, .find = find, .insert = insert, .remove = take_out,
+};
+
+/* The tables. */
+
+static const struct st_hook hooks[] = {
+    { .name = "parts[].handle", .object = offsetof(struct entry, parts),
+      .count = N_PARTS, .stride = sizeof(struct part),
+      .offset = offsetof(struct part, handle), .size = 4,
+      .live = offsetof(struct entry, n_parts), .live_size = 4,
+      .functions = &part_hook },
+};
+static const struct st_type types[] = {
+    { .name = "struct entry", .size = sizeof(struct entry), .layout = 1,
+      .hooks = hooks, .n_hooks = 1 },
+};
+static const struct st_key keys[] = {
+    { ST_ADDRESS_A, ST_NONE, offsetof(struct entry, src), 4, false,
+      ST_NONE, 0 },
+    { ST_ADDRESS_B, ST_NONE, offsetof(struct entry, dst), 4, false,
+      ST_NONE, 0 },
+    { ST_PORT_A, ST_NONE, offsetof(struct entry, sport), 2, true,
+      ST_NONE, 0 },
+    { ST_PORT_B, ST_NONE, offsetof(struct entry, dport), 2, true,
+      ST_NONE, 0 },
+};
+static const struct st_structure structure = {
+    .name = "struct entry", .per_flow = true, .proto = 6,
+    .container = &entry_hook, .keys = keys, .n_keys = 4,
+    .bucket_offset = ST_NONE, .count_offset = ST_NONE,
+};
+static const struct st_program program = {
+    .name = "hooks", .build = 1,
+    .types = types, .n_types = 1,
+    .structures = &structure, .n_structures = 1,
+};
+
+static struct st *st;
+static struct mbox_writer image;
+
+static void
+ignore_message(void *aux, const char *text)
+{
+    (void) aux;
+    (void) text;
+}
+
+static void
+add(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport)
+{
+    struct entry *e = st_calloc(1, sizeof *e);
+
+    assert_non_null(e);
+    *e = (struct entry) {
+        .src = htonl(src), .dst = htonl(dst), .sport = sport, .dport = dport,
+        .n_parts = 2, .parts = { { 17 }, { 18 } },
+    };
+    n_handles += e->n_parts;
+    insert(e);
+}
+
+static struct mbox_key
+flow_key(void)
+{
+    struct mbox_key key = { .family = 4, .vlan = MBOX_VLAN_NONE, .proto = 6,
+                            .src_port = 1000, .dst_port = 80 };
+    struct mbox_key canonical;
+
+    memcpy(key.src + 10, "\xff\xff\x0a\0\0\1", 6);
+    memcpy(key.dst + 10, "\xff\xff\x0a\0\0\2", 6);
+    mbox_key_canonical(&key, &canonical);
+    return canonical;
+}
+
+static int
+put(const void *data_, size_t n)
+{
+    struct mbox_key key = flow_key();
+    void *data = test_memdup(data_, n);
+    int error = st_put(st, true, &key, data, n, false);
+
+    free(data);
+    return error;
+}
+
+/* A program with the flow, in both directions or in one. */
+static void
+start(bool both)
+{
+    st_heap_track();
+    st = st_create(&program, ignore_message, NULL);
+    assert_non_null(st);
+    mbox_writer_init(&image, MBOX_WRITER_LIMIT);
+    find_is_exact = true;
+    add(0x0a000001, 0x0a000002, 1000, 80);
+    if (both) {
+        add(0x0a000002, 0x0a000001, 80, 1000);
+    }
+}
+
+/* Takes it from the program. */
+static void
+export(void)
+{
+    struct mbox_key key = flow_key();
+
+    assert_int_equal(st_get(st, true, &key, &image), 0);
+    assert_int_equal(st_del(st, true, &key), 0);
+    assert_int_equal(n_entries, 0);
+    assert_int_equal(n_handles, 0);
+}
+
+static void
+finish(void)
+{
+    struct mbox_key key = flow_key();
+
+    st_del(st, true, &key);
+    assert_int_equal(n_entries, 0);
+    assert_int_equal(n_handles, 0);
+    mbox_writer_uninit(&image);
+    st_destroy(st);
+}
+
+/* Two entries that the program has one place for. */
+static void
+test_one_place(void **state)
+{
+    (void) state;
+    start(true);
+    export();
+    find_is_exact = false;
+    assert_int_equal(put(image.data, image.len), -EEXIST);
+    assert_int_equal(n_entries, 0);
+    assert_int_equal(n_handles, 0);
+
+    find_is_exact = true;
+    assert_int_equal(put(image.data, image.len), 0);
+    assert_int_equal(n_entries, 2);
+    finish();
+}
+
+/* An entry for both directions comes once, whatever find() thinks. */
+static void
+test_both_ways(void **state)
+{
+    (void) state;
+    start(true);
+    export();
+    entry_hook.both_ways = 1;
+    assert_int_equal(put(image.data, image.len), -EPROTO);
+    assert_int_equal(n_entries, 0);
+    entry_hook.both_ways = 0;
+    finish();
+}
+
+/* Whatever hooks return, no error is taken for success, or is none. */
+static void
+test_errors(void **state)
+{
+    static const ssize_t odd[] = {
+        -4096, INT_MIN, -((ssize_t) 1 << 32), -SSIZE_MAX,
+    };
+    struct mbox_key key = flow_key();
+
+    (void) state;
+    start(false);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        save_error = odd[i];
+        assert_int_equal(st_get(st, true, &key, &image), -EPROTO);
+    }
+    save_error = -ENOSPC;
+    assert_int_equal(st_get(st, true, &key, &image), -ENOSPC);
+    save_error = 0;
+    image.len = 0;
+    image.error = 0;
+    export();
+
+    for (load_error = 1; load_error < 3; load_error++) {
+        assert_int_equal(put(image.data, image.len), -EPROTO);
+    }
+    load_error = -ENOMEM;
+    assert_int_equal(put(image.data, image.len), -ENOMEM);
+    load_error = 0;
+    finish();
+}
+
+/* A hook that changes how many elements there are harms nobody but its own
+ * program, which leaks. */
+static void
+test_number(void **state)
+{
+    (void) state;
+    start(false);
+    export();
+    mbox_put_u8(&image, 0);
+    load_shrinks = true;
+    assert_int_equal(put(image.data, image.len), -EPROTO);
+    load_shrinks = false;
+    assert_int_equal(n_handles, 1);
+    n_handles = 0;
+    finish();
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_place),
+        cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_number),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
