@@ -33,6 +33,8 @@ REFERENCES = {                  # Kinds, and formats of what follows.
     3: ('static', '>IQIQ'), 4: ('symbol', '>IQ'),
 }
 MEMBERS_MAX = 100000            # Of one image.
+BYTES_OF_ONE = 64               # More of them, or of its name, are several.
+SEARCHED_MAX = 10000000
 
 IPV4, IPV6 = (2, 4), (6, 10)    # Versions, or address families.
 
@@ -139,10 +141,11 @@ class Object:
                         REFERENCES[kind][0], *struct.unpack(
                             form, r.bytes(struct.calcsize(form))))
 
-    def read_hooked(self, r, order):
+    def read_hooked(self, r, order, spend):
         for e in range(self.elements if self.type and self.type.hooks else 0):
             start = self.offset + e * self.type.size
             for h in self.type.hooks:
+                spend(1)
                 n = h.count
                 if h.live:
                     n = min(n, int.from_bytes(
@@ -207,12 +210,12 @@ class Decoder:
         if build != layout.build:
             raise ImageError('it is of another build than the description')
         self.layout = layout
+        self.n_members = self.n_searched = 0
         self.objects = [Object(r, layout, names) for _ in range(r.number(4))]
         for o in self.objects:
-            o.read_hooked(r, layout.byte_order)
+            o.read_hooked(r, layout.byte_order, self._spend)
         if r.at != len(data):
             raise ImageError('%d bytes are left over' % (len(data) - r.at))
-        self.n_members = 0
 
     def nodes(self):
         """What was asked for."""
@@ -231,7 +234,16 @@ class Decoder:
         if self.n_members > MEMBERS_MAX:
             raise ImageError('it has more than %d members' % MEMBERS_MAX)
 
+    def _search(self, places):
+        """Bounds how often a long list is searched."""
+        self.n_searched += len(places)
+        if self.n_searched > SEARCHED_MAX:
+            raise ImageError('its description has too many pointers')
+        return places
+
     def _put(self, path, type_name, value, text=None):
+        n = len(value) if isinstance(value, (bytes, str)) else 0
+        self._spend((len(path) + n) // BYTES_OF_ONE)
         self.values.append(Value(path, type_name, value,
                                  text_of(value) if text is None else text))
 
@@ -248,10 +260,12 @@ class Decoder:
         for m in t.members:
             mt = self.layout.types[m.type]
             if m.bits:
+                self._spend(1)
                 self._bit_field(o, m, mt, at, prefix)
             elif m.name:
                 self._member(o, mt, at + m.offset, prefix + m.name)
             else:
+                self._spend(1)
                 self._members(o, mt, at + m.offset, prefix)
 
     def _member(self, o, t, at, path):
@@ -359,7 +373,7 @@ class Decoder:
         n = t.elements
         if not n and element.size:              # Flexible: the rest.
             n = (len(o.data) - at) // element.size
-        for p in o.type.pointers:
+        for p in self._search(o.type.pointers):
             inside = (at - o.offset) % o.type.size
             if (p.live and p.count == n
                     and inside <= p.offset < inside + element.size):
@@ -444,14 +458,15 @@ class Decoder:
         length = self._length(o, at)
         if length is not None:
             n = min(n, length * element.size)
-        elif is_string and b'\0' in to.data[offset:]:
-            n = to.data.index(b'\0', offset) - offset
+        elif is_string:
+            end = to.data.find(b'\0', offset)
+            n = end - offset if end >= 0 else n
         self._elements(to, element, offset, n // element.size, path, t.name)
 
     def _length(self, o, at):
         """How many elements are behind the pointer at 'at', if it is known."""
         start = at - (at - o.offset) % o.type.size
-        for p in o.type.pointers:
+        for p in self._search(o.type.pointers):
             if p.length and start + p.offset == at:
                 return self._integer(o, start + p.length[0], p.length[1])
         return None
@@ -477,4 +492,7 @@ class Decoder:
 
 def decode(data, layout):
     """The nodes of an image that are what was asked for."""
-    return Decoder(data, layout).nodes()
+    try:
+        return Decoder(data, layout).nodes()
+    except RecursionError:
+        raise ImageError('objects are nested too deep') from None

@@ -27,6 +27,7 @@ KINDS = ('void', 'int', 'float', 'pointer', 'function', 'struct', 'union',
          'array', 'opaque')
 DEPTH_MAX = 32                  # Of types in types.
 SIZE_MAX = 1 << 32
+KEYS_MAX = 16                   # Members with parts of one key.
 
 # Names are printed as they are.
 NAME = re.compile(r'[A-Za-z0-9_.$:*?\[\]()<> -]{0,1000}')
@@ -167,7 +168,10 @@ class Structure:
         self.name = get_name(o, 'name')
         self.type = get_number(o, 'type', n_image_types)
         self.n_lists = get_number(o, 'lists', 256)
-        self.keys = [Key(k) for k in get(o, 'keys', list)]
+        keys = get(o, 'keys', list)
+        if len(keys) > KEYS_MAX:
+            raise LayoutError('%s has too many keys' % self.name)
+        self.keys = [Key(k) for k in keys]
 
 
 def check_depth(types):
