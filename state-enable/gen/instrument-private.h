@@ -24,8 +24,8 @@
 struct write {
     LLVMValueRef insn;          /* That writes. */
     LLVMValueRef pointer;       /* Where to; NULL if only 'bits' matter. */
-    uint64_t size;              /* In bytes; 0: not known. */
-    LLVMValueRef length;        /* Or this value says it, if not NULL. */
+    uint64_t size;              /* In bytes; 0: not known, or */
+    LLVMValueRef length;        /* this value says it, if not NULL. */
     LLVMValueRef base;          /* Writes of a function with the same are to
                                  * the same object; NULL if 'pointer' is. */
     int member;                 /* Index in 'members', or -1. */

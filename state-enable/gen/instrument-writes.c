@@ -20,6 +20,7 @@
 
 #include <string.h>
 #include "place.h"
+#include "rewrite.h"
 #include "tables.h"
 
 #define SOURCES_MAX 64
@@ -184,20 +185,6 @@ only_reads(const struct writes *w, LLVMValueRef f)
     return l != NULL;
 }
 
-static bool
-is_taken(LLVMValueRef f)
-{
-    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
-         use = LLVMGetNextUse(use)) {
-        LLVMValueRef user = LLVMGetUser(use);
-
-        if (!LLVMIsACallInst(user) || LLVMGetCalledValue(user) != f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void
 writes_init(struct writes *w, LLVMModuleRef module, const struct plan *plan,
             struct sa_tables *tables)
@@ -222,7 +209,7 @@ writes_init(struct writes *w, LLVMModuleRef module, const struct plan *plan,
 
         if (LLVMIsDeclaration(f) && LLVMGetFirstUse(f)
             && (!strcmp(LLVMGetValueName2(f, &n), "dlsym")
-                || (is_taken(f) && !LLVMGetIntrinsicID(f)
+                || (rewrite_is_taken(f) && !LLVMGetIntrinsicID(f)
                     && !only_reads(w, f)))) {
             w->external_taken = true;
         }
@@ -417,7 +404,7 @@ add(struct writes *w, GArray *writes, struct write write)
 {
     if (write.pointer) {
         bool spans = (w->slot_size
-                      && (write.length || write.size > w->slot_size));
+                      && (!write.size || write.size > w->slot_size));
 
         write.base = spans ? write.insn : base_of(w, write.pointer);
     }

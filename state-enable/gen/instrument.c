@@ -19,6 +19,7 @@
 #include <llvm-c/DebugInfo.h>
 #include <stdio.h>
 #include <string.h>
+#include "rewrite.h"
 #include "tables.h"
 
 /* Adds to the program
@@ -94,20 +95,6 @@ is_call(LLVMValueRef insn)
     return LLVMIsACallInst(insn) || LLVMIsAInvokeInst(insn);
 }
 
-static bool
-is_taken(LLVMValueRef f)
-{
-    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
-         use = LLVMGetNextUse(use)) {
-        LLVMValueRef user = LLVMGetUser(use);
-
-        if (!is_call(user) || LLVMGetCalledValue(user) != f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* State is sent between two packets, so in calls of the runtime that read
  * them.  What a function that returns twice returns to may be longer ago than
  * that. */
@@ -156,7 +143,7 @@ find_senders(struct module *m)
                 && !g_hash_table_contains(m->senders, f)
                 && has_sender(m, f)) {
                 g_hash_table_add(m->senders, f);
-                m->taken |= is_taken(f);
+                m->taken |= rewrite_is_taken(f);
                 changed = true;
             }
         }

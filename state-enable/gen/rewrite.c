@@ -166,8 +166,8 @@ add_symbol(GArray *symbols, LLVMModuleRef module, LLVMValueRef v,
     g_array_append_val(symbols, s);
 }
 
-static bool
-address_is_taken(LLVMValueRef f)
+bool
+rewrite_is_taken(LLVMValueRef f)
 {
     for (LLVMUseRef use = LLVMGetFirstUse(f); use;
          use = LLVMGetNextUse(use)) {
@@ -288,7 +288,7 @@ rewrite_symbols(LLVMModuleRef module, const struct plan *plan)
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
          f = LLVMGetNextFunction(f)) {
         size_t n;
-        bool taken = address_is_taken(f);
+        bool taken = rewrite_is_taken(f);
 
         if (!LLVMIsDeclaration(f)
             && (taken || keeps_tree(plan, LLVMGetValueName2(f, &n)))) {

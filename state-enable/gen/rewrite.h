@@ -35,6 +35,9 @@ bool rewrite_sends(LLVMModuleRef);
  * the value by that of the class. */
 void rewrite_placement(LLVMModuleRef, const struct plan *);
 
+/* Whether a function is used other than by calling it. */
+bool rewrite_is_taken(LLVMValueRef function);
+
 struct rewrite_symbol {
     char *name;                 /* In the program. */
     char *alias;

@@ -41,6 +41,14 @@ static struct {
                                  * of the user's. */
     bool busy;                  /* The tables are being used. */
     bool paused;                /* The runtime changes containers. */
+
+    /* What was looked up last: programs write to one block several times.  Of
+     * size 0 if blocks have come or gone since. */
+    struct {
+        uintptr_t start;
+        size_t size;
+        struct dirty_block *block;      /* NULL: not remembered. */
+    } last;
 } dirty;
 
 /* Tables. */
@@ -150,6 +158,7 @@ end_block(struct dirty_block *b)
     if (!b->ended) {
         take_out(&dirty.blocks, &b->chain);
         b->ended = true;
+        dirty.last.size = 0;
     }
 }
 
@@ -248,6 +257,7 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     if (ok) {
         insert(&dirty.keys, &e->chain, mbox_key_hash(key, per_flow));
         st_dirty_tracking = true;
+        dirty.last.size = 0;
     } else {
         free_entry(e);
     }
@@ -277,8 +287,8 @@ st_dirty_changed(const void *start, uint64_t bits)
     }
 }
 
-/* Marks the elements of an array that have one of 'n' bytes at 'p'.  Returns
- * whether there is one. */
+/* Marks the elements of an array that have one of 'n' bytes at 'p', or all from
+ * there if 'n' is 0.  Returns whether there is one. */
 static bool
 mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
            uint64_t bits)
@@ -288,26 +298,44 @@ mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
     uintptr_t end = first + (uintptr_t) size * s->slots->n;
     uintptr_t from = (uintptr_t) p, to = from + n;
 
+    to = !n || to < from || to > end ? end : to;
     from = from < first ? first : from;
-    to = to > end ? end : to;
     for (uintptr_t at = from; at < to; at += size - (at - first) % size) {
         st_dirty_changed(s->slots->first + (at - first) / size * size, bits);
     }
     return from < to;
 }
 
+/* Marks the block of the heap that has the byte at 'p'. */
+static void
+mark_heap(const void *p, uint64_t bits)
+{
+    void *start;
+    size_t size;
+
+    if ((uintptr_t) p - dirty.last.start >= dirty.last.size) {
+        if (!st_heap_find(p, &start, &size)) {
+            return;
+        }
+        dirty.last.start = (uintptr_t) start;
+        dirty.last.size = size;
+        dirty.last.block = find_block(start);
+    }
+    if (dirty.last.block) {
+        mark(dirty.last.block->entry, bits);
+    }
+}
+
 void
 st_dirty_write(const void *p, uint64_t n, uint64_t bits)
 {
     bool found = false;
-    void *start;
-    size_t size;
 
     if (!dirty.st || dirty.paused
         || !pthread_equal(dirty.owner, pthread_self())) {
         return;
     }
-    if (dirty.busy) {           /* It is a handler of signals. */
+    if (dirty.busy || st_heap_is_busy()) {  /* It is a handler of signals. */
         dirty.packet = ST_WRITE_FLOWS | ST_WRITE_HOSTS;
         return;
     }
@@ -319,10 +347,10 @@ st_dirty_write(const void *p, uint64_t n, uint64_t bits)
     for (uint32_t i = 0; i < dirty.st->program->n_structures; i++) {
         const struct st_structure *s = &dirty.st->program->structures[i];
 
-        found |= s->slots && mark_slots(s, p, n ? n : 1, bits);
+        found |= s->slots && mark_slots(s, p, n, bits);
     }
-    if (!found && st_heap_find(p, &start, &size)) {
-        st_dirty_changed(start, bits);
+    if (!found) {
+        mark_heap(p, bits);
     }
     dirty.busy = false;
 }
@@ -355,6 +383,7 @@ st_dirty_ended(struct st *st, const void *start)
     struct dirty_block *b = (st == dirty.st && start ? find_block(start)
                              : NULL);
 
+    dirty.last.size = 0;
     if (b) {
         end_block(b);
         mark(b->entry, ST_WRITE_BYTES);

@@ -38,16 +38,16 @@
 #include "objects.h"
 
 /* Called by the program; the first is not 0 while entries are remembered.
- * 'n' bytes at 'p', or if that is 0 it is not known how many, but no more than
- * one object; 'bits' as in program-tables.h. */
+ * 'n' bytes at 'p', or if that is 0 it is not known how many, but all of one
+ * block or array; 'bits' as in program-tables.h. */
 extern uint8_t st_dirty_tracking;
 void st_dirty_write(const void *p, uint64_t n, uint64_t bits);
 
 void st_dirty_start(struct st *);
 void st_dirty_stop(struct st *);
 
-/* To be called before and after an entry, or what a flow or host has of them,
- * is written out. */
+/* What a flow or a host has of entries is not there any more, or was written
+ * out again; and, then, what it has now. */
 void st_dirty_forget(struct st *, bool per_flow, const struct mbox_key *);
 void st_dirty_remember(struct st *, bool per_flow, const struct mbox_key *,
                        const struct st_objects *);

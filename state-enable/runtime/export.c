@@ -239,7 +239,6 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key,
     struct st_objects objects = { .n = 0 };
     int error = st_names_refresh(st);
 
-    st_dirty_forget(st, per_flow, key);
     for (uint32_t i = 0; !error && i < program->n_structures; i++) {
         void *nodes[ST_NODES_MAX];
         size_t n = 0;
@@ -253,6 +252,9 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key,
     }
     if (!error) {
         error = objects.n ? put_objects(st, per_flow, &objects, w) : -ENOENT;
+    }
+    if (!error || error == -ENOENT) {
+        st_dirty_forget(st, per_flow, key);
     }
     if (!error) {
         st_dirty_remember(st, per_flow, key, &objects);

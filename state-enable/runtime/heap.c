@@ -122,12 +122,21 @@ get_region(uintptr_t number)
     return r;
 }
 
+static __thread volatile bool busy;
+
+bool
+st_heap_is_busy(void)
+{
+    return busy;
+}
+
 /* A program of one thread needs no lock.  Returns whether it was locked. */
 static bool
 lock(void)
 {
     bool needed = !__libc_single_threaded;
 
+    busy = true;
     if (needed) {
         pthread_mutex_lock(&heap.mutex);
     }
@@ -140,6 +149,7 @@ unlock(bool locked)
     if (locked) {
         pthread_mutex_unlock(&heap.mutex);
     }
+    busy = false;
 }
 
 /* A block that cannot be remembered, for want of memory or because of its

@@ -42,6 +42,10 @@ void st_free(void *);
 
 void st_heap_track(void);
 
+/* Whether this thread is in the middle of one of these functions: it is in a
+ * handler of signals, which must not call them. */
+bool st_heap_is_busy(void);
+
 /* Finds the block that has the byte at 'p'. */
 bool st_heap_find(const void *p, void **start, size_t *size);
 

@@ -16,7 +16,7 @@
 
 /* Writes to the state of flows in many ways, by packets of another flow: a
  * packet from port 2000 at time N writes to the flow from port 1000 + N in the
- * way N. */
+ * way N.  A second capture is read packet by packet. */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -232,6 +232,27 @@ packet(unsigned char *user, const struct pcap_pkthdr *h,
     }
 }
 
+/* State may be sent while the next packet is read. */
+static void
+read_two_by_two(pcap_t *p, struct flow *f)
+{
+    struct pcap_pkthdr h;
+
+    while (p && f && pcap_next(p, &h)) {
+        f->bytes++;
+        if (between) {
+            between();
+        }
+        if (!pcap_next(p, &h)) {
+            break;
+        }
+        f->bytes++;
+        if (between) {
+            between();
+        }
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -246,5 +267,8 @@ main(int argc, char *argv[])
     pcap_loop(p, -1, packet, NULL);
     printf("%u flows\n", n_flows);
     pcap_close(p);
+    if (argc > 2) {
+        read_two_by_two(pcap_open_offline(argv[2], error), flows[0]);
+    }
     return 0;
 }
