@@ -48,6 +48,16 @@ pointed_to(const struct sa_type *type)
 static const struct sa_type *type_at(struct sa_pta *, LLVMValueRef address,
                                      uint64_t size, int depth);
 
+/* The variable that 'value' is a thread's address of, or 'value'. */
+static LLVMValueRef
+of_thread(LLVMValueRef value)
+{
+    return (LLVMIsAIntrinsicInst(value)
+            && LLVMIsAGlobalVariable(LLVMGetOperand(value, 0))
+            && LLVMIsThreadLocal(LLVMGetOperand(value, 0))
+            ? LLVMGetOperand(value, 0) : value);
+}
+
 /* What 'value', a pointer that an address is computed from, is declared to
  * point to, which has 'size' bytes, or NULL. */
 static const struct sa_type *
@@ -55,6 +65,7 @@ target_type(struct sa_pta *pta, LLVMValueRef value, uint64_t size, int depth)
 {
     const struct sa_type *t;
 
+    value = of_thread(value);
     if (LLVMIsAAllocaInst(value) || LLVMIsAGlobalVariable(value)
         || LLVMIsAGetElementPtrInst(value)) {
         return type_at(pta, value, size, depth);
@@ -100,6 +111,7 @@ type_at(struct sa_pta *pta, LLVMValueRef address, uint64_t size, int depth)
                == LLVMPointerTypeKind)) {
         address = LLVMGetOperand(address, 0);
     }
+    address = of_thread(address);
     if (LLVMIsAAllocaInst(address) || LLVMIsAGlobalVariable(address)) {
         return pta_variable_type(pta, address);
     } else if (depth == MAX_TYPE_DEPTH) {

@@ -52,6 +52,44 @@ pta_library_node(struct sa_pta *pta, const char *name)
     return node;
 }
 
+/* Whether 'global' is a string literal: it has no name in the source, nobody
+ * asks for its address, and there are no pointers in it. */
+static bool
+is_literal(const struct sa_program *p, LLVMValueRef global)
+{
+    const struct sa_variable *v
+        = sa_value_variable(p, sa_value_id(p, global));
+    LLVMTypeRef type = LLVMGlobalGetValueType(global);
+
+    if ((v && *v->name) || !LLVMIsGlobalConstant(global)
+        || !LLVMGetInitializer(global)
+        || LLVMGetUnnamedAddress(global) != LLVMGlobalUnnamedAddr
+        || LLVMGetTypeKind(type) != LLVMArrayTypeKind) {
+        return false;
+    }
+    type = LLVMGetElementType(type);
+    return (LLVMGetTypeKind(type) == LLVMIntegerTypeKind
+            && LLVMGetIntTypeWidth(type) == 8);
+}
+
+/* All string literals are one object: nothing depends on which one a pointer
+ * points to, and each had been a member of many sets. */
+static void
+make_literal(struct sa_pta *pta, LLVMValueRef global)
+{
+    struct object o = {
+        .kind = SA_OBJECT_GLOBAL, .site = global, .insn = SA_NONE,
+        .caller = SA_NONE, .function = SA_NONE, .modulus = 1,
+        .declared = true, .constant = true
+    };
+
+    if (pta->literals == SA_NONE) {
+        pta->literals = pta_new_object(pta, &o);
+        pta_node(pta, pta->literals, 0);
+    }
+    pta->value_objects[sa_value_id(pta->program, global)] = pta->literals;
+}
+
 static void
 make_global(struct sa_pta *pta, LLVMValueRef global)
 {
@@ -231,7 +269,11 @@ pta_generate_globals(struct sa_pta *pta)
 
     for (LLVMValueRef g = LLVMGetFirstGlobal(p->module); g;
          g = LLVMGetNextGlobal(g)) {
-        make_global(pta, g);
+        if (is_literal(p, g)) {
+            make_literal(pta, g);
+        } else {
+            make_global(pta, g);
+        }
     }
     for (uint32_t i = 0; i < p->n_functions; i++) {
         make_function(pta, i);
@@ -241,7 +283,9 @@ pta_generate_globals(struct sa_pta *pta)
     }
     for (LLVMValueRef g = LLVMGetFirstGlobal(p->module); g;
          g = LLVMGetNextGlobal(g)) {
-        if (LLVMGetInitializer(g)) {
+        if (pta->value_objects[sa_value_id(p, g)] == pta->literals) {
+            continue;
+        } else if (LLVMGetInitializer(g)) {
             generate_initializer(pta, g);
         } else {
             generate_external(pta, g);

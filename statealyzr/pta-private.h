@@ -199,6 +199,8 @@ struct sa_pta {
     uint32_t *varargs;          /* Object of each function's variable
                                  * arguments, or SA_NONE. */
     uint32_t *value_objects;    /* First object whose site is this value. */
+    uint32_t literals;          /* Object of all string literals; SA_NONE if
+                                 * there are none. */
     GHashTable *library_objects;    /* Name -> index + 1. */
     GHashTable *calls;          /* Connected (insn, function). */
     GHashTable *warned;         /* Names of functions without a model. */

@@ -63,6 +63,7 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->max_steps = UINT64_MAX;
     pta->value_vertices = none_array(program->n_values);
     pta->value_objects = none_array(program->n_values);
+    pta->literals = SA_NONE;
     pta->returns = none_array(program->n_functions);
     pta->varargs = none_array(program->n_functions);
     pta->library_objects = g_hash_table_new(g_str_hash, g_str_equal);
@@ -76,6 +77,22 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->callback_functions = g_new0(GArray *, program->n_insns + 1);
     pta->callers = g_new0(GArray *, program->n_functions + 1);
     return pta;
+}
+
+/* Gives all string literals the object that one has. */
+static void
+number_literals(struct sa_pta *pta)
+{
+    if (pta->literals == SA_NONE) {
+        return;
+    }
+    uint32_t id = pta->result_object_of[
+        sa_value_id(pta->program, pta_object(pta, pta->literals)->site)];
+    for (uint32_t i = 0; i < pta->program->n_values; i++) {
+        if (pta->value_objects[i] == pta->literals) {
+            pta->result_object_of[i] = id;
+        }
+    }
 }
 
 /* Order of objects in the result: globals, functions, then by place in the
@@ -161,6 +178,7 @@ number_results(struct sa_pta *pta)
             pta->result_object_of[value] = i;
         }
     }
+    number_literals(pta);
     g_free(order);
     pta->n_result_nodes = nodes->len;
     pta->result_nodes = (struct sa_node *) g_array_free(nodes, FALSE);

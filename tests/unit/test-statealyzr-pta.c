@@ -203,6 +203,20 @@ test_member_type(void **state)
 }
 
 static void
+test_thread_local(void **state)
+{
+    (void) state;
+    /* Bytes for a thread's own variable: they stay bytes, whatever they are
+     * used as. */
+    check("static _Thread_local char *bytes; int a, b, *q;\n"
+          "struct s { int *x, *y; }; void *malloc(unsigned long);\n"
+          "void f(unsigned long n) { bytes = malloc(n);\n"
+          "struct s *s = (struct s *) bytes; s->x = &a; s->y = &b;\n"
+          "q = s->y; }\n",
+          "q", "a b", NULL);
+}
+
+static void
 test_member_type_unknown(void **state)
 {
     (void) state;
@@ -517,6 +531,38 @@ test_constants(void **state)
 }
 
 static void
+test_literals(void **state)
+{
+    (void) state;
+    /* All literals are one object, also for those who ask which; an array
+     * with a name is not among them, though it has no other use. */
+    const char *source
+        = "static const char name[] = \"c\"; const char *p, *q, *r;\n"
+          "void f(int i) { p = \"a\"; q = i ? \"b\" : name; r = name; }\n";
+    struct world w = world_analyse(source);
+    uint32_t literals = SA_NONE;
+    unsigned int n = 0;
+
+    expect(&w, "p", ".str");
+    expect(&w, "q", ".str name");
+    expect(&w, "r", "name");
+    for (uint32_t i = 0; i < w.program->n_values; i++) {
+        LLVMValueRef v = w.program->values[i];
+        size_t length;
+
+        if (LLVMIsAGlobalVariable(v)
+            && g_str_has_prefix(LLVMGetValueName2(v, &length), ".str")) {
+            uint32_t object = sa_pta_object_of(w.pta, i);
+            assert_int_not_equal(object, SA_NONE);
+            assert_true(!n++ || object == literals);
+            literals = object;
+        }
+    }
+    assert_int_equal(n, 2);
+    world_destroy(&w);
+}
+
+static void
 test_untyped_heap(void **state)
 {
     (void) state;
@@ -664,6 +710,7 @@ main(void)
         cmocka_unit_test(test_list_head_first),
         cmocka_unit_test(test_member_type),
         cmocka_unit_test(test_member_type_unknown),
+        cmocka_unit_test(test_thread_local),
         cmocka_unit_test(test_function_type),
         cmocka_unit_test(test_union),
         cmocka_unit_test(test_memcpy),
@@ -686,6 +733,7 @@ main(void)
         cmocka_unit_test(test_wrapper_by_pointer),
         cmocka_unit_test(test_first_member),
         cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_literals),
         cmocka_unit_test(test_untyped_heap),
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_initialisers),
