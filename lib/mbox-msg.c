@@ -69,6 +69,8 @@ enum field {
     F_CPU_NS,
     F_CLOCK_NS,
     F_DESCRIBE,
+    F_OUTPUT,
+    F_OUTPUTS,
 };
 
 struct msg_info {
@@ -133,11 +135,13 @@ static const struct optional_field {
     { MBOX_MSG_HELLO, 1, F_OPTIONS, 4 },
     { MBOX_MSG_HELLO, 2, F_RUN, 8 },
     { MBOX_MSG_HELLO, 3, F_N_OPEN, 4 },
+    { MBOX_MSG_HELLO, 4, F_OUTPUTS, 0 },
     { MBOX_MSG_PREPARE, 1, F_RUN, 8 },
     { MBOX_MSG_PREPARE, 2, F_TOKEN, 8 },
     { MBOX_MSG_PREPARE, 3, F_ADDRESS, 0 },
     { MBOX_MSG_PREPARE, 4, F_FINGERPRINT, 0 },
     { MBOX_MSG_PREPARE, 5, F_DESCRIBE, 1 },
+    { MBOX_MSG_PREPARE, 6, F_OUTPUT, 0 },
     { MBOX_MSG_PREPARED, 1, F_ADDRESS, 0 },
     { MBOX_MSG_PREPARED, 2, F_WHY, 0 },
     { MBOX_MSG_STATS, 1, F_CPU_NS, 8 },
@@ -269,6 +273,8 @@ put_field(enum field field, struct mbox_writer *w, const struct mbox_msg *msg,
     case F_ADDRESS: mbox_put_string(w, msg->address); break;
     case F_WHY: mbox_put_string(w, msg->why); break;
     case F_FINGERPRINT: mbox_put_string(w, msg->fingerprint); break;
+    case F_OUTPUT: mbox_put_string(w, msg->output); break;
+    case F_OUTPUTS: mbox_put_string(w, msg->outputs); break;
     case F_N_OPEN: mbox_put_u32(w, msg->n_open); break;
     case F_CPU_NS: mbox_put_u64(w, msg->cpu_ns); break;
     case F_CLOCK_NS: mbox_put_u64(w, msg->clock_ns); break;
@@ -367,6 +373,8 @@ get_field(enum field field, struct mbox_reader *r, struct mbox_msg *msg)
     case F_FINGERPRINT:
         get_text(r, msg->fingerprint, sizeof msg->fingerprint);
         break;
+    case F_OUTPUT: get_text(r, msg->output, sizeof msg->output); break;
+    case F_OUTPUTS: get_text(r, msg->outputs, sizeof msg->outputs); break;
     case F_N_OPEN: msg->n_open = mbox_get_u32(r); break;
     case F_CPU_NS: msg->cpu_ns = mbox_get_u64(r); break;
     case F_CLOCK_NS: msg->clock_ns = mbox_get_u64(r); break;
@@ -389,6 +397,8 @@ get_optional_text(enum field field, const struct mbox_msg *msg)
 {
     return (field == F_ADDRESS ? msg->address
             : field == F_WHY ? msg->why
+            : field == F_OUTPUT ? msg->output
+            : field == F_OUTPUTS ? msg->outputs
             : msg->fingerprint);
 }
 
@@ -401,6 +411,8 @@ is_set(enum field field, const struct mbox_msg *msg)
     case F_TOKEN: return msg->token != 0;
     case F_ADDRESS:
     case F_WHY:
+    case F_OUTPUT:
+    case F_OUTPUTS:
     case F_FINGERPRINT: return get_optional_text(field, msg)[0] != '\0';
     case F_N_FLOWS: return msg->n_flows != 0;
     case F_N_OPEN: return msg->n_open != 0;
@@ -462,6 +474,7 @@ clear_msg(struct mbox_msg *msg)
     memset(msg, 0, offsetof(struct mbox_msg, name));
     msg->name[0] = msg->class_name[0] = msg->text[0] = '\0';
     msg->address[0] = msg->why[0] = msg->fingerprint[0] = '\0';
+    msg->output[0] = msg->outputs[0] = '\0';
 }
 
 void

@@ -69,7 +69,9 @@ enum mbox_msg_type {
                                  * cannot receive descriptors, whatever the
                                  * coordinator's end of the channel is; 'run',
                                  * which identifies its process; 'n_open',
-                                 * how many OPEN messages will follow. */
+                                 * how many OPEN messages will follow;
+                                 * 'outputs', names of functions, separated by
+                                 * commas, that 'output' of PREPARE can be. */
     MBOX_MSG_WELCOME = 5,       /* C to A: 'version', 'epoch'. */
 
     /* Transfers. */
@@ -82,7 +84,9 @@ enum mbox_msg_type {
                                  * D listens, S connects to 'address', and
                                  * 'fingerprint' is that of the certificate
                                  * that the peer has to show.  'describe', with
-                                 * MBOX_OPT_INSPECT, asks S for LAYOUT. */
+                                 * MBOX_OPT_INSPECT, asks S for LAYOUT.
+                                 * 'output' has S send only what this output
+                                 * function needs. */
     MBOX_MSG_PREPARED = 11,     /* A to C: 'n_flows' that match now.  Optional:
                                  * 'address' of the state channel over TLS, at
                                  * which D listens, or to which S has
@@ -269,6 +273,8 @@ struct mbox_msg {
     char address[MBOX_ADDRESS_MAX + 1];
     char why[MBOX_WHY_MAX + 1];
     char fingerprint[MBOX_FINGERPRINT_LEN + 1];
+    char output[MBOX_NAME_MAX + 1];
+    char outputs[MBOX_TEXT_MAX + 1];
     char class_name[MBOX_NAME_MAX + 1];
     char text[MBOX_TEXT_MAX + 1];
 };

@@ -219,6 +219,8 @@ send_hello(struct mb_agent *a)
         msg.options = MBOX_OPT_RELAY;
     }
     snprintf(msg.text, sizeof msg.text, "%s", a->product ? a->product : "");
+    snprintf(msg.outputs, sizeof msg.outputs, "%s",
+             a->env->outputs ? a->env->outputs : "");
     mb_agent_send(a, &msg, NULL);
     a->greeted = true;
 }

@@ -269,19 +269,25 @@ must_tell_gone(const struct mb_export *export, const struct state *state)
                 || (state->index != MB_NO_ENTRY && export->next_listed)));
 }
 
+static void
+put_gone(struct mb_slice *slice, const struct state *state)
+{
+    struct mbox_msg msg;
+
+    mbox_msg_init(&msg, MBOX_MSG_GONE, slice->id);
+    msg.scope = (enum mbox_scope) state->scope;
+    msg.n_keys = 1;
+    mbox_msg_encode(&msg, &state->key, &slice->frames);
+    slice->n_gone++;
+}
+
 static int
 send_gone(struct mb_slice *slice, const struct state *state)
 {
     struct mb_export *export = slice->export;
 
     if (must_tell_gone(export, state)) {
-        struct mbox_msg msg;
-
-        mbox_msg_init(&msg, MBOX_MSG_GONE, slice->id);
-        msg.scope = (enum mbox_scope) state->scope;
-        msg.n_keys = 1;
-        mbox_msg_encode(&msg, &state->key, &slice->frames);
-        slice->n_gone++;
+        put_gone(slice, state);
     }
     if (state->index != MB_NO_ENTRY) {
         mb_tracker_ended(&export->tracker, state->index);
@@ -325,6 +331,17 @@ mark_sent(struct mb_slice *slice, const struct state *state)
     return 0;
 }
 
+/* Nothing of the state is wanted: D is not to wait for it, and it goes here as
+ * if it was sent. */
+static int
+send_nothing(struct mb_slice *slice, const struct state *state)
+{
+    if (must_tell_gone(slice->export, state)) {
+        put_gone(slice, state);
+    }
+    return slice->frames.error ? slice->frames.error : mark_sent(slice, state);
+}
+
 static int
 send_state(struct mb_slice *slice, const struct state *state)
 {
@@ -336,6 +353,7 @@ send_state(struct mb_slice *slice, const struct state *state)
     chunk->data = frames;
     chunk->keys.n = 0;
     chunk->failed = false;
+    chunk->output = export->output;
     mbox_chunk_begin(&cw, frames, slice->id, (enum mbox_scope) state->scope,
                      &state->key);
 
@@ -352,7 +370,8 @@ send_state(struct mb_slice *slice, const struct state *state)
     }
     if (error) {
         mbox_chunk_cancel(&cw, frames);
-        return error == -ENOENT ? send_gone(slice, state) : error;
+        return (error == -ENOENT ? send_gone(slice, state)
+                : error == -ENODATA ? send_nothing(slice, state) : error);
     }
 
     size_t len = mbox_chunk_data_len(&cw, frames);

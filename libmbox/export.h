@@ -37,6 +37,8 @@ struct mb_export {
     const struct mbox_ops *ops;
     void *aux;
     bool merge_others;          /* Shares of later workers are merged. */
+    int output;                 /* Only what this output function needs; -1:
+                                 * all. */
     bool copy;                  /* A copy or replica: D's state is replaced. */
     bool frozen;                /* FROZEN was sent: tell of every end. */
 

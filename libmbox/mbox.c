@@ -337,6 +337,7 @@ mbox_destroy(struct mbox *m)
     mb_agent_destroy(m->agent);
     mb_copied_destroy(&m->env.copied);
     free(m->env.layout);
+    free(m->env.outputs);
     for (unsigned int i = 0; i < m->n_ports; i++) {
         m->ports[i]->ops->close(m->ports[i]);
     }
@@ -412,6 +413,28 @@ mbox_set_layout(struct mbox *m, const char *layout)
     }
     free(m->env.layout);
     m->env.layout = copy;
+    return 0;
+}
+
+int
+mbox_set_outputs(struct mbox *m, const char *const *names, unsigned int n)
+{
+    char *list = calloc(1, MBOX_TEXT_MAX + 1);
+    size_t len = 0;
+
+    if (!list) {
+        return -ENOMEM;
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (!mbox_name_is_valid(names[i])
+            || len + 1 + strlen(names[i]) > MBOX_TEXT_MAX) {
+            free(list);
+            return -EINVAL;
+        }
+        len += sprintf(list + len, "%s%s", i ? "," : "", names[i]);
+    }
+    free(m->env.outputs);
+    m->env.outputs = list;
     return 0;
 }
 

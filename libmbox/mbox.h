@@ -103,6 +103,12 @@ void mbox_chunk_append(struct mbox_chunk *, const void *, size_t);
  * adds those keys to its chunk.  See also mbox_alias() and 'list_aliases'. */
 void mbox_chunk_add_key(struct mbox_chunk *, const struct mbox_key *);
 
+/* For which output function the state is wanted: an index into what
+ * mbox_set_outputs() was given, or -1: all of it.  What the function does not
+ * need may be left out; -ENODATA from 'get' says that it needs nothing of this
+ * state.  'put' then does without, as if that had just begun. */
+int mbox_chunk_output(const struct mbox_chunk *);
+
 /* State functions of one scope.  All return 0 or a negative errno value; a
  * failure fails the transfer, with 'strerror' of it in the command's answer,
  * except -ENOENT from 'get': the state has ended meanwhile. */
@@ -114,7 +120,7 @@ struct mbox_state_ops {
 
     /* Exports the state of 'key'.  -EAGAIN: it cannot be read while it may
      * change; ask again when its flow is frozen (mbox_is_frozen()).  Such
-     * state cannot be copied. */
+     * state cannot be copied.  -ENODATA: see mbox_chunk_output(). */
     int (*get)(void *aux, unsigned int worker, const struct mbox_key *key,
                struct mbox_chunk *chunk);
 
@@ -256,6 +262,12 @@ void mbox_watch(struct mbox *, int fd, void (*ready)(void *aux));
  * what an MB writes by hand is shown as bytes.  Before mbox_run().  Returns 0
  * or -ENOMEM. */
 int mbox_set_layout(struct mbox *, const char *layout);
+
+/* Announces the output functions for which state can be asked for (option
+ * --output of mbox/move and mbox/copy): 'n' names of [A-Za-z0-9_.-]{1,63},
+ * less than 1,023 characters in all, which are copied.  Before mbox_run().
+ * Returns 0, -EINVAL, or -ENOMEM. */
+int mbox_set_outputs(struct mbox *, const char *const *names, unsigned int n);
 
 /* Sends a frame of the MB's own making from port 'port'.  Call from a
  * callback.  Returns 0 or a negative errno value. */

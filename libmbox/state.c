@@ -51,6 +51,12 @@ mbox_chunk_append(struct mbox_chunk *chunk, const void *data, size_t len)
     mbox_put_bytes(chunk->data, data, len);
 }
 
+int
+mbox_chunk_output(const struct mbox_chunk *chunk)
+{
+    return chunk->output;
+}
+
 void
 mbox_chunk_add_key(struct mbox_chunk *chunk, const struct mbox_key *key)
 {

@@ -29,6 +29,7 @@ struct mbox_chunk {
     struct mbox_writer *data;   /* Where it is appended. */
     struct mb_keys keys;        /* Besides the one that it is kept under. */
     bool failed;                /* Memory was short. */
+    int output;                 /* For mbox_chunk_output(). */
 };
 
 /* Returns the functions of 'scope', or null. */

@@ -47,6 +47,7 @@ open_export(struct mb_source *s, unsigned int i)
         .ops = env->mb_ops,
         .aux = env->mb_aux,
         .merge_others = env->n_workers > 1,
+        .output = t->output,
         .copy = mb_transfer_replaces(t),
     };
 

@@ -141,6 +141,23 @@ send_prepared(struct mb_transfer *t, const char *address, const char *why)
     mb_transfer_send(t, &msg, NULL);
 }
 
+/* The number of the name in a list with commas, or -1. */
+static int
+find_output(const char *list, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (int i = 0; list; i++) {
+        const char *comma = strchr(list, ',');
+
+        if (!strncmp(list, name, n) && (!list[n] || list[n] == ',')) {
+            return i;
+        }
+        list = comma ? comma + 1 : NULL;
+    }
+    return -1;
+}
+
 struct mb_transfer *
 mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
                    const struct mb_transfer *others)
@@ -171,6 +188,14 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
         refuse(env, prepare, fd, EINVAL, "only a copy's source is inspected");
         return NULL;
     }
+
+    int output = (prepare->role == MBOX_ROLE_SOURCE && prepare->output[0]
+                  ? find_output(env->outputs, prepare->output) : -1);
+    if (prepare->role == MBOX_ROLE_SOURCE && prepare->output[0]
+        && output < 0) {
+        refuse(env, prepare, fd, EINVAL, "the output function is not known");
+        return NULL;
+    }
     if (!relay && fd < 0) {
         refuse(env, prepare, fd, EINVAL, "no state channel came with prepare");
         return NULL;
@@ -191,6 +216,7 @@ mb_transfer_create(struct mb_env *env, const struct mbox_msg *prepare, int fd,
     t->epoch = prepare->epoch;
     memcpy(t->peer, prepare->name, sizeof t->peer);
     t->peer_run = prepare->run;
+    t->output = output;
     t->describe = prepare->describe && t->options & MBOX_OPT_INSPECT;
     t->space = prepare->space;
     if (relay) {

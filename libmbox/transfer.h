@@ -99,6 +99,8 @@ struct mb_env {
     uint64_t schema;
     size_t buffer_limit;
     char *layout;               /* What chunks have where, or NULL. */
+    char *outputs;              /* Names of output functions, as in HELLO, or
+                                 * NULL. */
 
     /* The coordinator's channel if it is over TLS and open, or null: a state
      * channel shows the same certificate, at the same address. */
@@ -134,6 +136,7 @@ struct mb_transfer {
     uint64_t peer_run;
     uint64_t n_flows;           /* When it was prepared. */
     bool describe;              /* The layout is asked for. */
+    int output;                 /* Source: of env->outputs; -1: all state. */
     struct mbox_space space;
 
     struct mbox_channel *state; /* Null with MBOX_OPT_RELAY. */

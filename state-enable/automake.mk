@@ -166,6 +166,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/plan-containers.c \
 	state-enable/gen/plan-hooks.c \
 	state-enable/gen/plan-merge.c \
+	state-enable/gen/plan-outputs.c \
 	state-enable/gen/plan-slots.c \
 	state-enable/gen/plan-types.c \
 	state-enable/gen/plan-unmovable.c \

@@ -65,6 +65,8 @@ static const struct field {
     FIELD("name", STRING, name),
     FIELD("class", STRING, class_name),
     FIELD("text", STRING, text),
+    FIELD("output", STRING, output),
+    FIELD("outputs", STRING, outputs),
 };
 #define N_FIELDS (sizeof fields / sizeof fields[0])
 

@@ -60,10 +60,10 @@ class Reader:
         return int.from_bytes(self.bytes(n), 'big')
 
     def string(self):
-        try:
-            return self.bytes(self.number(2)).decode('ascii')
-        except UnicodeError:
-            raise ImageError('a name is not in ASCII') from None
+        text = self.bytes(self.number(2)).decode('latin-1')
+        if not (text.isascii() and text.isprintable()):
+            raise ImageError('a name is not in ASCII')
+        return text
 
 
 def read_header(r):

@@ -212,6 +212,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
           && ok && plan_hooks_used(plan)
           && plan->n_left_out == g_strv_length(leave_out));
+    plan_outputs(plan, result);
     ok = ok && instrument(module, plan, &instrumented);
     for (guint i = 0; ok && i < o->attributes->len; i++) {
         ok = add_attribute(module, o->attributes->pdata[i]);

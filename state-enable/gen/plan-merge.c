@@ -44,11 +44,30 @@ overlaps(uint64_t offset, uint64_t size, uint32_t at, uint64_t n)
     return at != ST_NONE && offset < at + n && at < offset + size;
 }
 
-/* Whether the runtime, or the program when it looks for the entry, depends on
- * a member. */
-static bool
-is_needed(const struct plan *plan, const struct plan_structure *s,
-          uint64_t offset, uint64_t size)
+bool
+plan_type_needs(const struct plan_type *t, uint64_t offset, uint64_t size)
+{
+    bool needed = false;
+
+    for (guint i = 0; i < t->pointers->len; i++) {
+        const struct plan_pointer *p
+            = &g_array_index(t->pointers, struct plan_pointer, i);
+
+        needed |= (overlaps(offset, size, p->live, p->live_size)
+                   || overlaps(offset, size, p->length, p->length_size));
+        for (guint j = 0; j < p->extents->len; j++) {
+            const struct st_extent *e = &g_array_index(p->extents,
+                                                       struct st_extent, j);
+
+            needed |= overlaps(offset, size, e->offset, e->size);
+        }
+    }
+    return needed;
+}
+
+bool
+plan_structure_needs(const struct plan *plan, const struct plan_structure *s,
+                     uint64_t offset, uint64_t size)
 {
     const struct plan_type *t = plan->plan_types->pdata[s->type];
     bool needed = (overlaps(offset, size, s->bucket_offset, s->bucket_size)
@@ -73,20 +92,7 @@ is_needed(const struct plan *plan, const struct plan_structure *s,
             needed |= overlaps(offset, size, r->offset, r->size);
         }
     }
-    for (guint i = 0; i < t->pointers->len; i++) {
-        const struct plan_pointer *p
-            = &g_array_index(t->pointers, struct plan_pointer, i);
-
-        needed |= (overlaps(offset, size, p->live, p->live_size)
-                   || overlaps(offset, size, p->length, p->length_size));
-        for (guint j = 0; j < p->extents->len; j++) {
-            const struct st_extent *e = &g_array_index(p->extents,
-                                                       struct st_extent, j);
-
-            needed |= overlaps(offset, size, e->offset, e->size);
-        }
-    }
-    return needed;
+    return needed || plan_type_needs(t, offset, size);
 }
 
 /* The structure that "struct host.seen" is of; sets '*path' to the rest. */
@@ -153,7 +159,7 @@ set_rule(struct plan *plan, const char *name, const char *rule)
     if (!m.size || m.size != json_number(plan_json_type(plan, type), "size")) {
         return "is no integer";
     }
-    if (is_needed(plan, s, offset, m.size)) {
+    if (plan_structure_needs(plan, s, offset, m.size)) {
         return "an entry cannot be found or kept if it changes";
     }
     struct plan_type *t = plan->plan_types->pdata[s->type];

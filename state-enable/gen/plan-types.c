@@ -640,6 +640,7 @@ leave_out(struct plan *plan, struct plan_type *type)
         if (member >= 0
             && !plan_path_is_hooked(plan, type->json, *p + n + 1)) {
             range.size = json_number(plan_json_type(plan, member), "size");
+            range.outputs = ST_LEFT_OUT_ALWAYS;
             g_array_append_val(type->left_out, range);
             plan->n_left_out++;
             plan_say(plan, "left out: %s", *p);

@@ -630,6 +630,7 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     plan->plan_variables = g_array_new(FALSE, FALSE,
                                        sizeof(struct plan_variable));
     plan->refused = g_array_new(FALSE, FALSE, sizeof(struct plan_refused));
+    plan->outputs = g_ptr_array_new();
     plan->report = g_string_new(NULL);
     plan->hook_settings = g_array_new(FALSE, FALSE,
                                       sizeof(struct plan_hook_setting));

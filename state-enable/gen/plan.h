@@ -66,8 +66,10 @@ struct plan_hook {
     const char *symbol;
 };
 
+/* As struct st_left_out. */
 struct plan_range {
     uint64_t offset, size;
+    uint64_t outputs;
 };
 
 /* A variable, or an array or other member in one that is a struct. */
@@ -125,6 +127,7 @@ struct plan_structure {
     uint32_t bucket_offset, bucket_size;
     uint32_t count_offset, count_size;
     GPtrArray *placement;       /* Symbols. */
+    uint64_t unneeded;          /* As of struct st_structure. */
 };
 
 struct plan_variable {
@@ -164,6 +167,8 @@ struct plan {
     GArray *plan_variables;     /* struct plan_variable. */
     GPtrArray *bits;            /* Names of members that the program writes:
                                  * see struct st_program. */
+    GPtrArray *outputs;         /* Names of output functions; the analyser's,
+                                 * in that order. */
     GString *report;
 };
 
@@ -227,6 +232,19 @@ bool plan_movable(struct plan *, const struct plan_structure *);
 /* Sets rules of merging, each "struct NAME.MEMBER=RULE".  Returns false, with
  * a reason in the report, if one is not possible. */
 bool plan_merge(struct plan *, char *const *settings);
+
+/* Whether the runtime depends on some bytes of a type's objects: lengths. */
+bool plan_type_needs(const struct plan_type *, uint64_t offset, uint64_t size);
+
+/* Whether the runtime, or the program when it looks for the entry, depends on
+ * some bytes of a structure's entries. */
+bool plan_structure_needs(const struct plan *, const struct plan_structure *,
+                          uint64_t offset, uint64_t size);
+
+/* plan-outputs.c */
+
+/* Sets what each output function does not need.  The report says it. */
+void plan_outputs(struct plan *, struct json_object *result);
 
 /* plan-hooks.c */
 

@@ -171,8 +171,9 @@ put_types(GString *s, const struct plan *plan, const GArray *symbols)
                 const struct plan_range *r
                     = &g_array_index(t->left_out, struct plan_range, j);
 
-                put(s, "    { %u, %u },\n", (unsigned int) r->offset,
-                    (unsigned int) r->size);
+                put(s, "    { %u, %u, UINT64_C(%"G_GUINT64_FORMAT") },\n",
+                    (unsigned int) r->offset, (unsigned int) r->size,
+                    r->outputs);
             }
             put(s, "};\n");
         }
@@ -359,9 +360,10 @@ put_structures(GString *s, const struct plan *plan, const GArray *symbols)
 
         put(s, "    { .name = %s, .type = %u, .per_flow = %d,"
             " .both_ways = %d, .proto = %d,\n"
+            "      .unneeded = UINT64_C(%"G_GUINT64_FORMAT"),\n"
             "      .keys = keys_%u, .n_keys = %u,", name, st->type,
-            st->per_flow, st->both_ways, st->per_flow ? 6 : 0, i,
-            st->keys->len);
+            st->per_flow, st->both_ways, st->per_flow ? 6 : 0, st->unneeded,
+            i, st->keys->len);
         if (st->lists->len) {
             put(s, " .lists = lists_%u, .n_lists = %u,", i, st->lists->len);
         }
@@ -433,11 +435,11 @@ put_symbols(GString *s, const GArray *symbols)
 }
 
 static void
-put_bits(GString *s, const struct plan *plan)
+put_names(GString *s, const char *what, const GPtrArray *names)
 {
-    put(s, "static const char *const bits[] = {\n");
-    for (guint i = 0; i < plan->bits->len; i++) {
-        char *name = quoted(plan->bits->pdata[i]);
+    put(s, "static const char *const %s[] = {\n", what);
+    for (guint i = 0; i < names->len; i++) {
+        char *name = quoted(names->pdata[i]);
 
         put(s, "    %s,\n", name);
         g_free(name);
@@ -462,7 +464,8 @@ write_tables(const struct plan *plan, const GArray *symbols,
     put_structures(s, plan, symbols);
     put_variables(s, plan, symbols);
     put_symbols(s, symbols);
-    put_bits(s, plan);
+    put_names(s, "bits", plan->bits);
+    put_names(s, "outputs", plan->outputs);
     put(s, "extern const struct st_program st_program;\n"
         "const struct st_program st_program = {\n"
         "    .name = %s, .build = UINT64_C(%"G_GUINT64_FORMAT"),"
@@ -473,9 +476,10 @@ write_tables(const struct plan *plan, const GArray *symbols,
         "    .variables = variables,\n"
         "    .n_variables = sizeof variables / sizeof *variables,\n"
         "    .symbols = symbols, .n_symbols = %u,\n"
+        "    .outputs = outputs, .n_outputs = %u,\n"
         "    .bits = bits, .n_bits = %u,\n};\n", name, build, sends,
         layout_text, plan->plan_types->len, plan->structures->len,
-        symbols->len, plan->bits->len);
+        symbols->len, plan->outputs->len, plan->bits->len);
     g_free(name);
     g_free(layout_text);
     return s;

@@ -92,17 +92,6 @@ put_reference(struct st *st, const struct st_objects *o, struct mbox_writer *w,
     return w->error;
 }
 
-static bool
-is_left_out(const struct st_type *t, uint32_t offset)
-{
-    for (uint32_t i = 0; i < t->n_left_out; i++) {
-        if (offset - t->left_out[i].offset < t->left_out[i].size) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The pointers of the object at 'object', of which the copy in the image is at
  * 'copy' in the writer: references are appended, the copy is cleared. */
 static int
@@ -121,7 +110,7 @@ put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
             if (p->target == ST_LINK) {
                 continue;
             }
-            bool moves = j < live && !is_left_out(t, at);
+            bool moves = j < live && !st_objects_leave_out(o, t, at);
             int error = put_reference(st, o, w, moves ? value : NULL,
                                       p->target);
             if (error) {
@@ -130,8 +119,10 @@ put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
         }
     }
     for (uint32_t i = 0; i < t->n_left_out; i++) {
-        memset(w->data + copy + t->left_out[i].offset, 0,
-               t->left_out[i].size);
+        if (t->left_out[i].outputs & o->without) {
+            memset(w->data + copy + t->left_out[i].offset, 0,
+                   t->left_out[i].size);
+        }
     }
     st_hooks_clear(t, w->data + copy);
     return 0;
@@ -232,12 +223,14 @@ put_objects(struct st *st, bool per_flow, const struct st_objects *o,
 }
 
 int
-st_get(struct st *st, bool per_flow, const struct mbox_key *key,
+st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
        struct mbox_writer *w)
 {
     const struct st_program *program = st->program;
-    struct st_objects objects = { .n = 0 };
+    uint64_t bit = output < 0 ? 0 : UINT64_C(1) << output;
+    struct st_objects objects = { .without = ST_LEFT_OUT_ALWAYS | bit };
     int error = st_names_refresh(st);
+    int none = -ENOENT;
 
     for (uint32_t i = 0; !error && i < program->n_structures; i++) {
         void *nodes[ST_NODES_MAX];
@@ -246,12 +239,16 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key,
         if (program->structures[i].per_flow == per_flow) {
             error = st_find(st, i, key, nodes, ST_NODES_MAX, &n);
         }
+        if (n && program->structures[i].unneeded & bit) {
+            none = -ENODATA;
+            n = 0;
+        }
         for (size_t j = 0; !error && j < n; j++) {
             error = st_objects_add(st, &objects, i, nodes[j], true);
         }
     }
     if (!error) {
-        error = objects.n ? put_objects(st, per_flow, &objects, w) : -ENOENT;
+        error = objects.n ? put_objects(st, per_flow, &objects, w) : none;
     }
     if (!error || error == -ENOENT) {
         st_dirty_forget(st, per_flow, key);

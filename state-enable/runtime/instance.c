@@ -106,7 +106,8 @@ get(struct st_instance *in, bool per_flow, const struct mbox_key *key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    int error = st_get(in->st, per_flow, key, &w);
+    int error = st_get(in->st, per_flow, key,
+                       mbox_chunk_output(chunk), &w);
     if (!error) {
         mbox_chunk_append(chunk, w.data, w.len);
     }
@@ -401,6 +402,11 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         }
         st_instance_close(in);
         return NULL;
+    }
+    if (mbox_set_outputs(in->mbox, st_program.outputs,
+                         st_program.n_outputs)) {
+        fprintf(stderr, "%s: state: its output functions cannot be "
+                "announced: too many, or out of memory\n", st_program.name);
     }
     if (st_program.layout && mbox_set_layout(in->mbox, st_program.layout)) {
         fprintf(stderr, "%s: state: mbox-state(8) will print bytes: out of "

@@ -136,6 +136,20 @@ own(struct st *st, struct st_object *object, const struct st_type *type,
     return 0;
 }
 
+bool
+st_objects_leave_out(const struct st_objects *o, const struct st_type *t,
+                     uint32_t offset)
+{
+    for (uint32_t i = 0; i < t->n_left_out; i++) {
+        const struct st_left_out *l = &t->left_out[i];
+
+        if (l->outputs & o->without && offset - l->offset < l->size) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Looks at what a pointer leads to; adds it if it is an object that is owned
  * and new. */
 static int
@@ -206,9 +220,10 @@ add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
             uint32_t live = st_live(p, object);
 
             for (uint32_t j = 0; j < live; j++) {
-                int error = add_target(st, o, first, t, p,
-                                       st_load_pointer(object + p->offset
-                                                       + j * p->stride));
+                uint32_t at = p->offset + j * p->stride;
+                int error = (st_objects_leave_out(o, t, at) ? 0
+                             : add_target(st, o, first, t, p,
+                                          st_load_pointer(object + at)));
                 if (error) {
                     return error;
                 }

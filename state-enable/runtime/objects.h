@@ -34,6 +34,8 @@ struct st_object {
 struct st_objects {
     struct st_object *objects;
     uint32_t n, allocated;
+    uint64_t without;           /* Left out is what has one of these bits in
+                                 * st_left_out.outputs. */
 };
 
 void st_objects_uninit(struct st_objects *);
@@ -54,6 +56,10 @@ void st_objects_release(const struct st *, const struct st_objects *);
 
 /* How many objects of a type follow each other in 'size' bytes. */
 uint64_t st_elements(const struct st_type *, uint64_t size);
+
+/* Whether the member at 'offset' of a type's objects is left out. */
+bool st_objects_leave_out(const struct st_objects *, const struct st_type *,
+                          uint32_t offset);
 
 /* How many elements of the object's type the block has. */
 uint64_t st_object_elements(const struct st *, const struct st_object *);

@@ -27,6 +27,7 @@
  * All return 0 or a negative errno value, and say by 'log' what is wrong:
  *
  *   -ENOENT   there is no such state
+ *   -ENODATA  the output function needs nothing of it
  *   -ENOTSUP  it cannot be moved, for a reason that the message names
  *   -EEXIST   a tree has other state in the place that it would have; nothing
  *             was changed
@@ -52,8 +53,9 @@ void st_destroy(struct st *);
 int st_list(struct st *, bool per_flow,
             int (*cb)(const struct mbox_key *, void *aux), void *aux);
 
-/* Appends the state of the flow, or of the address, to the writer. */
-int st_get(struct st *, bool per_flow, const struct mbox_key *,
+/* Appends the state of the flow, or of the address, to the writer: what the
+ * output function of that index needs, or all of it if 'output' is -1. */
+int st_get(struct st *, bool per_flow, const struct mbox_key *, int output,
            struct mbox_writer *);
 
 /* Installs what st_get() of another instance wrote.  What is there already is

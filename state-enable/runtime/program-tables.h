@@ -95,9 +95,12 @@ struct st_member {
     enum st_merge merge;
 };
 
-/* A member that is zero in what is exported. */
+/* A member that is zero in what is exported: by the user's wish, or for output
+ * functions (bits, as in struct st_program) that do not need it. */
+#define ST_LEFT_OUT_ALWAYS (UINT64_C(1) << 63)
 struct st_left_out {
     uint32_t offset, size;
+    uint64_t outputs;
 };
 
 struct mbox_state_container;
@@ -130,7 +133,7 @@ struct st_type {
     const struct st_member *members;    /* Integers with a rule other than
                                          * ST_KEEP. */
     uint32_t n_members;
-    const struct st_left_out *left_out;     /* By the user's wish. */
+    const struct st_left_out *left_out;
     uint32_t n_left_out;
     const struct st_hook *hooks;
     uint32_t n_hooks;
@@ -243,6 +246,7 @@ struct st_structure {
     bool per_flow;              /* Or of an address. */
     bool both_ways;             /* One node for both directions of a flow. */
     uint8_t proto;              /* If no part of the key. */
+    uint64_t unneeded;          /* Output functions that need nothing of it. */
 
     /* Its containers, at least one if the user has none.  The first list, or
      * if there is none the first tree, has all nodes; that tree compares them
@@ -286,6 +290,8 @@ struct st_program {
     uint32_t n_variables;
     const struct st_symbol *symbols;
     uint32_t n_symbols;
+    const char *const *outputs; /* Names of functions: at most 63. */
+    uint32_t n_outputs;
     const char *const *bits;    /* Of ST_WRITE_MEMBER(): "struct flow.a,
                                  * struct flow.b". */
     uint32_t n_bits;

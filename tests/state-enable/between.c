@@ -23,7 +23,10 @@
  *                   with INTACT=1 without those
  *   COPY_OUT=FILE   writes all hosts to it, and keeps them
  *   MERGE_IN=FILE   combines them with those here
- *   TELL_OUT=FILE   writes of all flows what mbox/state would answer */
+ *   TELL_OUT=FILE   writes of all flows what mbox/state would answer
+ *
+ * and of what is written out, with OUTPUT=FUNCTION, only what that output
+ * function needs. */
 
 #include <assert.h>
 #include <stdio.h>
@@ -98,6 +101,20 @@ check(bool ok, const char *what)
     }
 }
 
+static int
+wanted_output(void)
+{
+    const char *name = getenv("OUTPUT");
+
+    for (uint32_t i = 0; name && i < st_program.n_outputs; i++) {
+        if (!strcmp(st_program.outputs[i], name)) {
+            return i;
+        }
+    }
+    check(!name, "no such output function");
+    return -1;
+}
+
 /* Moves flows, or copies hosts. */
 static void
 put_out(struct st *st, bool flows, FILE *stream)
@@ -112,7 +129,8 @@ put_out(struct st *st, bool flows, FILE *stream)
             continue;
         }
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-        check(!st_get(st, flows, &keys.keys[i], &w), "export");
+        check(!st_get(st, flows, &keys.keys[i], wanted_output(), &w),
+              "export");
         check(!flows || !st_del(st, true, &keys.keys[i]), "delete");
         fwrite(&keys.keys[i], sizeof keys.keys[i], 1, stream);
         fwrite(&w.len, sizeof w.len, 1, stream);
@@ -144,7 +162,7 @@ tell(struct st *st, FILE *stream)
         struct mbox_writer w;
 
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-        check(!st_get(st, true, &keys.keys[i], &w), "export");
+        check(!st_get(st, true, &keys.keys[i], wanted_output(), &w), "export");
         fprintf(stream, "%s{ \"scope\": \"per-flow\", \"keys\": [\"%u\"], "
                 "\"data\": \"", i ? ", " : "",
                 (keys.keys[i].src_port == 53 ? keys.keys[i].dst_port

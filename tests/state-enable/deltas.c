@@ -102,7 +102,7 @@ get(const struct keys *keys)
         struct mbox_writer w;
 
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-        st_get(st, true, &keys->keys[i], &w);
+        st_get(st, true, &keys->keys[i], -1, &w);
         mbox_writer_uninit(&w);
     }
 }

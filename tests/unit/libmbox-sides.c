@@ -319,6 +319,9 @@ prepare(struct side *side, enum mbox_role role, enum mbox_method method,
     msg.epoch = EPOCH;
     strcpy(msg.name, role == MBOX_ROLE_SOURCE ? "d" : "s");
     msg.space = checker_space(bits);
+    if (side->output) {
+        strcpy(msg.output, side->output);
+    }
     side->t = mb_transfer_create(&side->env, &msg, fd, NULL);
     return side->t;
 }

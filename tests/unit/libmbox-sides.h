@@ -40,6 +40,7 @@ struct side {
     size_t max_frame;
     uint32_t n_barriers;
     bool relay;
+    const char *output;         /* Of PREPARE, or NULL. */
 };
 
 struct world {

@@ -112,6 +112,8 @@ random_msg(struct random_msg *rm, enum mbox_msg_type type)
     random_string(msg->address, 0, MBOX_ADDRESS_MAX, "az:09.");
     random_string(msg->why, 0, MBOX_WHY_MAX, "az 09.");
     random_string(msg->fingerprint, 0, MBOX_FINGERPRINT_LEN, "af09");
+    random_string(msg->output, 0, MBOX_NAME_MAX, "az09_");
+    random_string(msg->outputs, 0, MBOX_TEXT_MAX, "az09_,");
     random_string(msg->text, 0, MBOX_TEXT_MAX, "az 09,\xc3\xa4");
     random_space(&msg->space);
 

@@ -67,7 +67,7 @@ pair_copy(struct st *from, struct st *to, bool per_flow, struct mbox_key key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    int error = st_get(from, per_flow, &key, &w);
+    int error = st_get(from, per_flow, &key, -1, &w);
     if (!error) {
         void *data = test_memdup(w.data, w.len);
 

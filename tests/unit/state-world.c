@@ -461,6 +461,11 @@ static const struct st_pointer conn_pointers[] = {
     .layout = sizeof(struct NAME), .pointers = POINTERS, \
     .n_pointers = sizeof POINTERS / sizeof *POINTERS
 
+/* Output function 1 needs less of hosts, and 2 nothing. */
+static const struct st_left_out host_left_out[] = {
+    { offsetof(struct host, seen_flags), 2, 1 << 1 },
+};
+
 static const struct st_type types[] = {
     [T_RULE] = { TYPE(rule, rule_pointers) },
     [T_SIGNATURE] = { TYPE(signature, signature_pointers),
@@ -469,7 +474,8 @@ static const struct st_type types[] = {
                       .length = { offsetof(struct signature, n_marks), 4,
                                   2 } },
     [T_HOST] = { TYPE(host, host_pointers), .members = host_members,
-                 .n_members = 2 },
+                 .n_members = 2, .left_out = host_left_out,
+                 .n_left_out = 1 },
     [T_CONN] = { TYPE(conn, conn_pointers) },
 };
 
@@ -535,6 +541,7 @@ init_tables(struct world *w)
     w->conn_counts[0] = (struct st_count) { &w->n_conns, 4 };
     w->structures[S_HOST] = (struct st_structure) {
         .name = "struct host", .type = T_HOST, .header = WORLD_HEADER,
+        .unneeded = 1 << 2,
         .lists = w->host_lists, .n_lists = 1,
         .trees = w->host_trees, .n_trees = 1,
         .keys = host_keys, .n_keys = 1,

@@ -18,6 +18,7 @@
 
 #include "libmbox-sides.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -236,6 +237,82 @@ test_put_off(void **state)
     expect(&w.s, MBOX_MSG_ERROR, &msg);
     assert_int_equal(msg.code, EOPNOTSUPP);
     world_uninit(&w);
+}
+
+/* What an output function needs is moved, the rest ends with the source. */
+static void
+move_output(uint32_t options)
+{
+    static char outputs[] = "alerts,alert,log";
+    const uint32_t n_listed = 100;
+    const uint32_t n = options & MBOX_OPT_PRECOPY ? 110 : n_listed;
+    uint32_t n_odd = 0;
+    struct mbox_msg msg;
+    struct world w;
+
+    world_init(&w);
+    for (uint32_t i = 0; i < n; i++) {
+        n_odd += checker_key(i).src[15] % 2;
+    }
+    assert_true(n_odd > 10 && n_odd < 90);
+    w.s.env.outputs = outputs;
+    w.s.output = "alert";
+    w.s.checker.no_odd_output = 1;
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  options, n_listed);
+    if (options & MBOX_OPT_PRECOPY) {
+        command(&w.s, MBOX_MSG_EXPORT);
+        progress(&w);
+        expect(&w.s, MBOX_MSG_PRECOPY, &msg);
+
+        /* Some change, and others begin. */
+        for (uint32_t i = 0; i < 10; i++) {
+            feed(&w, &w.s, i, NULL);
+            feed(&w, &w.s, n_listed + i, NULL);
+        }
+    }
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+    expect_tracer(&w.s, 1);
+    progress(&w);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+    expect_none(&w.s);
+    do {
+        assert_true(next_msg(&w.d, &msg));
+    } while (msg.type != MBOX_MSG_INSTALLED);
+    assert_int_equal(checker_all_flows(&w.d.checker), n - n_odd);
+    commit(&w, n);
+    assert_int_equal(checker_all_flows(&w.d.checker), n - n_odd);
+    assert_int_equal(checker_all_flows(&w.s.checker), 0);
+    world_uninit(&w);
+}
+
+static void
+test_output(void **state)
+{
+    struct mbox_msg msg;
+    struct world w;
+    int fds[2];
+
+    (void) state;
+    move_output(0);
+    move_output(MBOX_OPT_EARLY_RELEASE);
+    move_output(MBOX_OPT_PRECOPY | MBOX_OPT_EARLY_RELEASE);
+
+    /* One that S does not know, or that nobody has told of. */
+    for (int i = 0; i < 2; i++) {
+        static char outputs[] = "alerts,log";
+
+        world_init(&w);
+        w.s.env.outputs = i ? outputs : NULL;
+        w.s.output = "alert";
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+        assert_null(prepare(&w.s, MBOX_ROLE_SOURCE, MBOX_METHOD_HOLD,
+                            MBOX_GUARANTEE_LOSS_FREE, 0, 0, fds[0]));
+        expect(&w.s, MBOX_MSG_ERROR, &msg);
+        assert_int_equal(msg.code, EINVAL);
+        close(fds[1]);
+        world_uninit(&w);
+    }
 }
 
 /* Packets that reach a frozen source go back, once each, in order. */
@@ -538,6 +615,7 @@ main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_put_off),
+        cmocka_unit_test(test_output),
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_early_commit),
         cmocka_unit_test(test_split),

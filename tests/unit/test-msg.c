@@ -103,6 +103,7 @@ test_fields(void **state)
             assert_int_equal(out.options, in->options);
             assert_true(out.run == in->run);
             assert_int_equal(out.n_open, in->n_open);
+            assert_string_equal(out.outputs, in->outputs);
             break;
         case MBOX_MSG_OPEN:
             assert_true(out.epoch == in->epoch);
@@ -123,6 +124,7 @@ test_fields(void **state)
             assert_true(out.epoch == in->epoch);
             assert_true(out.run == in->run);
             assert_int_equal(out.describe, in->describe);
+            assert_string_equal(out.output, in->output);
             assert_memory_equal(&out.space, &in->space, sizeof in->space);
             break;
         case MBOX_MSG_PRECOPY:
@@ -185,11 +187,13 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
 {
     size_t options = msg->options ? 8 : 0;
     size_t run = msg->run ? 12 : 0;
-    size_t n_open = msg->n_open ? 8 : 0;
+    size_t outputs = msg->outputs[0] ? 6 + strlen(msg->outputs) : 0;
+    size_t n_open = outputs + (msg->n_open ? 8 : 0);
     size_t token = msg->token ? 12 : 0;
     size_t address = msg->address[0] ? 6 + strlen(msg->address) : 0;
     size_t why = msg->why[0] ? 6 + strlen(msg->why) : 0;
-    size_t describe = msg->describe ? 5 : 0;
+    size_t output = msg->output[0] ? 6 + strlen(msg->output) : 0;
+    size_t describe = output + (msg->describe ? 5 : 0);
     size_t fingerprint = describe + (msg->fingerprint[0]
                                      ? 6 + strlen(msg->fingerprint) : 0);
     size_t n_flows = msg->n_flows ? 12 : 0;
@@ -204,10 +208,11 @@ ends_before_optional(const struct mbox_msg *msg, size_t n)
     case MBOX_MSG_RESOLVE:
         return msg->more && n == 5;
     case MBOX_MSG_HELLO:
-        return n == n_open || n == run + n_open
+        return n == outputs || n == n_open || n == run + n_open
                || n == options + run + n_open;
     case MBOX_MSG_PREPARE:
-        return n == describe || n == fingerprint || n == address + fingerprint
+        return n == output || n == describe || n == fingerprint
+               || n == address + fingerprint
                || n == token + address + fingerprint
                || n == run + token + address + fingerprint;
     case MBOX_MSG_PREPARED:

@@ -249,7 +249,7 @@ export(void)
 {
     struct mbox_key key = flow_key();
 
-    assert_int_equal(st_get(st, true, &key, &image), 0);
+    assert_int_equal(st_get(st, true, &key, -1, &image), 0);
     assert_int_equal(st_del(st, true, &key), 0);
     assert_int_equal(n_entries, 0);
     assert_int_equal(n_handles, 0);
@@ -312,10 +312,10 @@ test_errors(void **state)
     start(false);
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         save_error = odd[i];
-        assert_int_equal(st_get(st, true, &key, &image), -EPROTO);
+        assert_int_equal(st_get(st, true, &key, -1, &image), -EPROTO);
     }
     save_error = -ENOSPC;
-    assert_int_equal(st_get(st, true, &key, &image), -ENOSPC);
+    assert_int_equal(st_get(st, true, &key, -1, &image), -ENOSPC);
     save_error = 0;
     image.len = 0;
     image.error = 0;

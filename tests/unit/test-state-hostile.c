@@ -33,7 +33,7 @@ test_hostile(void **state)
     pair_fill(&p.a, 0, 6);
     world_checks_headers = false;
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    assert_int_equal(st_get(p.sa, true, &key, &w), 0);
+    assert_int_equal(st_get(p.sa, true, &key, -1, &w), 0);
     for (size_t i = 0; i < w.len; i++) {
         void *data = test_memdup(w.data, i);
 
@@ -97,7 +97,7 @@ forge_start(struct forgery *f)
     pair_fill(&f->p.a, 0, 4);
     f->key = world_key(1);
     mbox_writer_init(&f->w, MBOX_WRITER_LIMIT);
-    assert_int_equal(st_get(f->p.sa, true, &f->key, &f->w), 0);
+    assert_int_equal(st_get(f->p.sa, true, &f->key, -1, &f->w), 0);
     f->n_objects = 0;
     for (size_t i = 0; i + OBJECT_LEN <= f->w.len; i++) {
         const uint8_t *ref = (const uint8_t *) f->w.data + i;

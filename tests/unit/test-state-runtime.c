@@ -145,6 +145,49 @@ test_hosts(void **state)
     pair_finish(&p);
 }
 
+/* What an output function does not need is not exported. */
+static void
+test_outputs(void **state)
+{
+    static const struct {
+        int output, error;
+        const char *host;
+    } cases[] = {
+        { 0, 0, "seen 0 flags 22 ttl 1 rule 1 0a000201" },
+        { 1, 0, "seen 0 flags 0 ttl 1 rule 1 0a000201" },
+        { 2, -ENODATA, "none" },
+    };
+    uint32_t server = world_server(1);
+    struct mbox_key key = world_host_key(server), flow = world_key(1);
+
+    (void) state;
+    for (size_t i = 0; i < 3; i++) {
+        struct mbox_writer w;
+        struct pair p;
+
+        pair_start(&p);
+        pair_fill(&p.a, 0, 8);
+        mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+        assert_int_equal(st_get(p.sa, false, &key, cases[i].output, &w),
+                         cases[i].error);
+        if (!cases[i].error) {
+            assert_int_equal(st_put(p.sb, false, &key, w.data, w.len, false),
+                             0);
+        }
+        char *host = world_dump_host(&p.b, server);
+        assert_string_equal(host, cases[i].host);
+        free(host);
+
+        /* A host that a flow needs comes along. */
+        mbox_writer_clear(&w);
+        assert_int_equal(st_get(p.sa, true, &flow, cases[i].output, &w), 0);
+        assert_int_equal(st_put(p.sb, true, &flow, w.data, w.len, false), 0);
+        world_check(&p.b);
+        mbox_writer_uninit(&w);
+        pair_finish(&p);
+    }
+}
+
 /* A host that is there, but that nothing uses, is replaced. */
 static void
 test_unused_hosts(void **state)
@@ -222,7 +265,7 @@ test_list(void **state)
     world_end(&p.a, world_find(&p.a, 4));
     assert_int_equal(n_ends, 1);
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    assert_int_equal(st_get(p.sa, true, &key, &w), -ENOENT);
+    assert_int_equal(st_get(p.sa, true, &key, -1, &w), -ENOENT);
     mbox_writer_uninit(&w);
     key = world_key(5);
     assert_int_equal(st_del(p.sa, true, &key), 0);
@@ -442,6 +485,7 @@ main(void)
         cmocka_unit_test(test_back),
         cmocka_unit_test(test_replace),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_unused_hosts),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_refused),

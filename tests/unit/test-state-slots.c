@@ -191,7 +191,7 @@ move(struct table *from, struct table *to, uint32_t n)
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    int error = st_get(from->st, false, &key, &w);
+    int error = st_get(from->st, false, &key, -1, &w);
     if (!error) {
         error = st_put(to->st, false, &key, w.data, w.len, false);
     }
@@ -389,7 +389,7 @@ test_hostile(void **state)
     table_init(&b);
     packet(&a, 4);
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    assert_int_equal(st_get(a.st, false, &key, &w), 0);
+    assert_int_equal(st_get(a.st, false, &key, -1, &w), 0);
     for (int i = 0; i < test_rounds(20000); i++) {
         uint8_t *data = test_memdup(w.data, w.len);
         size_t len = i % 4 ? w.len : test_random_range(w.len);

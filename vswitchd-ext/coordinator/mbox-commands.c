@@ -26,6 +26,7 @@
 #include "mbox-show.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "sset.h"
 #include "util.h"
 
 /* The mbox/ commands, in the coordinator's thread.
@@ -145,6 +146,29 @@ choose_scopes(const struct mbox_options *options,
     return NULL;
 }
 
+/* Checks that the instance knows the output function, if one was given. */
+static char *
+check_output(const struct mbox_options *options,
+             const struct mbox_instance *instance)
+{
+    const char *known = instance->conn->outputs;
+    struct sset outputs;
+    bool ok;
+
+    if (!options->output) {
+        return NULL;
+    } else if (!known[0]) {
+        return xasprintf("instance %s does not tell what its output functions "
+                         "need; leave out --output", instance->name);
+    }
+    sset_from_delimited_string(&outputs, known, ",");
+    ok = sset_contains(&outputs, options->output);
+    sset_destroy(&outputs);
+    return (ok ? NULL
+            : xasprintf("instance %s knows no output function \"%s\" (known: "
+                        "%s)", instance->name, options->output, known));
+}
+
 /* Checks that what the transfer moves can be assigned to 'dst'. */
 static char *
 check_assignable(const struct mbox_transfer_request *tr,
@@ -217,6 +241,9 @@ mbox_command_open_transfer(struct mbox_coordinator *c, enum mbox_method method,
     if (!error) {
         error = choose_scopes(options, src, dst, &tr.scopes);
     }
+    if (!error) {
+        error = check_output(options, src);
+    }
     if (error) {
         return error;
     }
@@ -251,6 +278,9 @@ mbox_command_open_transfer(struct mbox_coordinator *c, enum mbox_method method,
 
     ovs_strlcpy(tr.src, src->name, sizeof tr.src);
     ovs_strlcpy(tr.dst, dst->name, sizeof tr.dst);
+    if (options->output) {
+        ovs_strlcpy(tr.output, options->output, sizeof tr.output);
+    }
     tr.guarantee = options->guarantee;
     tr.last_packet = options->last_packet;
     tr.timeout_ms = options->timeout_ms;
@@ -485,9 +515,9 @@ cmd_state(struct mbox_coordinator *c, uint64_t request,
         return xasprintf("instance %s does not keep all of this state; see "
                          "mbox/show %s", instance->name, instance->name);
     }
-    return mbox_inspect(c, request, instance, scopes, &space,
-                        options->given & MBOX_OPTION_LAYOUT,
-                        options->timeout_ms);
+    error = check_output(options, instance);
+    return (error ? error
+            : mbox_inspect(c, request, instance, scopes, &space, options));
 }
 
 static char *
@@ -600,19 +630,21 @@ cmd_unassign(struct mbox_coordinator *c, uint64_t request,
 
 #define TRANSFER_OPTIONS (MBOX_OPTION_FORMAT | MBOX_OPTION_ASYNC        \
                           | MBOX_OPTION_SCOPE | MBOX_OPTION_TIMEOUT     \
-                          | MBOX_OPTION_ONE_WAY)
+                          | MBOX_OPTION_ONE_WAY | MBOX_OPTION_OUTPUT)
 #define MOVE_OPTIONS (TRANSFER_OPTIONS | MBOX_OPTION_GUARANTEE          \
                       | MBOX_OPTION_METHOD | MBOX_OPTION_NO_PRECOPY     \
                       | MBOX_OPTION_NO_EARLY_RELEASE                    \
                       | MBOX_OPTION_VIA | MBOX_OPTION_LAST)
 #define SCALE_OPTIONS (MOVE_OPTIONS & ~(MBOX_OPTION_SCOPE               \
-                                        | MBOX_OPTION_ONE_WAY))
+                                        | MBOX_OPTION_ONE_WAY           \
+                                        | MBOX_OPTION_OUTPUT))
 
 static const struct command commands[] = {
     { "mbox/list", 0, 0, MBOX_OPTION_FORMAT, cmd_list },
     { "mbox/show", 0, 1, 0, cmd_show },
     { "mbox/state", 1, 2, (MBOX_OPTION_SCOPE | MBOX_OPTION_TIMEOUT
-                           | MBOX_OPTION_ONE_WAY | MBOX_OPTION_LAYOUT),
+                           | MBOX_OPTION_ONE_WAY | MBOX_OPTION_LAYOUT
+                           | MBOX_OPTION_OUTPUT),
       cmd_state },
     { "mbox/metrics", 0, 0, 0, cmd_metrics },
     { "mbox/move", 3, 3, MOVE_OPTIONS, cmd_move },

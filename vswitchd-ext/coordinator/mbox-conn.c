@@ -444,6 +444,7 @@ conn_recv_hello(struct mbox_coordinator *c, struct mbox_conn *conn,
     ovs_strlcpy(conn->class_name, hello->class_name,
                 sizeof conn->class_name);
     ovs_strlcpy(conn->product, hello->text, sizeof conn->product);
+    ovs_strlcpy(conn->outputs, hello->outputs, sizeof conn->outputs);
     conn->schema = hello->schema;
     conn->run = hello->run;
     conn->n_unasked = conn->n_unresolved = hello->n_open;

@@ -68,6 +68,7 @@ struct mbox_conn {
     char name[MBOX_NAME_MAX + 1];
     char class_name[MBOX_NAME_MAX + 1];
     char product[MBOX_TEXT_MAX + 1];
+    char outputs[MBOX_TEXT_MAX + 1];    /* Output functions, with commas. */
     uint64_t schema;
     uint32_t scopes;            /* Kinds of state that it keeps. */
     bool needs_relay;           /* It cannot receive descriptors. */

@@ -18,6 +18,7 @@
 #include "mbox-inspect.h"
 
 #include "mbox-coordinator-private.h"
+#include "mbox-options.h"
 #include "mbox-show.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -66,8 +67,8 @@ mbox_inspections_destroy(struct mbox_inspections *inspections)
 char *
 mbox_inspect(struct mbox_coordinator *c, uint64_t request,
              const struct mbox_instance *instance, uint32_t scopes,
-             const struct mbox_space *space, bool describe,
-             long long timeout_ms)
+             const struct mbox_space *space,
+             const struct mbox_options *options)
 {
     struct mbox_inspection *in;
     struct mbox_msg msg;
@@ -86,7 +87,7 @@ mbox_inspect(struct mbox_coordinator *c, uint64_t request,
     in->conn = instance->conn;
     in->space = *space;
     in->states = json_array_create_empty();
-    in->deadline_ms = time_msec() + timeout_ms;
+    in->deadline_ms = time_msec() + options->timeout_ms;
     ovs_list_push_back(&c->inspections.list, &in->node);
 
     mbox_msg_init(&msg, MBOX_MSG_PREPARE, in->id);
@@ -98,7 +99,10 @@ mbox_inspect(struct mbox_coordinator *c, uint64_t request,
     msg.epoch = c->epoch;
     ovs_strlcpy(msg.name, instance->name, sizeof msg.name);
     msg.space = *space;
-    msg.describe = describe;
+    msg.describe = (options->given & MBOX_OPTION_LAYOUT) != 0;
+    if (options->output) {
+        ovs_strlcpy(msg.output, options->output, sizeof msg.output);
+    }
     mbox_conn_send(in->conn, &msg, NULL, -1);
     return NULL;
 }

@@ -35,6 +35,7 @@ struct mbox_conn;
 struct mbox_coordinator;
 struct mbox_instance;
 struct mbox_msg;
+struct mbox_options;
 struct mbox_space;
 
 /* Most bytes of state of one answer, so that nothing else waits long while it
@@ -50,12 +51,11 @@ void mbox_inspections_init(struct mbox_inspections *);
 void mbox_inspections_destroy(struct mbox_inspections *);
 
 /* Answers 'request' later with the state of 'space' and 'scopes' at the live
- * instance, and with what the instance says of its layout if 'describe'.
- * Returns NULL, or an error message for the caller to free. */
+ * instance, as the options 'output', 'layout' and 'timeout' say.  Returns NULL,
+ * or an error message for the caller to free. */
 char *mbox_inspect(struct mbox_coordinator *, uint64_t request,
                    const struct mbox_instance *, uint32_t scopes,
-                   const struct mbox_space *, bool describe,
-                   long long timeout_ms);
+                   const struct mbox_space *, const struct mbox_options *);
 
 /* Takes a message with a transfer's id.  Returns false if it is none of an
  * inspection. */

@@ -50,6 +50,7 @@ static const struct {
     { "every", MBOX_OPTION_EVERY,
       "a number of milliseconds, from 1 to 3600000" },
     { "layout", MBOX_OPTION_LAYOUT, NULL },
+    { "output", MBOX_OPTION_OUTPUT, "an output function" },
 };
 
 /* Sets '*b' if 'value' is 'yes', clears it if it is 'no'; otherwise returns
@@ -147,6 +148,10 @@ parse_value(struct mbox_options *options, enum mbox_option option,
     case MBOX_OPTION_NAME:
         options->name = value;
         return value[0];
+
+    case MBOX_OPTION_OUTPUT:
+        options->output = value;
+        return mbox_name_is_valid(value);
 
     case MBOX_OPTION_SHARE:
         return parse_share(value, &options->share, &options->share_of);

@@ -43,6 +43,7 @@ enum mbox_option {
     MBOX_OPTION_SHARE = 1 << 15,
     MBOX_OPTION_EVERY = 1 << 16,
     MBOX_OPTION_LAYOUT = 1 << 17,
+    MBOX_OPTION_OUTPUT = 1 << 18,
 };
 
 struct mbox_options {
@@ -57,7 +58,8 @@ struct mbox_options {
     long long timeout_ms;
     unsigned int every_ms;      /* 0 if not given. */
     const char *from, *to, *name;       /* Instances; NULL if not given.  They
-                                         * point into what was parsed. */
+                                         * point into what was parsed, */
+    const char *output;         /* as this, a function. */
     unsigned int share, share_of;       /* The 'share'th of so many. */
 };
 

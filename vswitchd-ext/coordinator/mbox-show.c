@@ -79,6 +79,7 @@ instance_to_json(const struct mbox_instance *instance)
         json_object_put_string(json, "product", conn->product);
         json_object_put_format(json, "schema", "%016"PRIx64, conn->schema);
         json_object_put_string(json, "scopes", ds_cstr(&scopes));
+        json_object_put_string(json, "outputs", conn->outputs);
         ds_destroy(&scopes);
     }
     return json;
@@ -172,6 +173,9 @@ show_instance(const struct mbox_instance *instance, struct ds *ds)
                       conn->product[0] ? conn->product : "no product name",
                       conn->class_name, conn->schema);
         put_scopes(conn->scopes, ds);
+        if (conn->outputs[0]) {
+            ds_put_format(ds, "\n  output functions: %s", conn->outputs);
+        }
         ds_put_format(ds, "\n  state frames relayed: %"PRIu64"\n",
                       conn->n_relayed);
     }

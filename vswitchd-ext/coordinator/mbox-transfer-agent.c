@@ -85,6 +85,9 @@ mbox_agent_prepare(struct mbox_transfer *t, struct mbox_agent *agent,
     ovs_strlcpy(msg.name, peer->name, sizeof msg.name);
     ovs_strlcpy(msg.class_name, t->request.class_name, sizeof msg.class_name);
     msg.space = t->request.space;
+    if (agent->role == MBOX_ROLE_SOURCE) {
+        ovs_strlcpy(msg.output, t->request.output, sizeof msg.output);
+    }
     mbox_agent_send(t, agent, &msg, NULL);
     if (agent->live) {
         agent->stage = MBOX_AGENT_OPEN;

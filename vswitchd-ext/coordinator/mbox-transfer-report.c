@@ -277,6 +277,10 @@ mbox_transfer_report_format(const struct mbox_transfer_request *request,
                       mbox_guarantee_to_string(request->guarantee));
     }
     ds_put_char(ds, '\n');
+    if (request->output[0]) {
+        ds_put_format(ds, "  output    only what %s() needs\n",
+                      request->output);
+    }
     if (request->every_ms) {
         ds_put_cstr(ds, "  replica   ");
         mbox_replica_report_format(request, &r->replica, ds);
@@ -366,6 +370,9 @@ mbox_transfer_report_to_json(const struct mbox_transfer_request *request,
     json_object_put_string(json, "result",
                            mbox_transfer_result_to_string(request->method,
                                                           r->result));
+    if (request->output[0]) {
+        json_object_put_string(json, "output", request->output);
+    }
     json_object_put_string(json, "error", r->error);
     json_object_put_string(json, "state_path", request->state_path);
     json_object_put_string(json, "phase", r->phase);

@@ -128,6 +128,8 @@ struct mbox_transfer_request {
     enum mbox_method method;
     enum mbox_guarantee guarantee;
     uint32_t scopes;            /* MBOX_SCOPE_* mask. */
+    char output[MBOX_NAME_MAX + 1];     /* Only what this output function
+                                         * needs; "": all. */
     uint32_t options;           /* MBOX_OPT_* mask. */
     enum mbox_last_packet last_packet;
     long long every_ms;         /* Replica: interval between rounds; 0 for a
