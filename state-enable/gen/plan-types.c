@@ -100,10 +100,49 @@ links(const struct plan *plan, int type, int node)
     return found;
 }
 
+/* Whether 'offset' bytes into a type it has that part, or is it. */
+static bool
+has_part_at(const struct plan *plan, int type, int part, uint64_t offset,
+            int depth)
+{
+    struct json_object *t = plan_json_type(plan, type);
+    struct json_object *members = t ? json_list(t, "members") : NULL;
+    size_t n = members ? json_object_array_length(members) : 0;
+    bool has = !offset && plan_canonical(plan, type) == part;
+
+    for (size_t i = 0; !has && i < n && depth < DEPTH_MAX; i++) {
+        struct json_object *m = json_object_array_get_idx(members, i);
+        uint64_t start = json_number(m, "bit_offset") / 8;
+
+        has = (start <= offset
+               && has_part_at(plan, json_number(m, "type"), part,
+                              offset - start, depth + 1));
+    }
+    return has;
+}
+
+/* What is before an object in its block: nothing if it is never freed. */
+struct header {
+    uint32_t n;
+    bool known, clear;
+};
+
+/* Whether what is freed by a pointer to a part of a node is the node. */
+static bool
+frees_node(const struct plan *plan, const struct plan_structure *s, int part,
+           const struct header *header)
+{
+    return (header->clear && header->n >= s->header
+            && has_part_at(plan, s->type_json, part, header->n - s->header,
+                           0));
+}
+
 /* The structure that a hook keeps and that a pointer leads into, also by way
- * of another pointer; or ST_NONE. */
+ * of another pointer; or ST_NONE.  If something is freed by the pointer, 'freed'
+ * says where that begins: it may be of the like of a part of a node, but a
+ * block of its own. */
 static uint32_t
-kept_by_hook(const struct plan *plan, int target)
+kept_by_hook(const struct plan *plan, int target, const struct header *freed)
 {
     target = behind(plan, target);
     for (guint i = 0; i < plan->structures->len; i++) {
@@ -112,7 +151,8 @@ kept_by_hook(const struct plan *plan, int target)
         if (target >= 0 && s->container
             && links(plan, target, s->type_json)
             && is_part(plan, s->type_json, target, 0)) {
-            return i;
+            return (!freed || frees_node(plan, s, target, freed) ? i
+                    : ST_NONE);
         }
     }
     return ST_NONE;
@@ -286,12 +326,6 @@ level_has(const struct plan *plan, const struct at *at, const char *kind)
 static void walk(struct plan *, struct plan_type *, int json, struct at,
                  bool in_union, int depth);
 
-/* What is before an object in its block: nothing if it is never freed. */
-struct header {
-    uint32_t n;
-    bool known, clear;
-};
-
 static void
 add_header(struct header *header, GPtrArray *found)
 {
@@ -375,12 +409,12 @@ plan_integer_at(const struct plan *plan, int type, uint64_t offset)
 
 static void
 set_target(struct plan *plan, const struct plan_type *type,
-           struct plan_pointer *p, int target)
+           struct plan_pointer *p, int target, const struct header *freed)
 {
     struct json_object *t = plan_json_type(plan, target);
     const char *kind = t ? json_text(t, "kind") : "void";
     uint32_t structure = plan_structure_of(plan, target);
-    uint32_t kept = kept_by_hook(plan, target);
+    uint32_t kept = kept_by_hook(plan, target, freed);
 
     p->target = ST_TO_OPAQUE;
     if (kept != ST_NONE
@@ -470,14 +504,14 @@ add_pointer(struct plan *plan, struct plan_type *type, const struct at *at,
         .extents = g_array_new(FALSE, FALSE, sizeof(struct st_extent)),
     };
 
-    if (in_union) {
-        p.target = ST_TO_OPAQUE;
-    } else {
-        set_target(plan, type, &p, target);
-    }
     p.owned = level_has(plan, at, "free");
     struct header header = header_of(plan, at);
     p.header = header.n;
+    if (in_union) {
+        p.target = ST_TO_OPAQUE;
+    } else {
+        set_target(plan, type, &p, target, p.owned ? &header : NULL);
+    }
     if (p.owned && p.target != ST_LINK && !header.clear) {
         plan_say(plan, "note: %s.%s: where the block that is freed begins is "
                  "not understood: only NULL can be moved", type->name,

@@ -114,6 +114,9 @@ create(const struct flow *key)
     f->notes = NULL;
     f->ports = NULL;
     f->n_ports = 0;
+    f->last = 0;
+    f->gap.before = NULL;
+    f->gap.length = 0;
     table_insert(f);
     return f;
 }
@@ -156,6 +159,26 @@ add_port(struct flow *f, unsigned short port)
 }
 
 static void
+add_gap(struct flow *f, long now)
+{
+    struct gap *gap = malloc(sizeof *gap);
+
+    *gap = f->gap;
+    f->gap.before = gap;
+    f->gap.length = now - f->last;
+    f->last = now;
+}
+
+static void
+drop_gap(struct flow *f)
+{
+    struct gap *gap = f->gap.before;
+
+    f->gap = *gap;
+    free(gap);
+}
+
+static void
 packet(unsigned char *user, const struct pcap_pkthdr *h,
        const unsigned char *data)
 {
@@ -183,6 +206,7 @@ packet(unsigned char *user, const struct pcap_pkthdr *h,
         spool->n++;
     }
     add_note(f, text, n);
+    add_gap(f, h->ts.tv_sec);
     add_port(f, ntohs(udp->source));
 }
 
@@ -205,6 +229,10 @@ print(struct flow *f)
         printf(" %u", f->ports[i]);
     }
     free(f->ports);
+    while (f->gap.before) {
+        printf(" +%ld", f->gap.length);
+        drop_gap(f);
+    }
     putchar('\n');
 }
 

@@ -18,8 +18,8 @@
 #define TABLE_H 1
 
 /* What table.c has: flows in a hash table in the heap, with open addressing,
- * that grows, and in a list by age; each with two files, a list of notes, and
- * the ports of its packets. */
+ * that grows, and in a list by age; each with two files, a list of notes, the
+ * ports of its packets, and the seconds between them. */
 
 #include <bsd/sys/queue.h>
 
@@ -34,6 +34,12 @@ struct note {
     char text[];
 };
 
+/* Seconds between packets, of which a flow has the last itself. */
+struct gap {
+    struct gap *before;
+    long length;
+};
+
 struct flow {
     LIST_ENTRY(flow) by_age;
     unsigned int src, dst;
@@ -42,6 +48,8 @@ struct flow {
     struct note *notes;         /* The newest comes first. */
     unsigned short *ports;
     unsigned int n_ports;
+    long last;
+    struct gap gap;
 };
 
 struct table {
