@@ -371,7 +371,8 @@ send_state(struct mb_slice *slice, const struct state *state)
     if (error) {
         mbox_chunk_cancel(&cw, frames);
         return (error == -ENOENT ? send_gone(slice, state)
-                : error == -ENODATA ? send_nothing(slice, state) : error);
+                : error == -ENODATA && export->output >= 0
+                ? send_nothing(slice, state) : error);
     }
 
     size_t len = mbox_chunk_data_len(&cw, frames);

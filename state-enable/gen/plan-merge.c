@@ -47,7 +47,8 @@ overlaps(uint64_t offset, uint64_t size, uint32_t at, uint64_t n)
 bool
 plan_type_needs(const struct plan_type *t, uint64_t offset, uint64_t size)
 {
-    bool needed = false;
+    bool needed = (t->tail && overlaps(offset, size, t->length.offset,
+                                       t->length.size));
 
     for (guint i = 0; i < t->pointers->len; i++) {
         const struct plan_pointer *p

@@ -60,6 +60,17 @@ st_hooks_error(int64_t n)
     return n < 0 && n >= -ERRNO_MAX ? n : -EPROTO;
 }
 
+/* The error of an entry that cannot be saved: not one by which st_get() says
+ * that there is nothing to be sent, or not yet. */
+static int
+save_error(ssize_t n)
+{
+    int error = st_hooks_error(n);
+
+    return (error == -ENOENT || error == -ENODATA || error == -EAGAIN ? -EIO
+            : error);
+}
+
 static int
 save(struct st *st, const struct st_type *t, const struct st_hook *h,
      const uint8_t *object, uint32_t index, struct mbox_writer *w)
@@ -79,10 +90,9 @@ save(struct st *st, const struct st_type *t, const struct st_hook *h,
 
         w->len = start;
         if (n < 0) {
-            int error = st_hooks_error(n);
-
-            return st_error(st, error, "%s.%s: its hook cannot save it: %s",
-                            t->name, h->name, strerror(-error));
+            return st_error(st, save_error(n), "%s.%s: its hook cannot save "
+                            "it: %s", t->name, h->name,
+                            strerror(-st_hooks_error(n)));
         } else if ((size_t) n <= room) {
             mbox_put_u32(w, n);
             w->len = at + n;

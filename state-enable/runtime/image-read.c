@@ -361,7 +361,7 @@ check_numbers(struct reading *in, const struct st_pointer *p,
             return malformed(in, "a buffer is shorter than its length");
         }
     }
-    for (uint32_t i = 0; i < p->n_extents; i++) {
+    for (uint32_t i = 0; p->target != ST_LINK && i < p->n_extents; i++) {
         if (!has_extent(&p->extents[i], object, in->room)) {
             return malformed(in, "a buffer is shorter than a number says");
         }

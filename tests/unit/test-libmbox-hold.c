@@ -313,6 +313,16 @@ test_output(void **state)
         close(fds[1]);
         world_uninit(&w);
     }
+
+    /* Where all is wanted, an instance cannot say that nothing is needed. */
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_COPY, MBOX_GUARANTEE_NONE, 0, 3);
+    w.s.checker.get_error = -ENODATA;
+    command(&w.s, MBOX_MSG_EXPORT);
+    settle(&w);
+    expect(&w.s, MBOX_MSG_ERROR, &msg);
+    assert_int_equal(msg.code, ENODATA);
+    world_uninit(&w);
 }
 
 /* Packets that reach a frozen source go back, once each, in order. */

@@ -306,6 +306,7 @@ test_errors(void **state)
     static const ssize_t odd[] = {
         -4096, INT_MIN, -((ssize_t) 1 << 32), -SSIZE_MAX,
     };
+    static const int other[] = { -ENOENT, -ENODATA, -EAGAIN };
     struct mbox_key key = flow_key();
 
     (void) state;
@@ -313,6 +314,10 @@ test_errors(void **state)
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
         save_error = odd[i];
         assert_int_equal(st_get(st, true, &key, -1, &image), -EPROTO);
+    }
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++) {
+        save_error = other[i];
+        assert_int_equal(st_get(st, true, &key, -1, &image), -EIO);
     }
     save_error = -ENOSPC;
     assert_int_equal(st_get(st, true, &key, -1, &image), -ENOSPC);
