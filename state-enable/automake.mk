@@ -92,6 +92,16 @@ tests_unit_test_state_parts_SOURCES = \
 tests_unit_test_state_parts_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
 tests_unit_test_state_parts_LDADD = $(STATE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-state-dirty
+tests_unit_test_state_dirty_SOURCES = \
+	tests/unit/state-tree.c \
+	tests/unit/state-tree.h \
+	tests/unit/state-world.c \
+	tests/unit/state-world.h \
+	tests/unit/test-state-dirty.c
+tests_unit_test_state_dirty_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_dirty_LDADD = $(STATE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-state-runtime
 tests_unit_test_state_runtime_SOURCES = \
 	tests/unit/state-pair.c \
@@ -154,6 +164,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/evidence.c \
 	state-enable/gen/evidence.h \
 	state-enable/gen/heads.c \
+	state-enable/gen/instrument-calls.c \
 	state-enable/gen/instrument-private.h \
 	state-enable/gen/instrument-prune.c \
 	state-enable/gen/instrument-writes.c \

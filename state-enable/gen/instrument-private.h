@@ -24,8 +24,10 @@
 struct write {
     LLVMValueRef insn;          /* That writes. */
     LLVMValueRef pointer;       /* Where to; NULL if only 'bits' matter. */
+    bool indirect;              /* To where the pointer there leads to. */
     uint64_t size;              /* In bytes; 0: not known, or */
-    LLVMValueRef length;        /* this value says it, if not NULL. */
+    LLVMValueRef length;        /* this value says it, if not NULL, */
+    LLVMValueRef count;         /* times this. */
     LLVMValueRef base;          /* Writes of a function with the same are to
                                  * the same object; NULL if 'pointer' is. */
     int member;                 /* Index in 'members', or -1. */
@@ -37,8 +39,10 @@ struct writes {
     const struct plan *plan;
     struct sa_tables *tables;
     unsigned int memory_kind;   /* LLVM's attribute "memory". */
-    bool external_taken;        /* A pointer may lead to a function that is
-                                 * not the program's, and that writes. */
+    bool foreign_taken;         /* The program takes the address of a function
+                                 * that is not its own, and that writes; */
+    bool foreign_pointers;      /* or may have it from somewhere else. */
+    bool kept;                  /* A library may have kept a pointer. */
     uint64_t slot_size;         /* Of the smallest slot, 0 if there are none:
                                  * then an object may be one of several in an
                                  * array. */
@@ -58,6 +62,32 @@ void writes_uninit(struct writes *);
 
 /* Appends what an instruction may write that moves, as struct write. */
 void writes_of(struct writes *, LLVMValueRef insn, GArray *writes);
+
+/* Whether a pointer leads only to variables that are no entries and have
+ * none. */
+bool writes_is_elsewhere(const struct writes *, LLVMValueRef pointer);
+
+/* NULL, SIG_IGN. */
+bool writes_is_number(LLVMValueRef);
+
+/* What a pointer is made from by adding to it: of the same object. */
+LLVMValueRef writes_origin(LLVMValueRef pointer);
+
+void writes_add(struct writes *, GArray *writes, struct write);
+
+/* A container may be another, or with ST_WRITE_ANY anything. */
+void writes_add_bits(struct writes *, GArray *writes, LLVMValueRef insn,
+                     uint64_t bits);
+
+/* 'length' bytes, times 'count' if that is not NULL; or if 'length' is NULL it
+ * is not known how many. */
+void writes_add_bytes(struct writes *, GArray *writes, LLVMValueRef insn,
+                      LLVMValueRef pointer, LLVMValueRef length,
+                      LLVMValueRef count);
+
+/* instrument-calls.c */
+void calls_init(struct writes *, LLVMModuleRef);
+void calls_add(struct writes *, GArray *writes, LLVMValueRef call);
 
 /* instrument-prune.c */
 

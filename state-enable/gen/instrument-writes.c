@@ -20,7 +20,6 @@
 
 #include <string.h>
 #include "place.h"
-#include "rewrite.h"
 #include "tables.h"
 
 #define SOURCES_MAX 64
@@ -117,72 +116,62 @@ add_structure(struct writes *w, LLVMModuleRef module,
     }
 }
 
-/* Functions of libraries. */
+/* Addresses. */
 
-static bool
-is_effect_of_write(const struct sa_effect *e)
+LLVMValueRef
+writes_origin(LLVMValueRef pointer)
 {
-    switch (e->kind) {
-    case SA_EFFECT_ALLOC:
-    case SA_EFFECT_REALLOC:
-    case SA_EFFECT_STATIC:
-    case SA_EFFECT_LOAD_STATIC:
-        return e->to != SA_RETURN;
-    case SA_EFFECT_STORE:
-    case SA_EFFECT_COPY:
-    case SA_EFFECT_WRITE:
-        return true;
-    case SA_EFFECT_STORE_STATIC:    /* Perhaps it writes there later. */
-        return true;
-    default:
-        return false;
+    pointer = place_strip(pointer);
+    while (LLVMIsAGetElementPtrInst(pointer)
+           || (LLVMIsAConstantExpr(pointer)
+               && LLVMGetConstOpcode(pointer) == LLVMGetElementPtr)) {
+        pointer = place_strip(LLVMGetOperand(pointer, 0));
     }
+    return pointer;
 }
 
-/* LLVM's: two bits for each of what arguments point to, memory that the
- * program cannot reach, and all other. */
-static bool
-has_attribute_of_reader(const struct writes *w, LLVMValueRef f)
+bool
+writes_is_number(LLVMValueRef v)
 {
-    LLVMAttributeRef a = LLVMGetEnumAttributeAtIndex(
-        f, LLVMAttributeFunctionIndex, w->memory_kind);
-
-    return a && !(LLVMGetEnumAttributeValue(a) & 0x22);
+    return (LLVMIsNull(v)
+            || (LLVMIsAConstantExpr(v)
+                && LLVMGetConstOpcode(v) == LLVMIntToPtr));
 }
 
-/* The runtime's own functions, by which rewrite.c has replaced others, write
- * nothing that moves; of what they free, they tell it themselves. */
-static bool
-is_of_runtime(const char *name)
+bool
+writes_is_elsewhere(const struct writes *w, LLVMValueRef pointer)
 {
-    return !strncmp(name, "st_", 3);
-}
+    LLVMValueRef work[SOURCES_MAX] = { writes_origin(pointer) };
+    guint n = 1;
 
-static bool
-is_checker(const char *name)
-{
-    return (!strncmp(name, "__ubsan_", 8) || !strncmp(name, "__asan_", 7)
-            || !strcmp(name, "__stack_chk_fail"));
-}
+    for (guint i = 0; i < n; i++) {
+        LLVMValueRef v = work[i];
+        bool phi = LLVMIsAPHINode(v), select = LLVMIsASelectInst(v);
+        guint n_in = phi ? LLVMCountIncoming(v) : select ? 2 : 0;
 
-/* Whether a function of a library leaves all memory as it is. */
-static bool
-only_reads(const struct writes *w, LLVMValueRef f)
-{
-    size_t n;
-    const char *name = LLVMGetValueName2(f, &n);
-    const struct sa_library_call *l = sa_tables_library(w->tables, name);
-
-    if (is_of_runtime(name) || is_checker(name)
-        || has_attribute_of_reader(w, f)) {
-        return true;
-    }
-    for (size_t i = 0; l && i < l->n_effects; i++) {
-        if (is_effect_of_write(&l->effects[i])) {
+        if (LLVMIsAGlobalVariable(v)
+            ? g_hash_table_contains(w->slots, v)
+              || g_hash_table_contains(w->heads, v)
+            : !phi && !select && !LLVMIsAAllocaInst(v) && !writes_is_number(v)
+              && !LLVMIsUndef(v) && !LLVMIsAFunction(v)) {
             return false;
         }
+        for (guint j = 0; j < n_in; j++) {
+            LLVMValueRef in = writes_origin(phi ? LLVMGetIncomingValue(v, j)
+                                     : LLVMGetOperand(v, 1 + j));
+            guint k = 0;
+
+            while (k < n && work[k] != in) {
+                k++;
+            }
+            if (k == n && n == SOURCES_MAX) {
+                return false;
+            } else if (k == n) {
+                work[n++] = in;
+            }
+        }
     }
-    return l != NULL;
+    return true;
 }
 
 void
@@ -203,17 +192,7 @@ writes_init(struct writes *w, LLVMModuleRef module, const struct plan *plan,
     for (guint i = 0; i < plan->structures->len; i++) {
         add_structure(w, module, plan->structures->pdata[i]);
     }
-    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
-         f = LLVMGetNextFunction(f)) {
-        size_t n;
-
-        if (LLVMIsDeclaration(f) && LLVMGetFirstUse(f)
-            && (!strcmp(LLVMGetValueName2(f, &n), "dlsym")
-                || (rewrite_is_taken(f) && !LLVMGetIntrinsicID(f)
-                    && !only_reads(w, f)))) {
-            w->external_taken = true;
-        }
-    }
+    calls_init(w, module);
 }
 
 void
@@ -228,58 +207,7 @@ writes_uninit(struct writes *w)
     g_ptr_array_free(w->members, TRUE);
 }
 
-/* Addresses. */
-
-/* What a pointer is made from by adding to it: of the same object. */
-static LLVMValueRef
-origin(LLVMValueRef pointer)
-{
-    pointer = place_strip(pointer);
-    while (LLVMIsAGetElementPtrInst(pointer)
-           || (LLVMIsAConstantExpr(pointer)
-               && LLVMGetConstOpcode(pointer) == LLVMGetElementPtr)) {
-        pointer = place_strip(LLVMGetOperand(pointer, 0));
-    }
-    return pointer;
-}
-
-/* Whether a pointer leads only to variables that are no entries and have
- * none. */
-static bool
-is_elsewhere(const struct writes *w, LLVMValueRef pointer)
-{
-    LLVMValueRef work[SOURCES_MAX] = { origin(pointer) };
-    guint n = 1;
-
-    for (guint i = 0; i < n; i++) {
-        LLVMValueRef v = work[i];
-        bool phi = LLVMIsAPHINode(v), select = LLVMIsASelectInst(v);
-        guint n_in = phi ? LLVMCountIncoming(v) : select ? 2 : 0;
-
-        if (LLVMIsAGlobalVariable(v)
-            ? g_hash_table_contains(w->slots, v)
-              || g_hash_table_contains(w->heads, v)
-            : !phi && !select && !LLVMIsAAllocaInst(v) && !LLVMIsNull(v)
-              && !LLVMIsUndef(v) && !LLVMIsAFunction(v)) {
-            return false;
-        }
-        for (guint j = 0; j < n_in; j++) {
-            LLVMValueRef in = origin(phi ? LLVMGetIncomingValue(v, j)
-                                     : LLVMGetOperand(v, 1 + j));
-            guint k = 0;
-
-            while (k < n && work[k] != in) {
-                k++;
-            }
-            if (k == n && n == SOURCES_MAX) {
-                return false;
-            } else if (k == n) {
-                work[n++] = in;
-            }
-        }
-    }
-    return true;
-}
+/* Members. */
 
 /* Whether a step of an address stays in the object.  If objects are elements
  * of an array, only one with constants, into a struct that is no larger. */
@@ -335,19 +263,32 @@ member_at(const struct plan *plan, const struct plan_type *t, uint64_t offset)
     return name;
 }
 
-static bool
-is_link(const struct plan_type *t, uint64_t offset)
+enum may { NO, PERHAPS, YES };
+
+/* Whether a write of 'size' bytes is to a link.  If it is to an array that
+ * begins at 'array', 'offset' is in its first element. */
+static enum may
+is_link(const struct plan_type *t, bool indexed, uint64_t array,
+        uint64_t offset, uint64_t size)
 {
+    uint64_t first = indexed ? MIN(array, offset) : offset;
+    uint64_t last = indexed ? MAX(array, offset) : offset;
+
     for (guint i = 0; i < t->pointers->len; i++) {
         const struct plan_pointer *p
             = &g_array_index(t->pointers, struct plan_pointer, i);
+        uint64_t end = p->offset + (p->count - 1) * p->stride + 8;
 
-        if (p->target == ST_LINK && p->offset <= offset
-            && offset - p->offset < (p->count - 1) * p->stride + 8) {
-            return true;
+        if (p->target != ST_LINK || first >= end
+            || last + size <= p->offset) {
+            continue;
+        } else if (offset < p->offset || size > 8 || indexed) {
+            return PERHAPS;
+        } else if (p->count == 1 || (offset - p->offset) % p->stride < 8) {
+            return YES;
         }
     }
-    return false;
+    return NO;
 }
 
 /* The type of the plan that LLVM has under this name, or NULL. */
@@ -399,25 +340,25 @@ member_index(struct writes *w, const struct plan_type *t, uint64_t offset)
 
 /* Writes. */
 
-static void
-add(struct writes *w, GArray *writes, struct write write)
+void
+writes_add(struct writes *w, GArray *writes, struct write write)
 {
     if (write.pointer) {
         bool spans = (w->slot_size
                       && (!write.size || write.size > w->slot_size));
 
-        write.base = spans ? write.insn : base_of(w, write.pointer);
+        write.base = (spans || write.indirect ? write.insn
+                      : base_of(w, write.pointer));
     }
     g_array_append_val(writes, write);
 }
 
-/* A container may be another; or, if 'bits' are all of these, it is not known
- * what is. */
-static void
-add_bits(struct writes *w, GArray *writes, LLVMValueRef insn, uint64_t bits)
+void
+writes_add_bits(struct writes *w, GArray *writes, LLVMValueRef insn,
+                uint64_t bits)
 {
     if (bits) {
-        add(w, writes, (struct write) {
+        writes_add(w, writes, (struct write) {
             .insn = insn, .member = -1, .bits = bits,
         });
     }
@@ -437,169 +378,64 @@ add_typed(struct writes *w, GArray *writes, LLVMValueRef insn,
     struct place p;
     bool may_link;
 
-    if (is_elsewhere(w, pointer)) {
+    if (writes_is_elsewhere(w, pointer)) {
         return;
     }
     place_of(w->td, pointer, &p);
     may_link = !p.n_levels;
     for (unsigned int i = 0; i < p.n_levels; i++) {
         const struct plan_type *t = type_of(w, p.levels[i].name);
-        uint64_t offset = (p.levels[i].indexed ? p.levels[i].array
-                           : p.levels[i].offset);
+        bool indexed = p.levels[i].indexed;
+        uint64_t array = p.levels[i].array, offset = p.levels[i].offset;
+        enum may link = (t ? is_link(t, indexed, array, offset, write.size)
+                         : NO);
 
-        if (t && is_link(t, offset)) {
+        if (link != NO) {
             uint32_t s = plan_structure_of(w->plan, t->json);
 
-            add_bits(w, writes, insn, s == ST_NONE ? CONTAINERS
-                     : container_bit(w->plan->structures->pdata[s]));
-            return;
-        } else if (t) {
-            write.member = member_index(w, t, offset);
+            writes_add_bits(w, writes, insn, s == ST_NONE ? CONTAINERS
+                            : container_bit(w->plan->structures->pdata[s]));
+        }
+        if (t && link != YES) {
+            write.member = member_index(w, t, indexed ? array : offset);
             write.bits = 0;
-            add(w, writes, write);
+            writes_add(w, writes, write);
+        }
+        if (t) {
             return;
         }
         may_link |= is_linking(w, p.levels[i].name);
     }
     if (p.global) {
-        add_bits(w, writes, insn, GPOINTER_TO_SIZE(
+        writes_add_bits(w, writes, insn, GPOINTER_TO_SIZE(
             g_hash_table_lookup(w->heads, p.global)));
     } else if (may_link && (kind == LLVMPointerTypeKind
                                || kind == LLVMStructTypeKind
                                || kind == LLVMArrayTypeKind)) {
-        add_bits(w, writes, insn, CONTAINERS);
+        writes_add_bits(w, writes, insn, CONTAINERS);
     }
     if (!p.global || g_hash_table_contains(w->slots, p.global)) {
-        add(w, writes, write);
+        writes_add(w, writes, write);
     }
 }
 
-/* 'length' bytes, or if it is NULL it is not known how many. */
-static void
-add_bytes(struct writes *w, GArray *writes, LLVMValueRef insn,
-          LLVMValueRef pointer, LLVMValueRef length)
+void
+writes_add_bytes(struct writes *w, GArray *writes, LLVMValueRef insn,
+                 LLVMValueRef pointer, LLVMValueRef length, LLVMValueRef count)
 {
     if (LLVMGetTypeKind(LLVMTypeOf(pointer)) != LLVMPointerTypeKind
-        || is_elsewhere(w, pointer)) {
+        || writes_is_elsewhere(w, pointer)) {
         return;
     }
-    LLVMValueRef global = origin(pointer);
-    add_bits(w, writes, insn, GPOINTER_TO_SIZE(
+    LLVMValueRef global = writes_origin(pointer);
+    writes_add_bits(w, writes, insn, GPOINTER_TO_SIZE(
         g_hash_table_lookup(w->heads, global)));
     if (!LLVMIsAGlobalVariable(global)
         || g_hash_table_contains(w->slots, global)) {
-        add(w, writes, (struct write) {
-            .insn = insn, .pointer = pointer, .length = length, .member = -1,
-            .bits = ST_WRITE_BYTES,
+        writes_add(w, writes, (struct write) {
+            .insn = insn, .pointer = pointer, .length = length, .count = count,
+            .member = -1, .bits = ST_WRITE_BYTES,
         });
-    }
-}
-
-/* Says in the report what it is of which it is not known what it writes. */
-static void
-note_unknown(struct writes *w, const char *what, const char *brackets)
-{
-    char *name = g_strconcat(what, brackets, NULL);
-
-    g_hash_table_add(w->unknown, (gpointer) g_intern_string(name));
-    g_free(name);
-}
-
-/* A call of which nothing is known: it may write what it is given, and what it
- * can reach from there. */
-static void
-add_unknown(struct writes *w, GArray *writes, LLVMValueRef call,
-            const char *name, const char *brackets)
-{
-    bool reaches = false;
-
-    for (unsigned int i = 0; i < LLVMGetNumArgOperands(call); i++) {
-        LLVMValueRef a = LLVMGetOperand(call, i);
-
-        if (LLVMGetTypeKind(LLVMTypeOf(a)) == LLVMPointerTypeKind) {
-            LLVMValueRef v = origin(a);
-
-            reaches |= !(LLVMIsAGlobalVariable(v)
-                         ? LLVMIsGlobalConstant(v)
-                         : LLVMIsNull(v) || LLVMIsAFunction(v));
-            add_bytes(w, writes, call, a, NULL);
-        }
-    }
-    if (reaches) {
-        note_unknown(w, name, brackets);
-        add_bits(w, writes, call, CONTAINERS);
-    }
-}
-
-static void
-add_effect(struct writes *w, GArray *writes, LLVMValueRef call,
-           const char *name, const struct sa_effect *e)
-{
-    int n = LLVMGetNumArgOperands(call);
-    int first = (e->kind == SA_EFFECT_STORE_STATIC ? e->from : e->to);
-    int last = first;
-    bool sized = (e->kind == SA_EFFECT_WRITE || e->kind == SA_EFFECT_COPY);
-
-    if (!is_effect_of_write(e)) {
-        return;
-    }
-    if (first == SA_VARARGS) {
-        first = LLVMCountParamTypes(LLVMGetCalledFunctionType(call));
-        last = n - 1;
-    }
-    for (int i = first; i >= 0 && i <= last && i < n; i++) {
-        LLVMValueRef length
-            = (sized && e->size >= 0 && e->size < n && e->count < 0
-               ? LLVMGetOperand(call, e->size) : NULL);
-
-        add_bytes(w, writes, call, LLVMGetOperand(call, i), length);
-    }
-    if ((e->deep && e->kind == SA_EFFECT_WRITE)
-        || (e->kind == SA_EFFECT_STORE_STATIC && first >= 0 && first < n
-            && !is_elsewhere(w, LLVMGetOperand(call, first)))) {
-        note_unknown(w, name, "()");
-        add_bits(w, writes, call, CONTAINERS);
-    }
-}
-
-static void
-add_intrinsic(struct writes *w, GArray *writes, LLVMValueRef call,
-              LLVMValueRef f)
-{
-    if (LLVMIsAMemIntrinsic(call)) {
-        add_bytes(w, writes, call, LLVMGetOperand(call, 0),
-                  LLVMGetOperand(call, 2));
-    } else if (!has_attribute_of_reader(w, f)) {
-        for (unsigned int i = 0; i < LLVMGetNumArgOperands(call); i++) {
-            add_bytes(w, writes, call, LLVMGetOperand(call, i), NULL);
-        }
-    }
-}
-
-static void
-add_call(struct writes *w, GArray *writes, LLVMValueRef call)
-{
-    LLVMValueRef f = place_strip(LLVMGetCalledValue(call));
-    size_t n;
-
-    if (LLVMIsAInlineAsm(f)) {
-        add_unknown(w, writes, call, "code of the assembler", "");
-    } else if (!LLVMIsAFunction(f)) {
-        if (w->external_taken) {
-            add_unknown(w, writes, call, "what is called by a pointer", "");
-        }
-    } else if (LLVMGetIntrinsicID(f)) {
-        add_intrinsic(w, writes, call, f);
-    } else if (LLVMIsDeclaration(f) && !only_reads(w, f)) {
-        const char *name = LLVMGetValueName2(f, &n);
-        const struct sa_library_call *l = sa_tables_library(w->tables, name);
-
-        for (size_t i = 0; l && i < l->n_effects; i++) {
-            add_effect(w, writes, call, name, &l->effects[i]);
-        }
-        if (!l) {
-            add_unknown(w, writes, call, name, "()");
-        }
     }
 }
 
@@ -612,7 +448,7 @@ writes_of(struct writes *w, LLVMValueRef insn, GArray *writes)
     } else if (LLVMIsAAtomicRMWInst(insn) || LLVMIsAAtomicCmpXchgInst(insn)) {
         add_typed(w, writes, insn, LLVMGetOperand(insn, 0),
                   LLVMTypeOf(LLVMGetOperand(insn, 1)));
-    } else if (LLVMIsACallInst(insn) || LLVMIsAInvokeInst(insn)) {
-        add_call(w, writes, insn);
+    } else if (place_is_call(insn)) {
+        calls_add(w, writes, insn);
     }
 }

@@ -19,6 +19,7 @@
 #include <llvm-c/DebugInfo.h>
 #include <stdio.h>
 #include <string.h>
+#include "place.h"
 #include "rewrite.h"
 #include "tables.h"
 
@@ -89,12 +90,6 @@ struct module {
     struct instrumented *result;
 };
 
-static bool
-is_call(LLVMValueRef insn)
-{
-    return LLVMIsACallInst(insn) || LLVMIsAInvokeInst(insn);
-}
-
 /* State is sent between two packets, so in calls of the runtime that read
  * them.  What a function that returns twice returns to may be longer ago than
  * that. */
@@ -111,7 +106,8 @@ sends(const struct module *m, LLVMValueRef call)
         return g_hash_table_contains(m->senders, f);
     }
     const char *name = LLVMGetValueName2(f, &n);
-    return (!strncmp(name, "st_pcap_", 8) || strstr(name, "setjmp")
+    return ((!strncmp(name, "st_pcap_", 8) && rewrite_is_replaced(name))
+            || strstr(name, "setjmp")
             || (m->taken && !LLVMGetIntrinsicID(f)));
 }
 
@@ -122,7 +118,7 @@ has_sender(const struct module *m, LLVMValueRef f)
          b = LLVMGetNextBasicBlock(b)) {
         for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
              i = LLVMGetNextInstruction(i)) {
-            if (is_call(i) && sends(m, i)) {
+            if (place_is_call(i) && sends(m, i)) {
                 return true;
             }
         }
@@ -143,7 +139,7 @@ find_senders(struct module *m)
                 && !g_hash_table_contains(m->senders, f)
                 && has_sender(m, f)) {
                 g_hash_table_add(m->senders, f);
-                m->taken |= rewrite_is_taken(f);
+                m->taken |= place_is_taken(f);
                 changed = true;
             }
         }
@@ -198,7 +194,7 @@ add_block(const struct module *m, struct function *f, LLVMBasicBlockRef block,
                 .bits = w->bits, .write = w,
             });
         }
-        if (is_call(i) && sends(m, i)) {
+        if (place_is_call(i) && sends(m, i)) {
             add_event(f, (struct event) { .kind = EVENT_SENT });
         }
         if (g_hash_table_contains(f->bases, i)) {
@@ -238,6 +234,16 @@ add_blocks(const struct module *m, struct function *f, LLVMValueRef function)
     g_hash_table_destroy(indexes);
 }
 
+static LLVMValueRef
+length_of(LLVMBuilderRef builder, const struct write *w, LLVMTypeRef u64)
+{
+    LLVMValueRef n = LLVMBuildIntCast2(builder, w->length, u64, false, "");
+
+    return (!w->count ? n
+            : LLVMBuildMul(builder, n, LLVMBuildIntCast2(
+                builder, w->count, u64, false, ""), ""));
+}
+
 static void
 insert_point(const struct module *m, LLVMBuilderRef builder,
              const struct event *e)
@@ -246,12 +252,15 @@ insert_point(const struct module *m, LLVMBuilderRef builder,
     LLVMTypeRef u64 = LLVMInt64TypeInContext(context);
     const struct write *w = e->write;
 
+    LLVMTypeRef pointer = LLVMPointerTypeInContext(context, 0);
+
     LLVMPositionBuilderBefore(builder, w->insn);
     LLVMSetCurrentDebugLocation2(builder, LLVMInstructionGetDebugLoc(w->insn));
     LLVMValueRef args[] = {
-        w->pointer ? w->pointer
-        : LLVMConstNull(LLVMPointerTypeInContext(context, 0)),
-        w->length ? LLVMBuildIntCast2(builder, w->length, u64, false, "")
+        !w->pointer ? LLVMConstNull(pointer)
+        : w->indirect ? LLVMBuildLoad2(builder, pointer, w->pointer, "")
+        : w->pointer,
+        w->length ? length_of(builder, w, u64)
         : LLVMConstInt(u64, w->size, false),
         LLVMConstInt(u64, e->wide, false),
     };
@@ -425,6 +434,7 @@ instrument(LLVMModuleRef module, struct plan *plan,
         g_ptr_array_add(result->unknown, name);
     }
     g_ptr_array_sort(result->unknown, compare_names);
+    plan->writes_known = !result->unknown->len;
     writes_uninit(&m.writes);
     g_hash_table_destroy(m.senders);
     sa_tables_destroy(tables);

@@ -38,13 +38,14 @@ struct instrumented {
     guint n_writes;             /* Each of one bit: points without pruning. */
     guint n_points;             /* That are left. */
     guint n_functions;          /* That have some. */
-    GPtrArray *unknown;         /* Functions of libraries of which it is not
-                                 * known what they write; sorted. */
+    GPtrArray *unknown;         /* What it is of which it is not known what it
+                                 * writes, as functions of libraries; sorted.
+                                 * None: all writes are known. */
 };
 
 /* To be called once calls go to the runtime, and before other code is added.
- * Sets plan->bits.  Returns false, with a message to stderr, if the tables of
- * what libraries do cannot be read. */
+ * Sets plan->bits and writes_known.  Returns false, with a message to stderr,
+ * if the tables of what libraries do cannot be read. */
 bool instrument(LLVMModuleRef, struct plan *, struct instrumented *);
 void instrumented_uninit(struct instrumented *);
 

@@ -190,8 +190,11 @@ report_writes(struct plan *plan, const struct instrumented *i)
     plan_say(plan, "writes: %u in %u functions, told of at %u points",
              i->n_writes, i->n_functions, i->n_points);
     for (guint j = 0; j < i->unknown->len; j++) {
-        plan_say(plan, "  not known of %s: the packet's flow and hosts count "
-                 "as changed", (char *) i->unknown->pdata[j]);
+        plan_say(plan, "  not known of %s: all that was sent counts as "
+                 "changed then", (char *) i->unknown->pdata[j]);
+    }
+    if (i->unknown->len) {
+        plan_say(plan, "  so each packet's flow and hosts count as changed");
     }
 }
 

@@ -99,6 +99,27 @@ place_strip(LLVMValueRef v)
     return v;
 }
 
+bool
+place_is_call(LLVMValueRef insn)
+{
+    return (LLVMIsACallInst(insn) || LLVMIsAInvokeInst(insn)
+            || LLVMIsACallBrInst(insn));
+}
+
+bool
+place_is_taken(LLVMValueRef f)
+{
+    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+
+        if (!place_is_call(user) || LLVMGetCalledValue(user) != f) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 place_of(LLVMTargetDataRef td, LLVMValueRef pointer, struct place *p)
 {

@@ -61,4 +61,9 @@ void place_loads(LLVMValueRef, GPtrArray *loads);
 /* Through conversions. */
 LLVMValueRef place_strip(LLVMValueRef);
 
+/* Whether an instruction calls; and whether a function is used otherwise than
+ * to call it. */
+bool place_is_call(LLVMValueRef insn);
+bool place_is_taken(LLVMValueRef function);
+
 #endif /* place.h */

@@ -165,8 +165,9 @@ struct plan {
     GPtrArray *structures;      /* struct plan_structure. */
     GArray *refused;            /* struct plan_refused. */
     GArray *plan_variables;     /* struct plan_variable. */
-    GPtrArray *bits;            /* Names of members that the program writes:
-                                 * see struct st_program. */
+    GPtrArray *bits;            /* Names of members that the program writes, */
+    bool writes_known;          /* and whether that is all: see struct
+                                 * st_program. */
     GPtrArray *outputs;         /* Names of output functions; the analyser's,
                                  * in that order. */
     GString *report;

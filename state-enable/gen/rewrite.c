@@ -19,6 +19,7 @@
 #include <string.h>
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/Target.h>
+#include "place.h"
 
 static const char *const replaced[] = {
     "malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup", "free",
@@ -83,6 +84,17 @@ rewrite_calls(LLVMModuleRef module, struct plan *plan)
         }
     }
     return reads;
+}
+
+bool
+rewrite_is_replaced(const char *name)
+{
+    bool found = false;
+
+    for (size_t i = 0; replaced[i] && !strncmp(name, "st_", 3); i++) {
+        found |= !strcmp(name + 3, replaced[i]);
+    }
+    return found;
 }
 
 /* Inserts st_start_value(name, address, size) behind an instruction. */
@@ -164,20 +176,6 @@ add_symbol(GArray *symbols, LLVMModuleRef module, LLVMValueRef v,
     LLVMSetLinkage(alias, LLVMExternalLinkage);
     LLVMSetVisibility(alias, LLVMHiddenVisibility);
     g_array_append_val(symbols, s);
-}
-
-bool
-rewrite_is_taken(LLVMValueRef f)
-{
-    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
-         use = LLVMGetNextUse(use)) {
-        LLVMValueRef user = LLVMGetUser(use);
-
-        if (!LLVMIsACallInst(user) || LLVMGetCalledValue(user) != f) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Whether objects of a type of the plan are of that of LLVM. */
@@ -288,7 +286,7 @@ rewrite_symbols(LLVMModuleRef module, const struct plan *plan)
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
          f = LLVMGetNextFunction(f)) {
         size_t n;
-        bool taken = rewrite_is_taken(f);
+        bool taken = place_is_taken(f);
 
         if (!LLVMIsDeclaration(f)
             && (taken || keeps_tree(plan, LLVMGetValueName2(f, &n)))) {

@@ -28,15 +28,15 @@
  * returns whether there is none. */
 bool rewrite_calls(LLVMModuleRef, struct plan *);
 
+/* Whether this is the runtime's for one of these. */
+bool rewrite_is_replaced(const char *name);
+
 /* Whether the program sends packets by libpcap.  To be asked before. */
 bool rewrite_sends(LLVMModuleRef);
 
 /* After each statement that sets a placement variable, has the runtime replace
  * the value by that of the class. */
 void rewrite_placement(LLVMModuleRef, const struct plan *);
-
-/* Whether a function is used other than by calling it. */
-bool rewrite_is_taken(LLVMValueRef function);
 
 struct rewrite_symbol {
     char *name;                 /* In the program. */

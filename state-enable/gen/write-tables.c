@@ -477,9 +477,10 @@ write_tables(const struct plan *plan, const GArray *symbols,
         "    .n_variables = sizeof variables / sizeof *variables,\n"
         "    .symbols = symbols, .n_symbols = %u,\n"
         "    .outputs = outputs, .n_outputs = %u,\n"
-        "    .bits = bits, .n_bits = %u,\n};\n", name, build, sends,
-        layout_text, plan->plan_types->len, plan->structures->len,
-        symbols->len, plan->outputs->len, plan->bits->len);
+        "    .bits = bits, .n_bits = %u, .writes_known = %d,\n};\n", name,
+        build, sends, layout_text, plan->plan_types->len,
+        plan->structures->len, symbols->len, plan->outputs->len,
+        plan->bits->len, plan->writes_known);
     g_free(name);
     g_free(layout_text);
     return s;

@@ -141,7 +141,7 @@ st_del(struct st *st, bool per_flow, const struct mbox_key *key)
     bool found = false, kept = false;
     int error = st_names_refresh(st);
 
-    st_dirty_pause(st);
+    st_dirty_pause_to_change(st);
     if (!error) {
         error = delete_key(st, per_flow, key, &found, &kept);
     }
@@ -151,6 +151,6 @@ st_del(struct st *st, bool per_flow, const struct mbox_key *key)
     if (!error && per_flow && st->n_doomed) {
         delete_doomed(st);
     }
-    st_dirty_resume(st);
+    st_dirty_resume_changed(st);
     return error ? error : found ? 0 : -ENOENT;
 }

@@ -116,6 +116,9 @@ dirty_log(struct st *st, const struct dirty_entry *e)
     char key[MBOX_KEY_STRLEN], names[256];
     size_t n = 0;
 
+    if (!e->written) {
+        return;
+    }
     names[0] = '\0';
     for (uint32_t i = 0; i < program->n_bits && n < sizeof names; i++) {
         if (e->written & ST_WRITE_MEMBER(i)) {
@@ -124,7 +127,10 @@ dirty_log(struct st *st, const struct dirty_entry *e)
         }
     }
     if (e->written & ST_WRITE_BYTES && n < sizeof names) {
-        snprintf(names + n, sizeof names - n, "%sbytes", n ? ", " : "");
+        n += snprintf(names + n, sizeof names - n, "%sbytes", n ? ", " : "");
+    }
+    if (e->written & ST_WRITE_ANY && n < sizeof names) {
+        snprintf(names + n, sizeof names - n, "%snot known", n ? ", " : "");
     }
     st_error(st, 0, "%s: written: %s",
              mbox_key_format(&e->key, key, sizeof key), names);

@@ -38,8 +38,11 @@ struct dirty_block {
 struct dirty_entry {
     struct dirty_chain chain;   /* In the table of keys; first. */
     bool per_flow;
+    bool by_packet;             /* Its packets change more than memory. */
     struct mbox_key key;
-    uint64_t written;           /* Bits; 0: as it was sent. */
+    uint64_t written;           /* Bits; 0: as it was sent, and then it is in
+                                 * the list of those that are. */
+    struct dirty_entry *next, **link;
     uint32_t n_blocks;
     struct dirty_block blocks[];
 };

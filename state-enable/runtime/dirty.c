@@ -16,6 +16,7 @@
 
 #include "dirty-private.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,19 @@ static struct {
     struct st *st;
     pthread_t owner;
     struct table keys, blocks;
+    struct dirty_entry *clean;  /* That are as they were sent. */
+    uintptr_t low, high;        /* All blocks of the heap that are remembered
+                                 * are between these, */
+    size_t largest;             /* and none has more bytes. */
     uint64_t packet;            /* Of ST_WRITE_FLOWS, ST_WRITE_HOSTS: set since
                                  * the last packet. */
-    uint64_t always;            /* Of these: containers are only known to hooks
-                                 * of the user's. */
+    uint64_t always;            /* Of these: what changes them is not known, or
+                                 * only to hooks of the user's. */
+    bool unknown;               /* Anything may have been written. */
+    bool elsewhere;             /* By another thread; atomic. */
+    bool warned;                /* Of that. */
     bool busy;                  /* The tables are being used. */
-    bool paused;                /* The runtime changes containers. */
+    unsigned int paused;        /* So often. */
 
     /* What was looked up last: programs write to one block several times.  Of
      * size 0 if blocks have come or gone since. */
@@ -116,12 +124,15 @@ hash_start(const void *start)
     return ((uintptr_t) start * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
 }
 
+/* A block, if it is remembered: of each entry that has it, one after another,
+ * as one that has ended may not be known to have. */
 static struct dirty_block *
-find_block(const void *start)
+find_block(const void *start, const struct dirty_block *after)
 {
     uint64_t hash = hash_start(start);
 
-    for (struct dirty_chain *c = (dirty.blocks.n_buckets
+    for (struct dirty_chain *c = (after ? after->chain.next
+                                  : dirty.blocks.n_buckets
                                   ? *bucket(&dirty.blocks, hash) : NULL);
          c; c = c->next) {
         struct dirty_block *b = (struct dirty_block *) c;
@@ -172,14 +183,41 @@ free_entry(struct dirty_entry *e)
 }
 
 static void
+add_to_clean(struct dirty_entry *e)
+{
+    e->next = dirty.clean;
+    if (e->next) {
+        e->next->link = &e->next;
+    }
+    e->link = &dirty.clean;
+    dirty.clean = e;
+}
+
+static void
+take_from_clean(struct dirty_entry *e)
+{
+    if (e->link) {
+        *e->link = e->next;
+        if (e->next) {
+            e->next->link = e->link;
+        }
+        e->link = NULL;
+    }
+}
+
+static void
 forget(struct dirty_entry *e)
 {
     dirty.busy = true;
     take_out(&dirty.keys, &e->chain);
+    take_from_clean(e);
     for (uint32_t i = 0; i < e->n_blocks; i++) {
         end_block(&e->blocks[i]);
     }
-    st_dirty_tracking = dirty.keys.n > 0;
+    if (!dirty.keys.n) {
+        st_dirty_tracking = false;
+        dirty.low = dirty.high = dirty.largest = 0;
+    }
     dirty.busy = false;
     free_entry(e);
 }
@@ -191,7 +229,8 @@ st_dirty_forget(struct st *st, bool per_flow, const struct mbox_key *key)
                              : NULL);
 
     if (e) {
-        if (e->written && dirty_is_checked()) {
+        if (dirty_is_checked()) {
+            dirty_check(st, e);
             dirty_log(st, e);
         }
         forget(e);
@@ -204,6 +243,13 @@ static bool
 is_memory(const struct st *st, const struct st_object *o)
 {
     return o->type == ST_NONE || !st->program->types[o->type].n_hooks;
+}
+
+static bool
+is_slot(const struct st *st, const struct st_object *o)
+{
+    return (o->structure != ST_NONE
+            && st->program->structures[o->structure].slots);
 }
 
 /* The objects that belong to the nodes that were wanted, not to those that
@@ -227,18 +273,37 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
     return n;
 }
 
-/* It is not remembered if memory is short, if an object belongs to another
- * entry, too, or if it has more than memory. */
-void
+static void
+add_block(const struct st *st, struct dirty_entry *e, struct dirty_block *b)
+{
+    uintptr_t start = (uintptr_t) b->object.start;
+
+    insert(&dirty.blocks, &b->chain, hash_start(b->object.start));
+    e->by_packet |= !is_memory(st, &b->object);
+    if (!is_slot(st, &b->object)) {
+        if (!dirty.high || start < dirty.low) {
+            dirty.low = start;
+        }
+        if (start + b->object.size > dirty.high) {
+            dirty.high = start + b->object.size;
+        }
+        if (b->object.size > dirty.largest) {
+            dirty.largest = b->object.size;
+        }
+    }
+}
+
+int
 st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
                   const struct st_objects *o)
 {
+    if (st != dirty.st) {
+        return 0;
+    }
     uint32_t n = list_wanted(o, NULL);
     struct dirty_entry *e = calloc(1, sizeof *e + n * sizeof *e->blocks);
-
-    if (!e || st != dirty.st) {
-        free(e);
-        return;
+    if (!e) {
+        return -ENOMEM;
     }
     e->per_flow = per_flow;
     e->key = *key;
@@ -246,22 +311,19 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     dirty.busy = true;
     bool ok = (reserve(&dirty.keys, 1) && reserve(&dirty.blocks, n)
                && (!dirty_is_checked() || dirty_copy(st, e)));
-    for (uint32_t i = 0; i < n; i++) {
-        ok = (ok && is_memory(st, &e->blocks[i].object)
-              && !find_block(e->blocks[i].object.start));
-    }
-    for (uint32_t i = 0; ok && i < n; i++) {
-        insert(&dirty.blocks, &e->blocks[i].chain,
-               hash_start(e->blocks[i].object.start));
-    }
     if (ok) {
+        for (uint32_t i = 0; i < n; i++) {
+            add_block(st, e, &e->blocks[i]);
+        }
         insert(&dirty.keys, &e->chain, mbox_key_hash(key, per_flow));
+        add_to_clean(e);
         st_dirty_tracking = true;
         dirty.last.size = 0;
     } else {
         free_entry(e);
     }
     dirty.busy = false;
+    return ok ? 0 : -ENOMEM;
 }
 
 /* Writes. */
@@ -272,23 +334,34 @@ mark(struct dirty_entry *e, uint64_t bits)
     bool first = !e->written;
 
     e->written |= bits;
-    if (first && dirty.st->on_change) {
-        dirty.st->on_change(e->per_flow, &e->key, dirty.st->on_change_aux);
+    if (first) {
+        take_from_clean(e);
+        if (dirty.st->on_change) {
+            dirty.st->on_change(e->per_flow, &e->key,
+                                dirty.st->on_change_aux);
+        }
+    }
+}
+
+static void
+mark_all(void)
+{
+    while (dirty.clean) {
+        mark(dirty.clean, ST_WRITE_ANY);
     }
 }
 
 void
 st_dirty_changed(const void *start, uint64_t bits)
 {
-    struct dirty_block *b = find_block(start);
-
-    if (b) {
+    for (struct dirty_block *b = find_block(start, NULL); b;
+         b = find_block(start, b)) {
         mark(b->entry, bits);
     }
 }
 
-/* Marks the elements of an array that have one of 'n' bytes at 'p', or all from
- * there if 'n' is 0.  Returns whether there is one. */
+/* Marks the elements of an array that have one of 'n' bytes at 'p', or if it
+ * is 0 all from there on.  Returns whether 'p' is in one. */
 static bool
 mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
            uint64_t bits)
@@ -296,14 +369,17 @@ mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
     uint32_t size = dirty.st->program->types[s->type].size;
     uintptr_t first = (uintptr_t) s->slots->first;
     uintptr_t end = first + (uintptr_t) size * s->slots->n;
-    uintptr_t from = (uintptr_t) p, to = from + n;
+    uintptr_t from = (uintptr_t) p;
+    uintptr_t to = n && n < end - from ? from + n : end;
 
-    to = !n || to < from || to > end ? end : to;
+    if (from >= end || (from < first && !n)) {
+        return false;
+    }
     from = from < first ? first : from;
     for (uintptr_t at = from; at < to; at += size - (at - first) % size) {
         st_dirty_changed(s->slots->first + (at - first) / size * size, bits);
     }
-    return from < to;
+    return (uintptr_t) p >= first;
 }
 
 /* Marks the block of the heap that has the byte at 'p'. */
@@ -314,15 +390,17 @@ mark_heap(const void *p, uint64_t bits)
     size_t size;
 
     if ((uintptr_t) p - dirty.last.start >= dirty.last.size) {
-        if (!st_heap_find(p, &start, &size)) {
+        if ((uintptr_t) p - dirty.low >= dirty.high - dirty.low
+            || !st_heap_find_small(p, dirty.largest, &start, &size)) {
             return;
         }
         dirty.last.start = (uintptr_t) start;
         dirty.last.size = size;
-        dirty.last.block = find_block(start);
+        dirty.last.block = find_block(start, NULL);
     }
-    if (dirty.last.block) {
-        mark(dirty.last.block->entry, bits);
+    for (struct dirty_block *b = dirty.last.block; b;
+         b = find_block(b->object.start, b)) {
+        mark(b->entry, bits);
     }
 }
 
@@ -331,13 +409,24 @@ st_dirty_write(const void *p, uint64_t n, uint64_t bits)
 {
     bool found = false;
 
-    if (!dirty.st || dirty.paused
-        || !pthread_equal(dirty.owner, pthread_self())) {
+    if (!dirty.st) {
+        return;
+    }
+    if (!pthread_equal(__atomic_load_n(&dirty.owner, __ATOMIC_RELAXED),
+                       pthread_self())) {
+        __atomic_store_n(&dirty.elsewhere, true, __ATOMIC_RELEASE);
+        return;
+    }
+    if (dirty.paused) {
         return;
     }
     if (dirty.busy || st_heap_is_busy()) {  /* It is a handler of signals. */
-        dirty.packet = ST_WRITE_FLOWS | ST_WRITE_HOSTS;
-        return;
+        bits = ST_WRITE_ANY;
+        p = NULL;
+    }
+    if (bits & ST_WRITE_ANY) {
+        dirty.unknown = true;
+        bits |= ST_WRITE_FLOWS | ST_WRITE_HOSTS;
     }
     dirty.packet |= bits & (ST_WRITE_FLOWS | ST_WRITE_HOSTS);
     if (!p) {
@@ -380,51 +469,56 @@ end_entry(struct st *st, struct dirty_entry *e)
 void
 st_dirty_ended(struct st *st, const void *start)
 {
-    struct dirty_block *b = (st == dirty.st && start ? find_block(start)
-                             : NULL);
+    struct dirty_block *next;
 
+    if (st != dirty.st) {
+        return;
+    }
     dirty.last.size = 0;
-    if (b) {
+    if (!start) {
+        for_each_entry(end_entry);
+        return;
+    }
+    for (struct dirty_block *b = find_block(start, NULL); b; b = next) {
+        next = find_block(start, b);
         end_block(b);
         mark(b->entry, ST_WRITE_BYTES);
-    } else if (st == dirty.st && !start) {
-        for_each_entry(end_entry);
+    }
+}
+
+void
+st_dirty_step(struct st *st)
+{
+    if (st != dirty.st) {
+        return;
+    }
+    __atomic_store_n(&dirty.owner, pthread_self(), __ATOMIC_RELAXED);
+    if (__atomic_exchange_n(&dirty.elsewhere, false, __ATOMIC_ACQUIRE)) {
+        dirty.unknown = true;
+        if (!dirty.warned) {
+            dirty.warned = true;
+            st_error(st, 0, "another thread writes to what may be state: "
+                     "whenever it does, all counts as changed");
+        }
+    }
+    if (dirty.unknown) {
+        dirty.unknown = false;
+        dirty.busy = true;
+        mark_all();
+        dirty.busy = false;
     }
 }
 
 void
 st_dirty_pause(struct st *st)
 {
-    dirty.paused |= st == dirty.st;
-}
-
-static void
-copy_again(struct st *st, struct dirty_entry *e)
-{
-    dirty_copy(st, e);
+    dirty.paused += st == dirty.st;
 }
 
 void
 st_dirty_resume(struct st *st)
 {
-    if (st == dirty.st) {
-        dirty.paused = false;
-        if (dirty_is_checked()) {
-            for_each_entry(copy_again);
-        }
-    }
-}
-
-/* Packets. */
-
-bool
-st_is_changed_by_packet(struct st *st, bool per_flow,
-                        const struct mbox_key *key)
-{
-    return (st != dirty.st
-            || (dirty.packet | dirty.always)
-               & (per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS)
-            || !find_entry(per_flow, key));
+    dirty.paused -= st == dirty.st;
 }
 
 static void
@@ -434,8 +528,47 @@ check(struct st *st, struct dirty_entry *e)
 }
 
 void
+st_dirty_pause_to_change(struct st *st)
+{
+    if (st == dirty.st && dirty_is_checked()) {
+        for_each_entry(check);
+    }
+    st_dirty_pause(st);
+}
+
+static void
+copy_again(struct st *st, struct dirty_entry *e)
+{
+    dirty_copy(st, e);
+}
+
+void
+st_dirty_resume_changed(struct st *st)
+{
+    st_dirty_resume(st);
+    if (st == dirty.st && dirty_is_checked()) {
+        for_each_entry(copy_again);
+    }
+}
+
+/* Packets. */
+
+bool
+st_is_changed_by_packet(struct st *st, bool per_flow,
+                        const struct mbox_key *key)
+{
+    const struct dirty_entry *e = (st == dirty.st ? find_entry(per_flow, key)
+                                   : NULL);
+
+    return (!e || e->by_packet
+            || (dirty.packet | dirty.always)
+               & (per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS));
+}
+
+void
 st_packet_ends(struct st *st)
 {
+    st_dirty_step(st);
     if (st == dirty.st) {
         dirty.packet = 0;
         if (dirty_is_checked()) {
@@ -469,6 +602,9 @@ st_dirty_start(struct st *st)
     }
     dirty.st = st;
     dirty.owner = pthread_self();
+    if (!st->program->writes_known) {
+        dirty.always = ST_WRITE_FLOWS | ST_WRITE_HOSTS;
+    }
     for (uint32_t i = 0; i < st->program->n_structures; i++) {
         const struct st_structure *s = &st->program->structures[i];
 

@@ -27,12 +27,14 @@
  * to be told: what has not been sent will be, and a block that becomes an
  * entry's later does so by a write to what the entry has already.
  *
- * Containers are not the business of one entry.  If some may have changed, or
- * if it is not known what was written, the packet's own entries count as
- * changed; so do entries that are not remembered.
+ * Containers are not the business of one entry.  If some may have changed, the
+ * packet's own entries count as changed; so do entries that are not
+ * remembered, or that are more than memory.  If it is not known what was
+ * written, all do.
  *
- * For one 'struct st' of the process, in the thread that created it: another
- * must not write to what moves. */
+ * For one 'struct st' of the process, in the thread that last called
+ * st_dirty_step(), at first the one that created it.  What another writes may
+ * be anything, and counts from the next step on. */
 
 #include "private.h"
 #include "objects.h"
@@ -47,10 +49,11 @@ void st_dirty_start(struct st *);
 void st_dirty_stop(struct st *);
 
 /* What a flow or a host has of entries is not there any more, or was written
- * out again; and, then, what it has now. */
+ * out again; and, then, what it has now.  The second returns -ENOMEM if memory
+ * is short: then what was written out must not be sent. */
 void st_dirty_forget(struct st *, bool per_flow, const struct mbox_key *);
-void st_dirty_remember(struct st *, bool per_flow, const struct mbox_key *,
-                       const struct st_objects *);
+int st_dirty_remember(struct st *, bool per_flow, const struct mbox_key *,
+                      const struct st_objects *);
 
 /* The runtime itself has changed a node, or an object, that is at 'start' of
  * its block. */
@@ -60,9 +63,15 @@ void st_dirty_changed(const void *start, uint64_t bits);
  * not known which. */
 void st_dirty_ended(struct st *, const void *start);
 
-/* While the runtime links entries, and has functions of the program do it,
- * writes do not count. */
+/* Between packets, and before entries are written out: marks what could not be
+ * when it was written. */
+void st_dirty_step(struct st *);
+
+/* While the runtime has functions of the program find entries or, the second
+ * pair, change containers, writes do not count.  They may be nested. */
 void st_dirty_pause(struct st *);
 void st_dirty_resume(struct st *);
+void st_dirty_pause_to_change(struct st *);
+void st_dirty_resume_changed(struct st *);
 
 #endif /* dirty.h */

@@ -222,9 +222,9 @@ put_objects(struct st *st, bool per_flow, const struct st_objects *o,
     return error;
 }
 
-int
-st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
-       struct mbox_writer *w)
+static int
+write_out(struct st *st, bool per_flow, const struct mbox_key *key, int output,
+          struct mbox_writer *w)
 {
     const struct st_program *program = st->program;
     uint64_t bit = output < 0 ? 0 : UINT64_C(1) << output;
@@ -254,8 +254,19 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
         st_dirty_forget(st, per_flow, key);
     }
     if (!error) {
-        st_dirty_remember(st, per_flow, key, &objects);
+        error = st_dirty_remember(st, per_flow, key, &objects);
     }
     st_objects_uninit(&objects);
+    return error;
+}
+
+int
+st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
+       struct mbox_writer *w)
+{
+    st_dirty_step(st);
+    st_dirty_pause(st);
+    int error = write_out(st, per_flow, key, output, w);
+    st_dirty_resume(st);
     return error;
 }

@@ -279,7 +279,7 @@ last_start(const struct region *r, size_t grain)
 }
 
 bool
-st_heap_find(const void *p, void **start, size_t *size)
+st_heap_find_small(const void *p, size_t largest, void **start, size_t *size)
 {
     uintptr_t address = (uintptr_t) p;
     uintptr_t number = address >> REGION_SHIFT;
@@ -287,7 +287,8 @@ st_heap_find(const void *p, void **start, size_t *size)
     bool found = false;
 
     bool locked = lock();
-    for (size_t n = (heap.largest >> REGION_SHIFT) + 2; n; n--) {
+    largest = largest < heap.largest ? largest : heap.largest;
+    for (size_t n = (largest >> REGION_SHIFT) + 2; n; n--) {
         struct region *r = find_region(number);
         size_t first = r ? last_start(r, grain) : N_GRAINS;
 
@@ -304,6 +305,24 @@ st_heap_find(const void *p, void **start, size_t *size)
     }
     unlock(locked);
     return found;
+}
+
+bool
+st_heap_find(const void *p, void **start, size_t *size)
+{
+    return st_heap_find_small(p, SIZE_MAX, start, size);
+}
+
+void
+st_heap_own(void)
+{
+    bool locked = lock();
+
+    if (heap.on_free) {
+        heap.owner = pthread_self();
+    }
+    unlock(locked);
+    st_heap_step();
 }
 
 void

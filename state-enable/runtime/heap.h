@@ -49,13 +49,20 @@ bool st_heap_is_busy(void);
 /* Finds the block that has the byte at 'p'. */
 bool st_heap_find(const void *p, void **start, size_t *size);
 
-/* Called before a block is freed or moved, in the thread that called this.  Of
- * blocks that other threads free it is called later: when this thread next
- * allocates, so before it can have the block again, or calls st_heap_step().
+/* The same if it has no more than 'largest' bytes, or else perhaps not: not to
+ * look further for those that have. */
+bool st_heap_find_small(const void *p, size_t largest, void **start,
+                        size_t *size);
+
+/* Called before a block is freed or moved, in the thread that called this, or
+ * st_heap_own() since.  Of blocks that other threads free it is called later:
+ * when this thread next allocates, so before it can have the block again, or
+ * calls st_heap_step().
  * 'start' is NULL if they were too many to remember.  'size' is 1 if it is not
  * known.  For one user; NULL to end. */
 typedef void st_heap_free_cb(void *start, size_t size, void *aux);
 void st_heap_on_free(st_heap_free_cb *, void *aux);
 void st_heap_step(void);
+void st_heap_own(void);
 
 #endif /* heap.h */

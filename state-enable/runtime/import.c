@@ -577,10 +577,10 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
         .slots = calloc(n + 1, sizeof *plan.slots),
         .ending = calloc(n + 1, sizeof *plan.ending),
     };
-    st_dirty_pause(st);
+    st_dirty_pause_to_change(st);
     error = (plan.fates && plan.there && plan.old && plan.slots && plan.ending
              ? install_all(st, &plan, per_flow, key, merge) : -ENOMEM);
-    st_dirty_resume(st);
+    st_dirty_resume_changed(st);
     for (uint32_t i = 0; plan.old && i < n; i++) {
         st_objects_uninit(&plan.old[i]);
     }

@@ -320,7 +320,7 @@ update_polled(struct st_instance *in)
 int
 st_instance_step(struct st_instance *in, uint64_t ns)
 {
-    st_heap_step();
+    st_step(in->st);
     int error = mb_step(in->mbox, ns);
 
     if (!mb_step_is_tracked(in->mbox)) {

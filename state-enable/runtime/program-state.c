@@ -118,6 +118,13 @@ st_touch(struct st *st, const struct mbox_key *host)
     st_index_forget(st->untouched, host);
 }
 
+void
+st_step(struct st *st)
+{
+    st_heap_own();
+    st_dirty_step(st);
+}
+
 struct listing {
     struct st *st;
     uint32_t structure;
@@ -150,6 +157,7 @@ st_list(struct st *st, bool per_flow,
     int error = 0;
 
     st_index_clear(st->index, per_flow);
+    st_dirty_pause(st);
     for (uint32_t i = 0; !error && i < st->program->n_structures; i++) {
         struct listing l = { st, i, per_flow, cb, aux };
 
@@ -157,6 +165,7 @@ st_list(struct st *st, bool per_flow,
             error = st_for_each(st, i, list_node, &l);
         }
     }
+    st_dirty_resume(st);
     if (error) {
         st_index_clear(st->index, per_flow);
     }
@@ -179,10 +188,12 @@ st_count(struct st *st, bool per_flow)
 {
     uint64_t n = 0;
 
+    st_dirty_pause(st);
     for (uint32_t i = 0; i < st->program->n_structures; i++) {
         if (st->program->structures[i].per_flow == per_flow) {
             st_for_each(st, i, count_node, &n);
         }
     }
+    st_dirty_resume(st);
     return n;
 }

@@ -32,11 +32,12 @@
 
 /* What a write of the program is to, in bits: members of what moves have names
  * (struct st_program); BYTES is what no member is known of.  FLOWS, HOSTS: it
- * may be to a container of these, or it is not known what it is to. */
+ * may be to a container of these.  ANY: it may be to anything. */
 #define ST_WRITE_FLOWS UINT64_C(1)
 #define ST_WRITE_HOSTS UINT64_C(2)
 #define ST_WRITE_MEMBER(INDEX) (UINT64_C(4) << (INDEX))
-#define ST_WRITE_N_MEMBERS 61
+#define ST_WRITE_N_MEMBERS 60
+#define ST_WRITE_ANY (UINT64_C(1) << 62)
 #define ST_WRITE_BYTES (UINT64_C(1) << 63)
 
 /* What a pointer member leads to. */
@@ -295,6 +296,8 @@ struct st_program {
     const char *const *bits;    /* Of ST_WRITE_MEMBER(): "struct flow.a,
                                  * struct flow.b". */
     uint32_t n_bits;
+    bool writes_known;          /* No write is missed; or else a packet's own
+                                 * flow and hosts always count as changed. */
 };
 
 #endif /* program-tables.h */

@@ -16,7 +16,8 @@
 
 /* Writes to the state of flows in many ways, by packets of another flow: a
  * packet from port 2000 at time N writes to the flow from port 1000 + N in the
- * way N.  A second capture is read packet by packet. */
+ * way N; with FOREIGN, from 21 on in ways that nobody can know.  A second
+ * capture is read packet by packet. */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,7 +27,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
+#include "foreign.h"
 
 #define BUCKETS 4
 #define SEEN 8
@@ -136,9 +139,49 @@ move_to_front(struct flow *f)
     }
 }
 
+#ifdef FOREIGN
+static void
+write_unknown(struct flow *f, int way)
+{
+    struct iovec iov = { f->text, TEXT };
+
+    switch (way) {
+    case 21:                    /* No function of the runtime. */
+        st_touched(&f->packets);
+        break;
+    case 22:
+        foreign_ops.bump(&f->packets);
+        break;
+    case 23:
+        foreign_scatter(&(struct foreign_ref) { &f->bytes });
+        break;
+    case 24:
+        foreign_keep(&f->bytes);
+        foreign_tick();
+        break;
+    case 25:
+        if (readv(zeros, &iov, 1) != TEXT) {
+            abort();
+        }
+        break;
+    case 26:
+        __asm__ goto ("" : : "m" (f->packets) : "memory" : out);
+    out:
+        break;
+    }
+}
+#endif
+
 static void
 write_to(struct flow *f, int way)
 {
+    char *cursor;
+
+#ifdef FOREIGN
+    if (way > 20) {
+        write_unknown(f, way);
+    }
+#endif
     switch (way) {
     case 1:                     /* By another pointer. */
         counter = &f->packets;
@@ -201,6 +244,11 @@ write_to(struct flow *f, int way)
         break;
     case 17:                    /* It may end here. */
         drop_first(hash(f->src, f->dst, f->sport, f->dport));
+        break;
+    case 18:
+        cursor = strcpy(f->text, "a,b");
+        while (strsep(&cursor, ",")) {
+        }
         break;
     }
 }
