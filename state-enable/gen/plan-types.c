@@ -138,9 +138,9 @@ frees_node(const struct plan *plan, const struct plan_structure *s, int part,
 }
 
 /* The structure that a hook keeps and that a pointer leads into, also by way
- * of another pointer; or ST_NONE.  If something is freed by the pointer, 'freed'
- * says where that begins: it may be of the like of a part of a node, but a
- * block of its own. */
+ * of another pointer; or ST_NONE.  If something is freed by the pointer,
+ * 'freed' says where that begins: it may be of the like of a part of a node,
+ * but a block of its own. */
 static uint32_t
 kept_by_hook(const struct plan *plan, int target, const struct header *freed)
 {
@@ -448,8 +448,8 @@ set_target(struct plan *plan, const struct plan_type *type,
     }
 }
 
-/* Whether an integer goes with the pointer at 'pointer' only: one that goes now
- * with this, now with that one says nothing. */
+/* Whether an integer goes with the pointer at 'pointer' only: one that goes
+ * now with this, now with that one says nothing. */
 static bool
 has_one_pointer(const struct plan *plan, const char *tag, uint64_t pointer,
                 uint64_t number)

@@ -328,7 +328,8 @@ set_key(const struct st_structure *s, uint8_t *object,
             if (k->size != 2) {
                 return false;
             }
-            st_store(object + k->offset, 2, k->host_order ? port : htons(port));
+            st_store(object + k->offset, 2,
+                     k->host_order ? port : htons(port));
             break;
         case ST_PROTO:
             st_store(object + k->offset, k->size, key->proto);

@@ -49,10 +49,10 @@ struct mbox_state_hook {
 
     /* Makes the member, whose bytes are zeros, from what save() wrote, in an
      * object that the program does not see yet; the members beside it are set,
-     * but what they lead to need not be.  Changes only the member.  Returns 0, or a negative errno value
-     * if the bytes are not what save() can have written: they come from
-     * another host, and nobody else checks them.  Then nothing is left of
-     * it. */
+     * but what they lead to need not be.  Changes only the member.  Returns 0,
+     * or a negative errno value if the bytes are not what save() can have
+     * written: they come from another host, and nobody else checks them.  Then
+     * nothing is left of it. */
     int (*load)(void *object, unsigned int index, const void *data,
                 size_t size);
 
@@ -67,7 +67,8 @@ struct mbox_state_hook {
  *
  * An entry is a block of the heap.  What it has and owns moves as without a
  * hook, except for its links: pointers to other entries, to pointers to such,
- * or to structs that are part of an entry, such as 'struct list_head'. */
+ * or to structs that are part of an entry, such as 'struct list_head', unless
+ * the program frees what they lead to as a block of its own. */
 struct mbox_state_container {
     /* Calls 'cb' for each entry until it returns nonzero, and returns that, or
      * 0.  'cb' changes nothing. */
