@@ -262,7 +262,7 @@ recv_abort(struct mb_destination *d)
     }
 }
 
-/* There are no more rounds.  Nothing that S has sent is taken any more, because
+/* There are no more rounds.  Nothing that S has sent is taken any more, as
  * packets may come next; what is here stays.  The answer says so. */
 static void
 stop_import(struct mb_destination *d)

@@ -38,7 +38,7 @@ void cache_store_init(struct cache_store *, size_t limit, uint32_t basis);
 void cache_store_uninit(struct cache_store *);
 
 /* Makes room if there are more bytes than the limit.  Returns false if there
- * still are, because what is not in the store, or is being sent, needs them. */
+ * still are, as what is not in the store, or is being sent, needs them. */
 bool cache_store_make_room(struct cache_store *);
 
 /* Adds an object, which 'host' uses, in place of one with the same URI and

@@ -536,8 +536,8 @@ sender_is_server(const struct mbox_key *key, const struct ids_segment_info *s)
 }
 
 /* Makes an id of a flow that begins at 'start': the same in each run on the
- * same packets, which mbox_key_hash() would not give.  Folded to 51 bits, which
- * any reader of JSON takes exactly. */
+ * same packets, which mbox_key_hash() would not give.  Folded to 51 bits,
+ * which any reader of JSON takes exactly. */
 static uint64_t
 make_flow_id(const struct mbox_key *canonical, uint64_t start)
 {

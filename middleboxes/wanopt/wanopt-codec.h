@@ -27,8 +27,8 @@
  *                    or one frame of Zstandard (RFC 8878)
  *
  * In an encoded packet the items are what its payload consists of; in an
- * answer they are chunks, and references are to chunks that cannot be had; in a
- * question all items are references.  All of this is a function of its
+ * answer they are chunks, and references are to chunks that cannot be had; in
+ * a question all items are references.  All of this is a function of its
  * arguments: nothing here keeps state but memory to work in. */
 
 #include <stdbool.h>

@@ -16,13 +16,13 @@
 
 /* How long buffers are.
  *
- *   length S P N        memory for member P is allocated by a size that member
- *                       N is in, or that is put into it
- *   extent S P N U      member N is an index of what P leads to, or bounds one,
- *                       in elements of U bytes; or is multiplied by U in the
- *                       size that memory for P is allocated by
- *   tail S N            N gets a number that is in the size by which memory for
- *                       the whole struct is allocated
+ *   length S P N        memory for member P is allocated by a size that
+ *                       member N is in, or that is put into it
+ *   extent S P N U      member N is an index of what P leads to, or bounds
+ *                       one, in elements of U bytes; or is multiplied by U in
+ *                       the size that memory for P is allocated by
+ *   tail S N            N gets a number that is in the size by which memory
+ *                       for the whole struct is allocated
  *
  * "S N" is as in evidence.c; P and N are of the same struct. */
 

@@ -29,8 +29,8 @@
  * Neither holds across a place where state may be sent, since that resets all
  * bits, nor across the definition of the base, after which it is another
  * object, as in a loop.  To set a bit that is not written after all makes no
- * state stale; so the first question can be answered by "all" where the program
- * ends, and where a loop does not. */
+ * state stale; so the first question can be answered by "all" where the
+ * program ends, and where a loop does not. */
 
 #include "instrument-private.h"
 

@@ -197,7 +197,8 @@ visit_objects(struct walk *w)
         if (o.type == ST_NONE) {
             const uint8_t *s = o.start + o.offset;
 
-            hash = mbox_fnv1a(hash, s, strnlen((const char *) s, o.size - o.offset));
+            hash = mbox_fnv1a(hash, s, strnlen((const char *) s,
+                                               o.size - o.offset));
             continue;
         }
         uint32_t size = w->st->program->types[o.type].size;

@@ -67,8 +67,8 @@ int st_put(struct st *, bool per_flow, const struct mbox_key *,
            const void *data, size_t, bool merge);
 
 /* To be called before any of this is, and now and then, by the thread that
- * reads packets: another may have created it.  Tells of what other threads have
- * freed or written. */
+ * reads packets: another may have created it.  Tells of what other threads
+ * have freed or written. */
 void st_step(struct st *);
 
 /* To be called after each packet: finds out what the program has taken the

@@ -51,8 +51,8 @@ void mbox_inspections_init(struct mbox_inspections *);
 void mbox_inspections_destroy(struct mbox_inspections *);
 
 /* Answers 'request' later with the state of 'space' and 'scopes' at the live
- * instance, as the options 'output', 'layout' and 'timeout' say.  Returns NULL,
- * or an error message for the caller to free. */
+ * instance, as the options 'output', 'layout' and 'timeout' say.  Returns
+ * NULL, or an error message for the caller to free. */
 char *mbox_inspect(struct mbox_coordinator *, uint64_t request,
                    const struct mbox_instance *, uint32_t scopes,
                    const struct mbox_space *, const struct mbox_options *);

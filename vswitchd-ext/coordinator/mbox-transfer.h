@@ -70,9 +70,9 @@
  *     PREPARING   as above, but without steering object or record.
  *     REPLICATING EXPORT to S begins a round, which PRECOPY ends: the first is
  *                 of all flows, the others of what has changed since.  A round
- *                 that is due while another is in progress is skipped.  If S is
- *                 lost, or a round fails or takes longer than the timeout, the
- *                 phase goes on without: both are sent ERROR, and D keeps
+ *                 that is due while another is in progress is skipped.  If S
+ *                 is lost, or a round fails or takes longer than the timeout,
+ *                 the phase goes on without: both are sent ERROR, and D keeps
  *                 what it has.  Ends when D is lost, when S is back on another
  *                 connection, by cancelling it, or by
  *                 mbox_transfer_fail_over():

@@ -191,8 +191,8 @@ transfer_free(struct mbox_open_transfer *ot)
     free(ot);
 }
 
-/* Answers those who wait for 'ot' with its report: the one or the other of them
- * has what it wanted. */
+/* Answers those who wait for 'ot' with its report: the one or the other of
+ * them has what it wanted. */
 static void
 answer_waiters(struct mbox_open_transfer *ot,
                const struct mbox_transfer_report *report, bool moved)
