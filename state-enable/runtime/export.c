@@ -222,16 +222,18 @@ put_objects(struct st *st, bool per_flow, const struct st_objects *o,
     return error;
 }
 
+/* Adds what 'key' has to 'objects', without what 'bit' says that an output
+ * function does not need.  Returns -ENODATA if it needs nothing of it, -ENOENT
+ * if there is nothing. */
 static int
-write_out(struct st *st, bool per_flow, const struct mbox_key *key, int output,
-          struct mbox_writer *w)
+collect(struct st *st, bool per_flow, const struct mbox_key *key, uint64_t bit,
+        struct st_objects *objects)
 {
     const struct st_program *program = st->program;
-    uint64_t bit = output < 0 ? 0 : UINT64_C(1) << output;
-    struct st_objects objects = { .without = ST_LEFT_OUT_ALWAYS | bit };
-    int error = st_names_refresh(st);
     int none = -ENOENT;
+    int error = 0;
 
+    objects->without = ST_LEFT_OUT_ALWAYS | bit;
     for (uint32_t i = 0; !error && i < program->n_structures; i++) {
         void *nodes[ST_NODES_MAX];
         size_t n = 0;
@@ -244,19 +246,39 @@ write_out(struct st *st, bool per_flow, const struct mbox_key *key, int output,
             n = 0;
         }
         for (size_t j = 0; !error && j < n; j++) {
-            error = st_objects_add(st, &objects, i, nodes[j], true);
+            error = st_objects_add(st, objects, i, nodes[j], true);
         }
     }
+    return error || objects->n ? error : none;
+}
+
+/* All of an entry is remembered, whatever of it is sent: another transfer may
+ * have sent the rest, and wants to know of its changes. */
+static int
+write_out(struct st *st, bool per_flow, const struct mbox_key *key, int output,
+          struct mbox_writer *w)
+{
+    uint64_t bit = output < 0 ? 0 : UINT64_C(1) << output;
+    struct st_objects sent = { .n = 0 }, all = { .n = 0 };
+    int error = st_names_refresh(st);
+
     if (!error) {
-        error = objects.n ? put_objects(st, per_flow, &objects, w) : none;
+        error = collect(st, per_flow, key, bit, &sent);
+    }
+    if (!error) {
+        error = put_objects(st, per_flow, &sent, w);
+    }
+    if (!error && bit) {
+        error = collect(st, per_flow, key, 0, &all);
     }
     if (!error || error == -ENOENT) {
         st_dirty_forget(st, per_flow, key);
     }
     if (!error) {
-        error = st_dirty_remember(st, per_flow, key, &objects);
+        error = st_dirty_remember(st, per_flow, key, bit ? &all : &sent);
     }
-    st_objects_uninit(&objects);
+    st_objects_uninit(&sent);
+    st_objects_uninit(&all);
     return error;
 }
 

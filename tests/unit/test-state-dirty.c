@@ -79,13 +79,19 @@ finish(struct fixture *f)
 }
 
 static void
-get(struct fixture *f, bool per_flow, struct mbox_key key)
+get_for(struct fixture *f, bool per_flow, struct mbox_key key, int output)
 {
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    assert_int_equal(st_get(f->st, per_flow, &key, -1, &w), 0);
+    assert_int_equal(st_get(f->st, per_flow, &key, output, &w), 0);
     mbox_writer_uninit(&w);
+}
+
+static void
+get(struct fixture *f, bool per_flow, struct mbox_key key)
+{
+    get_for(f, per_flow, key, -1);
 }
 
 static void
@@ -404,6 +410,48 @@ test_slots(void **state)
     st_destroy(f.st);
 }
 
+/* An address has a visitor in each of two lists, of which an output function
+ * needs one.  What was sent of the other is remembered nevertheless. */
+
+static struct visitor *second;
+static const struct st_list second_list = {
+    .first = (void **) &second, .n_buckets = 1,
+    .next = offsetof(struct visitor, next), .prev = ST_NONE,
+};
+static const struct st_structure two[] = {
+    { .name = "struct visitor", .lists = &list, .n_lists = 1, .keys = keys,
+      .n_keys = 1, .bucket_offset = ST_NONE, .count_offset = ST_NONE },
+    { .name = "struct visitor", .lists = &second_list, .n_lists = 1,
+      .keys = keys, .n_keys = 1, .bucket_offset = ST_NONE,
+      .count_offset = ST_NONE, .unneeded = 1 << 0 },
+};
+static const struct st_program two_program = {
+    .name = "visitors", .build = 1, .types = types, .n_types = 1,
+    .structures = two, .n_structures = 2, .writes_known = true,
+};
+
+static void
+test_outputs(void **state)
+{
+    struct fixture f = { .n_changes = 0 };
+
+    (void) state;
+    first = st_malloc(sizeof *first);
+    second = st_malloc(sizeof *second);
+    *first = *second = (struct visitor) { .address = 1 };
+    f.st = st_create(&two_program, count_message, &f);
+    assert_non_null(f.st);
+    st_on_change(f.st, on_change, &f);
+    get(&f, false, world_host_key(1));
+    get_for(&f, false, world_host_key(1), 0);
+    assert_int_equal(write_to(&f, second, 1, ST_WRITE_BYTES), 1);
+    get_for(&f, false, world_host_key(1), 0);
+    assert_int_equal(write_to(&f, first, 1, ST_WRITE_BYTES), 1);
+    st_destroy(f.st);
+    st_free(first);
+    st_free(second);
+}
+
 /* A container that only the program's functions know, and they write. */
 
 static int
@@ -496,6 +544,7 @@ main(void)
         cmocka_unit_test(test_ended),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_container),
     };
 
