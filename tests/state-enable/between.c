@@ -28,45 +28,14 @@
  * and of what is written out, with OUTPUT=FUNCTION, only what that output
  * function needs. */
 
-#include <assert.h>
+#define KEYS_MAX 1000
+
+#include "between.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "heap.h"
-#include "program-state.h"
 
-#define KEYS_MAX 1000
 #define DAMAGED 300             /* Copies of each flow. */
-
-extern const struct st_program st_program;
-void between(void);
-
-/* The program is linked without the runtime first. */
-#pragma weak st_program
-#pragma weak st_create
-#pragma weak st_destroy
-#pragma weak st_list
-#pragma weak st_get
-#pragma weak st_put
-#pragma weak st_del
-#pragma weak st_count
-#pragma weak st_heap_track
-#pragma weak mbox_writer_init
-#pragma weak mbox_writer_uninit
-#pragma weak mbox_key_equal
-
-struct keys {
-    struct mbox_key keys[KEYS_MAX];
-    size_t n;
-};
-
-static void __attribute__((constructor))
-start(void)
-{
-    if (st_heap_track) {
-        st_heap_track();
-    }
-}
 
 static void
 complain(void *quiet, const char *message)
@@ -76,20 +45,10 @@ complain(void *quiet, const char *message)
     }
 }
 
-static int
-add_key(const struct mbox_key *key, void *keys_)
-{
-    struct keys *keys = keys_;
-
-    assert(keys->n < KEYS_MAX);
-    keys->keys[keys->n++] = *key;
-    return 0;
-}
-
 static bool
 is_odd(const struct mbox_key *key)
 {
-    return (key->src_port == 53 ? key->dst_port : key->src_port) % 2;
+    return port_of(key) % 2;
 }
 
 static void

@@ -18,45 +18,14 @@
  * packets.  The first time, writes out all flows; then prints the ports of
  * those that have changed since, and writes out these again. */
 
-#include <assert.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include "heap.h"
-#include "program-state.h"
-
 #define KEYS_MAX 100
 
-extern const struct st_program st_program;
-void between(void);
-
-/* The program is linked without the runtime first. */
-#pragma weak st_program
-#pragma weak st_create
-#pragma weak st_list
-#pragma weak st_get
-#pragma weak st_heap_track
-#pragma weak st_on_change
-#pragma weak st_is_changed_by_packet
-#pragma weak st_packet_ends
-#pragma weak mbox_writer_init
-#pragma weak mbox_writer_uninit
-
-struct keys {
-    struct mbox_key keys[KEYS_MAX];
-    size_t n;
-};
+#include "between.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 static struct st *st;
 static struct keys all, changed;
-
-static void __attribute__((constructor))
-start(void)
-{
-    if (st_heap_track) {
-        st_heap_track();
-    }
-}
 
 static void
 complain(void *aux, const char *message)
@@ -65,27 +34,11 @@ complain(void *aux, const char *message)
     fprintf(stderr, "%s\n", message);
 }
 
-static int
-add_key(const struct mbox_key *key, void *keys_)
-{
-    struct keys *keys = keys_;
-
-    assert(keys->n < KEYS_MAX);
-    keys->keys[keys->n++] = *key;
-    return 0;
-}
-
 static void
 on_change(bool per_flow, const struct mbox_key *key, void *keys)
 {
     assert(per_flow);
     add_key(key, keys);
-}
-
-static unsigned int
-port_of(const struct mbox_key *key)
-{
-    return key->src_port == 53 ? key->dst_port : key->src_port;
 }
 
 static int

@@ -19,11 +19,9 @@
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-void between(void) __attribute__((weak));
+#include "captures.h"
 
 struct host {
     struct host *next;
@@ -88,18 +86,9 @@ read_all(pcap_t *p)
 int
 main(int argc, char *argv[])
 {
-    char error[PCAP_ERRBUF_SIZE];
     struct host *host;
 
-    if (argc < 2) {
-        read_all(pcap_open_live("lo", 65535, 1, 100, error));
-    }
-    for (int i = 1; i < argc; i++) {
-        read_all(pcap_open_offline(argv[i], error));
-        if (between) {
-            between();
-        }
-    }
+    read_captures(argc, argv);
     while ((host = hosts)) {
         hosts = host->next;
         printf("packets %lu, ports %d to %u, last %u, bits %x\n",

@@ -19,13 +19,11 @@
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <pcap/pcap.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-void between(void) __attribute__((weak));
+#include "captures.h"
 
 enum phase { NEW, KNOWN = 7 };
 
@@ -180,16 +178,6 @@ read_all(pcap_t *p)
 int
 main(int argc, char *argv[])
 {
-    char error[PCAP_ERRBUF_SIZE];
-
-    if (argc < 2) {
-        read_all(pcap_open_live("lo", 65535, 1, 100, error));
-    }
-    for (int i = 1; i < argc; i++) {
-        read_all(pcap_open_offline(argv[i], error));
-        if (between) {
-            between();
-        }
-    }
+    read_captures(argc, argv);
     return 0;
 }

@@ -20,8 +20,8 @@
 #include <arpa/inet.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
-#include <pcap/pcap.h>
 #include <stdio.h>
+#include "captures.h"
 
 #define BUCKETS 16
 #ifndef SLOTS
@@ -32,8 +32,6 @@
 #else
 #define BOUND SLOTS
 #endif
-
-void between(void) __attribute__((weak));
 
 struct flow {
     unsigned int src, dst;
@@ -159,17 +157,7 @@ read_all(pcap_t *p)
 int
 main(int argc, char *argv[])
 {
-    char error[PCAP_ERRBUF_SIZE];
-
-    if (argc < 2) {
-        read_all(pcap_open_live("lo", 65535, 1, 100, error));
-    }
-    for (int i = 1; i < argc; i++) {
-        read_all(pcap_open_offline(argv[i], error));
-        if (between) {
-            between();
-        }
-    }
+    read_captures(argc, argv);
     for (int i = 0; i < BUCKETS; i++) {
         for (struct flow *f = state.hash[i]; f; f = f->next) {
             printf("%u %u\n", ntohs(f->sport), f->packets);
