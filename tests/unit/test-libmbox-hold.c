@@ -184,6 +184,23 @@ test_gone(void **state)
     world_uninit(&w);
 }
 
+/* A copy of state that cannot be read ends with 'code'. */
+static void
+refuse_copy(int get_error, uint32_t code)
+{
+    struct mbox_msg msg;
+    struct world w;
+
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_COPY, MBOX_GUARANTEE_NONE, 0, 3);
+    w.s.checker.get_error = get_error;
+    command(&w.s, MBOX_MSG_EXPORT);
+    settle(&w);
+    expect(&w.s, MBOX_MSG_ERROR, &msg);
+    assert_int_equal(msg.code, code);
+    world_uninit(&w);
+}
+
 /* State that cannot be read while it may change is read when it stands still,
  * and is not copied. */
 static void
@@ -229,14 +246,7 @@ test_put_off(void **state)
         world_uninit(&w);
     }
 
-    world_init(&w);
-    world_prepare(&w, MBOX_METHOD_COPY, MBOX_GUARANTEE_NONE, 0, 3);
-    w.s.checker.get_error = -EAGAIN;
-    command(&w.s, MBOX_MSG_EXPORT);
-    settle(&w);
-    expect(&w.s, MBOX_MSG_ERROR, &msg);
-    assert_int_equal(msg.code, EOPNOTSUPP);
-    world_uninit(&w);
+    refuse_copy(-EAGAIN, EOPNOTSUPP);
 }
 
 /* What an output function needs is moved, the rest ends with the source. */
@@ -315,14 +325,7 @@ test_output(void **state)
     }
 
     /* Where all is wanted, an instance cannot say that nothing is needed. */
-    world_init(&w);
-    world_prepare(&w, MBOX_METHOD_COPY, MBOX_GUARANTEE_NONE, 0, 3);
-    w.s.checker.get_error = -ENODATA;
-    command(&w.s, MBOX_MSG_EXPORT);
-    settle(&w);
-    expect(&w.s, MBOX_MSG_ERROR, &msg);
-    assert_int_equal(msg.code, ENODATA);
-    world_uninit(&w);
+    refuse_copy(-ENODATA, ENODATA);
 }
 
 /* Packets that reach a frozen source go back, once each, in order. */
