@@ -46,6 +46,7 @@ here = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [here + '/../utilities']
 sys.dont_write_bytecode = True
 import mbox_lab                                             # noqa: E402
+import mbox_nginx                                           # noqa: E402
 from mbox_lab import find_program                           # noqa: E402
 
 INSTANCES = ('cache1', 'cache2')
@@ -54,30 +55,13 @@ CONF = '/etc/mbox-cache.conf'   # In the lab's directory, or a guest.
 PROBE_FLOWS = 20                # In each half of the clients.
 CLIENTS = ((1, 5), (1, 6), (1, 8), (1, 10), (2, 5))     # Of the load.
 
-NGINX_CONF = """\
-daemon off;
-worker_processes 1;
-user root;
-pid {path}/nginx.pid;
-error_log {path}/nginx.log;
-events {{ worker_connections 1024; }}
-http {{
-    log_format uri '$uri';
-    access_log {path}/nginx.access uri;
-    client_body_temp_path {path}/tmp;
-    proxy_temp_path {path}/tmp;
-    fastcgi_temp_path {path}/tmp;
-    uwsgi_temp_path {path}/tmp;
-    scgi_temp_path {path}/tmp;
-    server {{
+NGINX_SERVER = """\
         listen 80;
         listen [::]:80;
         root {path}/www;
+        access_log {path}/nginx.access uri;
         location /fresh/ {{ add_header Cache-Control max-age=3600; }}
-        location /load/ {{ add_header Cache-Control max-age=0; }}
-    }}
-}}
-"""
+        location /load/ {{ add_header Cache-Control max-age=0; }}"""
 
 
 class Gate(http.server.BaseHTTPRequestHandler):
@@ -172,13 +156,11 @@ class CacheLab(mbox_lab.Lab):
         procs = [self.start_cache(name) for name in INSTANCES]
         for name, p in zip(INSTANCES, procs):
             self.wait_for_instance(name, p)
-        for name in 'tmp', 'www/fresh', 'www/load':
-            os.makedirs('%s/%s' % (self.path, name), exist_ok=True)
-        conf = self.path + '/nginx.conf'
-        with open(conf, 'w') as f:
-            f.write(NGINX_CONF.format(path=self.path))
-        self.start('nginx', [find_program('nginx'), '-p', self.path, '-c',
-                             conf], ns=self.hosts['server'].ns)
+        for name in 'fresh', 'load':
+            os.makedirs('%s/www/%s' % (self.path, name), exist_ok=True)
+        mbox_nginx.start(self, self.hosts['server'].ns,
+                         http="    log_format uri '$uri';",
+                         server=NGINX_SERVER.format(path=self.path))
         mbox_lab.wait_until('nginx answers', lambda: not self.curl(
             1, 9, '/', '-m', '1', '-o', '/dev/null').wait())
         with mbox_lab.in_namespace(self.hosts['server'].ns):

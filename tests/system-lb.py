@@ -36,6 +36,7 @@ here = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [here + '/../utilities']
 sys.dont_write_bytecode = True
 import mbox_lab                                             # noqa: E402
+import mbox_nginx                                           # noqa: E402
 from mbox_lab import find_program                           # noqa: E402
 
 BACKENDS = ('b1', 'b2', 'b3')
@@ -44,31 +45,13 @@ VIRTUAL_MAC = '02:00:5e:00:01:01'
 SERVICES = [(mode, family) for mode in ('nat', 'dsr') for family in (4, 6)]
 PROBE_FLOWS = 50                # In each service.
 
-NGINX_CONF = """\
-daemon off;
-worker_processes 1;
-user root;
-pid {path}/{name}.pid;
-error_log {path}/{name}.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    keepalive_requests 1000000;
-    client_body_temp_path {path}/tmp-{name};
-    proxy_temp_path {path}/tmp-{name};
-    fastcgi_temp_path {path}/tmp-{name};
-    uwsgi_temp_path {path}/tmp-{name};
-    scgi_temp_path {path}/tmp-{name};
-    server {{
+NGINX_SERVER = """\
         listen 8080;
         listen [::]:8080;
         listen 80;
         listen [::]:80;
-        root {path}/www;
-        add_header X-Backend {name};
-    }}
-}}
-"""
+        root %s/www;
+        add_header X-Backend %s;"""
 
 
 def vip(mode, family):
@@ -173,13 +156,9 @@ class LbLab(mbox_lab.Lab):
         return flows
 
     def start_backend(self, name):
-        os.makedirs('%s/tmp-%s' % (self.path, name), exist_ok=True)
-        conf = '%s/%s.conf' % (self.path, name)
-        with open(conf, 'w') as f:
-            f.write(NGINX_CONF.format(path=self.path, name=name))
-        self.start('nginx-' + name,
-                   [find_program('nginx'), '-p', self.path, '-c', conf],
-                   ns=self.hosts[name].ns)
+        mbox_nginx.start(self, self.hosts[name].ns, name='nginx-' + name,
+                         http='    keepalive_requests 1000000;',
+                         server=NGINX_SERVER % (self.path, name))
 
     def start_receivers(self, name, number):
         """They send probes back from the address that they came to."""

@@ -41,6 +41,7 @@ here = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [here + '/../utilities']
 sys.dont_write_bytecode = True
 import mbox_lab                                             # noqa: E402
+import mbox_nginx                                           # noqa: E402
 from mbox_lab import find_program                           # noqa: E402
 
 NEAR = ('near1', 'near2')
@@ -48,27 +49,6 @@ FAR = 'far1'
 KEY = '000102030405060708090a0b0c0d0e0f'
 PROBE_FLOWS = 50                # In each half of the clients.
 SPACE = 'ip,nw_src=10.0.1.0/24'         # Half of the clients.
-
-NGINX_CONF = """\
-daemon off;
-worker_processes 1;
-user root;
-pid {path}/nginx.pid;
-error_log {path}/nginx.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
-    client_body_temp_path {path}/tmp;
-    proxy_temp_path {path}/tmp;
-    fastcgi_temp_path {path}/tmp;
-    uwsgi_temp_path {path}/tmp;
-    scgi_temp_path {path}/tmp;
-    server {{
-        listen 80;
-        root {path}/www;
-    }}
-}}
-"""
 
 
 class WanoptLab(mbox_lab.Lab):
@@ -121,13 +101,10 @@ class WanoptLab(mbox_lab.Lab):
         for name in NEAR:
             mbox_lab.wait_until('the switch knows ' + name,
                                 lambda: self.is_live(name))
-        os.makedirs(self.path + '/tmp', exist_ok=True)
         os.makedirs(self.path + '/www', exist_ok=True)
-        conf = self.path + '/nginx.conf'
-        with open(conf, 'w') as f:
-            f.write(NGINX_CONF.format(path=self.path))
-        self.start('nginx', [find_program('nginx'), '-p', self.path, '-c',
-                             conf], ns=self.hosts['server'].ns)
+        mbox_nginx.start(self, self.hosts['server'].ns,
+                         server='        listen 80;\n'
+                         '        root %s/www;' % self.path)
         client = self.hosts['client'].ns
         mbox_lab.wait_until('nginx answers', lambda: not self.popen(
             [find_program('curl'), '-s', '-o', '/dev/null', '-m', '1',

@@ -22,7 +22,8 @@ dist_man_MANS += utilities/mbox-demo.1 utilities/mbox-bench.1
 dist_pkgdata_DATA += \
 	utilities/mbox_bench_http.py \
 	utilities/mbox_bench_packets.py \
-	utilities/mbox_lab.py
+	utilities/mbox_lab.py \
+	utilities/mbox_nginx.py
 EXTRA_DIST += utilities/mbox-lab
 pkglibexec_PROGRAMS += utilities/mbox-bench-mb
 utilities_mbox_bench_mb_SOURCES = \

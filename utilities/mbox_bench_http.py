@@ -27,6 +27,7 @@ import re
 import time
 
 import mbox_lab
+import mbox_nginx
 from mbox_lab import LabError, find_program
 
 from mbox_bench_packets import cpu_ns, median
@@ -35,30 +36,14 @@ N_CLIENTS = 4
 KEY = '000102030405060708090a0b0c0d0e0f'
 NEW_BYTES = 20000000            # Of a file through the optimizer.
 
-NGINX_CONF = """\
-daemon off;
-worker_processes 1;
-user root;
-pid {path}/nginx.pid;
-error_log {path}/nginx.log;
-events {{ worker_connections 1024; }}
-http {{
-    access_log off;
+NGINX_HTTP = """\
     sendfile on;
-    keepalive_requests 1000000;
-    client_body_temp_path {path}/tmp;
-    proxy_temp_path {path}/tmp;
-    fastcgi_temp_path {path}/tmp;
-    uwsgi_temp_path {path}/tmp;
-    scgi_temp_path {path}/tmp;
-    server {{
+    keepalive_requests 1000000;"""
+NGINX_SERVER = """\
         listen 80;
-        root {path}/www;
-        location /stored/ {{ add_header Cache-Control max-age=36000; }}
-        location /passed/ {{ add_header Cache-Control no-store; }}
-    }}
-}}
-"""
+        root %s/www;
+        location /stored/ { add_header Cache-Control max-age=36000; }
+        location /passed/ { add_header Cache-Control no-store; }"""
 
 
 class HttpLab(mbox_lab.Lab):
@@ -85,13 +70,10 @@ class HttpLab(mbox_lab.Lab):
             self.start(name, [find_program(argv[0]), '--name=' + name,
                               '--log=/dev/null'] + argv[1:]
                        + self.port_options(name), ns=self.hosts[name].ns)
-        for name in 'tmp', 'www/stored', 'www/passed':
-            os.makedirs('%s/%s' % (self.path, name))
-        conf = self.path + '/nginx.conf'
-        with open(conf, 'w') as f:
-            f.write(NGINX_CONF.format(path=self.path))
-        self.start('nginx', [find_program('nginx'), '-p', self.path, '-c',
-                             conf], ns=self.hosts['server'].ns)
+        for name in 'stored', 'passed':
+            os.makedirs('%s/www/%s' % (self.path, name))
+        mbox_nginx.start(self, self.hosts['server'].ns, http=NGINX_HTTP,
+                         server=NGINX_SERVER % self.path)
         mbox_lab.wait_until('nginx answers', lambda: not self._curl(
             1, '/', '-m', '1').wait())
         return self
