@@ -91,7 +91,7 @@ void
 proxy_conn_drop(struct proxy_conn *conn)
 {
     if (conn->fd >= 0) {
-        proxy_tcp_close_silently(conn->fd);
+        tcp_repair_close(conn->fd);
     }
     clear(conn);
 }

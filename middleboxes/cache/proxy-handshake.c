@@ -20,7 +20,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 #include "bytes.h"
-#include "inet-checksum.h"
 
 #define IPV4_LEN 20
 #define IPV6_LEN 40
@@ -128,7 +127,7 @@ read_offer(const struct proxy_segment *s, struct offer *offer)
 
 bool
 proxy_syn_open(const struct proxy_syn *own, const struct proxy_syn *peer,
-               struct proxy_tcp *tcp)
+               struct tcp_repair *tcp)
 {
     struct proxy_segment a, b;
     struct offer mine, theirs;
@@ -142,7 +141,7 @@ proxy_syn_open(const struct proxy_syn *own, const struct proxy_syn *peer,
     }
     read_offer(&a, &mine);
     read_offer(&b, &theirs);
-    *tcp = (struct proxy_tcp) {
+    *tcp = (struct tcp_repair) {
         .snd_seq = a.seq + 1, .rcv_seq = b.seq + 1, .mss = theirs.mss,
         .has_sack = mine.has_sack && theirs.has_sack,
         .has_wscale = mine.has_wscale && theirs.has_wscale,
@@ -159,64 +158,13 @@ proxy_syn_open(const struct proxy_syn *own, const struct proxy_syn *peer,
 }
 
 size_t
-proxy_bare_make(const struct mbox_key *key, uint32_t seq, uint32_t ack,
-                uint8_t flags, uint16_t window,
-                uint8_t packet[PROXY_BARE_MAX])
-{
-    size_t l3_len = key->family == 4 ? IPV4_LEN : IPV6_LEN;
-    uint8_t *p = packet + l3_len;
-
-    memset(packet, 0, PROXY_BARE_MAX);
-    if (key->family == 4) {
-        packet[0] = 0x45;
-        put_be16(packet + 2, l3_len + TCP_LEN);
-        packet[8] = 64;
-        packet[9] = IPPROTO_TCP;
-        memcpy(packet + 12, key->src + 12, 4);
-        memcpy(packet + 16, key->dst + 12, 4);
-        put_be16(packet + 10,
-                 inet_csum_finish(inet_csum_add(0, packet, l3_len)));
-    } else {
-        packet[0] = 0x60;
-        put_be16(packet + 4, TCP_LEN);
-        packet[6] = IPPROTO_TCP;
-        packet[7] = 64;
-        memcpy(packet + 8, key->src, 16);
-        memcpy(packet + 24, key->dst, 16);
-    }
-    put_be16(p, key->src_port);
-    put_be16(p + 2, key->dst_port);
-    put_be32(p + 4, seq);
-    put_be32(p + 8, ack);
-    p[12] = TCP_LEN / 4 << 4;
-    p[13] = flags;
-    put_be16(p + 14, window);
-
-    uint32_t sum = inet_csum_pseudo(key->family, key->src, key->dst,
-                                    IPPROTO_TCP, TCP_LEN);
-    put_be16(p + 16, inet_csum_finish(inet_csum_add(sum, p, TCP_LEN)));
-    return l3_len + TCP_LEN;
-}
-
-size_t
-proxy_fin_make(const struct mbox_key *key, const struct proxy_tcp *tcp,
-               uint8_t packet[PROXY_BARE_MAX])
-{
-    uint32_t window = tcp->snd_wnd >> tcp->snd_wscale;
-
-    return proxy_bare_make(key, tcp->rcv_seq + tcp->n_rcv, tcp->snd_seq,
-                           TH_FIN | TH_ACK, window < 65535 ? window : 65535,
-                           packet);
-}
-
-size_t
 proxy_rst_make(const struct mbox_key *key, const struct proxy_syn *peer_syn,
-               uint8_t packet[PROXY_BARE_MAX])
+               uint8_t packet[TCP_REPAIR_SEGMENT_MAX])
 {
     struct proxy_segment s;
 
     if (!proxy_segment_read(&s, peer_syn->data, peer_syn->len)) {
         return 0;
     }
-    return proxy_bare_make(key, s.seq + 1, 0, TH_RST, 0, packet);
+    return tcp_repair_make_segment(key, s.seq + 1, 0, TH_RST, 0, packet);
 }

@@ -57,24 +57,12 @@ void proxy_syn_keep(struct proxy_syn *, const uint8_t *ip, size_t len);
  * that this end sent, and the other end's.  Returns false if they do not
  * belong together. */
 bool proxy_syn_open(const struct proxy_syn *own, const struct proxy_syn *peer,
-                    struct proxy_tcp *);
-
-/* Makes an IP packet with a TCP header only, from 'key's source to its
- * destination.  Returns its length. */
-#define PROXY_BARE_MAX 60
-size_t proxy_bare_make(const struct mbox_key *key, uint32_t seq, uint32_t ack,
-                       uint8_t flags, uint16_t window,
-                       uint8_t packet[PROXY_BARE_MAX]);
-
-/* Makes the one with which the peer of a connection closed it; 'key's source
- * is that peer. */
-size_t proxy_fin_make(const struct mbox_key *key, const struct proxy_tcp *,
-                      uint8_t packet[PROXY_BARE_MAX]);
+                    struct tcp_repair *);
 
 /* Makes one that has the kernel forget that 'peer_syn' has come, from 'key's
  * source. */
 size_t proxy_rst_make(const struct mbox_key *key,
                       const struct proxy_syn *peer_syn,
-                      uint8_t packet[PROXY_BARE_MAX]);
+                      uint8_t packet[TCP_REPAIR_SEGMENT_MAX]);
 
 #endif /* proxy-handshake.h */

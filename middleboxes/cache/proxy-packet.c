@@ -103,7 +103,7 @@ open_imported(struct proxy *p, struct proxy_flow *flow,
               struct proxy_conn *conn)
 {
     struct mbox_key key = flow->key;
-    struct proxy_tcp tcp;
+    struct tcp_repair tcp;
     int fd = -1;
 
     if (conn == &flow->client) {
@@ -116,7 +116,7 @@ open_imported(struct proxy *p, struct proxy_flow *flow,
     }
     if (fd >= 0) {
         proxy_conn_set(p, conn, fd, true);
-        proxy_tcp_resume(fd);
+        tcp_repair_leave(fd);
     } else {
         conn->failed = true;
     }
@@ -154,7 +154,7 @@ void
 proxy_cancel_syn(struct proxy *p, const struct proxy_flow *flow)
 {
     const struct proxy_conn *client = &flow->client;
-    uint8_t packet[PROXY_BARE_MAX];
+    uint8_t packet[TCP_REPAIR_SEGMENT_MAX];
 
     if (client->fd < 0 && !client->imported_syn && client->peer_syn.len) {
         proxy_write_tun(p, packet, proxy_rst_make(&flow->key,

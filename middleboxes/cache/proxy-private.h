@@ -65,7 +65,7 @@ struct proxy_conn {
     size_t fin_len;             /* Unless 0, the socket is to be given 'fin',
                                  * its peer's FIN, when it begins to live
                                  * here. */
-    uint8_t fin[PROXY_BARE_MAX];
+    uint8_t fin[TCP_REPAIR_SEGMENT_MAX];
 };
 
 enum proxy_phase {

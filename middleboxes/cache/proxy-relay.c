@@ -429,7 +429,7 @@ end_conn(struct proxy *p, struct proxy_conn *conn)
         return true;
     }
     if (conn->shut && conn->eof
-        && proxy_tcp_state(conn->fd) == TCP_CLOSE) {
+        && tcp_socket_get_state(conn->fd) == TCP_CLOSE) {
         proxy_conn_drop(conn);
         return true;
     }

@@ -79,7 +79,7 @@ get_kind(const struct proxy_flow *flow, const struct proxy_conn *conn)
                 && conn->own_syn.len && conn->peer_syn.len
                 ? CONN_OPENING : CONN_NONE);
     } else if (!conn->connected
-               && proxy_tcp_state(conn->fd) == TCP_SYN_SENT) {
+               && tcp_socket_get_state(conn->fd) == TCP_SYN_SENT) {
         return conn->own_syn.len ? CONN_OPENING : CONN_NONE;
     }
     return CONN_SOCKET;
@@ -92,11 +92,11 @@ write_conn(struct mbox_writer *w, const struct proxy_flow *flow,
     enum conn_kind kind = get_kind(flow, conn);
     const uint8_t *unsent = NULL;
     uint8_t *block = NULL;
-    struct proxy_tcp tcp;
+    struct tcp_repair tcp;
     size_t n_unsent = 0;
 
     if (kind == CONN_SOCKET) {
-        int error = proxy_tcp_read(conn->fd, &tcp, &block, &unsent,
+        int error = tcp_repair_read(conn->fd, &tcp, &block, &unsent,
                                    &n_unsent);
         if (error) {
             return error;
@@ -117,7 +117,7 @@ write_conn(struct mbox_writer *w, const struct proxy_flow *flow,
         write_syn(w, &conn->own_syn);
         write_syn(w, &conn->peer_syn);
     } else if (kind == CONN_SOCKET) {
-        proxy_tcp_write(&tcp, w);
+        tcp_repair_write(&tcp, w);
     }
     free(block);
     return w->error;
@@ -250,7 +250,7 @@ read_buffers(struct mbox_reader *r, struct proxy_conn *conn)
  * that is in '*tcp'. */
 static int
 read_conn(struct proxy_conn *conn, struct mbox_reader *r,
-          enum conn_kind *kind, struct proxy_tcp *tcp)
+          enum conn_kind *kind, struct tcp_repair *tcp)
 {
     *kind = mbox_get_u8(r);
     uint8_t flags = mbox_get_u8(r);
@@ -268,7 +268,7 @@ read_conn(struct proxy_conn *conn, struct mbox_reader *r,
         }
         break;
     case CONN_SOCKET: {
-        int error = proxy_tcp_parse(tcp, r);
+        int error = tcp_repair_parse(tcp, r);
         if (error) {
             return error;
         }
@@ -286,7 +286,7 @@ read_conn(struct proxy_conn *conn, struct mbox_reader *r,
 /* Makes the socket of a connection, whose peer is at 'key's source. */
 static int
 make_socket(struct proxy *p, struct proxy_conn *conn,
-            const struct mbox_key *key, const struct proxy_tcp *tcp)
+            const struct mbox_key *key, const struct tcp_repair *tcp)
 {
     bool failed = conn->failed;
     struct mbox_key own;
@@ -300,7 +300,7 @@ make_socket(struct proxy *p, struct proxy_conn *conn,
     proxy_conn_set(p, conn, fd, true);
     conn->failed |= failed;
     if (tcp->rcv_fin) {
-        conn->fin_len = proxy_fin_make(key, tcp, conn->fin);
+        conn->fin_len = tcp_repair_make_fin(key, tcp, conn->fin);
     }
     return 0;
 }
@@ -364,7 +364,7 @@ import_flow(struct proxy *p, struct proxy_flow *flow, struct proxy_flow *old,
     struct proxy_conn *const conns[2] = { &flow->client, &flow->server };
     struct mbox_key keys[2] = { flow->key };
     enum conn_kind kinds[2];
-    struct proxy_tcp tcp[2];
+    struct tcp_repair tcp[2];
 
     mbox_key_reverse(&flow->key, &keys[1]);
     int error = read_flow(p, flow, flags, r);
@@ -444,7 +444,7 @@ resume_conn(struct proxy *p, struct proxy_conn *conn)
     }
 
     /* It may have opened without our knowing yet, and was exported so. */
-    proxy_tcp_resume(conn->fd);
+    tcp_repair_leave(conn->fd);
     if (!conn->connected) {
         return;
     }

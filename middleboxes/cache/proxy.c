@@ -262,10 +262,10 @@ take_client(struct proxy *p, int fd)
     struct proxy_flow *flow;
     struct mbox_key key;
 
-    if (!proxy_tcp_get_key(fd, &key)
+    if (!tcp_socket_get_key(fd, &key)
         || !(flow = proxy_flow_find(&p->flows, &key))
         || flow->client.fd >= 0) {
-        proxy_tcp_close_silently(fd);
+        tcp_repair_close(fd);
         return;
     }
     proxy_conn_set(p, &flow->client, fd, true);
@@ -315,7 +315,7 @@ handle_event(struct proxy *p, const struct epoll_event *event)
         return;                 /* It was closed after the event. */
     }
     if (!conn->connected && event->events & (EPOLLOUT | EPOLLERR)
-        && proxy_tcp_state(conn->fd) != TCP_SYN_SENT) {
+        && tcp_socket_get_state(conn->fd) != TCP_SYN_SENT) {
         finish_connect(conn);
     }
     conn->readable |= (event->events

@@ -20,8 +20,6 @@ middleboxes_common_libcommon_la_SOURCES = \
 	middleboxes/common/conf.h \
 	middleboxes/common/event-log.c \
 	middleboxes/common/event-log.h \
-	middleboxes/common/inet-checksum.c \
-	middleboxes/common/inet-checksum.h \
 	middleboxes/common/packet-trace-format.c \
 	middleboxes/common/packet-trace.c \
 	middleboxes/common/packet-trace.h \
@@ -29,7 +27,20 @@ middleboxes_common_libcommon_la_SOURCES = \
 	middleboxes/common/wheel.h
 middleboxes_common_libcommon_la_CPPFLAGS = $(AM_CPPFLAGS) $(COMMON_CPPFLAGS)
 middleboxes_common_libcommon_la_LIBADD = \
-	lib/libmboxbase.la $(JSONC_LIBS) $(PTHREAD_LIBS)
+	lib/libmboxbase.la middleboxes/common/libinet.la $(JSONC_LIBS) \
+	$(PTHREAD_LIBS)
+
+# Checksums, and connections of the kernel's TCP that move: also a part of
+# state-enabled programs.
+noinst_LTLIBRARIES += middleboxes/common/libinet.la
+middleboxes_common_libinet_la_SOURCES = \
+	middleboxes/common/bytes.h \
+	middleboxes/common/inet-checksum.c \
+	middleboxes/common/inet-checksum.h \
+	middleboxes/common/tcp-repair.c \
+	middleboxes/common/tcp-repair.h \
+	middleboxes/common/tcp-socket.c \
+	middleboxes/common/tcp-socket.h
 
 noinst_LTLIBRARIES += middleboxes/common/libmbprogram.la
 middleboxes_common_libmbprogram_la_SOURCES = \

@@ -133,7 +133,7 @@ try_packets(const uint8_t *data, size_t size)
 {
     struct proxy_syn own = { .len = 0 }, peer = { .len = 0 };
     size_t half = size / 2;
-    struct proxy_tcp tcp;
+    struct tcp_repair tcp;
 
     proxy_syn_keep(&own, data, half);
     proxy_syn_keep(&peer, data + half, size - half);
@@ -267,8 +267,8 @@ fuzz_make_input(uint8_t *data, size_t size)
     data[0] = kind;
     if (kind == PACKETS) {
         for (int i = 0; i < 2; i++) {
-            n += proxy_bare_make(&key, 1, i ? 2 : 0, i ? 0x12 : 2, 1000,
-                                 data + 1 + n);
+            n += tcp_repair_make_segment(&key, 1, i ? 2 : 0, i ? 0x12 : 2,
+                                         1000, data + 1 + n);
         }
     } else {
         n = inputs[kind].n;

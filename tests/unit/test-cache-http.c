@@ -381,9 +381,9 @@ static struct proxy_syn
 make_syn(const struct mbox_key *key, uint32_t seq, uint32_t ack,
          uint8_t flags, const uint8_t *options, size_t n)
 {
-    uint8_t packet[PROXY_BARE_MAX + 40] = { 0 };
+    uint8_t packet[TCP_REPAIR_SEGMENT_MAX + 40] = { 0 };
     struct proxy_syn syn = { .len = 0 };
-    size_t len = proxy_bare_make(key, seq, ack, flags, 1000, packet);
+    size_t len = tcp_repair_make_segment(key, seq, ack, flags, 1000, packet);
 
     packet[len - 20 + 12] = (20 + n) / 4 << 4;
     memcpy(packet + len, options, n);
@@ -408,7 +408,7 @@ test_handshake(void **state)
 
     (void) state;
     for (int family = 4; family <= 6; family += 2) {
-        struct proxy_tcp tcp;
+        struct tcp_repair tcp;
 
         key.family = family;
         mbox_key_reverse(&key, &back);
@@ -453,16 +453,16 @@ test_bare_segments(void **state)
         .dst_port = 80, .family = 4, .proto = IPPROTO_TCP,
         .vlan = MBOX_VLAN_NONE,
     };
-    const struct proxy_tcp tcp = {
+    const struct tcp_repair tcp = {
         .snd_seq = 7, .rcv_seq = 0xfffffffe, .n_rcv = 3, .snd_wnd = 1 << 20,
         .snd_wscale = 7,
     };
-    uint8_t packet[PROXY_BARE_MAX];
+    uint8_t packet[TCP_REPAIR_SEGMENT_MAX];
     struct proxy_segment s;
 
     (void) state;
     assert_true(proxy_segment_read(&s, packet,
-                                   proxy_fin_make(&key, &tcp, packet)));
+                                   tcp_repair_make_fin(&key, &tcp, packet)));
     assert_memory_equal(&s.key, &key, sizeof key);
     assert_int_equal(s.seq, 1);
     assert_int_equal(s.ack, 7);

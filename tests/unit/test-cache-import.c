@@ -121,8 +121,10 @@ instance_create(struct instance *instance)
 static void
 client_sends(struct instance *instance, uint32_t seq, uint8_t flags)
 {
-    uint8_t frame[ETH_LEN + PROXY_BARE_MAX] = { 2, [6] = 2, 1, [12] = 8 };
-    size_t len = ETH_LEN + proxy_bare_make(&key, seq, instance->seq + 1,
+    uint8_t frame[ETH_LEN + TCP_REPAIR_SEGMENT_MAX]
+        = { 2, [6] = 2, 1, [12] = 8 };
+    size_t len = ETH_LEN
+                 + tcp_repair_make_segment(&key, seq, instance->seq + 1,
                                            flags, 1000, frame + ETH_LEN);
     struct mbox_packet_layout layout;
     struct mbox_key k;
