@@ -44,12 +44,17 @@ mb_tracker_uninit(struct mb_tracker *tracker)
 }
 
 static void
-add_queued(struct mb_tracker *tracker, enum mb_queue queue, int n)
+add_queued(struct mb_tracker *tracker, enum mb_queue queue,
+           const struct mb_entry *entry, int n)
 {
     tracker->queues[queue].n += n;
     if (queue != MB_QUEUE_LATE) {
         __atomic_store_n(&tracker->n_queued, tracker->n_queued + n,
                          __ATOMIC_RELAXED);
+        if (entry->flags & MB_DIRTY_NEW) {
+            __atomic_store_n(&tracker->n_new, tracker->n_new + n,
+                             __ATOMIC_RELAXED);
+        }
     }
 }
 
@@ -57,6 +62,12 @@ uint32_t
 mb_tracker_n_dirty(const struct mb_tracker *tracker)
 {
     return __atomic_load_n(&tracker->n_queued, __ATOMIC_RELAXED);
+}
+
+uint32_t
+mb_tracker_n_new(const struct mb_tracker *tracker)
+{
+    return __atomic_load_n(&tracker->n_new, __ATOMIC_RELAXED);
 }
 
 void
@@ -68,7 +79,8 @@ mb_tracker_queue(struct mb_tracker *tracker, enum mb_queue queue,
     if (entry->flags & MB_DIRTY_QUEUED) {
         return;
     }
-    entry->flags |= MB_DIRTY_QUEUED;
+    entry->flags |= (entry->flags & MB_DIRTY_SENT ? MB_DIRTY_QUEUED
+                     : MB_DIRTY_QUEUED | MB_DIRTY_NEW);
     entry->link = MB_NO_ENTRY;
     if (tracker->queues[queue].head == MB_NO_ENTRY) {
         tracker->queues[queue].head = index;
@@ -76,7 +88,7 @@ mb_tracker_queue(struct mb_tracker *tracker, enum mb_queue queue,
         tracker->table.entries[tracker->queues[queue].tail].link = index;
     }
     tracker->queues[queue].tail = index;
-    add_queued(tracker, queue, 1);
+    add_queued(tracker, queue, entry, 1);
 }
 
 uint32_t
@@ -89,8 +101,8 @@ mb_tracker_pop(struct mb_tracker *tracker, enum mb_queue queue)
 
         tracker->queues[queue].head = entry->link;
         entry->link = MB_NO_ENTRY;
-        entry->flags &= ~MB_DIRTY_QUEUED;
-        add_queued(tracker, queue, -1);
+        add_queued(tracker, queue, entry, -1);
+        entry->flags &= ~(MB_DIRTY_QUEUED | MB_DIRTY_NEW);
     }
     return index;
 }

@@ -21,8 +21,8 @@
  * ==============================================
  *
  * A source has one tracker per worker, from PREPARE to the end of the
- * transfer.  It is used in that worker only, except for 'n_queued', which any
- * thread may read.
+ * transfer.  It is used in that worker only, except for 'n_queued' and 'n_new',
+ * which any thread may read.
  *
  * A state that changed is queued once, in the order of the first change, until
  * it is popped to be sent.  Outside transfers there is no tracker, and the
@@ -43,6 +43,7 @@ enum mb_queue {
 #define MB_DIRTY_QUEUED 0x01
 #define MB_DIRTY_SENT 0x02      /* D has it. */
 #define MB_DIRTY_ALIAS 0x04     /* 'link' is the entry it stands for. */
+#define MB_DIRTY_NEW 0x08       /* D did not have it when it was queued. */
 
 struct mb_tracker {
     struct mb_tracker *next;    /* In the list of the worker. */
@@ -55,7 +56,8 @@ struct mb_tracker {
         uint32_t head, tail;    /* Linked through 'link'. */
         uint32_t n;
     } queues[MB_N_QUEUES];
-    uint32_t n_queued;          /* In MB_QUEUE_FLOWS and MB_QUEUE_SHARED. */
+    uint32_t n_queued;          /* In MB_QUEUE_FLOWS and MB_QUEUE_SHARED, */
+    uint32_t n_new;             /* and those of them with MB_DIRTY_NEW. */
     uint32_t n_aliases;
     struct mb_keys announced;   /* Keys of flows that have several, which were
                                  * not taken yet. */
@@ -94,7 +96,9 @@ void mb_tracker_add_alias(struct mb_tracker *, uint32_t index,
 void mb_tracker_alias(struct mb_tracker *, const struct mbox_key *key,
                       const struct mbox_key *alias);
 
-/* Number of states that D does not have in their present form; any thread. */
+/* Number of states that D does not have in their present form, and of those
+ * that it does not have at all, which may have ended by now; any thread. */
 uint32_t mb_tracker_n_dirty(const struct mb_tracker *);
+uint32_t mb_tracker_n_new(const struct mb_tracker *);
 
 #endif /* dirty.h */

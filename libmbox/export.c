@@ -178,7 +178,7 @@ next_listed(struct mb_export *export, bool queued, struct state *state)
         if (index != MB_NO_ENTRY) {
             uint8_t flags = table->entries[index].flags;
 
-            if (queued ? flags & ~MB_DIRTY_QUEUED : flags) {
+            if (queued ? flags & ~(MB_DIRTY_QUEUED | MB_DIRTY_NEW) : flags) {
                 continue;
             }
         }

@@ -23,6 +23,14 @@
  * a flow with much traffic is not worth sending more often. */
 #define ROUND_INTERVAL_NS (1000 * 1000)
 
+/* A replica's flows that have begun since the last round, of all workers, that
+ * are sent before the next one is asked for: what is known of them takes
+ * memory even if they have ended, and it may be asked for much later. */
+#define NEW_MAX 65536
+
+/* Whether there are as many is looked at so often. */
+#define NEW_INTERVAL_NS (1000 * 1000 * 1000)
+
 /* A slice also ends when it has made as many bytes. */
 #define SLICE_BYTES (64 * 1024)
 
@@ -220,14 +228,28 @@ n_dirty(const struct mb_source *s)
     return n;
 }
 
+static bool
+has_many_new(const struct mb_source *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned int i = 0; i < s->t->env->n_workers; i++) {
+        n += mb_tracker_n_new(&s->exports[i].tracker);
+    }
+    return n > NEW_MAX;
+}
+
 /* Reports a round, which D has imported by now, or the hold would have to wait
- * for that. */
+ * for that.  One that was early counts to the next. */
 static void
 end_round(struct mb_source *s)
 {
     struct mbox_msg msg;
 
     s->in_round = false;
+    if (s->early) {
+        return;
+    }
     mbox_msg_init(&msg, MBOX_MSG_PRECOPY, s->t->id);
     msg.round = s->round;
     msg.n_chunks = s->slice.n_chunks;
@@ -243,9 +265,10 @@ mb_source_run_round(struct mb_source *s, uint64_t deadline)
         for (unsigned int i = 0; i < s->t->env->n_workers; i++) {
             mb_source_call(s, i, mb_export_begin_round, &s->exports[i]);
         }
+        s->early = mb_transfer_is_replica(s->t) && !s->round_due;
         s->round_due = false;
         s->in_round = true;
-        s->round++;
+        s->round += !s->early;
         s->round_start = mb_source_now(s);
         s->worker = 0;
     }
@@ -286,7 +309,8 @@ mb_source_round_wake(const struct mb_source *s)
 {
     return (s->syncing ? MB_NEVER
             : s->in_round || s->round_due ? 0
-            : mb_transfer_is_replica(s->t) ? MB_NEVER
+            : mb_transfer_is_replica(s->t)
+            ? (has_many_new(s) ? 0 : mb_source_now(s) + NEW_INTERVAL_NS)
             : !s->round ? 0
             : n_dirty(s) ? s->round_start + ROUND_INTERVAL_NS
             : MB_NEVER);

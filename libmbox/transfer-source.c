@@ -354,7 +354,7 @@ recv_export(struct mb_source *s, const struct mbox_msg *msg)
     if (t->failed) {
         return;
     }
-    if (replica ? s->round_due || s->in_round : s->exporting) {
+    if (replica ? s->round_due || (s->in_round && !s->early) : s->exporting) {
         mb_transfer_unexpected(t, msg);
         return;
     }

@@ -51,6 +51,8 @@ struct mb_source {
     uint64_t round;             /* The current or last round, from 1. */
     bool round_due;             /* Replica: EXPORT has asked for one. */
     bool in_round;
+    bool early;                 /* Replica: nobody has asked for this one, and
+                                 * nobody is told of it. */
     bool syncing;               /* Waits until D has all of the round: for the
                                  * answer to an ECHO_REQUEST. */
     uint64_t round_start;

@@ -144,6 +144,44 @@ test_churn(void **state)
     world_uninit(&w);
 }
 
+/* Flows come and go for long between two rounds: S sends some before it is
+ * asked to rather than remember all of them, and tells nobody. */
+static void
+test_long_interval(void **state)
+{
+    (void) state;
+    for (int relay = 0; relay < 2; relay++) {
+        struct world w;
+        struct mbox_msg first, msg;
+
+        begin(&w, relay ? MBOX_OPT_RELAY : 0, 10);
+        first = run_round(&w);
+        for (uint32_t i = 5000; i < 300000; i++) {
+            end_flow(&w, i);
+            if (!(i % 1000)) {
+                progress(&w);
+            }
+        }
+        expect_none(&w.s);
+        expect_none(&w.d);
+        assert_in_range(w.s.trackers[0]->table.n, 60000, 80000);
+
+        /* One is asked for while another is in progress. */
+        feed(&w, &w.s, 10, NULL);
+        for (uint32_t i = 300000; i < 370000; i++) {
+            end_flow(&w, i);
+        }
+        mb_source_run(w.s.t->source, 0);
+        assert_true(w.s.t->source->in_round);
+        end_flow(&w, 10);
+        end_flow(&w, 9);
+        msg = run_round(&w);
+        assert_int_equal(msg.round, first.round + 1);
+        assert_state_at(&w, &w.d, 9);
+        world_uninit(&w);
+    }
+}
+
 /* A round must not be asked for before the last one is over. */
 static void
 test_impatient(void **state)
@@ -452,6 +490,7 @@ main(void)
         cmocka_unit_test(test_deltas),
         cmocka_unit_test(test_proportional),
         cmocka_unit_test(test_churn),
+        cmocka_unit_test(test_long_interval),
         cmocka_unit_test(test_impatient),
         cmocka_unit_test(test_take_over),
         cmocka_unit_test(test_give_up),
