@@ -271,10 +271,10 @@ def add_program(tree, program):
     return name
 
 
-def add_modules(tree, folder):
-    """Adds the modules that a guest needs of those in 'folder'."""
+def add_modules(tree, folder, wanted):
+    """Adds the modules 'wanted' of those in 'folder', and what they need."""
     names = []
-    for file, content in modules(folder, MODULES):
+    for file, content in modules(folder, wanted):
         name = '/lib/modules/' + file
         tree.write(name, content)
         names.append(name + '\n')
@@ -308,14 +308,15 @@ def replace(image, new, aside):
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
-    """Makes the image directory 'image' of a program, with more files: pairs
-    of the path here and in the guest.  An image that is there stays until the
-    new one is complete.  Returns what is in its image.json."""
+def make_image(image, init, wanted, fill, package=KERNEL_PACKAGE, cache=None):
+    """Makes the image directory 'image' with the first program 'init' and the
+    kernel's modules 'wanted'.  'fill' adds the rest to the tree that it is
+    called with, and returns what else image.json is to say.  An image that is
+    there stays until the new one is complete.  Returns what is in
+    image.json."""
     image = os.path.abspath(image)
     if os.path.exists(image) and not is_image(image):
         raise VmError('%s is there and is no image' % image)
-    check_files(files)
     for tool in 'cpio', 'ldd', 'dpkg-deb':
         if not shutil.which(tool):
             raise VmError('%s is not installed' % tool)
@@ -327,27 +328,35 @@ def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
         run(['dpkg-deb', '-x', deb, tmp + '/kernel'])
         version = os.listdir(tmp + '/kernel/lib/modules')[0]
         tree = Tree(tmp + '/root')
-        tree.add(INIT, '/init', 0o755)
+        tree.add(init, '/init', 0o755)
         tree.add(find_busybox(), '/bin/busybox', 0o755)
-        add_modules(tree, tmp + '/kernel/lib/modules/' + version)
-        guest = add_program(tree, program)
-        tree.write('/etc/mbox-program', guest.encode() + b'\n')
-        for source, name in files:
-            tree.add(source, name)
+        add_modules(tree, tmp + '/kernel/lib/modules/' + version, wanted)
+        about = fill(tree)
 
         os.mkdir(tmp + '/image')
         tree.pack(tmp + '/image/initramfs')
         shutil.copyfile('%s/kernel/boot/vmlinuz-%s' % (tmp, version),
                         tmp + '/image/vmlinuz')
-        about = {
-            'program': guest,
-            'kernel': version,
-            'bytes': sum(os.path.getsize('%s/image/%s' % (tmp, name))
-                         for name in ('vmlinuz', 'initramfs')),
-            'seconds': round(time.monotonic() - begin, 2),
-        }
+        about['kernel'] = version
+        about['bytes'] = sum(os.path.getsize('%s/image/%s' % (tmp, name))
+                             for name in ('vmlinuz', 'initramfs'))
+        about['seconds'] = round(time.monotonic() - begin, 2)
         with open(tmp + '/image/image.json', 'w') as f:
             json.dump(about, f, indent=4)
             f.write('\n')
         replace(image, tmp + '/image', tmp + '/old')
     return about
+
+
+def build(image, program, files=(), package=KERNEL_PACKAGE, cache=None):
+    """Makes the image directory 'image' of a middlebox, with more files: pairs
+    of the path here and in the guest.  Otherwise as make_image()."""
+    check_files(files)
+
+    def fill(tree):
+        guest = add_program(tree, program)
+        tree.write('/etc/mbox-program', guest.encode() + b'\n')
+        for source, name in files:
+            tree.add(source, name)
+        return {'program': guest}
+    return make_image(image, INIT, MODULES, fill, package, cache)

@@ -46,6 +46,10 @@ KVM_PATIENCE = 5
 
 NO_QEMU = VmError('%s is not installed (qemu-system-x86)' % QEMU)
 
+# The guest's console is the standard output of QEMU.
+CONSOLE_ON_STDOUT = ['-chardev', 'stdio,id=console',
+                     '-serial', 'chardev:console']
+
 COMMAND_LINE = 'console=ttyS0 panic=-1 quiet'
 
 PR_SET_PDEATHSIG = 1
@@ -73,26 +77,30 @@ def machine_options(image, accel, memory):
             '-kernel', image + '/vmlinuz', '-initrd', image + '/initramfs']
 
 
+def end_with_parent():
+    """Returns a function for subprocess's 'preexec_fn' that has the process
+    end with this one."""
+    parent = os.getpid()
+
+    def set_signal():
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    return set_signal
+
+
 def why_not_kvm(image):
     """Why KVM cannot be used, or None if it runs the image's kernel."""
     try:
         os.close(os.open('/dev/kvm', os.O_RDWR | os.O_CLOEXEC))
     except OSError as e:
         return '/dev/kvm: %s' % e.strerror
-    argv = machine_options(image, 'kvm', 128) + [
-        '-append', 'console=ttyS0 earlyprintk=serial panic=-1',
-        '-chardev', 'stdio,id=console', '-serial', 'chardev:console']
-    parent = os.getpid()
-
-    def end_with_parent():
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
+    argv = (machine_options(image, 'kvm', 128) + CONSOLE_ON_STDOUT
+            + ['-append', 'console=ttyS0 earlyprintk=serial panic=-1'])
     try:
         p = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             preexec_fn=end_with_parent)
+                             preexec_fn=end_with_parent())
     except FileNotFoundError:
         raise NO_QEMU from None
     seen = b''
