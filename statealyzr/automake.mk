@@ -74,6 +74,7 @@ statealyzr_sources = \
 	statealyzr/outputs.c \
 	statealyzr/outputs.h \
 	statealyzr/packet-memory.c \
+	statealyzr/packet-names.c \
 	statealyzr/packet-private.h \
 	statealyzr/packet-sources.c \
 	statealyzr/packet.c \

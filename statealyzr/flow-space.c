@@ -53,19 +53,6 @@ struct sa_flow_space {
     uint32_t n_structures, n_variables;
 };
 
-/* Whether fields are of one kind, so that they can be what one member has. */
-static bool
-is_one_kind(uint32_t fields)
-{
-    static const uint32_t kinds[] = { ADDRESSES, PORTS, ETHERNET };
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        if (!(fields & ~kinds[i])) {
-            return true;
-        }
-    }
-    return !(fields & (fields - 1));
-}
-
 static enum sa_class
 class_of_fields(uint32_t fields)
 {
@@ -211,24 +198,39 @@ is_written_with_others(const struct sa_flow_space *fs, const GArray *group,
     return true;
 }
 
+/* Of fields of several kinds, those that a member of so many bytes can hold if
+ * that is of one kind: a port is never as large as an IPv6 address. */
+static uint32_t
+fields_of_size(uint32_t fields, uint64_t size)
+{
+    return fields & (size == 16 ? ADDRESSES : size == 6 ? ETHERNET : fields);
+}
+
 /* The one field that a member holds: what is stored in it decides, then its
- * name, then what other members do not hold yet. */
+ * name, then its size, then what other members do not hold yet. */
 static int
 choose_field(const struct sa_flow_space *fs, const struct candidate *c,
              uint32_t taken)
 {
     uint32_t fields = c->fields & c->stored ? c->fields & c->stored
                       : c->fields;
-    if (!is_one_kind(fields)) {
-        return -1;
-    }
     const struct sa_state_variable *v = sa_state_variable(fs->state,
                                                           c->variable);
     const char *path = sa_member_path(fs->state, v);
     const char *dot = strrchr(path, '.');
     int named = sa_tables_field_by_name(fs->a->tables, dot ? dot + 1 : path);
+    bool one_kind = sa_packet_is_one_kind(fields);
+    if (!one_kind) {
+        fields &= c->stored;
+    }
     if (named >= 0 && (fields & BIT(named))) {
         return named;
+    }
+    if (!one_kind) {
+        fields = fields_of_size(fields, c->size);
+        if (!fields || !sa_packet_is_one_kind(fields)) {
+            return -1;
+        }
     }
     for (int pass = 0; pass < 2; pass++) {
         for (int f = 0; f < SA_N_FIELDS; f++) {
@@ -373,13 +375,13 @@ classify_by_keys(struct sa_flow_space *fs, uint32_t s)
     struct sa_flow_class *class = &fs->structures[s];
     find_index(fs, s);
     class->class = class_of_fields(class->fields);
-    if (class->class != SA_CLASS_PER_FLOW) {
-        find_connection(fs, s);
-    }
-    if (fs->rules[s] && class->class == SA_CLASS_PER_FLOW) {
-        class->class = SA_CLASS_MULTI_FLOW;
+    if (fs->rules[s] && class->class != SA_CLASS_ALL_FLOWS) {
+        class->class = SA_CLASS_ALL_FLOWS;
         add_reason(fs, class->reasons, SA_NONE,
                    g_strdup("the keys are not of packets but configured"));
+    }
+    if (class->class != SA_CLASS_PER_FLOW) {
+        find_connection(fs, s);
     }
 }
 

@@ -181,6 +181,13 @@ is_accessed(const struct side *side, const struct sa_state_variable *v)
             || (type && is_contained(side->s, type, side->accessed)));
 }
 
+/* Bytes of a variable, all elements of an array. */
+static uint64_t
+size_of(const struct sa_state_variable *v)
+{
+    return v->size * MAX(v->n_elements, 1);
+}
+
 static void
 add_lookup(uint32_t node, void *side_)
 {
@@ -220,13 +227,33 @@ add_lookup(uint32_t node, void *side_)
         .variable = v, .via = linked ? side->via : SA_NONE,
         .structure = structure,
         .offset = table ? (offset - base) % table->type->size : offset,
-        .base = base, .size = side->other ? var->size : side->size,
+        .base = base, .size = side->other ? size_of(var) : side->size,
         .fields = fields, .insn = side->insn, .walked = side->walk.walked
     };
     g_array_append_val(s->lookups, l);
 }
 
-/* The member of a walked entry that a pointer was loaded from, or SA_NONE. */
+/* Whether one of the objects that a value points to is of the structure. */
+static bool
+points_into(const struct search *s, LLVMValueRef value, uint32_t structure)
+{
+    uint32_t id = sa_value_id(s->a->program, value), n;
+    const struct sa_node *all = sa_pta_nodes(s->a->pta, &n);
+    struct sa_nodes to = { .n = 0 };
+    if (id != SA_NONE) {
+        to = sa_pta_value(s->a->pta, id);
+    }
+    for (uint32_t i = 0; i < to.n; i++) {
+        if (s->state->object_structure[all[to.ids[i]].object] == structure) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The member of a walked entry that a pointer was loaded from, or SA_NONE;
+ * also if it may be the link by which a pointer to a pointer walks, from the
+ * head on: "for (pp = &table->head; *pp; pp = &(*pp)->next)". */
 static uint32_t
 find_link(const struct search *s, LLVMValueRef pointer)
 {
@@ -236,21 +263,28 @@ find_link(const struct search *s, LLVMValueRef pointer)
     if (load == SA_NONE) {
         return SA_NONE;
     }
-    uint32_t n;
+    uint32_t n, link = SA_NONE;
     const struct sa_node *all = sa_pta_nodes(s->a->pta, &n);
     struct sa_nodes nodes = sa_modref_reads(s->a->modref, load);
     for (uint32_t i = 0; i < nodes.n; i++) {
         uint32_t v = s->state->node_variable[nodes.ids[i]];
         uint32_t structure
             = s->state->object_structure[all[nodes.ids[i]].object];
-        if (v != SA_NONE && structure != SA_NONE
+        if (structure == SA_NONE) {
+            continue;
+        }
+        if (points_into(s, base, structure)) {
+            return SA_NONE;
+        }
+        if (v != SA_NONE && link == SA_NONE
             && sa_state_variable(s->state, v)->structure == structure) {
-            bool walked = sa_walk_find(s->a, s->packet,
-                                       LLVMGetOperand(base, 0), load).walked;
-            return walked ? v : SA_NONE;
+            link = v;
         }
     }
-    return SA_NONE;
+    bool walked = (link != SA_NONE
+                   && sa_walk_find(s->a, s->packet, LLVMGetOperand(base, 0),
+                                   load).walked);
+    return walked ? link : SA_NONE;
 }
 
 static void

@@ -17,8 +17,8 @@
 #ifndef STATEALYZR_PACKET_PRIVATE_H
 #define STATEALYZR_PACKET_PRIVATE_H 1
 
-/* Sources (packet-sources.c) and flow (packet.c, packet-memory.c) of packet
- * data. */
+/* Sources (packet-sources.c), flow (packet.c, packet-memory.c) and names
+ * (packet-names.c) of packet data. */
 
 #include <glib.h>
 
@@ -73,8 +73,11 @@ struct sa_packet {
     struct sa_place *node_places;   /* Of the pointer in memory. */
     int *node_names;            /* enum sa_field that the name of the memory
                                  * says, or -1. */
+    bool *pointers;             /* Memory that is declared as a pointer. */
     bool *buffers;              /* Objects that packets are received in, ... */
     bool *received;             /* ... and the nodes. */
+    bool *mixed;                /* Memory that fields of all kinds are put
+                                 * into one after the other. */
     uint32_t n_nodes, n_objects;
     struct sa_packet_set *sets;
     GHashTable *targets;        /* Ids of a points-to set -> struct
@@ -101,6 +104,19 @@ struct sa_packet_flow sa_packet_operand(const struct sa_packet *,
 /* What the nodes of a set have, as of the first time that it is asked for in a
  * pass. */
 const struct sa_packet_set *sa_packet_gather(struct sa_packet *, uint32_t set);
+
+/* The field that the name of the member says through which a pointer was
+ * computed, as a bit, or 0. */
+uint32_t sa_packet_member_field(const struct sa_packet *,
+                                LLVMValueRef pointer);
+
+/* Finds what names and types say of memory: 'node_names', 'pointers'. */
+void sa_packet_describe_nodes(struct sa_packet *);
+
+/* Finds 'mixed'.  Messages and text that a program puts together have all sorts
+ * of fields at places that vary: what is found there is of the packet, but no
+ * one field.  Returns true if there is such memory. */
+bool sa_packet_find_mixed(struct sa_packet *);
 
 /* What a library function copies.  Returns true if it does nothing else. */
 bool sa_packet_flow_copy(struct sa_packet *, const struct sa_insn *,

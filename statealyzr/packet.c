@@ -32,8 +32,6 @@
 #include "procedures.h"
 #include "pta.h"
 
-enum { ETHERNET_ADDRESS_SIZE = 6 };
-
 void
 sa_packet_add_bits(struct sa_packet *pk, uint32_t value, uint32_t bits,
                    uint32_t own)
@@ -67,11 +65,15 @@ sa_packet_add_place(struct sa_packet *pk, uint32_t value,
 void
 sa_packet_add_node(struct sa_packet *pk, uint32_t node, uint32_t bits)
 {
-    bits &= ~SA_PACKET_LENGTH;
+    bits &= ~(SA_PACKET_LENGTH
+              | (pk->pointers[node] ? SA_PACKET_CONNECTION : 0));
     if (pk->received[node]) {
         /* What is there is overwritten by the next packet, whose fields are
          * known by their place. */
         bits &= SA_PACKET_DATA;
+    }
+    if (pk->mixed[node]) {
+        bits &= ~SA_PACKET_FIELDS;
     }
     if ((bits & SA_PACKET_DATA) && !(bits & SA_PACKET_FIELDS)
         && pk->node_names[node] >= 0) {
@@ -103,12 +105,23 @@ sa_packet_operand(const struct sa_packet *pk, LLVMValueRef operand)
                          : pk->values[id];
 }
 
-/* 'value' is computed from 'operand'. */
+/* 'value' is, or is computed from, 'operand'. */
 static void
 flow_from(struct sa_packet *pk, uint32_t value, LLVMValueRef operand)
 {
     struct sa_packet_flow f = sa_packet_operand(pk, operand);
     sa_packet_add_bits(pk, value, f.bits, f.own);
+    add_dependence(pk, value, f.from_params, f.from_targets);
+}
+
+/* The same if 'value' is not just 'operand': what is computed from a
+ * descriptor is none. */
+static void
+flow_computed(struct sa_packet *pk, uint32_t value, LLVMValueRef operand)
+{
+    struct sa_packet_flow f = sa_packet_operand(pk, operand);
+    sa_packet_add_bits(pk, value, f.bits & ~SA_PACKET_CONNECTION,
+                       f.own & ~SA_PACKET_CONNECTION);
     add_dependence(pk, value, f.from_params, f.from_targets);
 }
 
@@ -196,65 +209,6 @@ sa_packet_gather(struct sa_packet *pk, uint32_t id)
     return set;
 }
 
-/* An address of a size that only one kind has: "src" may be either. */
-static int
-field_of_size(int field, uint64_t size)
-{
-    bool ethernet = size == ETHERNET_ADDRESS_SIZE;
-    return (field == SA_FIELD_IP_SRC && ethernet ? SA_FIELD_ETH_SRC
-            : field == SA_FIELD_IP_DST && ethernet ? SA_FIELD_ETH_DST
-            : field);
-}
-
-/* The last name in an access path: "src" of "key.addr[].src[]". */
-static int
-field_of_path(const struct sa_tables *tables, const char *path)
-{
-    const char *dot = strrchr(path, '.');
-    char *name = g_strdup(dot ? dot + 1 : path);
-    char *bracket = strchr(name, '[');
-    if (bracket) {
-        *bracket = '\0';
-    }
-    int field = sa_tables_field_by_name(tables, name);
-    g_free(name);
-    return field;
-}
-
-/* The field that the name of the member says through which a pointer was
- * computed, as a bit, or 0. */
-static uint32_t
-field_of_member(const struct sa_packet *pk, LLVMValueRef pointer)
-{
-    if (!LLVMIsAGetElementPtrInst(pointer)
-        || LLVMGetNumOperands(pointer) != 3
-        || !LLVMIsAConstantInt(LLVMGetOperand(pointer, 2))) {
-        return 0;
-    }
-    LLVMTypeRef type = LLVMGetGEPSourceElementType(pointer);
-    uint64_t member = LLVMConstIntGetZExtValue(LLVMGetOperand(pointer, 2));
-    if (LLVMGetTypeKind(type) != LLVMStructTypeKind
-        || member >= LLVMCountStructElementTypes(type)) {
-        return 0;
-    }
-    char *name = sa_headers_struct_name(type), *path = NULL;
-    const struct sa_type *t = name ? sa_type_by_name(pk->a->types, name)
-                                   : NULL;
-    int field = -1;
-    if (t) {
-        const struct sa_type *inner = sa_type_path(
-            t, LLVMOffsetOfElement(pk->a->program->layout, type, member),
-            &path);
-        if (inner) {
-            field = field_of_size(field_of_path(pk->a->tables, path),
-                                  inner->size);
-        }
-    }
-    g_free(path);
-    g_free(name);
-    return field < 0 ? 0 : SA_PACKET_DATA | 1u << field;
-}
-
 /* Fields of a struct sockaddr, which tells the peer unless the memory is known
  * to have the address of our end. */
 static uint32_t
@@ -286,7 +240,7 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     bool is_header = (from.place.kind == SA_PLACE_HEADER
                       || from.place.kind == SA_PLACE_FRAME);
     if (from.place.kind == SA_PLACE_FRAME && !fields) {
-        fields = field_of_member(pk, pointer);      /* Behind a VLAN tag... */
+        fields = sa_packet_member_field(pk, pointer);      /* Behind a VLAN tag... */
     }
     if ((set->bits & SA_PACKET_DATA) && is_header) {
         uint32_t bits = SA_PACKET_DATA | of_our_end(fields, set->bits);
@@ -299,7 +253,7 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     uint64_t params = from.from_params | from.from_targets;
     uint32_t bits = set->bits;
     if ((bits & SA_PACKET_DATA) && !(bits & SA_PACKET_FIELDS)) {
-        uint32_t named = field_of_member(pk, pointer);
+        uint32_t named = sa_packet_member_field(pk, pointer);
         sa_packet_add_bits(pk, insn->result, named, named);
     }
     sa_packet_add_bits(pk, insn->result, bits, params ? 0 : bits);
@@ -448,6 +402,9 @@ static const char *const kernel_calls[] = {
     "getifaddrs", "uname", "pipe", "socketpair", NULL
 };
 
+/* Calls that return another descriptor of what they are given one of. */
+static const char *const duplications[] = { "dup", "dup2", "dup3", NULL };
+
 /* Text that is made for people, and what is read from text: no field of a
  * header any more, or yet, but the buffers of text are used for everything. */
 static bool
@@ -491,7 +448,11 @@ flow_library(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id,
         && !is_of_text(name)
         && LLVMGetTypeKind(LLVMTypeOf(call)) != LLVMPointerTypeKind) {
         for (uint32_t i = 0; i < LLVMGetNumArgOperands(call); i++) {
-            flow_from(pk, insn->result, LLVMGetOperand(call, i));
+            if (is_one_of(name, duplications)) {
+                flow_from(pk, insn->result, LLVMGetOperand(call, i));
+            } else {
+                flow_computed(pk, insn->result, LLVMGetOperand(call, i));
+            }
         }
         sa_packet_add_bits(pk, insn->result, read & ~SA_PACKET_CONNECTION,
                            read & ~SA_PACKET_CONNECTION);
@@ -595,9 +556,13 @@ flow_insn(struct sa_packet *pk, uint32_t id)
         }
         break;
     default:
-        if (insn->result != SA_NONE) {
-            for (int i = 0; i < LLVMGetNumOperands(insn->value); i++) {
+        for (int i = 0; insn->result != SA_NONE
+             && i < LLVMGetNumOperands(insn->value); i++) {
+            if (LLVMIsACastInst(insn->value)) {
                 flow_from(pk, insn->result, LLVMGetOperand(insn->value, i));
+            } else {
+                flow_computed(pk, insn->result,
+                              LLVMGetOperand(insn->value, i));
             }
         }
     }
@@ -606,37 +571,32 @@ flow_insn(struct sa_packet *pk, uint32_t id)
     }
 }
 
+/* Starts again from the packet, until nothing changes. */
 static void
-name_nodes(struct sa_packet *pk)
+follow(struct sa_packet *pk, const GArray *insns)
 {
-    const struct sa_object *objects = sa_pta_objects(pk->a->pta,
-                                                     &pk->n_objects);
-    const struct sa_node *nodes = sa_pta_nodes(pk->a->pta, &pk->n_nodes);
-    pk->node_names = g_new(int, pk->n_nodes + 1);
-    for (uint32_t i = 0; i < pk->n_nodes; i++) {
-        const struct sa_object *o = &objects[nodes[i].object];
-        char *path = NULL;
-        pk->node_names[i] = -1;
-        if (o->collapsed || !o->type || nodes[i].offset < o->base) {
-            continue;
+    const struct sa_program *p = pk->a->program;
+    memset(pk->values, 0, p->n_values * sizeof *pk->values);
+    memset(pk->functions, 0, p->n_functions * sizeof *pk->functions);
+    memset(pk->nodes, 0, pk->n_nodes * sizeof *pk->nodes);
+    memset(pk->node_places, 0, pk->n_nodes * sizeof *pk->node_places);
+    memset(pk->sets, 0, sa_modref_n_sets(pk->a->modref) * sizeof *pk->sets);
+    g_hash_table_remove_all(pk->targets);
+    for (uint32_t f = 0; f < p->n_functions; f++) {
+        for (uint32_t i = 0; i < p->functions[f].n_params && i < 64; i++) {
+            uint32_t param = p->functions[f].first_param + i;
+            pk->values[param].from_params = UINT64_C(1) << i;
         }
-        sa_type_path(o->type, nodes[i].offset - o->base, &path);
-        if (path && *path) {
-            uint64_t end = (i + 1 < o->first_node + o->n_nodes
-                            ? nodes[i + 1].offset : o->size);
-            pk->node_names[i] = field_of_size(
-                field_of_path(pk->a->tables, path), end - nodes[i].offset);
-        }
-        g_free(path);
-        if (pk->node_names[i] < 0 && o->kind != SA_OBJECT_HEAP && o->site) {
-            uint32_t value = sa_value_id(pk->a->program, o->site);
-            const struct sa_variable *v
-                = (value == SA_NONE ? NULL
-                   : sa_value_variable(pk->a->program, value));
-            if (v && o->n_nodes == 1) {
-                pk->node_names[i] = sa_tables_field_by_name(pk->a->tables,
-                                                            v->name);
-            }
+    }
+    sa_packet_add_sources(pk);
+
+    pk->changed = true;
+    while (pk->changed) {
+        pk->changed = false;
+        pk->pass++;
+        sa_progress("packet fields: pass %"PRIu32, pk->pass);
+        for (guint i = 0; i < insns->len; i++) {
+            flow_insn(pk, g_array_index(insns, uint32_t, i));
         }
     }
 }
@@ -650,21 +610,14 @@ sa_packet_run(const struct sa_analysis *a)
     pk->headers = sa_headers_create(p, a->tables);
     pk->values = g_new0(struct sa_packet_flow, p->n_values + 1);
     pk->functions = g_new0(struct sa_packet_summary, p->n_functions + 1);
-    name_nodes(pk);
+    sa_packet_describe_nodes(pk);
     pk->nodes = g_new0(uint32_t, pk->n_nodes + 1);
     pk->node_places = g_new0(struct sa_place, pk->n_nodes + 1);
     pk->buffers = g_new0(bool, pk->n_objects + 1);
     pk->received = g_new0(bool, pk->n_nodes + 1);
-
-    for (uint32_t f = 0; f < p->n_functions; f++) {
-        for (uint32_t i = 0; i < p->functions[f].n_params && i < 64; i++) {
-            uint32_t param = p->functions[f].first_param + i;
-            pk->values[param].from_params = UINT64_C(1) << i;
-        }
-    }
+    pk->mixed = g_new0(bool, pk->n_nodes + 1);
     pk->sets = g_new0(struct sa_packet_set, sa_modref_n_sets(a->modref));
     pk->targets = g_hash_table_new_full(NULL, NULL, NULL, free_target);
-    sa_packet_add_sources(pk);
 
     GArray *insns = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (uint32_t i = 0; i < p->n_insns; i++) {
@@ -672,14 +625,9 @@ sa_packet_run(const struct sa_analysis *a)
             g_array_append_val(insns, i);
         }
     }
-    pk->changed = true;
-    while (pk->changed) {
-        pk->changed = false;
-        pk->pass++;
-        sa_progress("packet fields: pass %"PRIu32, pk->pass);
-        for (guint i = 0; i < insns->len; i++) {
-            flow_insn(pk, g_array_index(insns, uint32_t, i));
-        }
+    follow(pk, insns);
+    if (sa_packet_find_mixed(pk)) {
+        follow(pk, insns);
     }
     g_array_unref(insns);
     return pk;
@@ -695,10 +643,12 @@ sa_packet_destroy(struct sa_packet *pk)
         g_free(pk->nodes);
         g_free(pk->node_places);
         g_free(pk->node_names);
+        g_free(pk->pointers);
         g_free(pk->sets);
         g_hash_table_destroy(pk->targets);
         g_free(pk->buffers);
         g_free(pk->received);
+        g_free(pk->mixed);
         g_free(pk);
     }
 }
@@ -713,6 +663,22 @@ uint32_t
 sa_packet_node(const struct sa_packet *pk, uint32_t node)
 {
     return pk->nodes[node];
+}
+
+bool
+sa_packet_is_one_kind(uint32_t fields)
+{
+    static const uint32_t kinds[] = {
+        1u << SA_FIELD_IP_SRC | 1u << SA_FIELD_IP_DST,
+        1u << SA_FIELD_PORT_SRC | 1u << SA_FIELD_PORT_DST,
+        1u << SA_FIELD_ETH_SRC | 1u << SA_FIELD_ETH_DST,
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        if (!(fields & ~kinds[i])) {
+            return true;
+        }
+    }
+    return !(fields & (fields - 1));
 }
 
 uint32_t

@@ -32,8 +32,8 @@
  * of the peer, as are the descriptors of connections (SA_PACKET_CONNECTION).
  *
  * The result is an over-approximation of where a field may be, except that
- * values that are computed from too many fields to mean one of them
- * (checksums) are dropped where they are no longer used as an index. */
+ * buffers of bytes that fields of several kinds are put into (messages of the
+ * program's own) have packet data of no known field. */
 
 #include "analysis.h"
 #include "result.h"
@@ -50,6 +50,10 @@ void sa_packet_destroy(struct sa_packet *);
 /* Fields that a value, or memory, may hold. */
 uint32_t sa_packet_value(const struct sa_packet *, uint32_t value);
 uint32_t sa_packet_node(const struct sa_packet *, uint32_t node);
+
+/* Whether fields are none or of one kind (addresses, ports), so that they can
+ * be what one member has. */
+bool sa_packet_is_one_kind(uint32_t fields);
 
 /* Fields in the 'size' bytes that a pointer points to, by the struct that it
  * points into; 0 if that is no header, or not known. */

@@ -15,10 +15,11 @@
  */
 
 /* Connections that accept() makes, in an array that descriptors index, each with
- * a buffer of its own.
+ * a buffer of its own.  What is computed from a descriptor is none.
  *
  * expect: updateable connections struct.connection.fd struct.connection.data
- *   struct.connection.data_len
+ *   struct.connection.data_len struct.totals.seen
+ * expect: class struct.totals all-flows
  * expect: class struct.connection per-flow ip_src port_src
  * expect: buffer struct.connection data data_len
  * expect: unmovable struct.connection.fd */
@@ -32,12 +33,17 @@ struct connection {
     size_t data_len;
 };
 
+struct totals {
+    unsigned int seen;          /* One bit for each. */
+};
+
 static struct connection *connections[1024];
 
 int
 main(void)
 {
     int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct totals *totals = calloc(1, sizeof *totals);
     listen(listener, 5);
     for (;;) {
         char packet[2048];
@@ -48,6 +54,7 @@ main(void)
             c->fd = fd;
             connections[fd & 1023] = c;
         }
+        totals->seen |= 1u << (fd & 31);
         ssize_t n = recv(fd, packet, sizeof packet, 0);
         c->data = malloc(n);
         c->data_len = n;
