@@ -31,6 +31,9 @@ utilities_mbox_bench_mb_SOURCES = \
 	utilities/mbox-bench-forward.h \
 	utilities/mbox-bench-mb.c
 utilities_mbox_bench_mb_LDADD = libmbox/libmbox.la
+pkglibexec_PROGRAMS += utilities/mbox-bench-watch
+utilities_mbox_bench_watch_SOURCES = utilities/mbox-bench-watch.c
+utilities_mbox_bench_watch_LDADD = $(PTHREAD_LIBS)
 if HAVE_DPDK
 pkglibexec_PROGRAMS += utilities/mbox-bench-dpdk
 utilities_mbox_bench_dpdk_SOURCES = utilities/mbox-bench-dpdk.c
