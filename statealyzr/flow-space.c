@@ -20,6 +20,7 @@
 
 #include "links.h"
 #include "lookups.h"
+#include "procedures.h"
 #include "pta.h"
 #include "tables.h"
 
@@ -385,6 +386,26 @@ classify_by_keys(struct sa_flow_space *fs, uint32_t s)
     }
 }
 
+/* Whether all that there is of a structure is made before packets come, and no
+ * array of entries for later: then it is no part of what packets make. */
+static bool
+is_made_before(const struct sa_flow_space *fs, uint32_t s)
+{
+    const struct sa_structure *st = sa_state_structure(fs->state, s);
+    uint32_t n;
+    const struct sa_object *objects = sa_pta_objects(fs->a->pta, &n);
+    for (guint i = 0; i < st->objects->len; i++) {
+        const struct sa_object *o
+            = &objects[g_array_index(st->objects, uint32_t, i)];
+        uint32_t insn = o->caller != SA_NONE ? o->caller : o->insn;
+        if (o->kind != SA_OBJECT_HEAP || o->is_array || insn == SA_NONE
+            || sa_procedures_has_insn(fs->a->procedures, insn)) {
+            return false;
+        }
+    }
+    return st->objects->len != 0;
+}
+
 /* A structure that only entries of other ones lead to belongs to these: its
  * fields are its own and theirs.  Returns true if something changed. */
 static bool
@@ -412,7 +433,8 @@ inherit(struct sa_flow_space *fs, uint32_t s)
             owner = id;
         }
     }
-    if (owner == SA_NONE || class->class == SA_CLASS_PER_FLOW) {
+    if (owner == SA_NONE || class->class == SA_CLASS_PER_FLOW
+        || is_made_before(fs, s)) {
         return false;
     }
     uint32_t all = class->fields | fields;

@@ -18,7 +18,10 @@
 
 #include <string.h>
 
+#include "call.h"
+#include "loop.h"
 #include "members.h"
+#include "procedures.h"
 #include "pta.h"
 
 static bool
@@ -51,6 +54,43 @@ reach_from_node(struct reach *r, uint32_t node)
     }
 }
 
+static void
+reach_from_value(struct reach *r, uint32_t value)
+{
+    struct sa_nodes to = sa_pta_value(r->pta, value);
+    for (uint32_t i = 0; i < to.n; i++) {
+        uint32_t object = r->nodes[to.ids[i]].object;
+        if (is_heap(&r->objects[object]) && !r->reached[object]) {
+            r->reached[object] = true;
+            g_array_append_val(r->work, object);
+        }
+    }
+}
+
+/* What handlers get that a library calls with it later, or for each packet: the
+ * library keeps it, maybe nothing else does. */
+static void
+reach_from_handlers(struct reach *r, const struct sa_analysis *a)
+{
+    const struct sa_program *p = a->program;
+    for (uint32_t insn = 0; insn < p->n_insns; insn++) {
+        uint32_t n = 0;
+        const uint32_t *handlers
+            = (sa_is_call(p->insns[insn].opcode)
+               ? sa_pta_callbacks(a->pta, insn, &n) : NULL);
+        if (!n || !(sa_loops_read_at(a->loops, insn)
+                    || sa_calls_later(p, a->pta, a->tables, insn))) {
+            continue;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            const struct sa_function *f = &p->functions[handlers[i]];
+            for (uint32_t j = 0; j < f->n_params; j++) {
+                reach_from_value(r, f->first_param + j);
+            }
+        }
+    }
+}
+
 /* Marks heap objects that can be reached from declared variables, or through
  * what a library keeps (the argument of a handler). */
 static void
@@ -69,16 +109,10 @@ mark_reachable(const struct sa_state *state, const struct sa_analysis *a,
         }
         /* A local in a register. */
         if (v->value != SA_NONE && !v->nodes->len) {
-            struct sa_nodes to = sa_pta_value(a->pta, v->value);
-            for (uint32_t j = 0; j < to.n; j++) {
-                uint32_t object = r.nodes[to.ids[j]].object;
-                if (is_heap(&r.objects[object]) && !reached[object]) {
-                    reached[object] = true;
-                    g_array_append_val(r.work, object);
-                }
-            }
+            reach_from_value(&r, v->value);
         }
     }
+    reach_from_handlers(&r, a);
     for (uint32_t i = 0; i < state->n_objects; i++) {
         if (r.objects[i].kind == SA_OBJECT_LIBRARY && !reached[i]) {
             reached[i] = true;

@@ -103,18 +103,17 @@ find_called(struct finder *f)
     }
 }
 
-/* Whether functions that the call at 'insn' hands to a library are called at
- * another time than during this call. */
-static bool
-calls_later(const struct finder *f, uint32_t insn)
+bool
+sa_calls_later(const struct sa_program *p, const struct sa_pta *pta,
+               const struct sa_tables *tables, uint32_t insn)
 {
     uint32_t n;
-    const uint32_t *callees = sa_pta_callees(f->pta, insn, &n);
+    const uint32_t *callees = sa_pta_callees(pta, insn, &n);
     bool known = false;
 
     for (uint32_t i = 0; i < n; i++) {
-        const char *name = f->program->functions[callees[i]].name;
-        const struct sa_library_call *l = sa_tables_library(f->tables, name);
+        const char *name = p->functions[callees[i]].name;
+        const struct sa_library_call *l = sa_tables_library(tables, name);
         for (size_t j = 0; l && j < l->n_effects; j++) {
             if (l->effects[j].kind == SA_EFFECT_CALL) {
                 known = true;
@@ -123,7 +122,7 @@ calls_later(const struct finder *f, uint32_t insn)
                 }
             }
         }
-        if (sa_tables_event(f->tables, name)
+        if (sa_tables_event(tables, name)
             || !strcmp(name, "pthread_create")) {
             return true;
         }
@@ -145,7 +144,8 @@ find_beside(const struct finder *f, bool *beside)
             continue;
         }
         const uint32_t *fs = sa_pta_callbacks(f->pta, insn, &n);
-        for (uint32_t i = 0; i < n && calls_later(f, insn); i++) {
+        bool later = n && sa_calls_later(p, f->pta, f->tables, insn);
+        for (uint32_t i = 0; i < n && later; i++) {
             if (p->functions[fs[i]].defined && !f->called[fs[i]]) {
                 g_array_append_val(roots, fs[i]);
             }
