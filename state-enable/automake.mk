@@ -176,6 +176,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-containers.c \
 	state-enable/gen/plan-hooks.c \
+	state-enable/gen/plan-keys.c \
 	state-enable/gen/plan-merge.c \
 	state-enable/gen/plan-outputs.c \
 	state-enable/gen/plan-slots.c \

@@ -38,7 +38,7 @@
 
 struct options {
     const char *result, *program, *bitcode, *tables, *report;
-    const char *leave_out, *merge, *hooks;
+    const char *leave_out, *merge, *hooks, *keys;
     GPtrArray *attributes;
 };
 
@@ -52,7 +52,8 @@ usage(FILE *f)
           "[--leave-out=VARIABLE,...]\n"
           "           [--merge=VARIABLE=RULE,...] "
           "[--hooks=MEMBER=SYMBOL,...]\n"
-          "           [--attribute=NAME]... FILE.bc\n"
+          "           [--keys=MEMBER=PART,...] "
+          "[--attribute=NAME]... FILE.bc\n"
           "\n"
           "FILE.json is what \"mbox-statealyzr --format=json FILE.bc\" "
           "prints.\n", f);
@@ -70,6 +71,7 @@ parse(int argc, char *argv[], struct options *o)
         { "leave-out", required_argument, NULL, 'l' },
         { "merge", required_argument, NULL, 'm' },
         { "hooks", required_argument, NULL, 'H' },
+        { "keys", required_argument, NULL, 'k' },
         { "attribute", required_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -87,6 +89,7 @@ parse(int argc, char *argv[], struct options *o)
         case 'l': o->leave_out = optarg; break;
         case 'm': o->merge = optarg; break;
         case 'H': o->hooks = optarg; break;
+        case 'k': o->keys = optarg; break;
         case 'a': g_ptr_array_add(o->attributes, optarg); break;
         case 'h': usage(stdout); exit(0);
         case 'V': puts("mbox-state-gen (ovs-mbox) " PACKAGE_VERSION); exit(0);
@@ -206,11 +209,14 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     char **leave_out = g_strsplit(o->leave_out, ",", 0);
     char **merge = g_strsplit(o->merge, ",", 0);
     char **hooks = g_strsplit(o->hooks, ",", 0);
+    char **keys = g_strsplit(o->keys, ",", 0);
     struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
     bool ok = plan_hooks_parse(plan, module, hooks);
+
     struct instrumented instrumented = { .unknown = NULL };
 
+    ok &= plan_keys_parse(plan, keys);
     plan_make(plan);
     ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
           && ok && plan_hooks_used(plan)
@@ -254,6 +260,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     g_strfreev(leave_out);
     g_strfreev(merge);
     g_strfreev(hooks);
+    g_strfreev(keys);
     evidence_destroy(evidence);
     return ok;
 }
@@ -265,6 +272,7 @@ main(int argc, char *argv[])
                          .leave_out = "",
                          .merge = "",
                          .hooks = "",
+                         .keys = "",
                          .attributes = g_ptr_array_new() };
 
     if (!parse(argc, argv, &o)) {

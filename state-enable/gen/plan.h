@@ -228,6 +228,13 @@ bool plan_slots(struct plan *, struct plan_structure *);
  * not. */
 bool plan_movable(struct plan *, const struct plan_structure *);
 
+/* plan-keys.c */
+
+/* Reads what the user says of keys, each "struct NAME.MEMBER=PART", before
+ * structures are looked at.  Returns false, with a reason in the report, if it
+ * makes no sense. */
+bool plan_keys_parse(struct plan *, char *const *settings);
+
 /* plan-merge.c */
 
 /* Sets rules of merging, each "struct NAME.MEMBER=RULE".  Returns false, with

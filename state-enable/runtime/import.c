@@ -393,6 +393,9 @@ install(struct st *st, struct plan *plan, uint32_t i)
 
     case FATE_MERGE:
         merge_members(t, plan->there[i], node);
+        if (s->container && s->container->merge) {
+            s->container->merge(plan->there[i], node);
+        }
         break;
 
     case FATE_DROP:

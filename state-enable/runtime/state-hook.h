@@ -95,6 +95,13 @@ struct mbox_state_container {
 
     /* Nonzero if an entry is of both directions of a flow. */
     int both_ways;
+
+    /* Adds to the host that is there what another instance knows of it, of
+     * which some flows move: what it owns, say, a list of ports.  Changes
+     * neither key nor links; it takes nothing from 'from', which is freed
+     * afterwards.  Numbers can have rules (MBOX_STATE_MERGE), which come
+     * first.  NULL: the host stays as it is, but for these. */
+    void (*merge)(void *there, const void *from);
 };
 
 #ifdef __cplusplus

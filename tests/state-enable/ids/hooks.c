@@ -22,7 +22,8 @@
 #include <errno.h>
 #include <ovs-mbox/state-hook.h>
 #include <string.h>
-#include "ids-http.c"           /* What the engine knows of its requests. */
+#include "ids-http.c"           /* What the engine knows of its requests, */
+#include "ids-scan.c"           /* and of hosts. */
 #include "ids-private.h"
 #include "live.h"
 #include "mbox-wire.h"
@@ -130,6 +131,80 @@ const struct mbox_state_container ids_flow_hook = {
     .remove = take_out,
     .check = check,
     .both_ways = 1,
+};
+
+/* Hosts. */
+
+static int
+for_each_host(int (*cb)(void *host, void *aux), void *aux)
+{
+    struct ids_scan *scan = ids->config.scan;
+    int retval = 0;
+
+    for (size_t i = 0; i < N_BUCKETS && !retval; i++) {
+        for (struct host *h = scan->buckets[i]; h && !retval; h = h->next) {
+            retval = cb(h, aux);
+        }
+    }
+    return retval;
+}
+
+static struct host **
+place_of_host(const struct host *host)
+{
+    return find_host(ids->config.scan, host->family, host->addr);
+}
+
+static void *
+find_same_host(const void *host)
+{
+    return *place_of_host(host);
+}
+
+static void
+insert_host(void *host)
+{
+    *place_of_host(host) = host;
+    ids->config.scan->n_hosts++;
+}
+
+static void
+take_out_host(void *host_)
+{
+    struct host *host = host_;
+
+    *place_of_host(host) = host->next;
+    ids->config.scan->n_hosts--;
+}
+
+static int
+check_host(const void *host_)
+{
+    const struct host *host = host_;
+
+    return (host->n_targets <= host->allocated
+            && host->n_targets <= IDS_SCAN_MAX_TARGETS
+            && !host->targets == !host->allocated ? 0 : -EPROTO);
+}
+
+/* The union of what both instances have seen. */
+static void
+merge_hosts(void *there, const void *from_)
+{
+    const struct host *from = from_;
+
+    for (size_t i = 0; i < from->n_targets; i++) {
+        add_target(there, &from->targets[i]);
+    }
+}
+
+const struct mbox_state_container ids_host_hook = {
+    .for_each = for_each_host,
+    .find = find_same_host,
+    .insert = insert_host,
+    .remove = take_out_host,
+    .check = check_host,
+    .merge = merge_hosts,
 };
 
 /* Streams of Vectorscan, which does not validate what it expands: with the
