@@ -426,7 +426,8 @@ ids_scan_get(struct ids_scan *scan, const struct mbox_key *key, uint64_t now,
     return host ? w->error : -ENOENT;
 }
 
-/* Decodes into 'new'. Returns 0 or -EPROTO. */
+/* Decodes into 'new', which is quiet for 'window' at the longest: the sender's
+ * window may be another.  Returns 0 or -EPROTO. */
 static int
 decode(const void *data, size_t len, uint64_t now, uint64_t window,
        struct host *new)
@@ -441,12 +442,11 @@ decode(const void *data, size_t len, uint64_t now, uint64_t window,
     age = mbox_get_u64(&r);
     quiet = mbox_get_u64(&r);
     n = mbox_get_u16(&r);
-    if (r.error || version != VERSION || quiet > window
-        || n > IDS_SCAN_MAX_TARGETS) {
+    if (r.error || version != VERSION || n > IDS_SCAN_MAX_TARGETS) {
         return -EPROTO;
     }
     new->last_seen = age < now ? now - age : 0;
-    new->quiet_until = quiet ? now + quiet : 0;
+    new->quiet_until = quiet ? now + (quiet < window ? quiet : window) : 0;
     for (size_t i = 0; i < n; i++) {
         const void *addr = mbox_get_bytes(&r, 16);
         struct target t = { .port = mbox_get_u16(&r) };

@@ -173,6 +173,35 @@ replace_replaces(void **state)
     ids_scan_destroy(b);
 }
 
+/* How long a host stays quiet is within the receiver's window, whatever the
+ * sender says: its window may be longer, and another worker may have reported
+ * the host since 'now' of who asks for its state. */
+static void
+quiet_is_within_window(void **state)
+{
+    static const struct ids_scan_config long_config = { 5, 7, 60 };
+    struct ids_scan *a = ids_scan_create(&long_config);
+    struct ids_scan *b = ids_scan_create(&config);
+    struct ids_scan *c = ids_scan_create(&config);
+
+    (void) state;
+    for (int port = 1; port <= 5; port++) {
+        assert_int_equal(attempt(a, 1, port, 2 * SECOND),
+                         port < 5 ? IDS_SCAN_CHANGED : IDS_SCAN_PORTS);
+    }
+    transfer(a, b, 2 * SECOND, 2 * SECOND, true);
+    transfer(b, c, 2 * SECOND - 1, 2 * SECOND, true);
+    for (int port = 1; port <= 5; port++) {
+        assert_int_equal(attempt(b, 1, port, 11 * SECOND), IDS_SCAN_CHANGED);
+        assert_int_equal(attempt(c, 1, port, 11 * SECOND), IDS_SCAN_CHANGED);
+    }
+    assert_int_equal(attempt(b, 1, 1, 12 * SECOND), IDS_SCAN_PORTS);
+    assert_int_equal(attempt(c, 1, 1, 12 * SECOND), IDS_SCAN_PORTS);
+    ids_scan_destroy(a);
+    ids_scan_destroy(b);
+    ids_scan_destroy(c);
+}
+
 static void
 hostile_state(void **state)
 {
@@ -247,6 +276,7 @@ main(void)
         cmocka_unit_test(hosts_are_bounded),
         cmocka_unit_test(merge_adds_up),
         cmocka_unit_test(replace_replaces),
+        cmocka_unit_test(quiet_is_within_window),
         cmocka_unit_test(hostile_state),
         cmocka_unit_test(in_the_core),
     };
