@@ -52,11 +52,24 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/program-tables.h \
 	state-enable/runtime/slots.c \
 	state-enable/runtime/slots.h \
+	state-enable/runtime/standing.c \
+	state-enable/runtime/standing.h \
 	state-enable/runtime/state-hook.h \
 	state-enable/runtime/trees.c \
 	state-enable/runtime/trees.h
 state_enable_libstateruntime_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
+
+# The ready-made hook.
+noinst_LTLIBRARIES += state-enable/libstatetcp.la
+state_enable_libstatetcp_la_SOURCES = \
+	state-enable/runtime/state-tcp.c \
+	state-enable/runtime/state-tcp.h \
+	state-enable/runtime/tcp-image.c \
+	state-enable/runtime/tcp-image.h
+state_enable_libstatetcp_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/middleboxes/common
+state_enable_libstatetcp_la_LIBADD = middleboxes/common/libinet.la
 
 # What a program is linked with: an archive of that and all of libmbox, as
 # libtool makes for libraries that are not installed; it is installed as a
@@ -72,7 +85,8 @@ endif
 state_enable_libmbox_state_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
 state_enable_libmbox_state_la_LIBADD = \
-	state-enable/libstateruntime.la libmbox/libmboxcore.la
+	state-enable/libstateruntime.la state-enable/libstatetcp.la \
+	libmbox/libmboxcore.la
 
 # Unit tests.
 STATE_TEST_CPPFLAGS = \
@@ -124,6 +138,14 @@ tests_unit_test_state_hooks_SOURCES = tests/unit/test-state-hooks.c
 tests_unit_test_state_hooks_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
 tests_unit_test_state_hooks_LDADD = $(STATE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-state-tcp
+tests_unit_test_state_tcp_SOURCES = tests/unit/test-state-tcp.c
+tests_unit_test_state_tcp_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_tcp_LDFLAGS = -Wl,-u,mbox_state_tcp_save
+tests_unit_test_state_tcp_LDADD = \
+	state-enable/libstatetcp.la lib/libmboxbase.la $(CMOCKA_LIBS) \
+	$(PTHREAD_LIBS)
+
 check_PROGRAMS += tests/unit/test-state-hostile
 tests_unit_test_state_hostile_SOURCES = \
 	tests/unit/state-pair.c \
@@ -142,7 +164,8 @@ statelib_DATA = state-enable/.libs/libmbox-state.a
 state-enable/.libs/libmbox-state.a: state-enable/libmbox-state.la
 pkginclude_HEADERS = \
 	state-enable/runtime/program-tables.h \
-	state-enable/runtime/state-hook.h
+	state-enable/runtime/state-hook.h \
+	state-enable/runtime/state-tcp.h
 
 STATE_LIBS = $(OPENSSL_LIBS) $(DEFLATE_LIBS) $(PTHREAD_LIBS) -ldl
 pkglibexec_SCRIPTS = state-enable/mbox-state-link

@@ -255,6 +255,30 @@ set_options(int fd, const struct tcp_repair *tcp)
                        n * sizeof options[0]);
 }
 
+/* The kernel found out how much a segment may carry when it knew of no
+ * handshake.  It does so again when options of IP are set, be it that there
+ * are none as before.  If that fails, segments are smaller than need be. */
+static void
+find_segment_size(int fd, const struct mbox_key *key)
+{
+    if (key->family == 4) {
+        setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0);
+        return;
+    }
+
+    /* One that stands for none: it is not remembered. */
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } option = {
+        .header = { .cmsg_len = CMSG_LEN(sizeof(int)),
+                    .cmsg_level = IPPROTO_IPV6,
+                    .cmsg_type = IPV6_2292HOPLIMIT },
+    };
+    setsockopt(fd, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, &option, sizeof option);
+    setsockopt(fd, IPPROTO_IPV6, IPV6_2292PKTOPTIONS, NULL, 0);
+}
+
 static bool
 set_window(int fd, const struct tcp_repair *tcp)
 {
@@ -284,6 +308,7 @@ tcp_repair_fill(int fd, const struct mbox_key *key,
         || !set_window(fd, tcp)) {
         return -errno;
     }
+    find_segment_size(fd, key);
     return 0;
 }
 

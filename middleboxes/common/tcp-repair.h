@@ -45,8 +45,8 @@ struct tcp_repair {
     uint32_t n_snd, n_rcv;
 };
 
-/* Limit of each queue. */
-#define TCP_REPAIR_QUEUE_MAX (4 << 20)
+/* Limit of each queue: both fit into the state of a flow. */
+#define TCP_REPAIR_QUEUE_MAX (7 << 20)
 
 /* Puts a socket into repair mode.  Returns 0 or a negative errno value. */
 int tcp_repair_enter(int fd);

@@ -24,6 +24,7 @@
 #include "nodes.h"
 #include "objects.h"
 #include "placement.h"
+#include "standing.h"
 
 /* The types of a set of objects, in the order in which they are first used. */
 struct types {
@@ -181,6 +182,9 @@ put_hooks(struct st *st, const struct st_object *o, struct mbox_writer *w)
     uint64_t n = st_object_elements(st, o);
     int error = 0;
 
+    if (o->structure != ST_NONE) {      /* What it owns comes next. */
+        st->of_host = !st->program->structures[o->structure].per_flow;
+    }
     for (uint64_t e = 0; !error && e < n; e++) {
         const struct st_type *t = &st->program->types[o->type];
 
@@ -286,9 +290,15 @@ int
 st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
        struct mbox_writer *w)
 {
+    int error = st_standing_reserve(st);
+
+    if (error) {
+        return error;
+    }
     st_dirty_step(st);
     st_dirty_pause(st);
-    int error = write_out(st, per_flow, key, output, w);
+    error = write_out(st, per_flow, key, output, w);
     st_dirty_resume(st);
+    st_standing_add(st, key);
     return error;
 }

@@ -102,6 +102,26 @@ save(struct st *st, const struct st_type *t, const struct st_hook *h,
     }
 }
 
+/* To be asked before what may have to stand still is saved or loaded:
+ * 'running' if the flow runs. */
+static int
+stop(struct st *st, const struct st_type *t, const struct st_hook *h,
+     bool running)
+{
+    if (!h->functions->resume) {
+        return 0;
+    }
+    if (st->of_host) {
+        return st_error(st, -ENOTSUP, "%s.%s: its hook moves it with a flow "
+                        "only", t->name, h->name);
+    }
+    if (running) {
+        return -EAGAIN;
+    }
+    st->stopped = true;
+    return 0;
+}
+
 int
 st_hooks_save(struct st *st, const struct st_type *t, const uint8_t *object,
               struct mbox_writer *w)
@@ -111,6 +131,7 @@ st_hooks_save(struct st *st, const struct st_type *t, const uint8_t *object,
     for (uint32_t i = 0; !error && i < t->n_hooks; i++) {
         uint32_t n = in_use(&t->hooks[i], object);
 
+        error = n ? stop(st, t, &t->hooks[i], st->running) : 0;
         for (uint32_t j = 0; !error && j < n; j++) {
             error = save(st, t, &t->hooks[i], object, j, w);
         }
@@ -145,9 +166,13 @@ st_hooks_load(struct st *st, const struct st_type *t, uint8_t *object,
     for (uint32_t i = 0; i < t->n_hooks; i++) {
         const struct st_hook *h = &t->hooks[i];
         uint32_t n = in_use(h, object);
+        int error = n ? stop(st, t, h, false) : 0;
 
+        if (error) {
+            return error;
+        }
         for (uint32_t j = 0; j < n; j++) {
-            int error = load(st, t, h, object, j, r);
+            error = load(st, t, h, object, j, r);
 
             if (error) {
                 return error;
@@ -170,4 +195,17 @@ st_hooks_release(const struct st_type *t, uint8_t *object, uint64_t left)
         }
     }
     return left;
+}
+
+void
+st_hooks_resume(const struct st_type *t, uint8_t *object)
+{
+    for (uint32_t i = 0; i < t->n_hooks; i++) {
+        const struct st_hook *h = &t->hooks[i];
+        uint32_t n = h->functions->resume ? in_use(h, object) : 0;
+
+        for (uint32_t j = 0; j < n; j++) {
+            h->functions->resume(owner(h, object, j), j);
+        }
+    }
 }

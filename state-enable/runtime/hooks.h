@@ -45,4 +45,7 @@ int st_hooks_load(struct st *, const struct st_type *, uint8_t *object,
 uint64_t st_hooks_release(const struct st_type *, uint8_t *object,
                           uint64_t n);
 
+/* Has the members of an object go on that stood still. */
+void st_hooks_resume(const struct st_type *, uint8_t *object);
+
 #endif /* hooks.h */

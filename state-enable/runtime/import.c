@@ -31,6 +31,7 @@
 #include "objects.h"
 #include "placement.h"
 #include "slots.h"
+#include "standing.h"
 #include "state-hook.h"
 
 /* What becomes of a node of an image. */
@@ -565,6 +566,9 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
     int error = st_names_refresh(st);
 
     if (!error) {
+        error = st_standing_reserve(st);
+    }
+    if (!error) {
         error = st_image_read(st, per_flow, data, len, &image);
     }
     if (error) {
@@ -593,5 +597,6 @@ st_put(struct st *st, bool per_flow, const struct mbox_key *key,
     free(plan.slots);
     free(plan.ending);
     st_image_uninit(st, &image);
+    st_standing_add(st, key);
     return error;
 }

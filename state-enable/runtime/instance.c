@@ -127,10 +127,13 @@ flow_list(void *in_, unsigned int worker, const struct mbox_space *space,
 }
 
 static int
-flow_get(void *in, unsigned int worker, const struct mbox_key *key,
+flow_get(void *in_, unsigned int worker, const struct mbox_key *key,
          struct mbox_chunk *chunk)
 {
+    struct st_instance *in = in_;
+
     (void) worker;
+    st_set_running(in->st, !mbox_is_frozen(in->mbox, key));
     return get(in, true, key, chunk);
 }
 
@@ -220,6 +223,7 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
     bool tracked = mb_step_is_tracked(in->mbox);
 
     (void) worker;
+    st_resume_flow(in->st, &p->key);
     in->packet(in->aux, p->data, p->len, p->timestamp);
     st_slots_step(in->st);
     if (tracked) {
@@ -317,12 +321,23 @@ update_polled(struct st_instance *in)
     timerfd_settime(in->timer_fd, 0, &timer, NULL);
 }
 
+/* Whether a flow that stands still is on its way. */
+static bool
+is_away(const struct mbox_key *key, void *in_)
+{
+    struct st_instance *in = in_;
+
+    return (mbox_is_frozen(in->mbox, key)
+            || mbox_is_pending(in->mbox, 0, key));
+}
+
 int
 st_instance_step(struct st_instance *in, uint64_t ns)
 {
     st_step(in->st);
     int error = mb_step(in->mbox, ns);
 
+    st_resume(in->st, is_away, in);
     if (!mb_step_is_tracked(in->mbox)) {
         st_track_none(in->st);
     }

@@ -59,8 +59,10 @@ st_object_elements(const struct st *st, const struct st_object *o)
             : st_elements(&st->program->types[o->type], o->size - o->offset));
 }
 
-void
-st_objects_release(const struct st *st, const struct st_objects *objects)
+/* Calls 'cb' for each object that has a type. */
+static void
+for_each(const struct st *st, const struct st_objects *objects,
+         void (*cb)(const struct st_type *, uint8_t *object))
 {
     for (uint32_t i = 0; i < objects->n; i++) {
         const struct st_object *o = &objects->objects[i];
@@ -69,10 +71,27 @@ st_objects_release(const struct st *st, const struct st_objects *objects)
         for (uint64_t e = 0; e < n; e++) {
             const struct st_type *t = &st->program->types[o->type];
 
-            st_hooks_release(t, o->start + o->offset + e * t->size,
-                             UINT64_MAX);
+            cb(t, o->start + o->offset + e * t->size);
         }
     }
+}
+
+static void
+release(const struct st_type *t, uint8_t *object)
+{
+    st_hooks_release(t, object, UINT64_MAX);
+}
+
+void
+st_objects_release(const struct st *st, const struct st_objects *objects)
+{
+    for_each(st, objects, release);
+}
+
+void
+st_objects_resume(const struct st *st, const struct st_objects *objects)
+{
+    for_each(st, objects, st_hooks_resume);
 }
 
 static int

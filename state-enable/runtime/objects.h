@@ -54,6 +54,9 @@ uint32_t st_objects_find(const struct st_objects *, const void *p);
 /* Frees what hooks have to free of all objects; the blocks stay. */
 void st_objects_release(const struct st *, const struct st_objects *);
 
+/* Has what hooks have stopped in them go on. */
+void st_objects_resume(const struct st *, const struct st_objects *);
+
 /* How many objects of a type follow each other in 'size' bytes. */
 uint64_t st_elements(const struct st_type *, uint64_t size);
 

@@ -44,6 +44,13 @@ struct st {
     struct st_pool *pools;      /* slots.c, of each structure. */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;
+
+    /* What stands still (standing.c). */
+    bool running;               /* The flow that is exported does not. */
+    bool of_host;               /* What hooks move now is not of a flow. */
+    bool stopped;               /* A hook has stopped something. */
+    struct mbox_key *standing;  /* Flows. */
+    size_t n_standing;
 };
 
 /* What is in memory of the program ends: it is being freed, or used for

@@ -77,6 +77,7 @@ st_destroy(struct st *st)
         st_index_destroy(st->untouched);
         st_slots_uninit(st);
         free(st->doomed);
+        free(st->standing);
         free(st);
     }
 }

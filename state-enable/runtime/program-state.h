@@ -66,6 +66,18 @@ int st_get(struct st *, bool per_flow, const struct mbox_key *, int output,
 int st_put(struct st *, bool per_flow, const struct mbox_key *,
            const void *data, size_t, bool merge);
 
+/* Says whether flows that are exported from now on still run.  Of those that
+ * have something that a hook has to stop, st_get() returns -EAGAIN then. */
+void st_set_running(struct st *, bool);
+
+/* Has all that hooks have stopped go on, of one flow, or of those that are not
+ * on their way.  To be called before a packet of the flow is processed, and
+ * when moves may have ended. */
+void st_resume_flow(struct st *, const struct mbox_key *);
+void st_resume(struct st *,
+               bool (*is_away)(const struct mbox_key *, void *aux),
+               void *aux);
+
 /* To be called before any of this is, and now and then, by the thread that
  * reads packets: another may have created it.  Tells of what other threads
  * have freed or written. */

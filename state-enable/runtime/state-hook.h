@@ -58,6 +58,15 @@ struct mbox_state_hook {
 
     /* Frees what the member leads to, as the program would. */
     void (*release)(void *object, unsigned int index);
+
+    /* NULL, unless what the member leads to can be read only while nothing
+     * changes it.  Then save() is called only when the flow stands still, to
+     * leave, and stops it; what load() makes stands still, too.  Goes on with
+     * either: the flow has arrived, or stays as its move has failed.  Called
+     * in the thread that reads packets, before the next packet of the flow;
+     * also for what does not stand still, and has to leave that alone.  Such a
+     * member moves with flows only, and not by mbox/copy. */
+    void (*resume)(void *object, unsigned int index);
 };
 
 /* Finds and keeps the entries of a structure, for which the program has

@@ -87,7 +87,18 @@ release(void *part, unsigned int index)
     assert_true(n_handles--);
 }
 
-static const struct mbox_state_hook part_hook = { save, load, release };
+static uint32_t n_resumed;
+
+static void
+resume(void *part_, unsigned int index)
+{
+    const struct part *part = part_;
+
+    assert_int_equal(part->handle, 17 + index);
+    n_resumed++;
+}
+
+static struct mbox_state_hook part_hook = { save, load, release, NULL };
 
 static int
 for_each(int (*cb)(void *entry, void *aux), void *aux)
@@ -352,6 +363,59 @@ test_number(void **state)
     finish();
 }
 
+static bool
+is_away(const struct mbox_key *key, void *away)
+{
+    struct mbox_key wanted = flow_key();
+
+    assert_true(mbox_key_equal(key, &wanted));
+    return *(bool *) away;
+}
+
+/* What has to stand still is not read before, and goes on once, whether it
+ * stays, has come, or was not to come after all. */
+static void
+test_standing(void **state)
+{
+    struct mbox_key key = flow_key(), reverse;
+    bool away = true;
+
+    (void) state;
+    mbox_key_reverse(&key, &reverse);
+    start(false);
+    part_hook.resume = resume;
+    n_resumed = 0;
+    st_set_running(st, true);
+    assert_int_equal(st_get(st, true, &key, -1, &image), -EAGAIN);
+    st_resume_flow(st, &key);
+    assert_int_equal(n_resumed, 0);
+
+    st_set_running(st, false);
+    save_error = -EIO;          /* After something was stopped. */
+    assert_int_equal(st_get(st, true, &key, -1, &image), -EIO);
+    st_resume(st, is_away, &away);
+    assert_int_equal(n_resumed, 0);
+    away = false;
+    st_resume(st, is_away, &away);
+    assert_int_equal(n_resumed, 2);
+    st_resume(st, is_away, &away);
+    assert_int_equal(n_resumed, 2);
+
+    save_error = 0;
+    image.len = 0;
+    image.error = 0;
+    export();
+    st_resume_flow(st, &key);
+    assert_int_equal(n_resumed, 2);
+    assert_int_equal(put(image.data, image.len), 0);
+    st_resume_flow(st, &reverse);
+    assert_int_equal(n_resumed, 4);
+    st_resume(st, is_away, &away);
+    assert_int_equal(n_resumed, 4);
+    part_hook.resume = NULL;
+    finish();
+}
+
 int
 main(void)
 {
@@ -360,6 +424,7 @@ main(void)
         cmocka_unit_test(test_both_ways),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_number),
+        cmocka_unit_test(test_standing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,38 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* Moves the sockets of answerer.c: as a user would write it. */
+
+#include <ovs-mbox/state-tcp.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include "answerer.h"
+
+static void
+arrived(void *conn, unsigned int index)
+{
+    (void) index;
+    conn_wait(conn, EPOLL_CTL_ADD);
+}
+
+static int
+deliver(const void *packet, size_t size)
+{
+    return write(tun_fd, packet, size) == (ssize_t) size ? 0 : -errno;
+}
+
+MBOX_STATE_TCP_HOOK(conn_socket, struct conn, fd, arrived, deliver)

@@ -1,0 +1,508 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/* The ready-made hook for connected TCP sockets, on the loopback device of a
+ * network namespace of our own. */
+
+#include "test-util.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "state-tcp.h"
+
+#define DAMAGED 3000            /* Copies of an image. */
+#define PART 100000
+
+struct conn {
+    int number;
+    int fds[2];
+};
+
+static int n_arrived;
+static bool can_deliver;
+
+static void
+arrived(void *conn_, unsigned int index)
+{
+    struct conn *conn = conn_;
+
+    assert_int_equal(index, 1);
+    assert_int_equal(conn->number, 17);
+    n_arrived++;
+}
+
+/* As the network would. */
+static int
+deliver(const void *packet, size_t size)
+{
+    int fd = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+
+    assert_true(sendto(fd, packet, size, 0, (const struct sockaddr *) &to,
+                       sizeof to) == (ssize_t) size);
+    close(fd);
+    return 0;
+}
+
+MBOX_STATE_TCP_HOOK(hook, struct conn, fds[index], arrived,
+                    can_deliver ? deliver : NULL)
+
+static unsigned int
+n_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned int n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir)) {
+        n++;
+    }
+    closedir(dir);
+    return n;
+}
+
+/* A connection, both ends of which do not block; 'own' was accepted. */
+static void
+open_pair(int family, int *own, int *peer)
+{
+    struct sockaddr_storage ss = { .ss_family = family };
+    socklen_t len = sizeof ss;
+    const int size = 20000, on = 1;
+    int listener = socket(family, SOCK_STREAM, 0);
+
+    if (family == AF_INET) {
+        ((struct sockaddr_in *) &ss)->sin_addr.s_addr
+            = htonl(INADDR_LOOPBACK);
+    } else {
+        ((struct sockaddr_in6 *) &ss)->sin6_addr = in6addr_loopback;
+    }
+    setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    assert_int_equal(bind(listener, (struct sockaddr *) &ss, sizeof ss), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *) &ss, &len), 0);
+    *peer = socket(family, SOCK_STREAM, 0);
+    setsockopt(*peer, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    assert_int_equal(connect(*peer, (struct sockaddr *) &ss, len), 0);
+    *own = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(*own >= 0);
+    close(listener);
+    fcntl(*peer, F_SETFL, O_NONBLOCK);
+    fcntl(*own, F_SETFL, O_NONBLOCK);
+    setsockopt(*own, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static void
+close_pair(int own, int peer)
+{
+    close(own);
+    close(peer);
+}
+
+static int
+get(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static struct tcp_info
+info(int fd)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+
+    memset(&info, 0, sizeof info);
+    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info;
+}
+
+/* Sends all that there is room for. */
+static size_t
+fill(int fd)
+{
+    char data[PART];
+    size_t sum = 0;
+    ssize_t n;
+
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = i % 251;
+    }
+    while (sum < sizeof data
+           && (n = send(fd, data + sum, sizeof data - sum, 0)) > 0) {
+        sum += n;
+    }
+    return sum;
+}
+
+/* Reads 'n' bytes of that. */
+static void
+check(int fd, size_t n)
+{
+    uint8_t data[PART];
+    size_t sum = 0;
+
+    while (sum < n) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+        assert_int_equal(poll(&pfd, 1, -1), 1);
+        ssize_t got = recv(fd, data, n - sum, 0);
+        assert_true(got > 0);
+        for (ssize_t i = 0; i < got; i++) {
+            assert_int_equal(data[i], (sum + i) % 251);
+        }
+        sum += got;
+    }
+}
+
+/* Waits until all that could be sent was, and the peer has said so: then
+ * nothing is under way. */
+static void
+settle(int fd)
+{
+    int n, unsent;
+
+    do {
+        usleep(1000);
+        ioctl(fd, SIOCOUTQ, &n);
+        ioctl(fd, SIOCOUTQNSD, &unsent);
+    } while (n != unsent);
+}
+
+static void *image;
+static ssize_t n_image;
+
+/* Has the connection stand still and keeps what it is. */
+static void
+save(struct conn *conn)
+{
+    n_image = hook.save(conn, 1, NULL, 0);
+    assert_true(n_image > 0);
+    image = malloc(n_image);
+    assert_non_null(image);
+    assert_int_equal(hook.save(conn, 1, image, n_image), n_image);
+}
+
+static void
+check_move(int family)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    int peer, two = 2, on = 1, idle = 77, tos = 0x48;
+    struct epoll_event event = { .events = EPOLLIN };
+    struct timeval timeout = { .tv_sec = 5 };
+    unsigned int before = n_descriptors();
+    char byte;
+
+    open_pair(family, &conn.fds[1], &peer);
+    setsockopt(conn.fds[1], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(conn.fds[1], IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(conn.fds[1], SOL_SOCKET, SO_RCVLOWAT, &two, sizeof two);
+    setsockopt(conn.fds[1], SOL_SOCKET, SO_RCVTIMEO, &timeout,
+               sizeof timeout);
+    setsockopt(conn.fds[1], family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+               family == AF_INET ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
+    int buffer = get(conn.fds[1], SOL_SOCKET, SO_SNDBUF);
+    struct tcp_info was = info(conn.fds[1]);
+    size_t n_in = fill(peer), n_out = fill(conn.fds[1]);
+    settle(conn.fds[1]);
+    settle(peer);
+
+    /* Nothing happens on the number, and the peer sees nothing. */
+    int old = conn.fds[1];
+    save(&conn);
+    assert_int_equal(conn.fds[1], old);
+    struct pollfd pfd = { .fd = old, .events = POLLIN | POLLOUT };
+    assert_int_equal(poll(&pfd, 1, 0), 0);
+    assert_int_equal(read(old, &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    hook.release(&conn, 1);
+    assert_int_equal(n_descriptors(), before + 1);
+    assert_int_equal(info(peer).tcpi_state, TCP_ESTABLISHED);
+
+    conn.fds[1] = 0;
+    assert_int_equal(hook.load(&conn, 1, image, n_image), 0);
+    pfd.fd = conn.fds[1];
+    assert_int_equal(poll(&pfd, 1, 0), 0);
+    n_arrived = 0;
+    hook.resume(&conn, 1);
+    assert_int_equal(n_arrived, 1);
+    hook.resume(&conn, 1);
+    assert_int_equal(n_arrived, 1);
+
+    int fd = conn.fds[1], epoll_fd = epoll_create1(0);
+    assert_int_equal(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event), 0);
+    assert_int_equal(epoll_wait(epoll_fd, &event, 1, -1), 1);
+    close(epoll_fd);
+    assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(get(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+    assert_int_equal(get(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), idle);
+    assert_int_equal(get(fd, SOL_SOCKET, SO_RCVLOWAT), 2);
+    assert_int_equal(get(fd, SOL_SOCKET, SO_SNDBUF), buffer);
+    assert_int_equal(get(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+                         family == AF_INET ? IP_TOS : IPV6_TCLASS), tos);
+    assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPCNT),
+                     get(peer, IPPROTO_TCP, TCP_KEEPCNT));
+    assert_int_equal(info(fd).tcpi_snd_mss, was.tcpi_snd_mss);
+    assert_int_equal(info(fd).tcpi_options & ~TCPI_OPT_ECN,
+                     was.tcpi_options & ~TCPI_OPT_ECN);
+    check(peer, n_out);
+    check(fd, n_in);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    pfd.events = POLLIN;
+    assert_int_equal(poll(&pfd, 1, -1), 1);
+    assert_int_equal(read(fd, &byte, 1), 0);
+    close_pair(fd, peer);
+    assert_int_equal(n_descriptors(), before);
+    free(image);
+}
+
+static void
+test_move_ipv4(void **state)
+{
+    (void) state;
+    check_move(AF_INET);
+}
+
+static void
+test_move_ipv6(void **state)
+{
+    (void) state;
+    check_move(AF_INET6);
+}
+
+/* The move fails. */
+static void
+test_stay(void **state)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    struct epoll_event event = { .events = EPOLLIN };
+    unsigned int before = n_descriptors();
+    int peer, epoll_fd = epoll_create1(0);
+
+    (void) state;
+    open_pair(AF_INET, &conn.fds[1], &peer);
+    assert_int_equal(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, conn.fds[1], &event),
+                     0);
+    save(&conn);
+    free(image);
+    assert_int_equal(send(peer, "\0\1", 2, 0), 2);
+    n_arrived = 0;
+    hook.resume(&conn, 1);
+    assert_int_equal(n_arrived, 0);
+    assert_int_equal(epoll_wait(epoll_fd, &event, 1, -1), 1);
+    check(conn.fds[1], 2);
+    assert_int_equal(fcntl(conn.fds[1], F_GETFD), FD_CLOEXEC);
+
+    /* The program closes what stands still. */
+    int fd = conn.fds[1];
+    save(&conn);
+    free(image);
+    close(fd);
+    assert_int_equal(dup2(epoll_fd, fd), fd);
+    hook.resume(&conn, 1);
+    assert_int_equal(epoll_wait(fd, &event, 1, 0), 0);
+    close(epoll_fd);
+    close_pair(fd, peer);
+    assert_int_equal(n_descriptors(), before);
+}
+
+/* Each end closes for its part. */
+static void
+test_half_closed(void **state)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    int peer;
+    char byte;
+
+    (void) state;
+    open_pair(AF_INET, &conn.fds[1], &peer);
+    assert_int_equal(send(peer, "\0", 1, 0), 1);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    while (info(conn.fds[1]).tcpi_state != TCP_CLOSE_WAIT) {
+        usleep(1000);
+    }
+    can_deliver = false;
+    assert_int_equal(hook.save(&conn, 1, NULL, 0), -EOPNOTSUPP);
+    can_deliver = true;
+    save(&conn);
+    hook.release(&conn, 1);
+    can_deliver = false;
+    assert_int_equal(hook.load(&conn, 1, image, n_image), -EPROTO);
+    can_deliver = true;
+    assert_int_equal(hook.load(&conn, 1, image, n_image), 0);
+    free(image);
+    hook.resume(&conn, 1);
+    assert_int_equal(info(conn.fds[1]).tcpi_state, TCP_CLOSE_WAIT);
+    check(conn.fds[1], 1);
+    assert_int_equal(read(conn.fds[1], &byte, 1), 0);
+
+    /* From the other side, it has closed, and moves. */
+    struct conn other = { 17, { -1, peer } };
+    save(&other);
+    hook.release(&other, 1);
+    assert_int_equal(hook.load(&other, 1, image, n_image), 0);
+    free(image);
+    hook.resume(&other, 1);
+    peer = other.fds[1];
+    while (info(peer).tcpi_state != TCP_FIN_WAIT2) {
+        usleep(1000);
+    }
+    assert_int_equal(send(conn.fds[1], "\0", 1, 0), 1);
+    check(peer, 1);
+    close_pair(conn.fds[1], peer);
+}
+
+static void
+refuse(int fd, int error)
+{
+    struct conn conn = { 17, { -1, fd } };
+
+    assert_int_equal(hook.save(&conn, 1, NULL, 0), error);
+    hook.resume(&conn, 1);
+    assert_int_equal(close(fd), 0);
+}
+
+static void
+test_refuse(void **state)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    unsigned int before = n_descriptors();
+    int fds[2], own, peer;
+
+    (void) state;
+    assert_int_equal(hook.save(&conn, 1, NULL, 0), 0);
+    assert_int_equal(hook.load(&conn, 1, NULL, 0), 0);
+    assert_int_equal(conn.fds[1], -1);
+    hook.resume(&conn, 1);
+    hook.release(&conn, 1);
+
+    assert_int_equal(pipe(fds), 0);
+    refuse(fds[0], -ENOTSOCK);
+    refuse(fds[1], -ENOTSOCK);
+    refuse(socket(AF_INET, SOCK_DGRAM, 0), -EPROTONOSUPPORT);
+    refuse(socket(AF_UNIX, SOCK_STREAM, 0), -EPROTONOSUPPORT);
+    refuse(socket(AF_INET, SOCK_STREAM, 0), -ENOTCONN);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    listen(listener, 1);
+    refuse(listener, -ENOTCONN);
+    int mptcp = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+    if (mptcp >= 0) {           /* The kernel knows it. */
+        refuse(mptcp, -EPROTONOSUPPORT);
+    }
+    open_pair(AF_INET, &own, &peer);
+    if (!setsockopt(own, IPPROTO_TCP, TCP_ULP, "tls", 3)) {
+        refuse(own, -EPROTONOSUPPORT);
+    } else {
+        close(own);
+    }
+    close(peer);
+    assert_int_equal(n_descriptors(), before);
+}
+
+/* Whatever comes, nothing is left of it. */
+static void
+test_hostile(void **state)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    unsigned int before = n_descriptors(), n = 0;
+    int peer;
+
+    (void) state;
+    open_pair(AF_INET, &conn.fds[1], &peer);
+    assert_int_equal(send(peer, "abc", 3, 0), 3);
+    assert_int_equal(send(conn.fds[1], "de", 2, 0), 2);
+    settle(conn.fds[1]);
+    settle(peer);
+    save(&conn);
+    hook.release(&conn, 1);
+    for (ssize_t i = 1; i < n_image; i++) {
+        uint8_t *part = test_memdup(image, i);
+
+        assert_true(hook.load(&conn, 1, part, i) < 0);
+        free(part);
+    }
+    for (int i = 0; i < DAMAGED; i++) {
+        uint8_t *damaged = test_memdup(image, n_image);
+
+        for (int j = rand() % 3; j >= 0; j--) {
+            damaged[rand() % n_image] = rand();
+        }
+        int error = hook.load(&conn, 1, damaged, n_image);
+        free(damaged);
+        if (!error) {
+            if (i % 2) {
+                hook.resume(&conn, 1);
+            }
+            hook.release(&conn, 1);
+            n++;
+        }
+        assert_int_equal(n_descriptors(), before + 1);
+    }
+    print_message("%u of %d damaged images are as good as others\n", n,
+                  DAMAGED);
+    free(image);
+    close(peer);
+}
+
+static int
+enter_namespace(void **state)
+{
+    struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    int fd;
+
+    (void) state;
+    if (unshare(CLONE_NEWNET)) {
+        exit(77);               /* Only root can do that. */
+    }
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    ioctl(fd, SIOCSIFFLAGS, &ifr);
+    close(fd);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_move_ipv4),
+        cmocka_unit_test(test_move_ipv6),
+        cmocka_unit_test(test_stay),
+        cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_refuse),
+        cmocka_unit_test(test_hostile),
+    };
+
+    return cmocka_run_group_tests(tests, enter_namespace, NULL);
+}
