@@ -67,8 +67,8 @@ reach_from_value(struct reach *r, uint32_t value)
     }
 }
 
-/* What handlers get that a library calls with it later, or for each packet: the
- * library keeps it, maybe nothing else does. */
+/* What handlers get that a library calls with it later, or for each packet:
+ * the library keeps it, maybe nothing else does. */
 static void
 reach_from_handlers(struct reach *r, const struct sa_analysis *a)
 {

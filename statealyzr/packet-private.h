@@ -113,9 +113,9 @@ uint32_t sa_packet_member_field(const struct sa_packet *,
 /* Finds what names and types say of memory: 'node_names', 'pointers'. */
 void sa_packet_describe_nodes(struct sa_packet *);
 
-/* Finds 'mixed'.  Messages and text that a program puts together have all sorts
- * of fields at places that vary: what is found there is of the packet, but no
- * one field.  Returns true if there is such memory. */
+/* Finds 'mixed'.  Messages and text that a program puts together have all
+ * sorts of fields at places that vary: what is found there is of the packet,
+ * but no one field.  Returns true if there is such memory. */
 bool sa_packet_find_mixed(struct sa_packet *);
 
 /* What a library function copies.  Returns true if it does nothing else. */

@@ -240,7 +240,8 @@ flow_load(struct sa_packet *pk, const struct sa_insn *insn, uint32_t id)
     bool is_header = (from.place.kind == SA_PLACE_HEADER
                       || from.place.kind == SA_PLACE_FRAME);
     if (from.place.kind == SA_PLACE_FRAME && !fields) {
-        fields = sa_packet_member_field(pk, pointer);      /* Behind a VLAN tag... */
+        /* Behind a VLAN tag... */
+        fields = sa_packet_member_field(pk, pointer);
     }
     if ((set->bits & SA_PACKET_DATA) && is_header) {
         uint32_t bits = SA_PACKET_DATA | of_our_end(fields, set->bits);

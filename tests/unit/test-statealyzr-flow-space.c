@@ -367,11 +367,184 @@ test_realloc_wrapper(void **state)
     space_destroy(&s);
 }
 
+/* What all programs of test_inputs() do with a packet. */
+#define NOTE \
+    "#include <netinet/ip.h>\n" \
+    "#include <net/ethernet.h>\n" \
+    "#include <sys/types.h>\n" \
+    "#include <sys/socket.h>\n" \
+    "#include <sys/select.h>\n" \
+    "#include <sys/uio.h>\n" \
+    "#include <fcntl.h>\n" \
+    "#include <poll.h>\n" \
+    "#include <stdlib.h>\n" \
+    "#include <unistd.h>\n" \
+    "struct host { struct host *next; unsigned addr, n; };\n" \
+    "static struct host *hosts;\n" \
+    "static void note(const struct iphdr *ip) {\n" \
+    "    struct host *h = hosts;\n" \
+    "    while (h && h->addr != ip->saddr) {\n" \
+    "        h = h->next;\n" \
+    "    }\n" \
+    "    if (!h) {\n" \
+    "        h = calloc(1, sizeof *h);\n" \
+    "        h->addr = ip->saddr;\n" \
+    "        h->next = hosts;\n" \
+    "        hosts = h;\n" \
+    "    }\n" \
+    "    h->n++;\n" \
+    "}\n" \
+    "static void frame(const unsigned char *p) {\n" \
+    "    note((const struct iphdr *) (p + sizeof(struct ether_header)));\n" \
+    "}\n"
+#define MAIN(BODY) "int main(void) {\n" BODY "return 0;\n}\n"
+#define RAW_SOCKET "int fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);\n"
+#define PCAP_TYPES \
+    "typedef struct pcap pcap_t;\n" \
+    "struct pcap_pkthdr { long ts[2]; unsigned caplen, len; };\n"
+#define PCAP_HANDLER \
+    "static void handler(unsigned char *u, const struct pcap_pkthdr *h,\n" \
+    "                    const unsigned char *p) { frame(p); }\n" \
+    "typedef void (*pcap_handler)(unsigned char *,\n" \
+    "    const struct pcap_pkthdr *, const unsigned char *);\n"
+
+static const struct {
+    const char *name, *source;
+} inputs[] = {
+    { "pcap_loop", NOTE PCAP_TYPES PCAP_HANDLER
+      "int pcap_loop(pcap_t *, int, pcap_handler, unsigned char *);\n"
+      MAIN("pcap_loop(NULL, -1, handler, NULL);\n") },
+    { "pcap_dispatch", NOTE PCAP_TYPES PCAP_HANDLER
+      "int pcap_dispatch(pcap_t *, int, pcap_handler, unsigned char *);\n"
+      MAIN("for (;;) { pcap_dispatch(NULL, -1, handler, NULL); }\n") },
+    { "pcap_next_ex", NOTE PCAP_TYPES
+      "int pcap_next_ex(pcap_t *, struct pcap_pkthdr **,\n"
+      "                 const unsigned char **);\n"
+      MAIN("struct pcap_pkthdr *h;\n"
+           "const unsigned char *p;\n"
+           "while (pcap_next_ex(NULL, &h, &p) >= 0) { frame(p); }\n") },
+    { "recv", NOTE
+      MAIN(RAW_SOCKET
+           "char p[2048];\n"
+           "while (recv(fd, p, sizeof p, 0) > 0) { note((void *) p); }\n") },
+    { "recvfrom", NOTE
+      MAIN("int fd = socket(AF_PACKET, SOCK_RAW, 0x300);\n"
+           "unsigned char p[2048];\n"
+           "while (recvfrom(fd, p, sizeof p, 0, NULL, NULL) > 0) {\n"
+           "    frame(p);\n"
+           "}\n") },
+    { "recvmsg", NOTE
+      MAIN(RAW_SOCKET
+           "char p[2048];\n"
+           "struct iovec iov = { p, sizeof p };\n"
+           "struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };\n"
+           "while (recvmsg(fd, &m, 0) > 0) { note((void *) p); }\n") },
+    { "recvmmsg", "#define _GNU_SOURCE 1\n" NOTE
+      MAIN(RAW_SOCKET
+           "static char p[8][2048];\n"
+           "struct iovec iov[8];\n"
+           "struct mmsghdr m[8];\n"
+           "for (int i = 0; i < 8; i++) {\n"
+           "    iov[i].iov_base = p[i];\n"
+           "    m[i].msg_hdr.msg_iov = &iov[i];\n"
+           "}\n"
+           "for (;;) {\n"
+           "    int n = recvmmsg(fd, m, 8, 0, NULL);\n"
+           "    for (int i = 0; i < n; i++) { note((void *) p[i]); }\n"
+           "}\n") },
+    { "read of tun, own poll loop", NOTE
+      "struct source { int fd; void (*ready)(struct source *); };\n"
+      "static void on_tun(struct source *s) {\n"
+      "    char p[2048];\n"
+      "    if (read(s->fd, p, sizeof p) > 0) { note((void *) p); }\n"
+      "}\n"
+      "static struct source sources[2];\n"
+      MAIN("sources[0].fd = open(\"/dev/net/tun\", O_RDWR);\n"
+           "sources[0].ready = on_tun;\n"
+           "for (;;) {\n"
+           "    struct pollfd pfd = { sources[0].fd, POLLIN, 0 };\n"
+           "    if (poll(&pfd, 1, -1) > 0) {\n"
+           "        sources[0].ready(&sources[0]);\n"
+           "    }\n"
+           "}\n") },
+    { "read, select", NOTE
+      MAIN(RAW_SOCKET
+           "char p[2048];\n"
+           "for (;;) {\n"
+           "    fd_set fds;\n"
+           "    FD_ZERO(&fds);\n"
+           "    FD_SET(fd, &fds);\n"
+           "    if (select(fd + 1, &fds, NULL, NULL, NULL) > 0\n"
+           "        && read(fd, p, sizeof p) > 0) { note((void *) p); }\n"
+           "}\n") },
+    { "netmap", NOTE
+      "struct nm_pkthdr { unsigned len; };\n"
+      "unsigned char *nm_nextpkt(void *, struct nm_pkthdr *);\n"
+      MAIN("struct nm_pkthdr h;\n"
+           "unsigned char *p;\n"
+           "for (;;) {\n"
+           "    while ((p = nm_nextpkt(NULL, &h))) { frame(p); }\n"
+           "}\n") },
+    { "DPDK", NOTE
+      "struct rte_mbuf { void *buf_addr; unsigned short data_off; };\n"
+      "unsigned short rte_eth_rx_burst(unsigned short, unsigned short,\n"
+      "    struct rte_mbuf **, unsigned short);\n"
+      "void rte_pktmbuf_free(struct rte_mbuf *);\n"
+      MAIN("struct rte_mbuf *m[32];\n"
+           "for (;;) {\n"
+           "    unsigned n = rte_eth_rx_burst(0, 0, m, 32);\n"
+           "    for (unsigned i = 0; i < n; i++) {\n"
+           "        frame((unsigned char *) m[i]->buf_addr + m[i]->data_off);\n"
+           "        rte_pktmbuf_free(m[i]);\n"
+           "    }\n"
+           "}\n") },
+    { "libev", NOTE
+      "struct ev_loop;\n"
+      "struct ev_io { int active, pending, priority; void *data;\n"
+      "    void (*cb)(struct ev_loop *, struct ev_io *, int); void *next;\n"
+      "    int fd, events; };\n"
+      "void ev_io_start(struct ev_loop *, struct ev_io *);\n"
+      "int ev_run(struct ev_loop *, int);\n"
+      "static void on_ready(struct ev_loop *loop, struct ev_io *w, int e) {\n"
+      "    char p[2048];\n"
+      "    if (recv(w->fd, p, sizeof p, 0) > 0) { note((void *) p); }\n"
+      "}\n"
+      MAIN(RAW_SOCKET
+           "static struct ev_io w;\n"
+           "w.cb = on_ready;\n"
+           "w.fd = fd;\n"
+           "ev_io_start(NULL, &w);\n"
+           "ev_run(NULL, 0);\n") },
+};
+
+/* However packets come in: the same state is found, by the same key. */
+static void
+test_inputs(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        struct space s;
+        space_init(&s, inputs[i].source);
+        const struct sa_state_variable *n = sa_state_variable(
+            s.state, variable(&s, "struct host.n"));
+        const struct sa_flow_class *class = sa_flow_space_structure(
+            s.flow_space, structure(&s, "struct host"));
+        if (!n->updateable || class->class != SA_CLASS_MULTI_FLOW
+            || class->fields != BIT(IP_SRC) || class->keys->len != 1) {
+            fail_msg("%s: updateable %d, class %d, fields %#x",
+                     inputs[i].name, n->updateable, class->class,
+                     class->fields);
+        }
+        space_destroy(&s);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lookups),
+        cmocka_unit_test(test_inputs),
         cmocka_unit_test(test_container_kinds),
         cmocka_unit_test(test_index_is_written),
         cmocka_unit_test(test_two_starts),
