@@ -16,6 +16,7 @@
 # compiles it in; lib/libmboxbase.la is for programs that link it.
 
 mbox_lib_sources = \
+	lib/mbox-channel-output.c \
 	lib/mbox-channel-private.h \
 	lib/mbox-channel.c \
 	lib/mbox-channel.h \

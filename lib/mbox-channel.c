@@ -28,66 +28,13 @@
 #include "mbox-serial.h"
 #include "mbox-tls.h"
 
-/* Output goes out when this much waits, without mbox_channel_run(). */
-#define OUT_FLUSH (64 * 1024)
-
 /* Input is read in pieces of up to this size. */
 #define IN_MIN_SIZE (256 * 1024)
 #define IN_MAX_SIZE (MBOX_MSG_MAX + 4)
 
-/* Buffers that became larger than this are freed once they are empty. */
-#define KEEP_SIZE (1024 * 1024)
-
-/* Descriptors that wait for their frames to be received or written. */
-#define MAX_IN_FDS 16
-#define MAX_OUT_FDS 64
-
-/* A descriptor at a position in a byte stream, counted from its start.
- *
- * A receiver learns only with which read a descriptor came.  The sender
- * therefore writes it with the first byte of its frame, and nothing else than
- * that frame in the same call: then the last byte that was read with it
- * belongs to its frame. */
-struct placed_fd {
-    uint64_t pos;               /* In: last byte read with it.  Out: first byte
-                                 * of the frame. */
-    uint64_t end;               /* Out: end of the frame. */
-    int fd;
-};
-
-struct mbox_channel {
-    struct mbox_stream stream;
-    int error;                  /* Latched. */
-    char *error_text;
-
-    /* Input: frames not yet received are in_buf[in_ofs ... in_len). */
-    uint8_t *in_buf;
-    size_t in_size;             /* Allocated. */
-    size_t in_ofs;
-    size_t in_len;
-    uint64_t in_total;          /* Bytes read since the start. */
-    bool in_more;               /* There may be more to read right now. */
-    bool in_done;               /* Nothing will be read any more. */
-    struct placed_fd in_fds[MAX_IN_FDS];
-    size_t n_in_fds;
-
-    /* Output: out.data[out_ofs ... out.len) is to be written. */
-    struct mbox_writer out;
-    size_t out_ofs;
-    size_t out_limit;
-    uint64_t out_total;         /* Bytes written since the start. */
-    bool out_blocked;           /* The last write would have blocked. */
-    struct placed_fd out_fds[MAX_OUT_FDS];
-    size_t n_out_fds;
-};
-
-static void channel_fail(struct mbox_channel *, int error,
-                         const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* Latches 'error' and its cause, unless there is one already. */
-static void
-channel_fail(struct mbox_channel *ch, int error, const char *format, ...)
+void
+mbox_channel_fail__(struct mbox_channel *ch, int error,
+                    const char *format, ...)
 {
     char cause[MBOX_STREAM_TEXT_MAX];
     va_list args;
@@ -105,13 +52,13 @@ channel_fail(struct mbox_channel *ch, int error, const char *format, ...)
 static void
 channel_fail_input(struct mbox_channel *ch, int error, const char *cause)
 {
-    channel_fail(ch, error, "%s", cause);
+    mbox_channel_fail__(ch, error, "%s", cause);
     ch->in_done = true;
     ch->in_ofs = ch->in_len;
 }
 
-static void
-close_fd(int fd)
+void
+mbox_channel_close_fd__(int fd)
 {
     if (fd >= 0) {
         close(fd);
@@ -214,216 +161,6 @@ mbox_channel_from_serial__(int fd)
     return channel_from_fd(fd, NULL, true);
 }
 
-/* Output. */
-
-static void
-pop_out_fd(struct mbox_channel *ch)
-{
-    close(ch->out_fds[0].fd);
-    ch->n_out_fds--;
-    memmove(ch->out_fds, ch->out_fds + 1,
-            ch->n_out_fds * sizeof ch->out_fds[0]);
-}
-
-/* Once everything is written, starts at the front of the buffer again. */
-static void
-rewind_output(struct mbox_channel *ch)
-{
-    ch->out_ofs = 0;
-    if (ch->out.allocated > KEEP_SIZE) {
-        mbox_writer_uninit(&ch->out);
-    } else {
-        mbox_writer_clear(&ch->out);
-    }
-}
-
-/* Writes what can be written now. */
-static void
-flush_output(struct mbox_channel *ch)
-{
-    while (ch->out_ofs < ch->out.len && !ch->error) {
-        size_t n = ch->out.len - ch->out_ofs;
-        int fd = -1;
-
-        if (ch->n_out_fds) {
-            const struct placed_fd *next = &ch->out_fds[0];
-            uint64_t end = next->pos;
-
-            if (next->pos == ch->out_total) {
-                fd = next->fd;
-                end = next->end;
-            }
-            if (n > end - ch->out_total) {
-                n = end - ch->out_total;
-            }
-        }
-
-        ssize_t retval = mbox_stream_write(&ch->stream,
-                                           ch->out.data + ch->out_ofs, n, fd);
-        if (retval < 0) {
-            ch->out_blocked = retval == -EAGAIN;
-            if (retval != -EAGAIN) {
-                channel_fail(ch, retval, "%s", ch->stream.error);
-            }
-            return;
-        }
-        if (fd >= 0) {
-            pop_out_fd(ch);
-        }
-        ch->out_ofs += retval;
-        ch->out_total += retval;
-    }
-    if (ch->out_ofs == ch->out.len) {
-        ch->out_blocked = false;
-        rewind_output(ch);
-    }
-}
-
-int
-mbox_channel_flush(struct mbox_channel *ch)
-{
-    if (!ch->stream.connecting) {
-        flush_output(ch);
-    }
-    return ch->error;
-}
-
-/* Prepares 'out' for another frame: takes what was written out of the buffer,
- * if that is worth it. */
-static void
-compact_output(struct mbox_channel *ch)
-{
-    if (ch->out_ofs >= OUT_FLUSH && ch->out_ofs >= ch->out.len / 2) {
-        ch->out.len -= ch->out_ofs;
-        memmove(ch->out.data, ch->out.data + ch->out_ofs, ch->out.len);
-        ch->out_ofs = 0;
-    }
-}
-
-/* Finishes what was appended to 'out' from offset 'start' on: checks limits,
- * takes over 'fd', and writes if enough has gathered. */
-static int
-commit_output(struct mbox_channel *ch, size_t start, int fd)
-{
-    if (mbox_channel_backlog(ch) > ch->out_limit
-        || (fd >= 0 && ch->n_out_fds >= MAX_OUT_FDS)) {
-        ch->out.len = start;
-        close_fd(fd);
-        channel_fail(ch, -ENOBUFS, "does not read: %zu bytes wait",
-                     mbox_channel_backlog(ch));
-        return ch->error;
-    }
-    if (fd >= 0) {
-        struct placed_fd *placed = &ch->out_fds[ch->n_out_fds++];
-
-        placed->pos = ch->out_total + (start - ch->out_ofs);
-        placed->end = placed->pos + (ch->out.len - start);
-        placed->fd = fd;
-    }
-    if (mbox_channel_backlog(ch) >= OUT_FLUSH && !ch->out_blocked) {
-        mbox_channel_flush(ch);
-    }
-    return ch->error;
-}
-
-int
-mbox_channel_send(struct mbox_channel *ch, const struct mbox_msg *msg,
-                  const struct mbox_key *keys, int fd)
-{
-    int error = ch->error;
-
-    if (!error && fd >= 0 && !ch->stream.passes_fds) {
-        error = -EOPNOTSUPP;
-    }
-    if (error) {
-        close_fd(fd);
-        return error;
-    }
-
-    compact_output(ch);
-    size_t start = ch->out.len;
-    mbox_msg_encode(msg, keys, &ch->out);
-    error = ch->out.error;
-    if (error) {
-        ch->out.error = 0;
-        close_fd(fd);
-        return error;
-    }
-    return commit_output(ch, start, fd);
-}
-
-/* True if the 'len' bytes at 'frames' are one or more whole frames. */
-static bool
-are_frames(const uint8_t *frames, size_t len)
-{
-    do {
-        int n = mbox_msg_frame_length(frames, len);
-
-        if (n <= 0) {
-            return false;
-        }
-        frames += n;
-        len -= n;
-    } while (len);
-    return true;
-}
-
-int
-mbox_channel_send_raw(struct mbox_channel *ch, const void *frames, size_t len)
-{
-    if (ch->error) {
-        return ch->error;
-    }
-    if (!are_frames(frames, len)) {
-        return -EINVAL;
-    }
-
-    /* What can be written at once need not be copied. */
-    size_t done = 0;
-    if (len >= OUT_FLUSH && !mbox_channel_backlog(ch)
-        && !ch->stream.connecting) {
-        ssize_t n = mbox_stream_write(&ch->stream, frames, len, -1);
-
-        if (n < 0 && n != -EAGAIN) {
-            channel_fail(ch, n, "%s", ch->stream.error);
-            return ch->error;
-        }
-        if (n > 0) {
-            done = n;
-            ch->out_total += n;
-        }
-        ch->out_blocked = done < len;
-    }
-    if (done == len) {
-        return 0;
-    }
-
-    compact_output(ch);
-    size_t start = ch->out.len;
-    mbox_put_bytes(&ch->out, (const uint8_t *) frames + done, len - done);
-    int error = ch->out.error;
-    if (error) {
-        ch->out.error = 0;
-        if (done) {
-            channel_fail(ch, error, "%s", strerror(-error));
-        }
-        return error;
-    }
-    return commit_output(ch, start, -1);
-}
-
-size_t
-mbox_channel_backlog(const struct mbox_channel *ch)
-{
-    return ch->out.len - ch->out_ofs;
-}
-
-void
-mbox_channel_set_out_limit(struct mbox_channel *ch, size_t limit)
-{
-    ch->out_limit = limit;
-}
-
 /* Input. */
 
 /* Length of the whole frame at the head of the input, 0 if there is none,
@@ -518,7 +255,7 @@ fill_input(struct mbox_channel *ch)
         if (n == -EAGAIN) {
             return;
         } else if (n < 0) {
-            channel_fail(ch, n, "%s", ch->stream.error);
+            mbox_channel_fail__(ch, n, "%s", ch->stream.error);
             ch->in_done = true;
             return;
         }
@@ -573,7 +310,7 @@ take_frame(struct mbox_channel *ch, size_t len)
 void
 mbox_channel_skip(struct mbox_channel *ch, size_t len)
 {
-    close_fd(take_frame(ch, len));
+    mbox_channel_close_fd__(take_frame(ch, len));
 }
 
 /* Takes the whole frame of 'len' bytes off the head of the input and decodes
@@ -589,7 +326,7 @@ receive_frame(struct mbox_channel *ch, size_t len, struct mbox_msg *msg,
     if (!error && fdp) {
         *fdp = fd;
     } else {
-        close_fd(fd);
+        mbox_channel_close_fd__(fd);
     }
 
     if (error && error != -EAGAIN) {
@@ -675,11 +412,8 @@ mbox_channel_close(struct mbox_channel *ch)
         mbox_channel_flush(ch);
     }
     mbox_stream_close(&ch->stream);
-    while (ch->n_out_fds) {
-        pop_out_fd(ch);
-    }
-    close_fd(take_in_fd(ch, UINT64_MAX));
-    mbox_writer_uninit(&ch->out);
+    mbox_channel_drop_output__(ch);
+    mbox_channel_close_fd__(take_in_fd(ch, UINT64_MAX));
     free(ch->in_buf);
     free(ch->error_text);
     free(ch);
@@ -698,7 +432,7 @@ mbox_channel_run(struct mbox_channel *ch)
         }
     }
     if (!ch->error) {
-        flush_output(ch);
+        mbox_channel_flush(ch);
     }
     fill_input(ch);
     return ch->error;

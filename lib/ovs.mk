@@ -20,6 +20,7 @@ AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/datapath
 AM_CPPFLAGS += -I $(top_srcdir)/mbox/vswitchd-ext/openflow
 
 lib_libopenvswitch_la_SOURCES += \
+	mbox/lib/mbox-channel-output.c \
 	mbox/lib/mbox-channel-private.h \
 	mbox/lib/mbox-channel.c \
 	mbox/lib/mbox-channel.h \
