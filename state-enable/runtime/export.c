@@ -111,7 +111,7 @@ put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
             if (p->target == ST_LINK) {
                 continue;
             }
-            bool moves = j < live && !st_objects_leave_out(o, t, at);
+            bool moves = j < live && !st_is_left_out(t, o->without, at);
             int error = put_reference(st, o, w, moves ? value : NULL,
                                       p->target);
             if (error) {
@@ -194,8 +194,8 @@ put_hooks(struct st *st, const struct st_object *o, struct mbox_writer *w)
 }
 
 static int
-put_objects(struct st *st, bool per_flow, const struct st_objects *o,
-            struct mbox_writer *w)
+put_objects(struct st *st, bool per_flow, int output,
+            const struct st_objects *o, struct mbox_writer *w)
 {
     struct types types;
     int error = collect_types(st, o, &types);
@@ -203,7 +203,7 @@ put_objects(struct st *st, bool per_flow, const struct st_objects *o,
     if (!error) {
         mbox_put_u32(w, IMAGE_MAGIC);
         mbox_put_u64(w, st->program->build);
-        mbox_put_u8(w, per_flow);
+        mbox_put_u8(w, 2 * (output + 1) + per_flow);
         st_placement_put(st, w);
         mbox_put_u16(w, types.n);
         for (uint16_t i = 0; i < types.n; i++) {
@@ -270,7 +270,7 @@ write_out(struct st *st, bool per_flow, const struct mbox_key *key, int output,
         error = collect(st, per_flow, key, bit, &sent);
     }
     if (!error) {
-        error = put_objects(st, per_flow, &sent, w);
+        error = put_objects(st, per_flow, output, &sent, w);
     }
     if (!error && bit) {
         error = collect(st, per_flow, key, 0, &all);

@@ -109,10 +109,15 @@ read_header(struct reading *in, bool per_flow)
         return malformed(in, "no image");
     }
     bool same_build = mbox_get_u64(&in->r) == in->st->program->build;
-    if (mbox_get_u8(&in->r) != per_flow) {
+    uint8_t scope = mbox_get_u8(&in->r);
+    if ((scope & 1) != per_flow) {
         return malformed(in, "another scope");
     }
     if (same_build) {
+        if (scope >> 1 > in->st->program->n_outputs) {
+            return malformed(in, "an output function");
+        }
+        in->image->without = scope > 1 ? UINT64_C(1) << ((scope >> 1) - 1) : 0;
         in->image->placement = st_placement_get(in->st, &in->r);
         if (!in->image->placement) {
             return malformed(in, "placement");

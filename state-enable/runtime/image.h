@@ -20,7 +20,9 @@
 /* State as bytes
  * ==============
  *
- *   u32 IMAGE_MAGIC, u64 build, u8 per_flow
+ *   u32 IMAGE_MAGIC, u64 build
+ *   u8  1 if it is of a flow, else 0; and, if it has only what an output
+ *       function needs, twice 1 + the index of that
  *   u32 size, values of the placement variables (placement.h)
  *   u16 n_types; of each: string name, u64 layout
  *   u32 n_objects; of each:

@@ -262,15 +262,33 @@ merged(enum st_merge rule, bool is_signed, uint32_t size, uint64_t a,
 }
 
 static void
-merge_members(const struct st_type *t, uint8_t *there, const uint8_t *from)
+merge_members(const struct st_type *t, uint64_t without, uint8_t *there,
+              const uint8_t *from)
 {
     for (uint32_t i = 0; i < t->n_members; i++) {
         const struct st_member *m = &t->members[i];
 
+        if (st_is_left_out(t, without, m->offset)) {
+            continue;
+        }
         st_store(there + m->offset, m->size,
                  merged(m->merge, m->is_signed, m->size,
                         st_load(there + m->offset, m->size),
                         st_load(from + m->offset, m->size)));
+    }
+}
+
+/* What was not sent of a node is as it is here. */
+static void
+fill_in(const struct st_type *t, uint64_t without, const uint8_t *there,
+        uint8_t *from)
+{
+    for (uint32_t i = 0; i < t->n_left_out; i++) {
+        const struct st_left_out *l = &t->left_out[i];
+
+        if (l->outputs & without) {
+            memcpy(from + l->offset, there + l->offset, l->size);
+        }
     }
 }
 
@@ -386,6 +404,7 @@ install(struct st *st, struct plan *plan, uint32_t i)
     case FATE_REPLACE:
         st_count_references(st, o->structure, plan->there[i], -1);
         free_old(st, plan, i);
+        fill_in(t, image->without, plan->there[i], node);
         exchange(st, o->structure, plan->there[i], node);
         st_link_trees(st, o->structure, plan->there[i]);
         st_count_references(st, o->structure, plan->there[i], 1);
@@ -393,7 +412,7 @@ install(struct st *st, struct plan *plan, uint32_t i)
         break;
 
     case FATE_MERGE:
-        merge_members(t, plan->there[i], node);
+        merge_members(t, image->without, plan->there[i], node);
         if (s->container && s->container->merge) {
             s->container->merge(plan->there[i], node);
         }

@@ -156,13 +156,12 @@ own(struct st *st, struct st_object *object, const struct st_type *type,
 }
 
 bool
-st_objects_leave_out(const struct st_objects *o, const struct st_type *t,
-                     uint32_t offset)
+st_is_left_out(const struct st_type *t, uint64_t without, uint32_t offset)
 {
     for (uint32_t i = 0; i < t->n_left_out; i++) {
         const struct st_left_out *l = &t->left_out[i];
 
-        if (l->outputs & o->without && offset - l->offset < l->size) {
+        if (l->outputs & without && offset - l->offset < l->size) {
             return true;
         }
     }
@@ -240,7 +239,7 @@ add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
 
             for (uint32_t j = 0; j < live; j++) {
                 uint32_t at = p->offset + j * p->stride;
-                int error = (st_objects_leave_out(o, t, at) ? 0
+                int error = (st_is_left_out(t, o->without, at) ? 0
                              : add_target(st, o, first, t, p,
                                           st_load_pointer(object + at)));
                 if (error) {

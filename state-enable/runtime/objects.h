@@ -60,9 +60,9 @@ void st_objects_resume(const struct st *, const struct st_objects *);
 /* How many objects of a type follow each other in 'size' bytes. */
 uint64_t st_elements(const struct st_type *, uint64_t size);
 
-/* Whether the member at 'offset' of a type's objects is left out. */
-bool st_objects_leave_out(const struct st_objects *, const struct st_type *,
-                          uint32_t offset);
+/* Whether the member at 'offset' of a type's objects is left out, if what has
+ * one of the bits 'without' is. */
+bool st_is_left_out(const struct st_type *, uint64_t without, uint32_t offset);
 
 /* How many elements of the object's type the block has. */
 uint64_t st_object_elements(const struct st *, const struct st_object *);

@@ -462,6 +462,7 @@ static const struct st_pointer conn_pointers[] = {
     .n_pointers = sizeof POINTERS / sizeof *POINTERS
 
 /* Output function 1 needs less of hosts, and 2 nothing. */
+static const char *const outputs[WORLD_OUTPUTS] = { "log", "reply", "tick" };
 static const struct st_left_out host_left_out[] = {
     { offsetof(struct host, seen_flags), 2, 1 << 1 },
 };
@@ -572,6 +573,7 @@ init_tables(struct world *w)
         .name = "world", .build = 1,
         .types = types, .n_types = 4,
         .structures = w->structures, .n_structures = 2,
+        .outputs = outputs, .n_outputs = WORLD_OUTPUTS,
         .variables = w->variables, .n_variables = 2,
         .symbols = symbols, .n_symbols = 3,
     };

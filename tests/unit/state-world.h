@@ -28,6 +28,7 @@
 
 #define N_CONNS 8               /* Buckets: few, so that chains are long. */
 #define N_HEADERS 4
+#define WORLD_OUTPUTS 3
 #define WORLD_HEADER 8          /* The program puts something before each
                                  * object. */
 #define WORLD_HANDLE_LEN 8      /* Bytes of state of a handle. */

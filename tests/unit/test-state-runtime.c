@@ -188,6 +188,48 @@ test_outputs(void **state)
     }
 }
 
+/* What was not sent stays as it is at the importer, whether the rest replaces
+ * what is there, or is merged. */
+static void
+test_outputs_kept(void **state)
+{
+    uint32_t server = world_server(1);
+    struct mbox_key key = world_host_key(server);
+
+    (void) state;
+    for (int output = -1; output < 2; output++) {
+        for (int merge = 0; merge < 2; merge++) {
+            struct mbox_writer w;
+            struct pair p;
+            char *host, expected[64];
+
+            pair_start(&p);
+            pair_fill(&p.a, 0, 8);
+            pair_fill(&p.b, 9, 1);
+            st_touch(p.sb, &key);
+            mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+            assert_int_equal(st_get(p.sa, false, &key, output, &w), 0);
+            assert_int_equal(w.data[12], 2 * (output + 1));
+            assert_int_equal(st_put(p.sb, false, &key, w.data, w.len, merge),
+                             0);
+            snprintf(expected, sizeof expected,
+                     "seen 0 flags %s ttl 1 rule 1 0a000201",
+                     output == 1 ? "200" : merge ? "222" : "22");
+            host = world_dump_host(&p.b, server);
+            assert_string_equal(host, expected);
+            free(host);
+            world_check(&p.b);
+
+            /* There is no such output function. */
+            w.data[12] = 2 * (WORLD_OUTPUTS + 1);
+            assert_int_equal(st_put(p.sb, false, &key, w.data, w.len, merge),
+                             -EPROTO);
+            mbox_writer_uninit(&w);
+            pair_finish(&p);
+        }
+    }
+}
+
 /* A host that is there, but that nothing uses, is replaced. */
 static void
 test_unused_hosts(void **state)
@@ -486,6 +528,7 @@ main(void)
         cmocka_unit_test(test_replace),
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_outputs_kept),
         cmocka_unit_test(test_unused_hosts),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_refused),
