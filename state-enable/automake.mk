@@ -138,6 +138,20 @@ tests_unit_test_state_hooks_SOURCES = tests/unit/test-state-hooks.c
 tests_unit_test_state_hooks_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
 tests_unit_test_state_hooks_LDADD = $(STATE_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-state-memory
+tests_unit_test_state_memory_SOURCES = \
+	tests/unit/state-pair.c \
+	tests/unit/state-pair.h \
+	tests/unit/state-tree.c \
+	tests/unit/state-tree.h \
+	tests/unit/state-world.c \
+	tests/unit/state-world.h \
+	tests/unit/test-state-memory.c
+tests_unit_test_state_memory_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_memory_LDFLAGS = \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+tests_unit_test_state_memory_LDADD = $(STATE_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-state-tcp
 tests_unit_test_state_tcp_SOURCES = tests/unit/test-state-tcp.c
 tests_unit_test_state_tcp_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
