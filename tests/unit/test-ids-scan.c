@@ -173,6 +173,66 @@ replace_replaces(void **state)
     ids_scan_destroy(b);
 }
 
+/* A random attempt at 'now', which must look the same to 'scan', whose clock is
+ * 'ahead', and to 'unmoved'. */
+static void
+same_attempt(struct ids_scan *scan, uint64_t ahead, struct ids_scan *unmoved,
+             uint64_t now, struct rng *rng)
+{
+    struct mbox_key key = target(1 + rng_range(rng, 4),
+                                 1 + rng_range(rng, 8));
+    uint32_t n, expected_n;
+    enum ids_scan_verdict expected
+        = ids_scan_attempt(unmoved, &key, now, &expected_n);
+
+    assert_int_equal(ids_scan_attempt(scan, &key, now + ahead, &n), expected);
+    assert_int_equal(n, expected_n);
+}
+
+/* A host that moves back and forth, with all its flows, is reported by the
+ * same attempts as one that stays, also those between a first copy of its
+ * state and the last one. */
+static void
+moves_change_nothing(void **state)
+{
+    struct rng rng = { 7 };
+
+    (void) state;
+    for (int i = 0; i < 200; i++) {
+        struct ids_scan *scans[] = { ids_scan_create(&config),
+                                     ids_scan_create(&config) };
+        struct ids_scan *unmoved = ids_scan_create(&config);
+        const uint64_t ahead[] = { 0, rng_range(&rng, 1000) * SECOND };
+        struct mbox_key source = target(1, 1);
+        struct mbox_key key;
+        uint64_t now = 100 * SECOND;
+        int at = 0;
+
+        ids_scan_key(source.family, source.src, &key);
+        for (int j = 0; j < 50; j++) {
+            struct ids_scan *from = scans[at], *to = scans[!at];
+
+            for (int k = rng_range(&rng, 6); k >= 0; k--) {
+                now += rng_range(&rng, 3 * SECOND);
+                same_attempt(from, ahead[at], unmoved, now, &rng);
+            }
+            for (int k = rng_range(&rng, 3); k > 0; k--) {
+                transfer(from, to, now + ahead[at], now + ahead[!at],
+                         rng_range(&rng, 2));
+                now += rng_range(&rng, SECOND);
+                same_attempt(from, ahead[at], unmoved, now, &rng);
+            }
+            transfer(from, to, now + ahead[at], now + ahead[!at],
+                     rng_range(&rng, 2));
+            assert_int_equal(ids_scan_del(from, &key), 0);
+            at = !at;
+        }
+        ids_scan_destroy(scans[0]);
+        ids_scan_destroy(scans[1]);
+        ids_scan_destroy(unmoved);
+    }
+}
+
 /* How long a host stays quiet is within the receiver's window, whatever the
  * sender says: its window may be longer, and another worker may have reported
  * the host since 'now' of who asks for its state. */
@@ -276,6 +336,7 @@ main(void)
         cmocka_unit_test(hosts_are_bounded),
         cmocka_unit_test(merge_adds_up),
         cmocka_unit_test(replace_replaces),
+        cmocka_unit_test(moves_change_nothing),
         cmocka_unit_test(quiet_is_within_window),
         cmocka_unit_test(hostile_state),
         cmocka_unit_test(in_the_core),
