@@ -203,6 +203,8 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/heads.c \
 	state-enable/gen/instrument-calls.c \
 	state-enable/gen/instrument-private.h \
+	state-enable/gen/handlers.c \
+	state-enable/gen/handlers.h \
 	state-enable/gen/instrument-prune.c \
 	state-enable/gen/instrument-writes.c \
 	state-enable/gen/instrument.c \

@@ -19,6 +19,7 @@
 #include <llvm-c/DebugInfo.h>
 #include <stdio.h>
 #include <string.h>
+#include "handlers.h"
 #include "place.h"
 #include "rewrite.h"
 #include "tables.h"
@@ -374,9 +375,32 @@ compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+/* Notes what of 'f', which a handler may call, writes to what may move. */
+static void
+note_handler(struct module *m, const struct function *f, LLVMValueRef handler)
+{
+    size_t n;
+    const char *name = handler ? LLVMGetValueName2(handler, &n) : NULL;
+
+    for (guint i = 0; name && i < f->writes->len; i++) {
+        int member = g_array_index(f->writes, struct write, i).member;
+        char *text = g_strdup_printf(
+            "%s(): %s", name, member < 0 ? "bytes"
+            : (char *) m->writes.members->pdata[member]);
+
+        if (!g_ptr_array_find_with_equal_func(m->result->handlers, text,
+                                              g_str_equal, NULL)) {
+            g_ptr_array_add(m->result->handlers,
+                            (gpointer) g_intern_string(text));
+        }
+        g_free(text);
+    }
+}
+
 static void
 instrument_all(struct module *m, struct plan *plan)
 {
+    GHashTable *handlers = handlers_find(m->module, m->writes.td);
     GArray *functions = g_array_new(FALSE, FALSE, sizeof(struct function));
     GPtrArray *values = g_ptr_array_new();
 
@@ -398,12 +422,15 @@ instrument_all(struct module *m, struct plan *plan)
         struct function *f = &g_array_index(functions, struct function, i);
 
         if (f->writes->len) {
+            note_handler(m, f, g_hash_table_lookup(handlers,
+                                                   values->pdata[i]));
             set_bits(&m->writes, f->writes);
             insert_points(m, f, values->pdata[i]);
         }
     }
     g_array_free(functions, TRUE);
     g_ptr_array_free(values, TRUE);
+    g_hash_table_destroy(handlers);
 }
 
 bool
@@ -417,6 +444,7 @@ instrument(LLVMModuleRef module, struct plan *plan,
 
     memset(result, 0, sizeof *result);
     result->unknown = g_ptr_array_new();
+    result->handlers = g_ptr_array_new();
     if (!tables) {
         fprintf(stderr, "mbox-state-gen: %s\n", error);
         g_free(error);
@@ -434,6 +462,7 @@ instrument(LLVMModuleRef module, struct plan *plan,
         g_ptr_array_add(result->unknown, name);
     }
     g_ptr_array_sort(result->unknown, compare_names);
+    g_ptr_array_sort(result->handlers, compare_names);
     plan->writes_known = !result->unknown->len;
     writes_uninit(&m.writes);
     g_hash_table_destroy(m.senders);
@@ -446,5 +475,6 @@ instrumented_uninit(struct instrumented *result)
 {
     if (result->unknown) {
         g_ptr_array_free(result->unknown, TRUE);
+        g_ptr_array_free(result->handlers, TRUE);
     }
 }

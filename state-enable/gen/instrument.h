@@ -41,6 +41,8 @@ struct instrumented {
     GPtrArray *unknown;         /* What it is of which it is not known what it
                                  * writes, as functions of libraries; sorted.
                                  * None: all writes are known. */
+    GPtrArray *handlers;        /* Writes to what may move by handlers of
+                                 * signals: "on_hup(): struct flow.a". */
 };
 
 /* To be called once calls go to the runtime, and before other code is added.

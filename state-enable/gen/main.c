@@ -199,6 +199,10 @@ report_writes(struct plan *plan, const struct instrumented *i)
     if (i->unknown->len) {
         plan_say(plan, "  so each packet's flow and hosts count as changed");
     }
+    for (guint j = 0; j < i->handlers->len; j++) {
+        plan_say(plan, "not safe: a handler of signals writes to what may "
+                 "move: %s", (char *) i->handlers->pdata[j]);
+    }
 }
 
 static bool
