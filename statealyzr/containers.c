@@ -302,19 +302,35 @@ find_heads(struct sa_containers *cs, uint32_t structure)
     }
 }
 
+/* The struct that a variable is, or leads to by pointers as declared, or
+ * NULL. */
+static const struct sa_type *
+declared_entry(const struct sa_state_variable *v)
+{
+    const struct sa_type *type = v->type;
+    while (type && (type->canonical->kind == SA_TYPE_POINTER
+                    || type->canonical->kind == SA_TYPE_ARRAY)) {
+        type = type->canonical->target;
+    }
+    return type ? type->canonical : NULL;
+}
+
 /* The head to name: one that changes, and of these one that is indexed, else
+ * one that is declared to lead to entries rather than to a part of them, else
  * one that is declared, else the first. */
 static uint32_t
-best_head(const struct sa_containers *cs, const struct sa_container *c)
+best_head(const struct sa_containers *cs, const struct sa_container *c,
+          const struct sa_type *entry)
 {
     uint32_t best = SA_NONE;
     int best_rank = -1;
     for (guint i = 0; i < c->variables->len; i++) {
         uint32_t id = g_array_index(c->variables, uint32_t, i);
         const struct sa_state_variable *v = sa_state_variable(cs->state, id);
-        int rank = (v->updateable ? 8 : 0)
-                   + (cs->variables[id].fields ? 4 : 0)
-                   + (cs->variables[id].computed ? 2 : 0)
+        int rank = (v->updateable ? 16 : 0)
+                   + (cs->variables[id].fields ? 8 : 0)
+                   + (cs->variables[id].computed ? 4 : 0)
+                   + (declared_entry(v) == entry ? 2 : 0)
                    + (v->storage != SA_STORAGE_HEAP ? 1 : 0);
         if (rank > best_rank) {
             best = id;
@@ -324,16 +340,22 @@ best_head(const struct sa_containers *cs, const struct sa_container *c)
     return best;
 }
 
+/* The first link of a kind: one to entries rather than to a node that is
+ * embedded in them (a timer's, in a list of timers), if there are both. */
 static const struct sa_link *
-first_link(const struct sa_container *c, enum sa_link_kind kind)
+first_link(const struct sa_container *c, enum sa_link_kind kind,
+           const struct sa_type *entry)
 {
+    const struct sa_link *first = NULL;
     for (guint i = 0; i < c->links->len; i++) {
         const struct sa_link *l = &g_array_index(c->links, struct sa_link, i);
-        if (l->kind == kind) {
+        if (l->kind == kind && l->target && l->target->canonical == entry) {
             return l;
+        } else if (l->kind == kind && !first) {
+            first = l;
         }
     }
-    return NULL;
+    return first;
 }
 
 static bool
@@ -353,14 +375,16 @@ find_kind(struct sa_containers *cs, uint32_t structure)
 {
     struct sa_container *c = &cs->containers[structure];
     const struct index *entries = &cs->structures[structure];
-    uint32_t head = best_head(cs, c);
+    const struct sa_type *entry
+        = sa_state_structure(cs->state, structure)->type;
+    uint32_t head = best_head(cs, c, entry);
     const struct index none = { .insn = SA_NONE };
     /* In a struct with tables, an index can be that of any of them. */
     const struct index *heads = (head == SA_NONE || has_tables(cs, head)
                                  ? &none : &cs->variables[head]);
-    const struct sa_link *child = first_link(c, SA_LINK_CHILD);
-    const struct sa_link *next = first_link(c, SA_LINK_NEXT);
-    const struct sa_link *prev = first_link(c, SA_LINK_PREV);
+    const struct sa_link *child = first_link(c, SA_LINK_CHILD, entry);
+    const struct sa_link *next = first_link(c, SA_LINK_NEXT, entry);
+    const struct sa_link *prev = first_link(c, SA_LINK_PREV, entry);
     const struct sa_link *by = child ? child : next ? next : prev;
     const struct index *used = heads->computed ? heads : entries;
 

@@ -324,10 +324,16 @@ put_variable(FILE *f, const struct sa_result *r, size_t i,
 static void
 put_structure_facts(FILE *f, const struct sa_result_structure *s)
 {
+    bool path = s->container_path && *s->container_path;
     fputs("<table>\n", f);
-    fprintf(f, "<tr><th>kept in<td>%s", sa_container_name(s->container));
-    if (s->container_path && *s->container_path) {
-        fputs(": <code>", f);
+    if (s->container == SA_CONTAINER_NONE && path) {
+        fputs("<tr><th>reached by<td>", f);
+    } else {
+        fprintf(f, "<tr><th>kept in<td>%s%s", sa_container_name(s->container),
+                path ? ": " : "");
+    }
+    if (path) {
+        fputs("<code>", f);
         put_text(f, s->container_path);
         fputs("</code>", f);
     }

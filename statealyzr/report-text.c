@@ -307,11 +307,13 @@ why_structure(FILE *f, const struct sa_result *r, size_t i,
               struct sa_source *source)
 {
     const struct sa_result_structure *s = &r->structures[i];
-    fprintf(f, "  entry of %s", sa_container_name(s->container));
-    if (s->container_path && *s->container_path) {
-        fprintf(f, ": %s", s->container_path);
+    bool path = s->container_path && *s->container_path;
+    if (s->container == SA_CONTAINER_NONE && path) {
+        fprintf(f, "  reached by %s\n", s->container_path);
+    } else {
+        fprintf(f, "  entry of %s%s%s\n", sa_container_name(s->container),
+                path ? ": " : "", path ? s->container_path : "");
     }
-    putc('\n', f);
     for (size_t j = 0; j < s->n_keys; j++) {
         char *title = g_strdup_printf("found by %s, in %s",
                                       sa_field_name(s->keys[j].field),

@@ -70,7 +70,8 @@ sa_scope_file(const struct sa_program *p, LLVMMetadataRef scope)
     LLVMMetadataRef file = scope ? LLVMDIScopeGetFile(scope) : NULL;
     unsigned int n;
 
-    if (!file) {
+    /* The verifier does not look at the files of blocks. */
+    if (!file || LLVMGetMetadataKind(file) != LLVMDIFileMetadataKind) {
         return "";
     }
     const char *name = g_hash_table_lookup(p->private->files, file);

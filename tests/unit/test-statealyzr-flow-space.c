@@ -197,6 +197,11 @@ test_container_kinds(void **state)
         "struct listed { struct listed *next, *prev; unsigned a; };\n"
         "struct node { struct node *left, *right; unsigned a; };\n"
         "struct plain { unsigned a; };\n"
+        "struct timer { struct timer *next; };\n"
+        "struct timed { struct timer timer; struct timed *next;\n"
+        "               unsigned a; };\n"
+        "static struct timer *timers;\n"
+        "static struct timed *timed;\n"
         "static struct chained *buckets[64];\n"
         "static struct listed *list;\n"
         "static struct node *root;\n"
@@ -231,11 +236,23 @@ test_container_kinds(void **state)
         "    }\n"
         "    array = realloc(array, (n + 1) * sizeof *array);\n"
         "    array[n++].a = length;\n"
+        "    struct timed *e = timed;\n"
+        "    while (e && e->a != ip->saddr) e = e->next;\n"
+        "    if (!e) {\n"
+        "        e = malloc(sizeof *e);\n"
+        "        e->a = ip->saddr;\n"
+        "        e->next = timed;\n"
+        "        timed = e;\n"
+        "        e->timer.next = timers;\n"
+        "        timers = &e->timer;\n"
+        "    }\n"
+        "    for (struct timer *t = timers; t; t = t->next) n++;\n"
         "}\n"));
     static const struct {
         const char *name;
         enum sa_container_kind kind;
     } expected[] = {
+        { "struct timed", SA_CONTAINER_LIST_SINGLE },
         { "struct chained", SA_CONTAINER_HASH_CHAINED },
         { "struct listed", SA_CONTAINER_LIST_DOUBLE },
         { "struct node", SA_CONTAINER_TREE },
@@ -246,6 +263,10 @@ test_container_kinds(void **state)
         assert_int_equal(sa_containers_get(s.containers, st)->kind,
                          expected[i].kind);
     }
+    /* Not by the timers, which are in another list. */
+    assert_string_equal(sa_containers_get(s.containers,
+                                          structure(&s, "struct timed"))->path,
+                        "timed then next");
     space_destroy(&s);
 }
 
@@ -494,7 +515,8 @@ static const struct {
            "for (;;) {\n"
            "    unsigned n = rte_eth_rx_burst(0, 0, m, 32);\n"
            "    for (unsigned i = 0; i < n; i++) {\n"
-           "        frame((unsigned char *) m[i]->buf_addr + m[i]->data_off);\n"
+           "        frame((unsigned char *) m[i]->buf_addr\n"
+           "              + m[i]->data_off);\n"
            "        rte_pktmbuf_free(m[i]);\n"
            "    }\n"
            "}\n") },
