@@ -217,6 +217,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/plan-hooks.c \
 	state-enable/gen/plan-keys.c \
 	state-enable/gen/plan-merge.c \
+	state-enable/gen/plan-names.c \
 	state-enable/gen/plan-outputs.c \
 	state-enable/gen/plan-slots.c \
 	state-enable/gen/plan-types.c \

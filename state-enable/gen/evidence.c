@@ -652,6 +652,19 @@ see_descriptor(struct evidence *e, LLVMValueRef value)
                                     parameter_of(v))));
 }
 
+/* Whether a function sets its first argument to memory that it allocates,
+ * unseen by the runtime. */
+static bool
+allocates_unseen(LLVMValueRef f)
+{
+    static const char *const names[] = {
+        "getline", "__getdelim", "getdelim", "asprintf", "vasprintf",
+        "__asprintf_chk", "__vasprintf_chk", "posix_memalign", NULL
+    };
+
+    return LLVMIsDeclaration(f) && g_strv_contains(names, name_of(f));
+}
+
 /* Looks at what calls are given.  Returns whether a parameter is new. */
 static bool
 see_arguments(struct evidence *e, GPtrArray *calls)
@@ -667,6 +680,11 @@ see_arguments(struct evidence *e, GPtrArray *calls)
             LLVMValueRef argument = LLVMGetOperand(call, j);
             gpointer header;
 
+            if (!j && allocates_unseen(f)) {
+                struct place to = place(e, argument);
+
+                say_members(e, "unseen", &to, NULL);
+            }
             if (g_hash_table_lookup_extended(e->frees, key, NULL, &header)) {
                 changed |= see_free(e, argument, GPOINTER_TO_INT(header));
             }

@@ -216,6 +216,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     char **keys = g_strsplit(o->keys, ",", 0);
     struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
+    plan_find_shared_names(plan, module);
     bool ok = plan_hooks_parse(plan, module, hooks);
 
     struct instrumented instrumented = { .unknown = NULL };

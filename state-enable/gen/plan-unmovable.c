@@ -29,6 +29,7 @@ struct walk {
     const struct plan_structure *s;
     GHashTable *types;          /* Of objects, seen. */
     GHashTable *said;           /* Names. */
+    bool shared;                /* A name means several structs. */
 };
 
 /* A struct in an object, and the structs around it. */
@@ -156,6 +157,9 @@ look_at_member(struct walk *w, struct json_object *member, const char *name,
         const struct level inner = { level, tag_of(t), offset };
 
         look_at(w, type, full, &inner);
+    } else if (!strcmp(kind, "pointer")
+               && has(w, level, "unseen", offset)) {
+        say(w, full, "memory of the C library's (getline(), asprintf()...)");
     } else if (!strcmp(kind, "pointer") && has(w, level, "free", offset)) {
         look_behind(w, json_number(t, "target"));
     }
@@ -170,6 +174,13 @@ look_at(struct walk *w, int type, const char *name, const struct level *level)
                                             "members");
     size_t n = members ? json_object_array_length(members) : 0;
 
+    if (plan_name_is_shared(w->plan, level->tag)) {
+        w->shared = true;
+        plan_say(w->plan, "not moved: %s: several structs of the program have "
+                 "the name struct %s, and are not told apart", w->s->name,
+                 level->tag);
+        return;
+    }
     ask_analyser(w, type);
     for (size_t i = 0; i < n; i++) {
         struct json_object *m = json_object_array_get_idx(members, i);
@@ -200,5 +211,5 @@ plan_movable(struct plan *plan, const struct plan_structure *s)
     }
     g_hash_table_destroy(w.types);
     g_hash_table_destroy(w.said);
-    return movable;
+    return movable && !w.shared;
 }

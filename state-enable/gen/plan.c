@@ -632,6 +632,8 @@ plan_create(struct json_object *result, const struct evidence *evidence,
     plan->refused = g_array_new(FALSE, FALSE, sizeof(struct plan_refused));
     plan->outputs = g_ptr_array_new();
     plan->report = g_string_new(NULL);
+    plan->shared_names = g_hash_table_new_full(g_str_hash, g_str_equal,
+                                               g_free, NULL);
     plan->hook_settings = g_array_new(FALSE, FALSE,
                                       sizeof(struct plan_hook_setting));
     return plan;
@@ -690,6 +692,7 @@ plan_destroy(struct plan *plan)
     }
     g_array_free(plan->refused, TRUE);
     g_array_free(plan->hook_settings, TRUE);
+    g_hash_table_destroy(plan->shared_names);
     g_ptr_array_unref(plan->plan_types);
     g_ptr_array_unref(plan->structures);
     g_array_free(plan->plan_variables, TRUE);

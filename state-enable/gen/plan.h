@@ -161,6 +161,7 @@ struct plan {
     char *const *leave_out;     /* "struct flow.bytes"... */
     guint n_left_out;           /* Of these, found. */
     GArray *hook_settings;      /* struct plan_hook_setting. */
+    GHashTable *shared_names;   /* Tags that several structs have. */
     GPtrArray *plan_types;      /* struct plan_type. */
     GPtrArray *structures;      /* struct plan_structure. */
     GArray *refused;            /* struct plan_refused. */
@@ -253,6 +254,14 @@ bool plan_structure_needs(const struct plan *, const struct plan_structure *,
 
 /* Sets what each output function does not need.  The report says it. */
 void plan_outputs(struct plan *, struct json_object *result);
+
+/* plan-names.c */
+
+/* Finds out which names of structs are no names: several have them. */
+void plan_find_shared_names(struct plan *, LLVMModuleRef);
+
+/* Whether it is the tag of several structs. */
+bool plan_name_is_shared(const struct plan *, const char *tag);
 
 /* plan-hooks.c */
 
