@@ -50,6 +50,8 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/program-state.c \
 	state-enable/runtime/program-state.h \
 	state-enable/runtime/program-tables.h \
+	state-enable/runtime/shadow.c \
+	state-enable/runtime/shadow.h \
 	state-enable/runtime/slots.c \
 	state-enable/runtime/slots.h \
 	state-enable/runtime/standing.c \

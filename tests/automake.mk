@@ -57,6 +57,12 @@ MBOX_CORPUS_ENV = \
 check-statealyzr: all
 	$(MBOX_CORPUS_ENV) PYTHON3='$(PYTHON3)' \
 	    $(srcdir)/tests/statealyzr/corpus/check $(CORPUS)
+
+# What state-enabling costs p0f.  BENCH_STATE has arguments, such as --help.
+bench-state: all
+	$(MBOX_CORPUS_ENV) $(srcdir)/tests/statealyzr/corpus/capture p0f
+	. tests/atlocal && $(MBOX_CORPUS_ENV) $(PYTHON3) \
+	    $(srcdir)/tests/state-enable/overhead $(BENCH_STATE) _corpus/p0f-*/
 endif
 
-.PHONY: check-mbox check-statealyzr check-system check-valgrind
+.PHONY: bench-state check-mbox check-statealyzr check-system check-valgrind

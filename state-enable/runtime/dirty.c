@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "heap.h"
+#include "shadow.h"
 
 #define BUCKETS_MIN 64
 
@@ -32,14 +33,24 @@ struct table {
 
 uint8_t st_dirty_tracking;
 
+/* A number of this thread, without a call if that is possible. */
+static inline uintptr_t
+this_thread(void)
+{
+#if __has_builtin(__builtin_thread_pointer)
+    return (uintptr_t) __builtin_thread_pointer();
+#else
+    return (uintptr_t) pthread_self();
+#endif
+}
+
 static struct {
     struct st *st;
-    pthread_t owner;
+    uintptr_t owner;            /* Thread; atomic. */
     struct table keys, blocks;
     struct dirty_entry *clean;  /* That are as they were sent. */
-    uintptr_t low, high;        /* All blocks of the heap that are remembered
-                                 * are between these, */
-    size_t largest;             /* and none has more bytes. */
+    struct st_shadow shadow;    /* Blocks of the heap that are in 'blocks'. */
+    bool has_slots;             /* Elements of arrays may be, too. */
     uint64_t packet;            /* Of ST_WRITE_FLOWS, ST_WRITE_HOSTS: set since
                                  * the last packet. */
     uint64_t always;            /* Of these: what changes them is not known, or
@@ -49,14 +60,6 @@ static struct {
     bool warned;                /* Of that. */
     bool busy;                  /* The tables are being used. */
     unsigned int paused;        /* So often. */
-
-    /* What was looked up last: programs write to one block several times.  Of
-     * size 0 if blocks have come or gone since. */
-    struct {
-        uintptr_t start;
-        size_t size;
-        struct dirty_block *block;      /* NULL: not remembered. */
-    } last;
 } dirty;
 
 /* Tables. */
@@ -163,13 +166,23 @@ find_entry(bool per_flow, const struct mbox_key *key)
 
 /* Entries. */
 
+static bool
+is_slot(const struct st *st, const struct st_object *o)
+{
+    return (o->structure != ST_NONE
+            && st->program->structures[o->structure].slots);
+}
+
 static void
 end_block(struct dirty_block *b)
 {
     if (!b->ended) {
         take_out(&dirty.blocks, &b->chain);
         b->ended = true;
-        dirty.last.size = 0;
+        if (!is_slot(dirty.st, &b->object)
+            && !find_block(b->object.start, NULL)) {
+            st_shadow_remove(&dirty.shadow, b->object.start, b->object.size);
+        }
     }
 }
 
@@ -216,7 +229,7 @@ forget(struct dirty_entry *e)
     }
     if (!dirty.keys.n) {
         st_dirty_tracking = false;
-        dirty.low = dirty.high = dirty.largest = 0;
+        st_shadow_clear(&dirty.shadow);
     }
     dirty.busy = false;
     free_entry(e);
@@ -245,13 +258,6 @@ is_memory(const struct st *st, const struct st_object *o)
     return o->type == ST_NONE || !st->program->types[o->type].n_hooks;
 }
 
-static bool
-is_slot(const struct st *st, const struct st_object *o)
-{
-    return (o->structure != ST_NONE
-            && st->program->structures[o->structure].slots);
-}
-
 /* The objects that belong to the nodes that were wanted, not to those that
  * these refer to. */
 static uint32_t
@@ -273,24 +279,17 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
     return n;
 }
 
-static void
+/* Returns false if memory is short. */
+static bool
 add_block(const struct st *st, struct dirty_entry *e, struct dirty_block *b)
 {
-    uintptr_t start = (uintptr_t) b->object.start;
-
+    if (!is_slot(st, &b->object)
+        && !st_shadow_add(&dirty.shadow, b->object.start, b->object.size)) {
+        return false;
+    }
     insert(&dirty.blocks, &b->chain, hash_start(b->object.start));
     e->by_packet |= !is_memory(st, &b->object);
-    if (!is_slot(st, &b->object)) {
-        if (!dirty.high || start < dirty.low) {
-            dirty.low = start;
-        }
-        if (start + b->object.size > dirty.high) {
-            dirty.high = start + b->object.size;
-        }
-        if (b->object.size > dirty.largest) {
-            dirty.largest = b->object.size;
-        }
-    }
+    return true;
 }
 
 int
@@ -311,15 +310,19 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     dirty.busy = true;
     bool ok = (reserve(&dirty.keys, 1) && reserve(&dirty.blocks, n)
                && (!dirty_is_checked() || dirty_copy(st, e)));
+    uint32_t n_added = 0;
+    while (ok && n_added < n) {
+        ok = add_block(st, e, &e->blocks[n_added]);
+        n_added += ok;
+    }
     if (ok) {
-        for (uint32_t i = 0; i < n; i++) {
-            add_block(st, e, &e->blocks[i]);
-        }
         insert(&dirty.keys, &e->chain, mbox_key_hash(key, per_flow));
         add_to_clean(e);
         st_dirty_tracking = true;
-        dirty.last.size = 0;
     } else {
+        while (n_added) {
+            end_block(&e->blocks[--n_added]);
+        }
         free_entry(e);
     }
     dirty.busy = false;
@@ -382,41 +385,12 @@ mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
     return (uintptr_t) p >= first;
 }
 
-/* Marks the block of the heap that has the byte at 'p'. */
-static void
-mark_heap(const void *p, uint64_t bits)
-{
-    void *start;
-    size_t size;
-
-    if ((uintptr_t) p - dirty.last.start >= dirty.last.size) {
-        if ((uintptr_t) p - dirty.low >= dirty.high - dirty.low
-            || !st_heap_find_small(p, dirty.largest, &start, &size)) {
-            return;
-        }
-        dirty.last.start = (uintptr_t) start;
-        dirty.last.size = size;
-        dirty.last.block = find_block(start, NULL);
-    }
-    for (struct dirty_block *b = dirty.last.block; b;
-         b = find_block(b->object.start, b)) {
-        mark(b->entry, bits);
-    }
-}
-
-void
-st_dirty_write(const void *p, uint64_t n, uint64_t bits)
+/* Of a byte that may be of an entry, or with bits that are not of entries. */
+static void __attribute__((noinline))
+write_slowly(const void *p, uint64_t n, uint64_t bits)
 {
     bool found = false;
 
-    if (!dirty.st) {
-        return;
-    }
-    if (!pthread_equal(__atomic_load_n(&dirty.owner, __ATOMIC_RELAXED),
-                       pthread_self())) {
-        __atomic_store_n(&dirty.elsewhere, true, __ATOMIC_RELEASE);
-        return;
-    }
     if (dirty.paused) {
         return;
     }
@@ -433,15 +407,33 @@ st_dirty_write(const void *p, uint64_t n, uint64_t bits)
         return;
     }
     dirty.busy = true;
-    for (uint32_t i = 0; i < dirty.st->program->n_structures; i++) {
+    for (uint32_t i = 0; dirty.has_slots
+                         && i < dirty.st->program->n_structures; i++) {
         const struct st_structure *s = &dirty.st->program->structures[i];
 
         found |= s->slots && mark_slots(s, p, n, bits);
     }
-    if (!found) {
-        mark_heap(p, bits);
+    if (!found && st_shadow_has(&dirty.shadow, p)) {
+        st_dirty_changed(st_shadow_start(&dirty.shadow, p), bits);
     }
     dirty.busy = false;
+}
+
+void
+st_dirty_write(const void *p, uint64_t n, uint64_t bits)
+{
+    if (!dirty.st) {
+        return;
+    }
+    if (__atomic_load_n(&dirty.owner, __ATOMIC_RELAXED) != this_thread()) {
+        __atomic_store_n(&dirty.elsewhere, true, __ATOMIC_RELEASE);
+        return;
+    }
+    if (dirty.busy || dirty.has_slots
+        || bits & (ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY)
+        || st_shadow_has(&dirty.shadow, p)) {
+        write_slowly(p, n, bits);
+    }
 }
 
 /* Calls 'fn' for each entry. */
@@ -474,7 +466,6 @@ st_dirty_ended(struct st *st, const void *start)
     if (st != dirty.st) {
         return;
     }
-    dirty.last.size = 0;
     if (!start) {
         for_each_entry(end_entry);
         return;
@@ -492,7 +483,7 @@ st_dirty_step(struct st *st)
     if (st != dirty.st) {
         return;
     }
-    __atomic_store_n(&dirty.owner, pthread_self(), __ATOMIC_RELAXED);
+    __atomic_store_n(&dirty.owner, this_thread(), __ATOMIC_RELAXED);
     if (__atomic_exchange_n(&dirty.elsewhere, false, __ATOMIC_ACQUIRE)) {
         dirty.unknown = true;
         if (!dirty.warned) {
@@ -601,7 +592,7 @@ st_dirty_start(struct st *st)
         return;
     }
     dirty.st = st;
-    dirty.owner = pthread_self();
+    dirty.owner = this_thread();
     if (!st->program->writes_known) {
         dirty.always = ST_WRITE_FLOWS | ST_WRITE_HOSTS;
     }
@@ -610,6 +601,7 @@ st_dirty_start(struct st *st)
 
         dirty.always |= (!s->container ? 0
                          : s->per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS);
+        dirty.has_slots |= s->slots != NULL;
     }
 }
 

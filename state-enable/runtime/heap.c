@@ -279,7 +279,7 @@ last_start(const struct region *r, size_t grain)
 }
 
 bool
-st_heap_find_small(const void *p, size_t largest, void **start, size_t *size)
+st_heap_find(const void *p, void **start, size_t *size)
 {
     uintptr_t address = (uintptr_t) p;
     uintptr_t number = address >> REGION_SHIFT;
@@ -287,8 +287,7 @@ st_heap_find_small(const void *p, size_t largest, void **start, size_t *size)
     bool found = false;
 
     bool locked = lock();
-    largest = largest < heap.largest ? largest : heap.largest;
-    for (size_t n = (largest >> REGION_SHIFT) + 2; n; n--) {
+    for (size_t n = (heap.largest >> REGION_SHIFT) + 2; n; n--) {
         struct region *r = find_region(number);
         size_t first = r ? last_start(r, grain) : N_GRAINS;
 
@@ -305,12 +304,6 @@ st_heap_find_small(const void *p, size_t largest, void **start, size_t *size)
     }
     unlock(locked);
     return found;
-}
-
-bool
-st_heap_find(const void *p, void **start, size_t *size)
-{
-    return st_heap_find_small(p, SIZE_MAX, start, size);
 }
 
 void

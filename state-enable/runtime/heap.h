@@ -49,11 +49,6 @@ bool st_heap_is_busy(void);
 /* Finds the block that has the byte at 'p'. */
 bool st_heap_find(const void *p, void **start, size_t *size);
 
-/* The same if it has no more than 'largest' bytes, or else perhaps not: not to
- * look further for those that have. */
-bool st_heap_find_small(const void *p, size_t largest, void **start,
-                        size_t *size);
-
 /* Called before a block is freed or moved, in the thread that called this, or
  * st_heap_own() since.  Of blocks that other threads free it is called later:
  * when this thread next allocates, so before it can have the block again, or

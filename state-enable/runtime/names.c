@@ -27,6 +27,7 @@
 #include "mbox-fnv.h"
 #include "nodes.h"
 #include "objects.h"
+#include "shadow.h"
 
 struct object {
     uint8_t *start;
@@ -45,6 +46,7 @@ struct st_names {
     struct object *objects;
     size_t n_objects, allocated;
     uint32_t *by_address;       /* Indexes of 'objects', sorted. */
+    struct st_shadow shadow;    /* Where they are. */
     struct root *roots;         /* One for each variable of the program. */
     uint32_t *symbols;          /* Indexes, sorted by address. */
     time_t updated;             /* 0: never. */
@@ -62,6 +64,7 @@ clear(struct st_names *names)
     free(names->objects);
     free(names->by_address);
     free(names->roots);
+    st_shadow_clear(&names->shadow);
     names->objects = NULL;
     names->by_address = NULL;
     names->roots = NULL;
@@ -150,6 +153,9 @@ visit(struct walk *w, void *p, enum st_target target, uint32_t type)
         }
         names->objects = objects;
         names->allocated = n;
+    }
+    if (!st_shadow_add(&names->shadow, start, size)) {
+        return -ENOMEM;
     }
     struct root *root = &names->roots[w->variable];
     names->objects[names->n_objects++] = (struct object) {
@@ -328,7 +334,8 @@ st_names_freed(struct st *st, const void *start)
     uint64_t offset;
 
     if (!start
-        || (st_names_find(st, start, &variable, &number, &offset)
+        || (st_shadow_has(&st->names->shadow, start)
+            && st_names_find(st, start, &variable, &number, &offset)
             && !offset)) {
         st->names->updated = 0;
     }

@@ -22,6 +22,7 @@
 #include "coroutine.h"
 #include "heap.h"
 #include "index.h"
+#include "shadow.h"
 #include "state-world.h"
 #include "trees.h"
 
@@ -66,6 +67,84 @@ test_heap(void **state)
         }
     }
     assert_false(st_heap_find(&start_, &start_, &size));
+}
+
+/* What is covered is what was added and not removed, also by blocks that take
+ * the place of others that are removed later. */
+static void
+test_shadow(void **state)
+{
+    enum { N = 500, ROUNDS = 5000, GRAINS = 1 << 18 };  /* Four regions. */
+    static struct {
+        size_t first, n;
+        bool stale;             /* A later one has some of it, */
+        bool replaced;          /* and its start. */
+    } blocks[N];
+    static int owners[GRAINS];  /* Of each grain, block + 1. */
+    const uint8_t *memory = (const uint8_t *) ((uintptr_t) 7 << 20);
+    struct st_shadow s = { .n_slots = 0 };
+
+    (void) state;
+    assert_false(st_shadow_has(&s, memory));
+    for (int round = 0; round < ROUNDS; round++) {
+        int b = test_random_range(N);
+
+        for (size_t i = 0; i < blocks[b].n; i++) {
+            if (owners[blocks[b].first + i] == b + 1) {
+                owners[blocks[b].first + i] = 0;
+            }
+        }
+        if (!blocks[b].replaced) {
+            st_shadow_remove(&s, memory + 16 * blocks[b].first,
+                             16 * blocks[b].n);
+        }
+        size_t size = 1 + test_random_range(round % 50 ? 3000 : 1500000);
+        blocks[b].n = (size + 15) / 16;
+        blocks[b].first = test_random_range(GRAINS - blocks[b].n);
+        blocks[b].stale = blocks[b].replaced = false;
+        for (size_t i = 0; i < blocks[b].n; i++) {
+            int *owner = &owners[blocks[b].first + i];
+
+            if (*owner) {
+                blocks[*owner - 1].stale = true;
+            }
+            *owner = b + 1;
+        }
+        for (int i = 0; i < N; i++) {
+            blocks[i].replaced |= (i != b
+                                   && blocks[i].first == blocks[b].first);
+        }
+        assert_true(st_shadow_add(&s, memory + 16 * blocks[b].first, size));
+        for (int i = 0; i < 50; i++) {
+            size_t at = test_random_range(GRAINS);
+            const uint8_t *p = memory + 16 * at + test_random_range(16);
+            int owner = owners[at];
+
+            if (owner && !blocks[owner - 1].stale) {
+                assert_true(st_shadow_has(&s, p));
+                assert_ptr_equal(st_shadow_start(&s, p),
+                                 memory + 16 * blocks[owner - 1].first);
+            } else if (st_shadow_has(&s, p)) {
+                st_shadow_start(&s, p);
+            }
+        }
+        assert_false(st_shadow_has(&s, memory - 1));
+        assert_false(st_shadow_has(&s, memory + 16 * GRAINS));
+    }
+    st_shadow_clear(&s);
+
+    assert_true(st_shadow_add(&s, memory + 32, 33));
+    assert_true(st_shadow_add(&s, memory + 96, 1));
+    for (int i = 0; i < 128; i++) {
+        bool has = (i >= 32 && i < 80) || (i >= 96 && i < 112);
+
+        assert_int_equal(st_shadow_has(&s, memory + i), has);
+    }
+    st_shadow_remove(&s, memory + 32, 33);
+    for (int i = 0; i < 128; i++) {
+        assert_int_equal(st_shadow_has(&s, memory + i), i >= 96 && i < 112);
+    }
+    st_shadow_clear(&s);
 }
 
 /* Another thread's frees come to the one that asked, at its next step or when
@@ -334,6 +413,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_shadow),
         cmocka_unit_test(test_other_thread),
         cmocka_unit_test(test_index_blocks),
         cmocka_unit_test(test_index_size),

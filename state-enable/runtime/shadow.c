@@ -1,0 +1,154 @@
+/*
+ * Copyright (c) 2026 The ovs-mbox authors.
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at:
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "shadow.h"
+
+#include <stdlib.h>
+
+static bool
+grow(struct st_shadow *s)
+{
+    struct st_shadow new = { .n_slots = s->n_slots ? 2 * s->n_slots : 64,
+                             .n_regions = s->n_regions };
+
+    new.slots = calloc(new.n_slots, sizeof *new.slots);
+    if (!new.slots) {
+        return false;
+    }
+    for (size_t i = 0; i < s->n_slots; i++) {
+        if (s->slots[i].words) {
+            new.slots[st_shadow_slot(&new, s->slots[i].number)] = s->slots[i];
+        }
+    }
+    free(s->slots);
+    *s = new;
+    return true;
+}
+
+static bool
+add_region(struct st_shadow *s, uintptr_t number)
+{
+    if (2 * s->n_regions >= s->n_slots && !grow(s)) {
+        return false;
+    }
+    struct st_shadow_region *r = &s->slots[st_shadow_slot(s, number)];
+    if (!r->words) {
+        r->words = calloc(ST_SHADOW_WORDS, sizeof *r->words);
+        r->number = number;
+        s->n_regions += r->words != NULL;
+    }
+    return r->words != NULL;
+}
+
+static uintptr_t
+grain_of(uintptr_t address)
+{
+    return address >> ST_SHADOW_GRAIN_SHIFT;
+}
+
+/* The word that has a grain, or NULL if there is no such region. */
+static struct st_shadow_word *
+word_of(const struct st_shadow *s, uintptr_t grain)
+{
+    uintptr_t number
+        = grain >> (ST_SHADOW_REGION_SHIFT - ST_SHADOW_GRAIN_SHIFT);
+    struct st_shadow_word *words = s->slots[st_shadow_slot(s, number)].words;
+
+    return words ? &words[grain / 64 % ST_SHADOW_WORDS] : NULL;
+}
+
+/* The bits of the grains from 'grain' to 'last' that are in one word. */
+static uint64_t
+bits_of(uintptr_t grain, uintptr_t last)
+{
+    uint64_t bits = UINT64_MAX << grain % 64;
+
+    return last > (grain | 63) ? bits : bits & UINT64_MAX >> (63 - last % 64);
+}
+
+bool
+st_shadow_add(struct st_shadow *s, const void *start_, size_t size)
+{
+    uintptr_t start = (uintptr_t) start_;
+
+    if (!size) {
+        return true;
+    }
+    for (uintptr_t i = start >> ST_SHADOW_REGION_SHIFT;
+         i <= (start + size - 1) >> ST_SHADOW_REGION_SHIFT; i++) {
+        if (!add_region(s, i)) {
+            return false;
+        }
+    }
+    uintptr_t last = grain_of(start + size - 1);
+    for (uintptr_t g = grain_of(start); g <= last; g = (g | 63) + 1) {
+        struct st_shadow_word *w = word_of(s, g);
+
+        w->covered |= bits_of(g, last);
+        w->starts &= ~bits_of(g, last);
+    }
+    word_of(s, grain_of(start))->starts |= UINT64_C(1) << grain_of(start) % 64;
+    return true;
+}
+
+void
+st_shadow_remove(struct st_shadow *s, const void *start_, size_t size)
+{
+    uintptr_t start = (uintptr_t) start_;
+    uintptr_t grain = grain_of(start), last = grain_of(start + size - 1);
+    uint64_t bit = UINT64_C(1) << grain % 64, starts = 0;
+
+    if (!size || !(word_of(s, grain)->starts & bit)) {
+        return;
+    }
+    word_of(s, grain)->starts &= ~bit;
+    for (uintptr_t g = grain; g <= last && !starts; g = (g | 63) + 1) {
+        struct st_shadow_word *w = word_of(s, g);
+        uint64_t bits = bits_of(g, last);
+
+        starts = w->starts & bits;
+        w->covered &= ~(starts ? bits & ((starts & -starts) - 1) : bits);
+    }
+}
+
+void
+st_shadow_clear(struct st_shadow *s)
+{
+    for (size_t i = 0; i < s->n_slots; i++) {
+        free(s->slots[i].words);
+    }
+    free(s->slots);
+    *s = (struct st_shadow) { .n_slots = 0 };
+}
+
+void *
+st_shadow_start(const struct st_shadow *s, const void *p)
+{
+    uintptr_t grain = grain_of((uintptr_t) p);
+    const struct st_shadow_word *w = word_of(s, grain);
+    uint64_t starts = w->starts & UINT64_MAX >> (63 - grain % 64);
+
+    while (!starts) {
+        grain = (grain & ~(uintptr_t) 63) - 1;
+        w = word_of(s, grain);
+        if (!w) {
+            return NULL;
+        }
+        starts = w->starts;
+    }
+    grain = (grain & ~(uintptr_t) 63) + 63 - __builtin_clzll(starts);
+    return (void *) (grain << ST_SHADOW_GRAIN_SHIFT);
+}
