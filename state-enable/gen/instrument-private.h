@@ -73,6 +73,9 @@ bool writes_is_number(LLVMValueRef);
 /* What a pointer is made from by adding to it: of the same object. */
 LLVMValueRef writes_origin(LLVMValueRef pointer);
 
+/* The value that stands for the object at 'pointer' in a function. */
+LLVMValueRef writes_base(const struct writes *, LLVMValueRef pointer);
+
 void writes_add(struct writes *, GArray *writes, struct write);
 
 /* A container may be another, or with ST_WRITE_ANY anything. */
@@ -95,6 +98,8 @@ void calls_add(struct writes *, GArray *writes, LLVMValueRef call);
 enum event_kind {
     EVENT_WRITE,
     EVENT_DEFINED,              /* Its base gets a new value. */
+    EVENT_ALLOCATED,            /* The same: a block that was not sent yet. */
+    EVENT_FREED,                /* The block of its base; the runtime knows. */
     EVENT_SENT,                 /* State may be sent: all bits are reset. */
 };
 
@@ -104,6 +109,7 @@ struct event {
     uint64_t bits;              /* Of EVENT_WRITE. */
     uint64_t wide;              /* What its point sets: these and those that
                                  * are set later anyway. */
+    bool freed;                 /* So is the block, before anything is sent. */
     bool point;                 /* It is needed. */
     struct write *write;
 };
@@ -113,9 +119,10 @@ struct event_block {
     guint *successors;          /* Blocks. */
     guint n_successors;
     bool ends;                  /* The function returns. */
+    bool exits;                 /* The program ends. */
 };
 
-/* Sets 'wide' and 'point' of all events.  The first block is the entry. */
+/* Sets 'wide', 'freed' and 'point' of all events.  The first block is the entry. */
 void prune(struct event *, const struct event_block *, guint n_blocks,
            guint n_bases);
 

@@ -138,6 +138,21 @@ writes_is_number(LLVMValueRef v)
                 && LLVMGetConstOpcode(v) == LLVMIntToPtr));
 }
 
+/* Whether a value is one of the C library's streams, which are its own. */
+static bool
+is_stream(LLVMValueRef v)
+{
+    LLVMValueRef from = LLVMIsALoadInst(v) ? LLVMGetOperand(v, 0) : NULL;
+    size_t n;
+
+    if (!from || !LLVMIsAGlobalVariable(from) || !LLVMIsDeclaration(from)) {
+        return false;
+    }
+    const char *name = LLVMGetValueName2(from, &n);
+    return (!strcmp(name, "stdin") || !strcmp(name, "stdout")
+            || !strcmp(name, "stderr"));
+}
+
 bool
 writes_is_elsewhere(const struct writes *w, LLVMValueRef pointer)
 {
@@ -153,7 +168,7 @@ writes_is_elsewhere(const struct writes *w, LLVMValueRef pointer)
             ? g_hash_table_contains(w->slots, v)
               || g_hash_table_contains(w->heads, v)
             : !phi && !select && !LLVMIsAAllocaInst(v) && !writes_is_number(v)
-              && !LLVMIsUndef(v) && !LLVMIsAFunction(v)) {
+              && !LLVMIsUndef(v) && !LLVMIsAFunction(v) && !is_stream(v)) {
             return false;
         }
         for (guint j = 0; j < n_in; j++) {
@@ -232,9 +247,8 @@ stays_inside(const struct writes *w, LLVMValueRef gep)
             || LLVMABISizeOfType(w->td, type) <= w->slot_size);
 }
 
-/* The value that stands for the object at 'pointer' in a function. */
-static LLVMValueRef
-base_of(const struct writes *w, LLVMValueRef pointer)
+LLVMValueRef
+writes_base(const struct writes *w, LLVMValueRef pointer)
 {
     LLVMValueRef v = pointer;
 
@@ -348,7 +362,7 @@ writes_add(struct writes *w, GArray *writes, struct write write)
                       && (!write.size || write.size > w->slot_size));
 
         write.base = (spans || write.indirect ? write.insn
-                      : base_of(w, write.pointer));
+                      : writes_base(w, write.pointer));
     }
     g_array_append_val(writes, write);
 }

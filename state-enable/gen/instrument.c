@@ -86,7 +86,13 @@ struct module {
     LLVMModuleRef module;
     struct writes writes;
     GHashTable *senders;        /* Functions during which state may be sent. */
+    GHashTable *allocators;     /* Of the program: return a block that they
+                                 * have allocated. */
     bool taken;                 /* A pointer may lead to one. */
+    bool alone;                 /* The program has one thread, and functions
+                                 * return to where they are called, if they
+                                 * do: nothing comes between what a function
+                                 * does, but senders that it calls. */
     LLVMValueRef point;
     struct instrumented *result;
 };
@@ -147,6 +153,142 @@ find_senders(struct module *m)
     }
 }
 
+/* Memory. */
+
+static bool
+is_alone(LLVMModuleRef module)
+{
+    static const char *const others[] = {
+        "pthread_create", "thrd_create", "clone", "timer_create", "mq_notify",
+        "longjmp", "_longjmp", "siglongjmp", "__longjmp_chk", "setcontext",
+        "swapcontext",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        if (LLVMGetNamedFunction(module, others[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_one_of(LLVMValueRef call, const char *const names[], size_t n_names)
+{
+    LLVMValueRef f = LLVMGetCalledValue(call);
+    size_t n;
+
+    for (size_t i = 0; i < n_names && LLVMIsAFunction(f); i++) {
+        if (!strcmp(LLVMGetValueName2(f, &n), names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the program ends there. */
+static bool
+exits(const struct module *m, LLVMValueRef terminator)
+{
+    LLVMValueRef last = LLVMGetPreviousInstruction(terminator);
+    LLVMValueRef f = (LLVMIsAUnreachableInst(terminator) && last
+                      && place_is_call(last) ? LLVMGetCalledValue(last)
+                      : NULL);
+    size_t n;
+
+    if (!f || !LLVMIsAFunction(f) || !LLVMIsDeclaration(f)) {
+        return false;
+    }
+    const struct sa_library_call *l
+        = sa_tables_library(m->writes.tables, LLVMGetValueName2(f, &n));
+    return l && l->terminates;
+}
+
+/* Whether a call gives a block that nothing was sent of. */
+static bool
+allocates(const struct module *m, LLVMValueRef call)
+{
+    static const char *const names[] = {
+        "st_malloc", "st_malloc_ended", "st_calloc", "st_realloc",
+        "st_reallocarray", "st_strdup", "st_strndup",
+    };
+
+    return (m->alone
+            && (is_one_of(call, names, G_N_ELEMENTS(names))
+                || g_hash_table_contains(m->allocators,
+                                         LLVMGetCalledValue(call))));
+}
+
+/* Whether the runtime counts the block that the first argument leads to, and
+ * its entry, as changed. */
+static bool
+frees(LLVMValueRef call)
+{
+    static const char *const names[] = {
+        "st_free", "st_realloc", "st_reallocarray",
+    };
+
+    return is_one_of(call, names, G_N_ELEMENTS(names));
+}
+
+static bool
+returns_block(const struct module *m, LLVMValueRef f)
+{
+    GPtrArray *sources = g_ptr_array_new();
+    bool block;
+
+    for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+         b = LLVMGetNextBasicBlock(b)) {
+        LLVMValueRef end = LLVMGetBasicBlockTerminator(b);
+
+        if (LLVMIsAReturnInst(end)) {
+            g_ptr_array_add(sources, writes_origin(LLVMGetOperand(end, 0)));
+        }
+    }
+    block = sources->len > 0;
+    for (guint i = 0; block && i < sources->len; i++) {
+        LLVMValueRef v = sources->pdata[i];
+        bool phi = LLVMIsAPHINode(v), select = LLVMIsASelectInst(v);
+        guint n_in = phi ? LLVMCountIncoming(v) : select ? 2 : 0;
+
+        block = (phi || select || LLVMIsNull(v)
+                 || (place_is_call(v) && allocates(m, v)));
+        for (guint j = 0; j < n_in; j++) {
+            LLVMValueRef in = writes_origin(phi ? LLVMGetIncomingValue(v, j)
+                                            : LLVMGetOperand(v, 1 + j));
+
+            if (!g_ptr_array_find(sources, in, NULL)) {
+                g_ptr_array_add(sources, in);
+            }
+        }
+    }
+    g_ptr_array_free(sources, TRUE);
+    return block;
+}
+
+static void
+find_allocators(struct module *m)
+{
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (LLVMValueRef f = LLVMGetFirstFunction(m->module); f;
+             f = LLVMGetNextFunction(f)) {
+            LLVMTypeRef type = LLVMGetReturnType(LLVMGlobalGetValueType(f));
+
+            if (!LLVMIsDeclaration(f)
+                && LLVMGetTypeKind(type) == LLVMPointerTypeKind
+                && !g_hash_table_contains(m->senders, f)
+                && !g_hash_table_contains(m->allocators, f)
+                && returns_block(m, f)) {
+                g_hash_table_add(m->allocators, f);
+                changed = true;
+            }
+        }
+    }
+}
+
 /* A function. */
 
 struct function {
@@ -174,6 +316,22 @@ add_event(struct function *f, struct event e)
     g_array_append_val(f->events, e);
 }
 
+static void
+add_call(const struct module *m, struct function *f, LLVMValueRef call)
+{
+    if (sends(m, call)) {
+        add_event(f, (struct event) { .kind = EVENT_SENT });
+    } else if (m->alone && frees(call)) {
+        LLVMValueRef base = writes_base(&m->writes, LLVMGetOperand(call, 0));
+
+        if (g_hash_table_contains(f->bases, base)) {
+            add_event(f, (struct event) {
+                .kind = EVENT_FREED, .base = base_index(f, base),
+            });
+        }
+    }
+}
+
 /* Lists what happens in a block.  '*next' is the first write there, or
  * behind. */
 static void
@@ -195,12 +353,14 @@ add_block(const struct module *m, struct function *f, LLVMBasicBlockRef block,
                 .bits = w->bits, .write = w,
             });
         }
-        if (place_is_call(i) && sends(m, i)) {
-            add_event(f, (struct event) { .kind = EVENT_SENT });
+        if (place_is_call(i)) {
+            add_call(m, f, i);
         }
         if (g_hash_table_contains(f->bases, i)) {
             add_event(f, (struct event) {
-                .kind = EVENT_DEFINED, .base = base_index(f, i),
+                .kind = (place_is_call(i) && allocates(m, i)
+                         ? EVENT_ALLOCATED : EVENT_DEFINED),
+                .base = base_index(f, i),
             });
         }
     }
@@ -212,6 +372,7 @@ add_block(const struct module *m, struct function *f, LLVMBasicBlockRef block,
             g_hash_table_lookup(indexes, LLVMGetSuccessor(end, i)));
     }
     b.ends = !b.n_successors && !LLVMIsAUnreachableInst(end);
+    b.exits = m->alone && exits(m, end);
     g_array_append_val(f->blocks, b);
 }
 
@@ -452,10 +613,13 @@ instrument(LLVMModuleRef module, struct plan *plan,
     }
     struct module m = {
         .module = module, .senders = g_hash_table_new(NULL, NULL),
+        .allocators = g_hash_table_new(NULL, NULL),
+        .alone = is_alone(module),
         .result = result,
     };
     writes_init(&m.writes, module, plan, tables);
     find_senders(&m);
+    find_allocators(&m);
     instrument_all(&m, plan);
     g_hash_table_iter_init(&i, m.writes.unknown);
     while (g_hash_table_iter_next(&i, &name, NULL)) {
@@ -466,6 +630,7 @@ instrument(LLVMModuleRef module, struct plan *plan,
     plan->writes_known = !result->unknown->len;
     writes_uninit(&m.writes);
     g_hash_table_destroy(m.senders);
+    g_hash_table_destroy(m.allocators);
     sa_tables_destroy(tables);
     return true;
 }

@@ -23,8 +23,8 @@
  *   OVERHEAD=joined     the heap is remembered, and the runtime called after
  *                       each packet, as by an instance
  *   OVERHEAD=tracked    so are all flows and hosts of the first packets
- *   OVERHEAD=checked    and what changes is remembered again after each packet,
- *                       for MBOX_STATE_CHECK=1 */
+ *   OVERHEAD=checked    and what changes is remembered again after each
+ *                       packet, for MBOX_STATE_CHECK=1 */
 
 #include <assert.h>
 #include <pcap/pcap.h>

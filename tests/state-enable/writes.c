@@ -250,6 +250,14 @@ write_to(struct flow *f, int way)
         while (strsep(&cursor, ",")) {
         }
         break;
+    case 19:                    /* Not each way frees it. */
+        cursor = f->text;
+        *cursor = 'x';
+        if (zeros < 0) {
+            free(cursor);
+            f->text = NULL;
+        }
+        break;
     }
 }
 
@@ -284,8 +292,13 @@ packet(unsigned char *user, const struct pcap_pkthdr *h,
 static void
 read_two_by_two(pcap_t *p, struct flow *f)
 {
+    struct more *more = calloc(1, sizeof *more);
     struct pcap_pkthdr h;
 
+    if (f) {
+        free(f->more);
+        f->more = more;
+    }
     while (p && f && pcap_next(p, &h)) {
         f->bytes++;
         if (between) {
@@ -294,7 +307,7 @@ read_two_by_two(pcap_t *p, struct flow *f)
         if (!pcap_next(p, &h)) {
             break;
         }
-        f->bytes++;
+        more->a++;
         if (between) {
             between();
         }
