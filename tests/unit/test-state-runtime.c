@@ -17,6 +17,7 @@
 #include "test-util.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include "heap.h"
 #include "program-state.h"
 #include "state-pair.h"
