@@ -183,7 +183,8 @@ put_hooks(struct st *st, const struct st_object *o, struct mbox_writer *w)
     int error = 0;
 
     if (o->structure != ST_NONE) {      /* What it owns comes next. */
-        st->of_host = !st->program->structures[o->structure].per_flow;
+        st->of_other = (!o->wanted
+                        || !st->program->structures[o->structure].per_flow);
     }
     for (uint64_t e = 0; !error && e < n; e++) {
         const struct st_type *t = &st->program->types[o->type];

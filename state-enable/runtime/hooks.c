@@ -111,9 +111,9 @@ stop(struct st *st, const struct st_type *t, const struct st_hook *h,
     if (!h->functions->resume) {
         return 0;
     }
-    if (st->of_host) {
-        return st_error(st, -ENOTSUP, "%s.%s: its hook moves it with a flow "
-                        "only", t->name, h->name);
+    if (st->of_other) {
+        return st_error(st, -ENOTSUP, "%s.%s: its hook moves it with its own "
+                        "flow only", t->name, h->name);
     }
     if (running) {
         return -EAGAIN;

@@ -423,10 +423,12 @@ read_hooked(struct reading *in, uint32_t index)
 {
     struct st_image_object *o = &in->image->objects[index];
     uint64_t n = n_elements(in->st, o);
-    uint32_t node = in->image->objects[o->node].structure;
+    const struct st_image_object *node = &in->image->objects[o->node];
     int error = 0;
 
-    in->st->of_host = !in->st->program->structures[node].per_flow;
+    in->st->of_other
+        = (!node->wanted
+           || !in->st->program->structures[node->structure].per_flow);
     for (uint64_t e = 0; !error && e < n; e++) {
         const struct st_type *t = &in->st->program->types[o->type];
         uint8_t *object = o->start + o->offset + e * t->size;

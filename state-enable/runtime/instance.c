@@ -27,6 +27,7 @@
 #include "heap.h"
 #include "mbox.h"
 #include "program-state.h"
+#include "state-tcp.h"
 #include "step.h"
 
 /* The form of what st_get() writes.  Whether the programs are alike, each
@@ -338,6 +339,7 @@ st_instance_step(struct st_instance *in, uint64_t ns)
     int error = mb_step(in->mbox, ns);
 
     st_resume(in->st, is_away, in);
+    mbox_state_tcp_step();
     if (!mb_step_is_tracked(in->mbox)) {
         st_track_none(in->st);
     }

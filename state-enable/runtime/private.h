@@ -47,7 +47,8 @@ struct st {
 
     /* What stands still (standing.c). */
     bool running;               /* The flow that is exported does not. */
-    bool of_host;               /* What hooks move now is not of a flow. */
+    bool of_other;              /* What hooks move now is of a host, or of
+                                 * another flow that the one needs. */
     bool stopped;               /* A hook has stopped something. */
     struct mbox_key *standing;  /* Flows. */
     size_t n_standing;

@@ -65,7 +65,7 @@ struct mbox_state_hook {
      * either: the flow has arrived, or stays as its move has failed.  Called
      * in the thread that reads packets, before the next packet of the flow;
      * also for what does not stand still, and has to leave that alone.  Such a
-     * member moves with flows only, and not by mbox/copy. */
+     * member moves with its own flow only, and not by mbox/copy. */
     void (*resume)(void *object, unsigned int index);
 };
 

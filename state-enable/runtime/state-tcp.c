@@ -34,11 +34,15 @@ struct standing {
     int other;                  /* The other end of the stand-in. */
     ino_t stand_in;
     bool arrived;               /* From another instance. */
+    int reuse;                  /* SO_REUSEADDR, if not. */
     struct mbox_writer image;
 };
 
 static struct standing *all;
 static size_t n_all;
+static size_t next_checked;     /* By mbox_state_tcp_step(). */
+
+#define STEP 16                 /* How many of them are checked each time. */
 
 static void
 complain(const char *what, const char *why)
@@ -161,14 +165,16 @@ stop(int fd, mbox_state_tcp_deliver *deliver)
         complain("cannot be moved", why);
         return error;
     }
+    int reuse = tcp_image_get_reuse(fd);
     struct standing *s = add();
     error = s ? tcp_image_save(fd, &s->image) : -ENOMEM;
     if (!error) {
+        s->reuse = reuse;
         error = stand_in_for(s, fd);
     }
     if (error) {
         complain("cannot be moved", strerror(-error));
-        tcp_repair_leave(fd);
+        tcp_image_stay(fd, reuse);
         if (s) {
             mbox_writer_uninit(&s->image);
         }
@@ -297,10 +303,19 @@ mbox_state_tcp_resume(int fd, mbox_state_tcp_deliver *deliver,
     if (has_arrived) {
         finish(s, deliver);
     } else {
-        tcp_repair_leave(fd);
+        tcp_image_stay(fd, s->reuse);
     }
     forget(s);
     if (has_arrived && arrived) {
         arrived(object, index);
+    }
+}
+
+void
+mbox_state_tcp_step(void)
+{
+    for (int i = 0; i < STEP && n_all; i++) {
+        next_checked = (next_checked + 1) % n_all;
+        find(all[next_checked].fd);
     }
 }

@@ -51,7 +51,10 @@
  *
  * While a connection is on its way, and until it may go on, its number stands
  * for a socket on which nothing happens: it has nothing to read, no room to
- * write, and gives EAGAIN.
+ * write, and gives EAGAIN.  Sets of epoll go on to report what the connection
+ * has; EPOLL_CTL_MOD and EPOLL_CTL_DEL of the number fail, with ENOENT, and
+ * what else is done to it is lost, except close(), which ends the connection
+ * here, without a packet, when packets are read next.
  *
  * The program has CAP_NET_ADMIN.  All packets of the connection come to its
  * kernel, and leave it, by way of libmbox, e.g. by a TUN device that the
@@ -62,11 +65,12 @@
  *
  * What moves: addresses, both queues, sequence numbers, windows, the options
  * of the handshake, which end has closed, O_NONBLOCK, FD_CLOEXEC, congestion
- * control, and SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_OOBINLINE, SO_PRIORITY,
- * SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDBUF, SO_SNDTIMEO,
- * TCP_CORK, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_LINGER2,
- * TCP_NODELAY, TCP_NOTSENT_LOWAT, TCP_USER_TIMEOUT, and IP_FREEBIND, IP_TOS,
- * IP_TRANSPARENT, IP_TTL or what IPv6 has for these, and IPV6_V6ONLY. */
+ * control, and SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_OOBINLINE, SO_PEEK_OFF,
+ * SO_PRIORITY, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDBUF,
+ * SO_SNDTIMEO, TCP_CORK, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
+ * TCP_LINGER2, TCP_NODELAY, TCP_NOTSENT_LOWAT, TCP_USER_TIMEOUT, and
+ * IP_FREEBIND, IP_TOS, IP_TRANSPARENT, IP_TTL or what IPv6 has for these, and
+ * IPV6_V6ONLY. */
 
 #include "state-hook.h"
 
@@ -86,6 +90,10 @@ void mbox_state_tcp_release(int fd) __attribute__((weak));
 void mbox_state_tcp_resume(int fd, mbox_state_tcp_deliver *,
                            mbox_state_tcp_arrived *, void *object,
                            unsigned int index) __attribute__((weak));
+
+/* Called by the runtime again and again: ends connections whose numbers the
+ * program has closed while they stood still. */
+void mbox_state_tcp_step(void);
 
 #define MBOX_STATE_TCP_HOOK(NAME, STRUCT, MEMBER, ARRIVED, DELIVER)         \
     static ssize_t                                                          \

@@ -74,6 +74,7 @@ static const struct option {
     { 0, CONNECTED, IPPROTO_TCP, TCP_LINGER2 },
     { 0, CONNECTED, IPPROTO_TCP, TCP_NODELAY },
     { 0, CONNECTED, IPPROTO_TCP, TCP_CORK },
+    { 0, LATE, SOL_SOCKET, SO_PEEK_OFF },
     { 0, LATE, SOL_SOCKET, SO_REUSEADDR },
 };
 #define N_OPTIONS (sizeof options / sizeof *options)
@@ -187,6 +188,7 @@ int
 tcp_image_save(int fd, struct mbox_writer *w)
 {
     int status = fcntl(fd, F_GETFL), flags = fcntl(fd, F_GETFD);
+    int peek_offset = get_int(fd, SOL_SOCKET, SO_PEEK_OFF);
     const uint8_t *unsent;
     struct tcp_repair tcp;
     struct mbox_key key;
@@ -201,7 +203,13 @@ tcp_image_save(int fd, struct mbox_writer *w)
                     | (flags & FD_CLOEXEC ? CLOEXEC : 0)));
     put_settings(fd, &key, w);  /* Repair mode has some of its own. */
 
+    if (peek_offset >= 0) {     /* Queues are to be read from their start. */
+        tcp_socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
+    }
     int error = tcp_repair_read(fd, &tcp, &block, &unsent, &n_unsent);
+    if (peek_offset >= 0) {
+        tcp_socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, peek_offset);
+    }
     if (!error) {
         tcp_repair_write(&tcp, w);
         mbox_put_u32(w, n_unsent);
@@ -210,6 +218,28 @@ tcp_image_save(int fd, struct mbox_writer *w)
         error = w->error;
     }
     return error;
+}
+
+int
+tcp_image_get_reuse(int fd)
+{
+    return get_int(fd, SOL_SOCKET, SO_REUSEADDR);
+}
+
+void
+tcp_image_stay(int fd, int reuse)
+{
+    tcp_repair_leave(fd);
+    if (reuse >= 0) {           /* Repair mode has cleared it. */
+        tcp_socket_set(fd, SOL_SOCKET, SO_REUSEADDR, reuse);
+    }
+
+    /* That these are set again, to what they are, has the kernel tell of what
+     * can be read and written, also those whom it has told already. */
+    tcp_socket_set(fd, SOL_SOCKET, SO_RCVLOWAT,
+                   get_int(fd, SOL_SOCKET, SO_RCVLOWAT));
+    tcp_socket_set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT,
+                   get_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT));
 }
 
 /* Reading. */
@@ -228,15 +258,21 @@ timeout_is_valid(const struct timeval *t)
 }
 
 static bool
-key_is_valid(const struct mbox_key *key)
+is_ipv4(const uint8_t address[16])
 {
     static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
 
+    return !memcmp(address, mapped, sizeof mapped);
+}
+
+static bool
+key_is_valid(const struct mbox_key *key)
+{
     return (key->proto == IPPROTO_TCP && key->vlan == MBOX_VLAN_NONE
             && key->src_port && key->dst_port
+            && is_ipv4(key->src) == is_ipv4(key->dst)
             && (key->family == 6
-                || (key->family == 4 && !memcmp(key->src, mapped, 12)
-                    && !memcmp(key->dst, mapped, 12))));
+                || (key->family == 4 && is_ipv4(key->src))));
 }
 
 static bool
@@ -419,6 +455,9 @@ tcp_image_finish(const struct tcp_image *image, int fd,
         struct mbox_key from_peer;
 
         mbox_key_reverse(&image->key, &from_peer);
+        if (is_ipv4(from_peer.src)) {   /* Be it by a socket of IPv6. */
+            from_peer.family = 4;
+        }
         return deliver(packet, tcp_repair_make_fin(&from_peer, &image->tcp,
                                                    packet));
     }

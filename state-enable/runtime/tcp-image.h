@@ -47,6 +47,14 @@ const char *tcp_image_refuse(int fd, bool can_deliver, int *error);
  * negative errno value; then the socket may be in repair mode or not. */
 int tcp_image_save(int fd, struct mbox_writer *);
 
+/* SO_REUSEADDR, which repair mode changes, or -1. */
+int tcp_image_get_reuse(int fd);
+
+/* Takes a socket that is not moved after all out of repair mode; SO_REUSEADDR
+ * is as it was before.  Whoever waits for it, be it for an edge, is told of
+ * what can be read and written. */
+void tcp_image_stay(int fd, int reuse);
+
 /* Checks all that can be checked without a socket.  The image borrows from
  * 'data'.  Returns 0 or -EPROTO. */
 int tcp_image_parse(struct tcp_image *, const void *data, size_t size);

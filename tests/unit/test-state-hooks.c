@@ -37,6 +37,7 @@ struct entry {
     uint16_t sport, dport;
     uint32_t n_parts;
     struct part parts[N_PARTS];
+    struct entry *needed;       /* Of another flow. */
 };
 
 /* The program's container, of which find() may tell directions apart or
@@ -45,7 +46,7 @@ static struct entry *entries[N_ENTRIES];
 static uint32_t n_entries;
 static bool find_is_exact;
 
-static uint32_t n_handles;
+static uint32_t n_handles, n_saved;
 static ssize_t save_error;      /* Instead of what is right. */
 static int load_error;
 static bool load_shrinks;
@@ -56,6 +57,7 @@ save(const void *part, unsigned int index, void *buffer, size_t size)
     (void) index;
     assert_true(size >= 4);
     memcpy(buffer, part, 4);
+    n_saved++;
     return save_error ? save_error : 4;
 }
 
@@ -166,9 +168,13 @@ static const struct st_hook hooks[] = {
       .live = offsetof(struct entry, n_parts), .live_size = 4,
       .functions = &part_hook },
 };
+static const struct st_pointer pointers[] = {
+    { .name = "needed", .offset = offsetof(struct entry, needed), .count = 1,
+      .target = ST_TO_NODE, .live = ST_NONE, .length = ST_NONE },
+};
 static const struct st_type types[] = {
     { .name = "struct entry", .size = sizeof(struct entry), .layout = 1,
-      .hooks = hooks, .n_hooks = 1 },
+      .pointers = pointers, .n_pointers = 1, .hooks = hooks, .n_hooks = 1 },
 };
 static const struct st_key keys[] = {
     { ST_ADDRESS_A, ST_NONE, offsetof(struct entry, src), 4, false,
@@ -416,6 +422,42 @@ test_standing(void **state)
     finish();
 }
 
+/* What another flow has runs, and nobody would have it go on. */
+static void
+test_standing_other(void **state)
+{
+    struct mbox_key key = flow_key();
+    bool away = false;
+
+    (void) state;
+    start(false);
+    add(0x0a000003, 0x0a000004, 1000, 80);
+    entries[0]->needed = entries[1];
+    part_hook.resume = resume;
+    n_resumed = n_saved = 0;
+    st_set_running(st, false);
+    assert_int_equal(st_get(st, true, &key, -1, &image), -ENOTSUP);
+    assert_int_equal(n_saved, 0);
+    st_resume(st, is_away, &away);
+
+    /* Nor does it come from one who does not mind. */
+    image.len = 0;
+    image.error = 0;
+    part_hook.resume = NULL;
+    assert_int_equal(st_get(st, true, &key, -1, &image), 0);
+    assert_int_equal(st_del(st, true, &key), 0);
+    part_hook.resume = resume;
+    assert_int_equal(put(image.data, image.len), -ENOTSUP);
+    assert_int_equal(n_entries, 1);
+    assert_int_equal(n_handles, 2);
+    part_hook.resume = NULL;
+    release(NULL, 0);
+    release(NULL, 0);
+    st_free(entries[0]);
+    n_entries = 0;
+    finish();
+}
+
 int
 main(void)
 {
@@ -425,6 +467,7 @@ main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_standing),
+        cmocka_unit_test(test_standing_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,7 +217,7 @@ static void
 check_move(int family)
 {
     struct conn conn = { 17, { -1, -1 } };
-    int peer, two = 2, on = 1, idle = 77, tos = 0x48;
+    int peer, two = 2, on = 1, idle = 77, tos = 0x48, offset = 3;
     struct epoll_event event = { .events = EPOLLIN };
     struct timeval timeout = { .tv_sec = 5 };
     unsigned int before = n_descriptors();
@@ -231,6 +231,8 @@ check_move(int family)
                sizeof timeout);
     setsockopt(conn.fds[1], family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
                family == AF_INET ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
+    bool peeks = !setsockopt(conn.fds[1], SOL_SOCKET, SO_PEEK_OFF, &offset,
+                             sizeof offset);    /* Since Linux 6.9. */
     int buffer = get(conn.fds[1], SOL_SOCKET, SO_SNDBUF);
     struct tcp_info was = info(conn.fds[1]);
     size_t n_in = fill(peer), n_out = fill(conn.fds[1]);
@@ -270,6 +272,9 @@ check_move(int family)
     assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), idle);
     assert_int_equal(get(fd, SOL_SOCKET, SO_RCVLOWAT), 2);
     assert_int_equal(get(fd, SOL_SOCKET, SO_SNDBUF), buffer);
+    if (peeks) {
+        assert_int_equal(get(fd, SOL_SOCKET, SO_PEEK_OFF), offset);
+    }
     assert_int_equal(get(fd, family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
                          family == AF_INET ? IP_TOS : IPV6_TCLASS), tos);
     assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPCNT),
@@ -336,6 +341,108 @@ test_stay(void **state)
     close(epoll_fd);
     close_pair(fd, peer);
     assert_int_equal(n_descriptors(), before);
+}
+
+/* The move fails, of a connection that edges are waited for: those that the
+ * program could not make use of come again. */
+static void
+test_stay_edge(void **state)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
+    int peer, on = 1, epoll_fd = epoll_create1(0);
+
+    (void) state;
+    open_pair(AF_INET, &conn.fds[1], &peer);
+    setsockopt(conn.fds[1], SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    assert_int_equal(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, conn.fds[1], &event),
+                     0);
+    assert_int_equal(send(peer, "\0", 1, 0), 1);
+    settle(peer);
+    save(&conn);
+    free(image);
+    assert_int_equal(epoll_wait(epoll_fd, &event, 1, -1), 1);
+    assert_int_equal(epoll_wait(epoll_fd, &event, 1, 0), 0);
+    hook.resume(&conn, 1);
+    assert_int_equal(epoll_wait(epoll_fd, &event, 1, 0), 1);
+    assert_int_equal(event.events, EPOLLIN | EPOLLOUT);
+    assert_int_equal(get(conn.fds[1], SOL_SOCKET, SO_REUSEADDR), 1);
+    check(conn.fds[1], 1);
+    close(epoll_fd);
+    close_pair(conn.fds[1], peer);
+}
+
+/* The program closes what stands still, and nobody asks for it again. */
+static void
+test_forgotten(void **state)
+{
+    enum { N = 20 };
+    unsigned int before = n_descriptors();
+    struct conn conns[N];
+    int peers[N];
+
+    (void) state;
+    for (int i = 0; i < N; i++) {
+        conns[i] = (struct conn) { 17, { -1, -1 } };
+        open_pair(AF_INET, &conns[i].fds[1], &peers[i]);
+        save(&conns[i]);
+        free(image);
+    }
+    for (int i = 1; i < N; i++) {
+        close(conns[i].fds[1]);
+    }
+    for (int i = 0; i < N; i++) {
+        mbox_state_tcp_step();
+        close(peers[i]);
+    }
+    hook.resume(&conns[0], 1);
+    assert_int_equal(n_descriptors(), before + 1);
+    close(conns[0].fds[1]);
+    mbox_state_tcp_step();
+}
+
+/* A socket of IPv6 with a connection of IPv4, whose peer has closed. */
+static void
+test_mapped(void **state)
+{
+    struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+    struct sockaddr_in sin = { .sin_family = AF_INET };
+    struct conn conn = { 17, { -1, -1 } };
+    socklen_t len = sizeof sin6;
+    int listener = socket(AF_INET6, SOCK_STREAM, 0), off = 0;
+    int peer = socket(AF_INET, SOCK_STREAM, 0);
+    char byte;
+
+    (void) state;
+    setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    assert_int_equal(bind(listener, (struct sockaddr *) &sin6, len), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *) &sin6, &len),
+                     0);
+    sin.sin_port = sin6.sin6_port;
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(peer, (struct sockaddr *) &sin, sizeof sin), 0);
+    conn.fds[1] = accept(listener, NULL, NULL);
+    close(listener);
+    assert_int_equal(send(peer, "\0", 1, 0), 1);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    while (info(conn.fds[1]).tcpi_state != TCP_CLOSE_WAIT) {
+        usleep(1000);
+    }
+    int mss = info(conn.fds[1]).tcpi_snd_mss;
+    can_deliver = true;
+    save(&conn);
+    hook.release(&conn, 1);
+    assert_int_equal(hook.load(&conn, 1, image, n_image), 0);
+    free(image);
+    hook.resume(&conn, 1);
+    assert_int_equal(info(conn.fds[1]).tcpi_state, TCP_CLOSE_WAIT);
+    assert_int_equal(info(conn.fds[1]).tcpi_snd_mss, mss);
+    check(conn.fds[1], 1);
+    assert_int_equal(recv(conn.fds[1], &byte, 1, MSG_DONTWAIT), 0);
+    assert_int_equal(send(conn.fds[1], "\0", 1, 0), 1);
+    check(peer, 1);
+    close_pair(conn.fds[1], peer);
 }
 
 /* Each end closes for its part. */
@@ -499,6 +606,9 @@ main(void)
         cmocka_unit_test(test_move_ipv4),
         cmocka_unit_test(test_move_ipv6),
         cmocka_unit_test(test_stay),
+        cmocka_unit_test(test_stay_edge),
+        cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_mapped),
         cmocka_unit_test(test_half_closed),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_hostile),
