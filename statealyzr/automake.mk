@@ -86,6 +86,7 @@ statealyzr_sources = \
 	statealyzr/pta-arithmetic.c \
 	statealyzr/pta-calls.c \
 	statealyzr/pta-chains.c \
+	statealyzr/pta-classes.c \
 	statealyzr/pta-constraints.c \
 	statealyzr/pta-copies.c \
 	statealyzr/pta-filters.c \

@@ -42,6 +42,8 @@
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_DOT, FORMAT_HTML };
 
+enum precision_option { PRECISION_AUTO, PRECISION_OBJECTS, PRECISION_TYPES };
+
 struct options {
     GPtrArray *files;
     GPtrArray *loops;           /* --loop */
@@ -51,8 +53,14 @@ struct options {
     enum format format;
     const char *output;
     bool list_loops, explain, stats, progress;
-    guint64 max_steps;          /* --max-steps */
+    enum precision_option precision;    /* --precision */
+    guint64 max_steps;          /* --max-steps, 0 if not given. */
 };
+
+/* Steps of the points-to analysis that are given up after unless the user says
+ * how many.  If there is another, coarser way, that is tried long before. */
+#define DEFAULT_MAX_STEPS UINT64_C(10000000000)
+#define AUTO_MAX_STEPS UINT64_C(100000000)
 
 /* What is found out on the way, in the order in which it is. */
 struct run {
@@ -61,6 +69,7 @@ struct run {
     struct sa_program *program;
     struct sa_types *types;
     struct sa_pta *pta;
+    enum sa_precision precision;    /* Of 'pta'. */
     struct sa_modref *modref;
     struct sa_sdg *sdg;
     struct sa_loops *loops;
@@ -95,9 +104,13 @@ usage(FILE *f)
           "calls, fields\n"
           "  --source=FOLDER   where source files are, for the lines in "
           "reports\n"
-          "  --max-steps=N     give up a program on which the points-to "
-          "analysis takes\n"
-          "                    more steps (default: 10^10)\n"
+          "  --precision=WHAT  tell memory apart by objects, by types (large "
+          "programs),\n"
+          "                    or auto (default): by types if objects take too "
+          "long\n"
+          "  --max-steps=N     points-to steps after which it is too long "
+          "(10^8,\n"
+          "                    or 10^10 if there is nothing else to try)\n"
           "other:\n"
           "  --stats           time, memory and set sizes of each phase\n"
           "  --progress        show progress even if standard error is no "
@@ -108,20 +121,35 @@ usage(FILE *f)
 
 enum {
     OPT_FORMAT = 256, OPT_WHY, OPT_EXPLAIN, OPT_LIST_LOOPS, OPT_LOOP,
-    OPT_TABLE, OPT_SOURCE, OPT_MAX_STEPS, OPT_STATS, OPT_PROGRESS
+    OPT_TABLE, OPT_SOURCE, OPT_MAX_STEPS, OPT_PRECISION, OPT_STATS,
+    OPT_PROGRESS
 };
+
+/* The index of 's' in 'names', 'n' if it is none of them. */
+static size_t
+find_name(const char *s, const char *const names[], size_t n)
+{
+    size_t i = 0;
+    while (i < n && strcmp(s, names[i])) {
+        i++;
+    }
+    return i;
+}
 
 static bool
 parse_format(const char *s, enum format *format)
 {
     static const char *const names[] = { "text", "json", "dot", "html" };
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        if (!strcmp(s, names[i])) {
-            *format = i;
-            return true;
-        }
-    }
-    return false;
+    *format = find_name(s, names, G_N_ELEMENTS(names));
+    return *format < G_N_ELEMENTS(names);
+}
+
+static bool
+parse_precision(const char *s, enum precision_option *precision)
+{
+    static const char *const names[] = { "auto", "objects", "types" };
+    *precision = find_name(s, names, G_N_ELEMENTS(names));
+    return *precision < G_N_ELEMENTS(names);
 }
 
 static void G_GNUC_NORETURN
@@ -147,6 +175,7 @@ parse_options(int argc, char *argv[], struct options *o)
         { "table", required_argument, NULL, OPT_TABLE },
         { "source", required_argument, NULL, OPT_SOURCE },
         { "max-steps", required_argument, NULL, OPT_MAX_STEPS },
+        { "precision", required_argument, NULL, OPT_PRECISION },
         { "stats", no_argument, NULL, OPT_STATS },
         { "progress", no_argument, NULL, OPT_PROGRESS },
         { "help", no_argument, NULL, 'h' },
@@ -172,6 +201,11 @@ parse_options(int argc, char *argv[], struct options *o)
             if (!g_ascii_string_to_unsigned(optarg, 10, 1, G_MAXINT64,
                                             &o->max_steps, NULL)) {
                 usage_error("--max-steps is a number, 1 or more");
+            }
+            break;
+        case OPT_PRECISION:
+            if (!parse_precision(optarg, &o->precision)) {
+                usage_error("--precision is auto, objects or types");
             }
             break;
         case OPT_STATS: o->stats = true; break;
@@ -315,21 +349,47 @@ find_loop(struct run *run)
     return run->loops->n_chosen || o->list_loops;
 }
 
+/* Runs the points-to analysis, with the precision that the user asks for or
+ * that is left. */
+static bool
+find_targets(struct run *run)
+{
+    const struct options *o = run->options;
+    bool is_auto = o->precision == PRECISION_AUTO;
+    uint64_t max_steps = (o->max_steps ? o->max_steps
+                          : is_auto ? AUTO_MAX_STEPS : DEFAULT_MAX_STEPS);
+
+    run->precision = (o->precision == PRECISION_TYPES ? SA_PRECISION_TYPES
+                      : SA_PRECISION_OBJECTS);
+    run->pta = sa_pta_run_bounded(run->program, run->types, run->tables,
+                                  run->precision, max_steps);
+    if (!run->pta && is_auto) {
+        char *message = g_strdup_printf(
+            "the points-to analysis took more than %"PRIu64" steps: structs "
+            "of one type are not told apart, so that more is reported than is "
+            "state; --max-steps allows more", max_steps);
+        sa_diag_clear_progress(sa_diag);
+        fprintf(stderr, "mbox-statealyzr: %s\n", message);
+        sa_warn((struct sa_loc) { "", 0, 0 }, "%s", message);
+        g_free(message);
+        phase_end("points-to, given up", "", run);
+        max_steps = DEFAULT_MAX_STEPS;
+        run->precision = SA_PRECISION_TYPES;
+        run->pta = sa_pta_run_bounded(run->program, run->types, run->tables,
+                                      run->precision, max_steps);
+    }
+    return run->pta || fail(g_strdup_printf(
+        "the points-to analysis took more than %"PRIu64" steps: the program "
+        "is too large for it; --max-steps allows more", max_steps));
+}
+
 static bool
 analyse(struct run *run)
 {
-    if (!load(run)) {
+    if (!load(run) || !find_targets(run)) {
         return false;
     }
 
-    run->pta = sa_pta_run_bounded(run->program, run->types, run->tables,
-                                  run->options->max_steps);
-    if (!run->pta) {
-        return fail(g_strdup_printf(
-            "the points-to analysis took more than %"PRIu64" steps: the "
-            "program is too large for it; --max-steps allows more",
-            run->options->max_steps));
-    }
     struct sa_pta_stats s;
     sa_pta_get_stats(run->pta, &s);
     phase_endf(run, "points-to", "%"PRIu32" objects, %"PRIu32" nodes, "
@@ -382,6 +442,7 @@ complete_result(struct run *run)
     struct sa_result *r = run->result;
     r->files = (char **) run->options->files->pdata;
     r->n_files = run->options->files->len;
+    r->precision = run->precision;
     sa_loops_to_result(run->loops, r);
     r->n_phases = run->phases->len;
     r->phases = (struct sa_phase *) run->phases->data;
@@ -554,7 +615,6 @@ main(int argc, char *argv[])
         .why = g_ptr_array_new(),
         .tables = g_ptr_array_new(),
         .roots = g_ptr_array_new(),
-        .max_steps = UINT64_C(10000000000),
     };
     parse_options(argc, argv, &options);
 

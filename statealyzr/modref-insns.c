@@ -99,6 +99,8 @@ access_set(struct collector *c, LLVMValueRef pointer, uint64_t size)
         return 0;
     }
 
+    size = sa_pta_extent(c->mr->pta, value, size);
+
     /* A pointer may point between nodes: then the set is empty, and yet not
      * all accesses through it are. */
     struct sa_nodes to = sa_pta_value(c->mr->pta, value);

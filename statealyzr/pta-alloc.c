@@ -169,6 +169,21 @@ return_type(struct sa_pta *pta, uint32_t function)
     return type ? pointed_to(sa_type_of(pta->types, type)) : NULL;
 }
 
+/* The declared type of what is stored at 'address', NULL if unknown. */
+static const struct sa_type *
+stored_type(struct sa_pta *pta, LLVMValueRef address)
+{
+    const struct sa_type *t = pta_type_at(pta, address);
+
+    if (!t && pta->by_types && LLVMIsAGetElementPtrInst(address)
+        && (LLVMGetTypeKind(LLVMGetGEPSourceElementType(address))
+            == LLVMArrayTypeKind)) {
+        /* An element of a variable. */
+        t = pta_element(pta_variable_type(pta, LLVMGetOperand(address, 0)));
+    }
+    return t;
+}
+
 /* What the result of a call is declared to point to, NULL if that is
  * unknown: by the variables it is assigned to, perhaps through a
  * conditional, and by the functions that return it. */
@@ -192,7 +207,7 @@ declared_type(struct sa_pta *pta, LLVMValueRef call)
 
             if (LLVMIsAStoreInst(user)
                 && LLVMGetOperand(user, 0) == values[i]) {
-                t = pointed_to(pta_type_at(pta, LLVMGetOperand(user, 1)));
+                t = pointed_to(stored_type(pta, LLVMGetOperand(user, 1)));
                 best = t ? t : best;
             } else if ((LLVMIsAPHINode(user) || LLVMIsASelectInst(user))
                        && n < G_N_ELEMENTS(values)) {
@@ -259,7 +274,12 @@ pta_heap_object(struct sa_pta *pta, const struct pta_chain *chain,
         .function = SA_NONE, .base = base > 0 ? base : 0, .size = size
     };
     set_type(pta, &o, declared_type(pta, chain->calls[0]), chain);
-    uint32_t id = pta_new_object(pta, &o);
+    if (pta->by_types && !o.declared) {
+        o.layout = NULL;
+        o.modulus = 1;
+    }
+    uint32_t id = (pta->by_types && o.declared && o.layout
+                   ? pta_shared_object(pta, &o) : pta_new_object(pta, &o));
     g_hash_table_insert(pta->clones, key, GUINT_TO_POINTER(id + 1));
     return id;
 }

@@ -25,6 +25,8 @@
  * where an index is not, and the struct that the pointer is used as a pointer
  * to. */
 
+#define MAX_WALK_DEPTH 4        /* Merges of values. */
+
 /* What is known of a struct type that pointers are used as. */
 struct used_layout {
     const struct sa_layout *layout;
@@ -177,6 +179,9 @@ pta_used_as(struct sa_pta *pta, LLVMValueRef pointer)
     const struct sa_type *type = pta_variable_type(pta, pointer);
 
     type = type && type->kind == SA_TYPE_POINTER ? type->target : NULL;
+    if (pta->by_types && type && type->kind == SA_TYPE_VOID) {
+        type = NULL;            /* What is declared as anything. */
+    }
     bool declared = type != NULL;
     for (LLVMUseRef use = LLVMGetFirstUse(pointer); use && !declared;
          use = LLVMGetNextUse(use)) {
@@ -194,4 +199,56 @@ pta_used_as(struct sa_pta *pta, LLVMValueRef pointer)
         }
     }
     return type && type->kind == SA_TYPE_STRUCT ? type : NULL;
+}
+
+bool
+pta_is_walk(struct sa_pta *pta, LLVMValueRef v)
+{
+    struct gep gep = { .dst = SA_NONE };
+
+    if (!LLVMIsAGetElementPtrInst(v)) {
+        return false;
+    }
+    pta_describe_gep(pta, v, &gep);
+    if (gep.layout || (!gep.stride && gep.arithmetic + gep.path <= 0)) {
+        return false;
+    }
+    uint32_t dst = pta_value_vertex(pta, v, 0);
+    return (dst != SA_NONE
+            && !pta_filter_struct(pta, pta_vertex(pta, dst)->filter));
+}
+
+/* Whether 'v' is a pointer to bytes, or has walked to where it points to.  The
+ * recursion is bounded by 'depth'. */
+static bool
+has_walked(struct sa_pta *pta, LLVMValueRef v, int depth)
+{
+    if (LLVMIsAAllocaInst(v) || LLVMIsAGlobalValue(v)) {
+        return false;
+    }
+    const struct sa_type *t = pta_variable_type(pta, v);
+    if (pta_is_walk(pta, v)
+        || (t && t->kind == SA_TYPE_POINTER
+            && (t->target->kind == SA_TYPE_VOID
+                || (t->target->kind == SA_TYPE_INT
+                    && t->target->size == 1)))) {
+        return true;
+    }
+    unsigned int n = (LLVMIsAPHINode(v) && depth < MAX_WALK_DEPTH
+                      ? LLVMCountIncoming(v) : 0);
+    for (unsigned int i = 0; i < n; i++) {
+        if (has_walked(pta, LLVMGetIncomingValue(v, i), depth + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t
+sa_pta_extent(const struct sa_pta *pta, uint32_t value, uint64_t size)
+{
+    return (pta->by_types && size && value < pta->program->n_values
+            && has_walked((struct sa_pta *) pta, pta->program->values[value],
+                          0)
+            ? 0 : size);
 }

@@ -157,7 +157,9 @@ generate_alloca(struct sa_pta *pta, uint32_t insn)
             o.layout = NULL;
         }
     }
-    pta->value_objects[id] = pta_new_object(pta, &o);
+    pta->value_objects[id] = (pta->by_types && o.type && o.layout
+                              ? pta_shared_object(pta, &o)
+                              : pta_new_object(pta, &o));
     pta_add_points_to(pta, pta_value_vertex(pta, v, 0),
                       pta_node(pta, pta->value_objects[id], 0));
 }
@@ -173,7 +175,9 @@ generate_gep(struct sa_pta *pta, LLVMValueRef v)
         gep.container = pta_used_as(pta, v);
     }
     /* Even if it moves nothing it tells what the memory is used as. */
-    if (gep.arithmetic || gep.path || gep.stride || gep.layout) {
+    if (pta->by_types && pta_is_walk(pta, v)) {
+        pta_add_edge(pta, src, gep.dst);
+    } else if (gep.arithmetic || gep.path || gep.stride || gep.layout) {
         pta_add_gep(pta, src, &gep);
     } else {
         pta_add_edge(pta, src, gep.dst);

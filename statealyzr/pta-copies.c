@@ -44,6 +44,23 @@ add_target(struct sa_pta *pta, uint32_t node, void *target_)
     }
 }
 
+/* The node for all of the struct or array that a copy as one begins at. */
+static uint32_t
+whole_of(struct sa_pta *pta, uint32_t node)
+{
+    const struct vertex *v = pta_vertex(pta, node);
+    const struct object *o = pta_object(pta, v->object);
+
+    if (v->stored != SA_NONE || !o->layout || v->offset < o->base
+        || v->offset - o->base >= o->layout->size) {
+        return node;
+    }
+    uint64_t end = MIN(pta_part_end(o, v->offset),
+                       o->base + o->layout->size);
+    return (o->base + sa_layout_leaf_end(o->layout, v->offset - o->base) >= end
+            ? node : pta_cursor(pta, v->object, v->offset, end));
+}
+
 /* Leads a part of a copy to one of the places that are copied to. */
 static void
 connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
@@ -174,6 +191,19 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
 void
 pta_copy_to(struct sa_pta *pta, uint32_t copy, uint32_t node)
 {
+    uint32_t all = get_copy(pta, copy)->all;
+
+    if (all != SA_NONE) {
+        uint32_t whole = whole_of(pta, node);
+        uint32_t stored = pta_vertex(pta, whole)->stored;
+
+        if (stored != SA_NONE) {
+            pta_add_edge(pta, all, stored);
+        } else if (pta_is_writable(pta, whole)) {
+            pta_add_edge(pta, all, whole);
+        }
+        return;
+    }
     nodeset_add(&get_copy(pta, copy)->to, node);
     for (guint i = 0; i < get_copy(pta, copy)->parts->len; i++) {
         struct copy_part part = g_array_index(
@@ -191,6 +221,16 @@ copy_existing(struct sa_pta *pta, uint32_t node, void *from)
 void
 pta_copy_from(struct sa_pta *pta, uint32_t copy, uint32_t node)
 {
+    uint32_t all = get_copy(pta, copy)->all;
+
+    if (all != SA_NONE) {
+        uint32_t whole = whole_of(pta, node);
+
+        if (pta_is_cursor(pta, whole) || pta_holds_pointers(pta, whole)) {
+            pta_add_edge(pta, whole, all);
+        }
+        return;
+    }
     const struct vertex *v = pta_vertex(pta, node);
     struct object *o = pta_object(pta, v->object);
     struct copy_from from = { .copy = copy, .node = node };

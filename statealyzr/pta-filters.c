@@ -31,9 +31,28 @@
 struct filter {
     const struct sa_layout *layout;     /* What it points to is used as; NULL
                                          * for a function. */
+    const struct sa_type *type;         /* The same; NULL for a function. */
     struct nodeset nodes;
     uint32_t n_seen;            /* Of 'filtered_nodes'. */
 };
+
+/* By types: another struct than that of the filter passes only if its memory
+ * is of no type, or begins alike. */
+static bool
+passes_by_type(const struct filter *f, const struct vertex *v,
+               const struct object *o)
+{
+    const struct sa_type *t = pta_element(o->type);
+
+    if (!t || v->offset < o->base || pta_is_wild(o)
+        || (o->layout && pta_is_tail(o, v->offset))) {
+        return true;
+    } else if (!pta_is_aggregate(f->type)) {
+        return pta_may_be_scalar(o->type, v->offset - o->base, f->type);
+    }
+    return (v->offset == o->base
+            && (t == f->type || pta_begins_alike(t, f->type)));
+}
 
 static bool
 passes(const struct sa_pta *pta, const struct filter *f, uint32_t node)
@@ -43,6 +62,8 @@ passes(const struct sa_pta *pta, const struct filter *f, uint32_t node)
 
     if (!o->declared || o->kind == SA_OBJECT_LIBRARY) {
         return true;
+    } else if (pta->by_types && f->type && o->kind != SA_OBJECT_FUNCTION) {
+        return passes_by_type(f, v, o);
     } else if (o->kind == SA_OBJECT_FUNCTION || !f->layout) {
         return o->kind == SA_OBJECT_FUNCTION && !f->layout;
     } else if (!o->layout || v->offset < o->base
@@ -66,16 +87,39 @@ is_useful(const struct sa_layout *l)
 uint32_t
 pta_filter_of(struct sa_pta *pta, const struct sa_type *type)
 {
-    const struct sa_type *target = (type && type->kind == SA_TYPE_POINTER
-                                    ? type->target : NULL);
+    return pta_filter_to(pta, (type && type->kind == SA_TYPE_POINTER
+                               ? type->target : NULL));
+}
+
+/* Whether there are filters for what points to 'target'. */
+static bool
+is_filtered(const struct sa_pta *pta, const struct sa_type *target)
+{
+    switch (target->kind) {
+    case SA_TYPE_FUNCTION:
+        return true;
+    case SA_TYPE_STRUCT:
+        return target->size > 0;
+    case SA_TYPE_UNION:
+    case SA_TYPE_INT:
+    case SA_TYPE_POINTER:
+        return pta->by_types && target->size > 0;
+    default:
+        return false;
+    }
+}
+
+uint32_t
+pta_filter_to(struct sa_pta *pta, const struct sa_type *target)
+{
     struct filter f = { .layout = NULL };
 
-    if (!target || (target->kind != SA_TYPE_FUNCTION
-                    && (target->kind != SA_TYPE_STRUCT || !target->size))) {
+    if (!target || !is_filtered(pta, target)) {
         return 0;
-    } else if (target->kind == SA_TYPE_STRUCT) {
-        f.layout = sa_layout_of_type(pta->layouts, target->canonical);
-        if (!is_useful(f.layout)) {
+    } else if (target->kind != SA_TYPE_FUNCTION) {
+        f.type = target->canonical;
+        f.layout = sa_layout_of_type(pta->layouts, f.type);
+        if (!pta->by_types && !is_useful(f.layout)) {
             return 0;
         }
     }
@@ -86,6 +130,15 @@ pta_filter_of(struct sa_pta *pta, const struct sa_type *type)
         g_hash_table_insert(pta->filter_ids, (gpointer) f.layout, known);
     }
     return GPOINTER_TO_UINT(known);
+}
+
+const struct sa_type *
+pta_filter_struct(const struct sa_pta *pta, uint32_t filter)
+{
+    const struct sa_type *t = (filter
+                               ? g_array_index(pta->filters, struct filter,
+                                               filter - 1).type : NULL);
+    return pta_is_aggregate(t) ? t : NULL;
 }
 
 /* The filter of the node at 'offset' of an object: by the type of the

@@ -233,6 +233,14 @@ prepare_function(struct sa_pta *pta, uint32_t function)
     unsigned int byval = LLVMGetEnumAttributeKindForName("byval", 5);
 
     pta->returns[function] = pta_new_variables(pta, n);
+    if (pta->by_types && n == 1 && f->defined) {
+        LLVMMetadataRef t = sa_function_return_type(pta->program, function);
+        uint32_t filter = t ? pta_filter_of(pta, sa_type_of(pta->types, t))
+                          : 0;
+
+        pta_vertex(pta, pta->returns[function])->filter = filter;
+        pta_seed_filter(pta, pta->returns[function]);
+    }
     pta->varargs[function] = SA_NONE;
     if (f->defined && f->variadic) {
         struct object o = {

@@ -78,9 +78,8 @@ pta_object_uninit(struct object *o)
     }
 }
 
-/* Whether a node at 'offset' stands for what follows the layout. */
-static bool
-is_tail(const struct object *o, uint64_t offset)
+bool
+pta_is_tail(const struct object *o, uint64_t offset)
 {
     return o->tail && offset >= o->base + o->layout->size;
 }
@@ -92,7 +91,7 @@ uint64_t
 pta_part_end(const struct object *o, uint64_t offset)
 {
     if (!o->layout || !o->declared || offset < o->base
-        || is_tail(o, offset)) {
+        || pta_is_tail(o, offset)) {
         return PTA_UNBOUNDED;
     }
     uint64_t end = sa_layout_part_end(o->layout, offset - o->base);
@@ -215,7 +214,7 @@ consider_layout(struct sa_pta *pta, uint32_t object, uint64_t offset,
     struct object *o = pta_object(pta, object);
     const struct sa_layout *l = gep->layout;
 
-    if (!l || !l->size || o->declared || offset != o->base
+    if (!l || !l->size || o->declared || pta->by_types || offset != o->base
         || (o->layout && l->size <= o->layout->size)
         || (o->size && o->size < o->base + l->size)) {
         return;
@@ -250,12 +249,15 @@ pta_holds_pointers(const struct sa_pta *pta, uint32_t node)
     const struct vertex *v = pta_vertex(pta, node);
     const struct object *o = pta_object(pta, v->object);
 
+    if (v->numeric) {
+        return false;
+    }
     if (o->declared && !o->layout && o->type && o->type->kind == SA_TYPE_INT
         && o->type->size > 1 && o->type->size < 8 && v->offset >= o->base) {
         return false;           /* An array of numbers. */
     }
     return (!o->declared || !o->layout || v->offset < o->base
-            || is_tail(o, v->offset)
+            || pta_is_tail(o, v->offset)
             || o->layout->pointers[sa_layout_leaf(o->layout,
                                                   v->offset - o->base)]);
 }
@@ -305,6 +307,10 @@ pta_node(struct sa_pta *pta, uint32_t object, int64_t offset)
     pta_vertex(pta, n.node)->filter = filter;
     g_array_append_val(pta->filtered_nodes, n.node);
     g_array_insert_val(o->nodes, at, n);
+    if (pta->by_types) {
+        pta_share_field(pta, n.node);
+        o = pta_object(pta, object);
+    }
     for (guint i = 0; o->cursors && i < o->cursors->len; i++) {
         struct cursor c = g_array_index(o->cursors, struct cursor, i);
         if (canonical >= c.start && canonical < c.end) {
@@ -389,7 +395,7 @@ find_array(const struct object *o, int64_t offset, uint64_t stride,
 
     if (!canonicalize(o, offset, &canonical) || canonical < o->base) {
         return false;
-    } else if (is_tail(o, canonical)) {
+    } else if (pta_is_tail(o, canonical)) {
         *start = canonical;
         *end = INT64_MAX;
         return true;
@@ -431,7 +437,10 @@ emit_indexed(const struct emit *e, const struct gep *gep, int64_t offset)
     if (gep->extent) {
         last = MIN(last, canonical + gep->extent);
     }
-    if (gep->stride > 1 && (last - canonical) / gep->stride <= MAX_STEPS) {
+    if (e->pta->by_types && gep->layout) {
+        emit(e, canonical);
+    } else if (gep->stride > 1
+               && (last - canonical) / gep->stride <= MAX_STEPS) {
         for (; canonical < last; canonical += gep->stride) {
             emit(e, canonical);
         }
@@ -470,6 +479,13 @@ has_part(const struct sa_type *type, uint64_t offset,
     return false;
 }
 
+bool
+pta_has_part(const struct sa_type *type, uint64_t offset,
+             const struct sa_type *part)
+{
+    return has_part(type, offset, part, 0);
+}
+
 /* Whether 'gep' takes what is at 'offset' for a struct for which there is
  * no room: the head of a list, say, that is taken for the element whose
  * first member a list's links are. */
@@ -483,6 +499,32 @@ overruns(const struct object *o, const struct gep *gep, int64_t offset)
             && !sa_layout_is_flexible(o->layout)
             && gep->layout->size > (sa_layout_part_end(o->layout, rest)
                                     - rest));
+}
+
+/* Whether 'gep' takes what is at 'offset' for a struct that it is not declared
+ * as. */
+static bool
+differs(const struct sa_pta *pta, const struct object *o,
+        const struct gep *gep, int64_t offset)
+{
+    int64_t start = offset + gep->arithmetic;
+
+    return (pta->by_types && gep->unambiguous && o->declared && o->type
+            && start >= (int64_t) o->base && !pta_is_tail(o, offset)
+            && !pta_may_be(o->type, start - o->base, gep->type));
+}
+
+/* From a member to its struct, by types: any such struct. */
+static void
+apply_container(const struct emit *e, const struct gep *gep, uint32_t node)
+{
+    struct emit to = *e;
+
+    if (pta_is_wild(pta_object(e->pta, e->object))) {
+        e->cb(e->pta, node, e->aux);
+    }
+    to.object = pta_class(e->pta, gep->container);
+    emit(&to, gep->path);
 }
 
 /* Whether 'gep' takes what is at 'offset' for a struct that it cannot be. */
@@ -528,7 +570,11 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
         return;
     }
 
-    if (overruns(o, gep, offset) || clashes(o, gep, offset)) {
+    if (pta->by_types && gep->container) {
+        apply_container(&e, gep, node);
+        return;
+    } else if (overruns(o, gep, offset) || clashes(o, gep, offset)
+               || differs(pta, o, gep, offset)) {
         return;
     }
 
@@ -536,7 +582,7 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
      * none: a program that takes it for an element does not work. */
     if (gep->container && o->declared && o->type
         && offset + gep->arithmetic >= (int64_t) o->base
-        && !is_tail(o, offset)) {
+        && !pta_is_tail(o, offset)) {
         if (has_part(o->type, offset + gep->arithmetic - o->base,
                      gep->container, 0)) {
             emit(&e, offset + gep->arithmetic + gep->path);

@@ -24,6 +24,7 @@
  *   pta-solve.c         the constraint graph and the solver
  *   pta-copies.c        copies of memory
  *   pta-filters.c       what declared types keep out of sets
+ *   pta-classes.c       what is told apart by types only
  *   pta-values.c        vertices of values, constants
  *   pta-arithmetic.c    what pointer arithmetic amounts to
  *   pta-globals.c       what there is before any instruction: initialisers
@@ -96,6 +97,7 @@ struct copy_part {
 struct copy {
     uint64_t size;              /* Bytes; 0 if unknown. */
     GArray *parts;              /* struct copy_part. */
+    uint32_t all;               /* Vertex instead of parts, or SA_NONE. */
     struct nodeset to, from;    /* Nodes. */
 };
 
@@ -147,6 +149,7 @@ struct object {
     bool tail;                  /* Bytes follow the layout: one node. */
     bool declared;              /* The layout is known, not guessed. */
     bool constant;              /* Nothing is stored to it. */
+    bool is_class;              /* Stands for all of its type. */
     bool relaid;                /* Its nodes' offsets changed: apply again what
                                  * depends on these. */
     GArray *nodes;              /* struct object_node, ascending. */
@@ -161,6 +164,7 @@ struct vertex {
     uint64_t offset;
     uint32_t stored;            /* Of a cursor, else SA_NONE. */
     uint64_t end;
+    bool numeric;               /* Its field is declared as no pointer. */
     uint32_t filter;            /* Of what it may point to; 0 if none. */
     struct nodeset points_to;
     struct nodeset delta;       /* Of these, what is yet to be propagated. */
@@ -212,6 +216,8 @@ struct sa_pta {
     GArray **callers;           /* By function, of instruction ids. */
 
     uint32_t n_edges, n_edges_ordered;
+    bool by_types;              /* SA_PRECISION_TYPES: pta-classes.c. */
+    struct pta_classes *classes;
     uint64_t n_steps, max_steps;    /* Of the solver. */
     bool relaid;                /* An object is. */
     struct sa_pta_stats stats;
@@ -225,6 +231,8 @@ struct sa_pta {
     uint32_t *result_ids;       /* The node of each vertex. */
     struct result_set **result_sets;    /* By representative vertex; NULL if
                                          * empty. */
+    struct result_set **direct_sets;    /* By value: what it is the address of,
+                                         * NULL if unknown.  By types. */
     GHashTable *result_table;   /* Owns the sets: equal ones are shared. */
     uint32_t *result_object_of; /* By value. */
     struct node_range **ranges; /* By size up to PTA_MAX_RANGE, then by node;
@@ -268,6 +276,13 @@ void pta_ranges_destroy(struct sa_pta *);
  * index. */
 uint32_t pta_new_object(struct sa_pta *, const struct object *template);
 void pta_object_uninit(struct object *);
+
+/* Whether a node at 'offset' stands for what follows the layout. */
+bool pta_is_tail(const struct object *, uint64_t offset);
+
+/* Whether a 'part' begins at 'offset' of 'type'. */
+bool pta_has_part(const struct sa_type *type, uint64_t offset,
+                  const struct sa_type *part);
 
 /* The node of 'object' at 'offset', made if need be; SA_NONE if it is
  * outside. */
@@ -351,6 +366,11 @@ void pta_copies_destroy(struct sa_pta *);
 
 /* What a variable of 'type' may point to: for a vertex's 'filter'. */
 uint32_t pta_filter_of(struct sa_pta *, const struct sa_type *type);
+/* The same, by the type that it points to. */
+uint32_t pta_filter_to(struct sa_pta *, const struct sa_type *target);
+/* The struct or union that a filter is for; NULL if it is for another type. */
+const struct sa_type *pta_filter_struct(const struct sa_pta *,
+                                        uint32_t filter);
 /* The same of what is stored at 'offset' of an object. */
 uint32_t pta_node_filter(struct sa_pta *, const struct object *,
                          uint64_t offset);
@@ -393,9 +413,52 @@ bool pta_constant_address(struct sa_pta *, LLVMValueRef, uint32_t *object,
 
 /* Adds what the pointer arithmetic of a getelementptr amounts to to 'gep'. */
 void pta_describe_gep(struct sa_pta *, LLVMValueRef, struct gep *);
+/* Whether a getelementptr instruction steps through memory byte by byte or
+ * element by element, which is not told apart by types. */
+bool pta_is_walk(struct sa_pta *, LLVMValueRef);
 /* The struct that a pointer is used as a pointer to; NULL unless there is
  * exactly one. */
 const struct sa_type *pta_used_as(struct sa_pta *, LLVMValueRef pointer);
+
+/* pta-classes.c */
+
+void pta_classes_init(struct sa_pta *);
+void pta_classes_destroy(struct sa_pta *);
+/* The element of an array of any depth, or the type itself; may be NULL. */
+const struct sa_type *pta_element(const struct sa_type *);
+/* Whether a type is a struct or union whose size is known; may be NULL. */
+bool pta_is_aggregate(const struct sa_type *);
+/* Whether memory of no type, or of integers, may be used as anything. */
+bool pta_is_wild(const struct object *);
+/* The object that stands for all of an aggregate type. */
+uint32_t pta_class(struct sa_pta *, const struct sa_type *);
+/* As pta_new_object(), of one that stands for all that are like it. */
+uint32_t pta_shared_object(struct sa_pta *, const struct object *template);
+/* The node that stands for 'node' in sets: of a class, if it is in one. */
+uint32_t pta_classify(struct sa_pta *, uint32_t node);
+/* Makes a new node share its vertex with all of the same field, and what it
+ * may point to begin with what its filter stands for. */
+void pta_share_field(struct sa_pta *, uint32_t node);
+/* Makes what 'vertex' may point to begin with what its filter stands for. */
+void pta_seed_filter(struct sa_pta *, uint32_t vertex);
+/* Whether the pointer of a class or object at 'offset' of 'type' may be used
+ * as a pointer to 'part'. */
+bool pta_may_be(const struct sa_type *type, uint64_t offset,
+                const struct sa_type *part);
+/* The same of a pointer to a pointer or an integer. */
+bool pta_may_be_scalar(const struct sa_type *type, uint64_t offset,
+                       const struct sa_type *part);
+/* Whether one begins as the other does, or both are of the system. */
+bool pta_begins_alike(const struct sa_type *, const struct sa_type *);
+/* To be called once sets are final, before nodes are numbered. */
+void pta_infer_types(struct sa_pta *);
+/* To be called once nodes are numbered. */
+void pta_find_members(struct sa_pta *);
+/* Whether the node is one of a class; adds the results' nodes that it stands
+ * for to 'ids' if so. */
+bool pta_expand(struct sa_pta *, uint32_t node, GArray *ids);
+/* The node that a value is always the address of, SA_NONE if unknown. */
+uint32_t pta_direct_node(struct sa_pta *, uint32_t value);
 
 /* pta-globals.c */
 

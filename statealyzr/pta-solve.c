@@ -167,6 +167,8 @@ pta_add_points_to(struct sa_pta *pta, uint32_t vertex, uint32_t node)
     if (vertex == SA_NONE || node == SA_NONE) {
         return;
     }
+    node = pta_classify(pta, node);
+
     struct vertex *v = pta_vertex(pta, pta_find(pta, vertex));
     if (pta_passes(pta, v->filter, node)
         && nodeset_add(&v->points_to, node)) {
@@ -183,12 +185,24 @@ pta_add_gep(struct sa_pta *pta, uint32_t src, const struct gep *gep)
     }
 }
 
+/* Whether what is copied is not told apart by its distance: its place or its
+ * length is unknown. */
+static bool
+is_copied_as_one(struct sa_pta *pta, uint32_t to, uint32_t from, uint64_t size)
+{
+    return (pta->by_types
+            && (!size || !pta_vertex(pta, pta_find(pta, to))->filter
+                || !pta_vertex(pta, pta_find(pta, from))->filter));
+}
+
 void
 pta_add_copy(struct sa_pta *pta, uint32_t to, uint32_t from, uint64_t size)
 {
     if (to != SA_NONE && from != SA_NONE) {
         struct copy copy = {
             .size = size,
+            .all = (is_copied_as_one(pta, to, from, size)
+                    ? pta_new_variable(pta) : SA_NONE),
             .parts = g_array_new(FALSE, FALSE, sizeof(struct copy_part))
         };
 
@@ -216,7 +230,7 @@ pta_apply_constraint(struct sa_pta *pta, struct constraint c, uint32_t node)
     pta->n_steps++;
     switch (c.kind) {
     case C_LOAD:
-        if (o->kind != SA_OBJECT_FUNCTION) {
+        if (o->kind != SA_OBJECT_FUNCTION && !v->numeric) {
             pta_add_edge(pta, node, c.other);
         }
         break;

@@ -225,6 +225,21 @@ declared_type(struct sa_pta *pta, LLVMValueRef value)
             ? pta_pointer_at(pta, LLVMGetOperand(value, 0)) : NULL);
 }
 
+/* What bounds the set of 'value' by its type, or if types are all that is told
+ * apart, by what it is used as. */
+static uint32_t
+value_filter(struct sa_pta *pta, LLVMValueRef value)
+{
+    uint32_t filter = pta_filter_of(pta, declared_type(pta, value));
+
+    if (filter || !pta->by_types || LLVMIsAAllocaInst(value)
+        || (!LLVMIsAInstruction(value) && !LLVMIsAArgument(value))
+        || LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMPointerTypeKind) {
+        return filter;
+    }
+    return pta_filter_to(pta, pta_used_as(pta, value));
+}
+
 uint32_t
 pta_value_vertex(struct sa_pta *pta, LLVMValueRef value, uint32_t leaf)
 {
@@ -240,8 +255,10 @@ pta_value_vertex(struct sa_pta *pta, LLVMValueRef value, uint32_t leaf)
     if (pta->value_vertices[id] == SA_NONE) {
         pta->value_vertices[id] = pta_new_variables(pta, n);
         if (n == 1) {
-            pta_vertex(pta, pta->value_vertices[id])->filter
-                = pta_filter_of(pta, declared_type(pta, value));
+            uint32_t filter = value_filter(pta, value);
+
+            pta_vertex(pta, pta->value_vertices[id])->filter = filter;
+            pta_seed_filter(pta, pta->value_vertices[id]);
         }
         if (LLVMIsAConstant(value)) {
             seed_constant(pta, value, pta->value_vertices[id], n);

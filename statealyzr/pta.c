@@ -60,6 +60,7 @@ pta_create(const struct sa_program *program, struct sa_types *types,
     pta->callbacks = g_array_new(FALSE, FALSE, sizeof(struct callback));
     pta->new_nodes = id_array();
     pta_filters_init(pta);
+    pta_classes_init(pta);
     pta->max_steps = UINT64_MAX;
     pta->value_vertices = none_array(program->n_values);
     pta->value_objects = none_array(program->n_values);
@@ -122,6 +123,20 @@ compare_objects(const void *a_, const void *b_)
     return c ? c : compare(a->id, b->id);
 }
 
+/* Drops the objects that stand for others; returns how many are left. */
+static uint32_t
+drop_classes(const struct sa_pta *pta, struct ordered *order, uint32_t n)
+{
+    uint32_t n_kept = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (!pta_object(pta, order[i].id)->is_class) {
+            order[n_kept++] = order[i];
+        }
+    }
+    return n_kept;
+}
+
 static struct sa_object
 describe_object(const struct object *o)
 {
@@ -139,6 +154,26 @@ describe_object(const struct object *o)
     return r;
 }
 
+/* Gives all values whose objects share one that. */
+static void
+number_shared(struct sa_pta *pta, const struct ordered *order, uint32_t n)
+{
+    if (!pta->by_types) {
+        return;
+    }
+    uint32_t *results = none_array(pta->objects->len);
+    for (uint32_t i = 0; i < n; i++) {
+        results[order[i].id] = i;
+    }
+    for (uint32_t i = 0; i < pta->program->n_values; i++) {
+        if (pta->value_objects[i] != SA_NONE
+            && pta->result_object_of[i] == SA_NONE) {
+            pta->result_object_of[i] = results[pta->value_objects[i]];
+        }
+    }
+    g_free(results);
+}
+
 static void
 number_results(struct sa_pta *pta)
 {
@@ -151,6 +186,7 @@ number_results(struct sa_pta *pta)
         order[i] = (struct ordered) { .pta = pta, .id = i };
     }
     qsort(order, n, sizeof *order, compare_objects);
+    n = drop_classes(pta, order, n);
 
     pta->result_objects = g_new(struct sa_object, n + 1);
     pta->n_result_objects = n;
@@ -179,6 +215,7 @@ number_results(struct sa_pta *pta)
         }
     }
     number_literals(pta);
+    number_shared(pta, order, n);
     g_free(order);
     pta->n_result_nodes = nodes->len;
     pta->result_nodes = (struct sa_node *) g_array_free(nodes, FALSE);
@@ -253,23 +290,25 @@ convert_set(struct sa_pta *pta, struct nodeset *set)
     *set = (struct nodeset) { .blocks = NULL };
     g_hash_table_insert(pta->result_table, (gpointer) result->key, result);
 
-    uint32_t *ids = g_new(uint32_t, nodeset_count(result->key) + 1);
+    GArray *ids = id_array();
     GArray *cursors = id_array();
-    uint32_t n = 0, vertex;
+    uint32_t vertex;
     NODESET_FOR_EACH (vertex, result->key) {
         uint32_t node = pta_same(pta, vertex);
-        if (pta_is_cursor(pta, node)) {
+        if (pta->by_types && pta_expand(pta, node, ids)) {
+            continue;
+        } else if (pta_is_cursor(pta, node)) {
             const struct vertex *v = pta_vertex(pta, node);
             g_array_append_val(cursors, node);
             node = pta_existing_node(pta, v->object, v->offset);
         }
         if (node != SA_NONE && pta->result_ids[node] != SA_NONE) {
-            ids[n++] = pta->result_ids[node];
+            g_array_append_val(ids, pta->result_ids[node]);
         }
     }
-    n = sort_unique(ids, n);
+    uint32_t n = sort_unique((uint32_t *) ids->data, ids->len);
     result->nodes = (struct sa_nodes) {
-        .ids = g_renew(uint32_t, ids, n + 1), .n = n
+        .ids = g_renew(uint32_t, g_array_free(ids, FALSE), n + 1), .n = n
     };
     result->n_cursors = cursors->len;
     result->cursors = (uint32_t *) g_array_free(cursors, FALSE);
@@ -295,9 +334,27 @@ make_all_nodes(struct sa_pta *pta)
     for (uint32_t i = 0; i < pta->objects->len; i++) {
         const struct sa_layout *l = pta_object(pta, i)->layout;
         uint64_t base = pta_object(pta, i)->base;
-        for (uint32_t j = 0; l && l->n_leaves <= MAX_MADE_NODES
+        for (uint32_t j = 0; l && !pta_object(pta, i)->is_class
+             && l->n_leaves <= MAX_MADE_NODES
              && j < l->n_leaves; j++) {
             pta_node(pta, i, base + l->offsets[j]);
+        }
+    }
+}
+
+/* The sets of values that are addresses of variables. */
+static void
+convert_direct(struct sa_pta *pta)
+{
+    pta->direct_sets = g_new0(struct result_set *,
+                              pta->program->n_values + 1);
+    for (uint32_t i = 0; i < pta->program->n_values; i++) {
+        uint32_t node = pta_direct_node(pta, i);
+
+        if (node != SA_NONE) {
+            struct nodeset one = { .blocks = NULL };
+            nodeset_add(&one, node);
+            pta->direct_sets[i] = convert_set(pta, &one);
         }
     }
 }
@@ -307,6 +364,9 @@ pta_finish(struct sa_pta *pta)
 {
     struct sa_pta_stats *stats = &pta->stats;
 
+    if (pta->by_types) {
+        pta_infer_types(pta);
+    }
     make_all_nodes(pta);
     number_results(pta);
     stats->n_objects = pta->n_result_objects;
@@ -316,6 +376,10 @@ pta_finish(struct sa_pta *pta)
     pta->result_sets = g_new0(struct result_set *, pta->vertices->len + 1);
     pta->result_table = g_hash_table_new_full(hash_set, equal_sets, NULL,
                                               free_set);
+    if (pta->by_types) {
+        pta_find_members(pta);
+        convert_direct(pta);
+    }
     for (uint32_t i = 0; i < pta->vertices->len; i++) {
         struct vertex *v = pta_vertex(pta, i);
 
@@ -338,10 +402,12 @@ pta_finish(struct sa_pta *pta)
 
 struct sa_pta *
 sa_pta_run_bounded(const struct sa_program *program, struct sa_types *types,
-                   const struct sa_tables *tables, uint64_t max_steps)
+                   const struct sa_tables *tables,
+                   enum sa_precision precision, uint64_t max_steps)
 {
     struct sa_pta *pta = pta_create(program, types, tables);
 
+    pta->by_types = precision == SA_PRECISION_TYPES;
     pta->max_steps = max_steps;
     pta_generate(pta);
     pta_solve(pta);
@@ -361,7 +427,14 @@ struct sa_pta *
 sa_pta_run(const struct sa_program *program, struct sa_types *types,
            const struct sa_tables *tables)
 {
-    return sa_pta_run_bounded(program, types, tables, UINT64_MAX);
+    return sa_pta_run_bounded(program, types, tables, SA_PRECISION_OBJECTS,
+                              UINT64_MAX);
+}
+
+const char *
+sa_precision_name(enum sa_precision precision)
+{
+    return precision == SA_PRECISION_TYPES ? "types" : "objects";
 }
 
 static void
@@ -384,6 +457,7 @@ sa_pta_destroy(struct sa_pta *pta)
     pta_ranges_destroy(pta);
     g_hash_table_destroy(pta->result_table);
     g_free(pta->result_sets);
+    g_free(pta->direct_sets);
     for (uint32_t i = 0; i < pta->objects->len; i++) {
         g_free((char *) pta_object(pta, i)->name);
         pta_object_uninit(pta_object(pta, i));
@@ -397,6 +471,7 @@ sa_pta_destroy(struct sa_pta *pta)
     g_array_free(pta->geps, TRUE);
     pta_copies_destroy(pta);
     pta_filters_destroy(pta);
+    pta_classes_destroy(pta);
     g_array_free(pta->callbacks, TRUE);
     g_array_free(pta->new_nodes, TRUE);
     g_free(pta->value_vertices);
@@ -441,6 +516,9 @@ pta_value_set(const struct sa_pta *pta, uint32_t value)
     uint32_t vertex = (value < pta->program->n_values
                        ? pta->value_vertices[value] : SA_NONE);
 
+    if (vertex != SA_NONE && pta->by_types && pta->direct_sets[value]) {
+        return pta->direct_sets[value];
+    }
     return (vertex == SA_NONE ? NULL
             : pta->result_sets[pta_find(pta, vertex)]);
 }

@@ -42,6 +42,15 @@
 struct sa_tables;
 struct sa_pta;
 
+/* What memory is told apart by. */
+enum sa_precision {
+    SA_PRECISION_OBJECTS,       /* Objects and their fields. */
+    SA_PRECISION_TYPES          /* Members of declared structs: a pointer to a
+                                 * struct may point to any struct of its type
+                                 * (pta-classes.c).  Large programs. */
+};
+const char *sa_precision_name(enum sa_precision);
+
 enum sa_object_kind {
     SA_OBJECT_GLOBAL,
     SA_OBJECT_STACK,            /* An alloca. */
@@ -95,12 +104,12 @@ struct sa_pta_stats {
  * and whatever else is not covered, is warned about once (diag.h). */
 struct sa_pta *sa_pta_run(const struct sa_program *, struct sa_types *,
                           const struct sa_tables *);
-/* The same, but NULL if that takes the solver more than 'max_steps' steps, of
- * which each is about a block of a set (nodeset.h): a number that is the same
+/* With the given precision; NULL if that takes the solver more than
+ * 'max_steps' steps, of which each is about a block of a set (nodeset.h): a number that is the same
  * on any machine. */
 struct sa_pta *sa_pta_run_bounded(const struct sa_program *, struct sa_types *,
                                   const struct sa_tables *,
-                                  uint64_t max_steps);
+                                  enum sa_precision, uint64_t max_steps);
 void sa_pta_destroy(struct sa_pta *);
 
 const struct sa_object *sa_pta_objects(const struct sa_pta *, uint32_t *n);
@@ -119,6 +128,11 @@ struct sa_nodes sa_pta_content(const struct sa_pta *, uint32_t node);
  * unknown. */
 void sa_pta_access(const struct sa_pta *, uint32_t value, uint64_t size,
                    void (*cb)(uint32_t node, void *aux), void *aux);
+
+/* The number of bytes to ask sa_pta_access() for if an access through 'value'
+ * is of 'size' bytes: 0 if the value has moved through memory in a way that is
+ * not told apart. */
+uint64_t sa_pta_extent(const struct sa_pta *, uint32_t value, uint64_t size);
 
 /* Functions that a call instruction may call, ascending, defined or not;
  * callbacks that a library function calls at this instruction (qsort(),

@@ -202,6 +202,7 @@ program_json(const struct sa_result *r)
     put_number(o, "source_lines", r->n_source_lines);
     put_number(o, "functions", r->n_functions);
     put_number(o, "instructions", r->n_insns);
+    put_string(o, "precision", sa_precision_name(r->precision));
     return o;
 }
 

@@ -219,6 +219,11 @@ print_summary(FILE *f, const struct sa_result *r)
             c.per_class[SA_CLASS_MULTI_FLOW],
             c.per_class[SA_CLASS_ALL_FLOWS], c.no_output,
             c.no_output == 1 ? "s" : "");
+    if (r->precision != SA_PRECISION_OBJECTS) {
+        fprintf(f, "Memory is told apart by %s: what is written in one struct "
+                "counts as written in\n  all of its type, so that some of "
+                "these are no state\n", sa_precision_name(r->precision));
+    }
 }
 
 void

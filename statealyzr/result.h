@@ -29,6 +29,7 @@
  * arrays belong to the result. */
 
 #include "model.h"
+#include "pta.h"
 #include "types.h"
 
 /* Why a verdict was given: a statement, and what it shows.  The reports print
@@ -199,6 +200,7 @@ struct sa_phase {
 struct sa_result {
     char *const *files;
     size_t n_files;
+    enum sa_precision precision;
     uint32_t n_source_lines;    /* That have code. */
     uint32_t n_functions, n_insns;
     uint32_t n_all_variables;   /* All variables of the program, locals and
@@ -225,7 +227,7 @@ struct sa_analysis;
 
 /* Runs the analyses of state, flow space and outputs on what 'analysis' has
  * and fills a result with all that they find, and the procedures; 'files',
- * 'loops', 'phases' and 'warnings' are left to the caller, who puts arrays
+ * 'precision', 'loops', 'phases' and 'warnings' are left to the caller, who puts arrays
  * that g_free() can free there.  'phase' (may be NULL) is called as each
  * analysis ends, with its name and figures. */
 struct sa_result *sa_result_create(const struct sa_analysis *,
