@@ -21,8 +21,8 @@
  * ==============================================
  *
  * A source has one tracker per worker, from PREPARE to the end of the
- * transfer.  It is used in that worker only, except for 'n_queued' and 'n_new',
- * which any thread may read.
+ * transfer.  It is used in that worker only, except for 'n_queued' and
+ * 'n_new', which any thread may read.
  *
  * A state that changed is queued once, in the order of the first change, until
  * it is popped to be sent.  Outside transfers there is no tracker, and the

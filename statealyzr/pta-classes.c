@@ -23,14 +23,14 @@
 /* Memory told apart by types only
  *
  * After Heintze, Tardieu: "Ultra-fast Aliasing Analysis using CLA" (PLDI
- * 2001), field-based: what is stored in a member of a struct is in that member of all
- * structs of the type.  A *class* is the object that stands for all of a type,
- * within others, too; what is declared to point to a struct points to its
- * class from the start, and nothing needs to be propagated to it but pointers
- * to memory of no type (malloc() that nothing tells the type of, characters),
- * and to structs that begin alike.  Pointers of no type (void *, characters)
- * get what flows to them.  So sets have as many members as there are types,
- * at most.
+ * 2001), field-based: what is stored in a member of a struct is in that member
+ * of all structs of the type.  A *class* is the object that stands for all of
+ * a type, within others, too; what is declared to point to a struct points to
+ * its class from the start, and nothing needs to be propagated to it but
+ * pointers to memory of no type (malloc() that nothing tells the type of,
+ * characters), and to structs that begin alike.  Pointers of no type (void *,
+ * characters) get what flows to them.  So sets have as many members as there
+ * are types, at most.
  *
  * The result has the nodes of the program's variables and allocations again:
  * for a class, that of each which has such a struct.  The address of a

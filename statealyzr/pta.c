@@ -234,7 +234,9 @@ sort_unique(uint32_t *ids, uint32_t n)
 {
     uint32_t n_unique = 0;
 
-    qsort(ids, n, sizeof *ids, compare_ids);
+    if (n) {
+        qsort(ids, n, sizeof *ids, compare_ids);
+    }
     for (uint32_t i = 0; i < n; i++) {
         if (!n_unique || ids[n_unique - 1] != ids[i]) {
             ids[n_unique++] = ids[i];

@@ -105,8 +105,8 @@ struct sa_pta_stats {
 struct sa_pta *sa_pta_run(const struct sa_program *, struct sa_types *,
                           const struct sa_tables *);
 /* With the given precision; NULL if that takes the solver more than
- * 'max_steps' steps, of which each is about a block of a set (nodeset.h): a number that is the same
- * on any machine. */
+ * 'max_steps' steps, of which each is about a block of a set (nodeset.h): a
+ * number that is the same on any machine. */
 struct sa_pta *sa_pta_run_bounded(const struct sa_program *, struct sa_types *,
                                   const struct sa_tables *,
                                   enum sa_precision, uint64_t max_steps);

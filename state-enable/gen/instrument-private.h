@@ -122,7 +122,8 @@ struct event_block {
     bool exits;                 /* The program ends. */
 };
 
-/* Sets 'wide', 'freed' and 'point' of all events.  The first block is the entry. */
+/* Sets 'wide', 'freed' and 'point' of all events.  The first block is the
+ * entry. */
 void prune(struct event *, const struct event_block *, guint n_blocks,
            guint n_bases);
 
