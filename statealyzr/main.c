@@ -394,9 +394,10 @@ analyse(struct run *run)
     sa_pta_get_stats(run->pta, &s);
     phase_endf(run, "points-to", "%"PRIu32" objects, %"PRIu32" nodes, "
                "%"PRIu32" variables, %"PRIu32" constraints, %"PRIu32" waves, "
-               "%"PRIu32" in cycles, sets %.1f on average, at most %"PRIu32,
+               "%"PRIu32" in cycles, %"PRIu32" calls, sets %.1f on average, "
+               "at most %"PRIu32,
                s.n_objects, s.n_nodes, s.n_variables, s.n_constraints,
-               s.n_waves, s.n_collapsed_cycles,
+               s.n_waves, s.n_collapsed_cycles, s.n_calls,
                s.n_variables ? (double) s.sum_points_to / s.n_variables : 0.0,
                s.max_points_to);
 

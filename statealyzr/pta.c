@@ -375,6 +375,7 @@ pta_finish(struct sa_pta *pta)
     stats->n_nodes = pta->n_result_nodes;
     stats->n_variables = pta->vertices->len - pta->n_result_nodes;
     stats->n_constraints = pta->constraints->len;
+    stats->n_calls = g_hash_table_size(pta->calls);
     pta->result_sets = g_new0(struct result_set *, pta->vertices->len + 1);
     pta->result_table = g_hash_table_new_full(hash_set, equal_sets, NULL,
                                               free_set);

@@ -94,6 +94,7 @@ struct sa_nodes {
 struct sa_pta_stats {
     uint32_t n_objects, n_nodes, n_variables, n_constraints;
     uint32_t n_collapsed_cycles, n_waves;
+    uint32_t n_calls;           /* Pairs of a call and what it calls. */
     uint64_t sum_points_to;
     uint32_t max_points_to;
 };
