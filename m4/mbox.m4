@@ -144,7 +144,23 @@ them (apt-get install$mbox_lacks), or configure with --without-statealyzr.])],
                         != "$mbox_statealyzr_says"])
    AS_IF([test -z "$BUILD_STATEALYZR_TRUE"],
          [mbox_have_statealyzr=yes], [mbox_have_statealyzr=no])
-   AC_SUBST([mbox_have_statealyzr])])
+   AC_SUBST([mbox_have_statealyzr])
+   MBOX_CHECK_RELOCATABLE])
+
+dnl MBOX_CHECK_RELOCATABLE
+dnl
+dnl How to link objects into one that any linker takes, whatever CFLAGS says.
+AC_DEFUN([MBOX_CHECK_RELOCATABLE],
+  [AC_CHECK_TOOL([OBJCOPY], [objcopy], [objcopy])
+   RELOCATABLE_LDFLAGS='-r -flinker-output=nolto-rel'
+   AC_MSG_CHECKING([whether $CC takes $RELOCATABLE_LDFLAGS])
+   mbox_save_CFLAGS=$CFLAGS
+   CFLAGS="$CFLAGS $RELOCATABLE_LDFLAGS"
+   AC_COMPILE_IFELSE([AC_LANG_PROGRAM], [mbox_nolto=yes], [mbox_nolto=no])
+   CFLAGS=$mbox_save_CFLAGS
+   AS_IF([test $mbox_nolto = no], [RELOCATABLE_LDFLAGS=-r])
+   AC_MSG_RESULT([$mbox_nolto])
+   AC_SUBST([RELOCATABLE_LDFLAGS])])
 
 dnl MBOX_NEED_PROG(VARIABLE, PROGRAM, DEBIAN-PACKAGES)
 AC_DEFUN([MBOX_NEED_PROG],

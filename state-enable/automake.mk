@@ -73,20 +73,18 @@ state_enable_libstatetcp_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/middleboxes/common
 state_enable_libstatetcp_la_LIBADD = middleboxes/common/libinet.la
 
-# What a program is linked with: an archive of that and all of libmbox, as
-# libtool makes for libraries that are not installed; it is installed as a
-# file.
-noinst_LTLIBRARIES += state-enable/libmbox-state.la
-state_enable_libmbox_state_la_SOURCES = \
+# All that a program is linked with: that and libmbox.
+noinst_LTLIBRARIES += state-enable/libstateprogram.la
+state_enable_libstateprogram_la_SOURCES = \
 	state-enable/runtime/instance.c \
 	state-enable/runtime/instance.h \
 	state-enable/runtime/start.c
 if HAVE_PCAP
-state_enable_libmbox_state_la_SOURCES += state-enable/runtime/pcap.c
+state_enable_libstateprogram_la_SOURCES += state-enable/runtime/pcap.c
 endif
-state_enable_libmbox_state_la_CPPFLAGS = \
+state_enable_libstateprogram_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
-state_enable_libmbox_state_la_LIBADD = \
+state_enable_libstateprogram_la_LIBADD = \
 	state-enable/libstateruntime.la state-enable/libstatetcp.la \
 	libmbox/libmboxcore.la
 
@@ -175,9 +173,22 @@ tests_unit_test_state_hostile_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
 tests_unit_test_state_hostile_LDADD = $(STATE_TEST_LIBS)
 
 if BUILD_STATEALYZR
+# As one object, which keeps all names but those of libmbox-state.sym to itself:
+# a program may have functions and variables of any name.
 statelibdir = $(pkglibdir)
-statelib_DATA = state-enable/.libs/libmbox-state.a
-state-enable/.libs/libmbox-state.a: state-enable/libmbox-state.la
+statelib_DATA = state-enable/libmbox-state.a
+EXTRA_DIST += state-enable/libmbox-state.sym
+state-enable/libmbox-state.a: state-enable/libstateprogram.la \
+		state-enable/libmbox-state.sym
+	$(AM_V_GEN)rm -f $@ && \
+	$(CC) $(AM_CFLAGS) $(CFLAGS) $(RELOCATABLE_LDFLAGS) -nostdlib \
+	    -Wl,--whole-archive state-enable/.libs/libstateprogram.a \
+	    -Wl,--no-whole-archive -o state-enable/libmbox-state.o && \
+	$(OBJCOPY) --keep-global-symbols='$(srcdir)'/state-enable/libmbox-state.sym \
+	    state-enable/libmbox-state.o && \
+	$(AR) cr $@ state-enable/libmbox-state.o && $(RANLIB) $@
+CLEANFILES += state-enable/libmbox-state.a state-enable/libmbox-state.o
+
 pkginclude_HEADERS = \
 	state-enable/runtime/program-tables.h \
 	state-enable/runtime/state-hook.h \

@@ -26,10 +26,11 @@
 
 /* Adds to the program
  *
- *     static inline void st_dirty_point(void *p, uint64_t n, uint64_t bits)
+ *     static inline void
+ *     mbox_state_dirty_point(void *p, uint64_t n, uint64_t bits)
  *     {
- *         if (st_dirty_tracking) {
- *             st_dirty_write(p, n, bits);
+ *         if (mbox_state_dirty_tracking) {
+ *             mbox_state_dirty_write(p, n, bits);
  *         }
  *     }
  *
@@ -45,9 +46,11 @@ add_point_function(LLVMModuleRef module)
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(context), types,
                                         3, false);
     static const char *const attributes[] = { "alwaysinline", "nounwind" };
-    LLVMValueRef tracking = LLVMAddGlobal(module, u8, "st_dirty_tracking");
-    LLVMValueRef write = LLVMAddFunction(module, "st_dirty_write", type);
-    LLVMValueRef f = LLVMAddFunction(module, "st_dirty_point", type);
+    LLVMValueRef tracking = LLVMAddGlobal(module, u8,
+                                          "mbox_state_dirty_tracking");
+    LLVMValueRef write = LLVMAddFunction(module, "mbox_state_dirty_write",
+                                         type);
+    LLVMValueRef f = LLVMAddFunction(module, "mbox_state_dirty_point", type);
     LLVMBasicBlockRef blocks[3];
     LLVMValueRef args[3];
 
@@ -113,7 +116,8 @@ sends(const struct module *m, LLVMValueRef call)
         return g_hash_table_contains(m->senders, f);
     }
     const char *name = LLVMGetValueName2(f, &n);
-    return ((!strncmp(name, "st_pcap_", 8) && rewrite_is_replaced(name))
+    return ((g_str_has_prefix(name, REWRITE_PREFIX "pcap_")
+             && rewrite_is_replaced(name))
             || strstr(name, "setjmp")
             || (m->taken && !LLVMGetIntrinsicID(f)));
 }
@@ -209,8 +213,8 @@ static bool
 allocates(const struct module *m, LLVMValueRef call)
 {
     static const char *const names[] = {
-        "st_malloc", "st_malloc_ended", "st_calloc", "st_realloc",
-        "st_reallocarray", "st_strdup", "st_strndup",
+        "mbox_state_malloc", "mbox_state_calloc", "mbox_state_realloc",
+        "mbox_state_reallocarray", "mbox_state_strdup", "mbox_state_strndup",
     };
 
     return (m->alone
@@ -225,7 +229,7 @@ static bool
 frees(LLVMValueRef call)
 {
     static const char *const names[] = {
-        "st_free", "st_realloc", "st_reallocarray",
+        "mbox_state_free", "mbox_state_realloc", "mbox_state_reallocarray",
     };
 
     return is_one_of(call, names, G_N_ELEMENTS(names));

@@ -78,7 +78,7 @@ rewrite_calls(LLVMModuleRef module, struct plan *plan)
         LLVMValueRef f = declared(module, *name);
 
         if (f) {
-            char *ours = g_strconcat("st_", *name, NULL);
+            char *ours = g_strconcat(REWRITE_PREFIX, *name, NULL);
             LLVMSetValueName2(f, ours, strlen(ours));
             g_free(ours);
         }
@@ -91,13 +91,15 @@ rewrite_is_replaced(const char *name)
 {
     bool found = false;
 
-    for (size_t i = 0; replaced[i] && !strncmp(name, "st_", 3); i++) {
-        found |= !strcmp(name + 3, replaced[i]);
+    if (g_str_has_prefix(name, REWRITE_PREFIX)) {
+        for (size_t i = 0; replaced[i]; i++) {
+            found |= !strcmp(name + strlen(REWRITE_PREFIX), replaced[i]);
+        }
     }
     return found;
 }
 
-/* Inserts st_start_value(name, address, size) behind an instruction. */
+/* Inserts mbox_state_start_value(name, address, size) behind an instruction. */
 static void
 insert_start_value(LLVMModuleRef module, LLVMBuilderRef builder,
                    LLVMValueRef insn, LLVMValueRef variable, uint64_t size)
@@ -109,17 +111,17 @@ insert_start_value(LLVMModuleRef module, LLVMBuilderRef builder,
     };
     LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(context), types,
                                         3, false);
-    LLVMValueRef f = LLVMGetNamedFunction(module, "st_start_value");
+    LLVMValueRef f = LLVMGetNamedFunction(module, "mbox_state_start_value");
     size_t n;
 
     if (!f) {
-        f = LLVMAddFunction(module, "st_start_value", type);
+        f = LLVMAddFunction(module, "mbox_state_start_value", type);
     }
     LLVMPositionBuilderBefore(builder, LLVMGetNextInstruction(insn));
     LLVMSetCurrentDebugLocation2(builder, LLVMInstructionGetDebugLoc(insn));
     LLVMValueRef arguments[] = {
         LLVMBuildGlobalStringPtr(builder, LLVMGetValueName2(variable, &n),
-                                 "st_start_name"),
+                                 "mbox_state_start_name"),
         variable,
         LLVMConstInt(types[2], size, false),
     };
@@ -166,7 +168,7 @@ add_symbol(GArray *symbols, LLVMModuleRef module, LLVMValueRef v,
     size_t n;
     struct rewrite_symbol s = {
         .name = g_strdup(LLVMGetValueName2(v, &n)),
-        .alias = g_strdup_printf("st_symbol_%u", symbols->len),
+        .alias = g_strdup_printf("mbox_state_symbol_%u", symbols->len),
         .size = size,
         .target = target,
         .type = plan_type,

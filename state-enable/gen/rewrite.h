@@ -24,6 +24,10 @@
 #include <llvm-c/Core.h>
 #include "plan.h"
 
+/* What the name of a function of the runtime begins with that is called
+ * instead of one of a library. */
+#define REWRITE_PREFIX "mbox_state_"
+
 /* Redirects the calls.  Says in the report what packet reads are not covered;
  * returns whether there is none. */
 bool rewrite_calls(LLVMModuleRef, struct plan *);

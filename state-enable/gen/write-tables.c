@@ -466,8 +466,8 @@ write_tables(const struct plan *plan, const GArray *symbols,
     put_symbols(s, symbols);
     put_names(s, "bits", plan->bits);
     put_names(s, "outputs", plan->outputs);
-    put(s, "extern const struct st_program st_program;\n"
-        "const struct st_program st_program = {\n"
+    put(s, "extern const struct st_program mbox_state_program;\n"
+        "const struct st_program mbox_state_program = {\n"
         "    .name = %s, .build = UINT64_C(%"G_GUINT64_FORMAT"),"
         " .sends = %d,\n"
         "    .layout = %s,\n"

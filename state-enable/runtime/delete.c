@@ -46,7 +46,7 @@ st_delete_node(struct st *st, uint32_t structure, void *node)
         st_count_references(st, structure, node, -1);
         st_objects_release(st, &owned);
         for (uint32_t i = s->slots ? 1 : 0; i < owned.n; i++) {
-            st_free(owned.objects[i].start);
+            mbox_state_free(owned.objects[i].start);
         }
         if (s->slots) {         /* As at the start of the program. */
             uint32_t size = st->program->types[s->type].size;

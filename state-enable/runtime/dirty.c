@@ -31,7 +31,7 @@ struct table {
     size_t n;
 };
 
-uint8_t st_dirty_tracking;
+uint8_t mbox_state_dirty_tracking;
 
 /* A number of this thread, without a call if that is possible. */
 static inline uintptr_t
@@ -228,7 +228,7 @@ forget(struct dirty_entry *e)
         end_block(&e->blocks[i]);
     }
     if (!dirty.keys.n) {
-        st_dirty_tracking = false;
+        mbox_state_dirty_tracking = false;
         st_shadow_clear(&dirty.shadow);
     }
     dirty.busy = false;
@@ -318,7 +318,7 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     if (ok) {
         insert(&dirty.keys, &e->chain, mbox_key_hash(key, per_flow));
         add_to_clean(e);
-        st_dirty_tracking = true;
+        mbox_state_dirty_tracking = true;
     } else {
         while (n_added) {
             end_block(&e->blocks[--n_added]);
@@ -420,7 +420,7 @@ write_slowly(const void *p, uint64_t n, uint64_t bits)
 }
 
 void
-st_dirty_write(const void *p, uint64_t n, uint64_t bits)
+mbox_state_dirty_write(const void *p, uint64_t n, uint64_t bits)
 {
     if (!dirty.st) {
         return;

@@ -42,8 +42,8 @@
 /* Called by the program; the first is not 0 while entries are remembered.
  * 'n' bytes at 'p', or if that is 0 it is not known how many, but all of one
  * block or array; 'bits' as in program-tables.h. */
-extern uint8_t st_dirty_tracking;
-void st_dirty_write(const void *p, uint64_t n, uint64_t bits);
+extern uint8_t mbox_state_dirty_tracking;
+void mbox_state_dirty_write(const void *p, uint64_t n, uint64_t bits);
 
 void st_dirty_start(struct st *);
 void st_dirty_stop(struct st *);

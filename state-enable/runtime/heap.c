@@ -331,7 +331,7 @@ st_heap_on_free(st_heap_free_cb *on_free, void *aux)
 }
 
 void *
-st_malloc(size_t size)
+mbox_state_malloc(size_t size)
 {
     void *p = malloc(size);
 
@@ -352,7 +352,7 @@ st_malloc_ended(size_t size)
 }
 
 void *
-st_calloc(size_t n, size_t size)
+mbox_state_calloc(size_t n, size_t size)
 {
     void *p = calloc(n, size);
 
@@ -361,7 +361,7 @@ st_calloc(size_t n, size_t size)
 }
 
 void *
-st_realloc(void *old, size_t size)
+mbox_state_realloc(void *old, size_t size)
 {
     size_t old_size = 0;
 
@@ -377,7 +377,7 @@ st_realloc(void *old, size_t size)
 }
 
 void *
-st_reallocarray(void *old, size_t n, size_t size)
+mbox_state_reallocarray(void *old, size_t n, size_t size)
 {
     size_t bytes;
 
@@ -385,14 +385,14 @@ st_reallocarray(void *old, size_t n, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    return st_realloc(old, bytes);
+    return mbox_state_realloc(old, bytes);
 }
 
 char *
-st_strndup(const char *s, size_t max)
+mbox_state_strndup(const char *s, size_t max)
 {
     size_t n = strnlen(s, max);
-    char *copy = st_malloc(n + 1);
+    char *copy = mbox_state_malloc(n + 1);
 
     if (copy) {
         memcpy(copy, s, n);
@@ -402,13 +402,13 @@ st_strndup(const char *s, size_t max)
 }
 
 char *
-st_strdup(const char *s)
+mbox_state_strdup(const char *s)
 {
-    return st_strndup(s, SIZE_MAX);
+    return mbox_state_strndup(s, SIZE_MAX);
 }
 
 void
-st_free(void *p)
+mbox_state_free(void *p)
 {
     size_t size;
 

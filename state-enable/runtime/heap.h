@@ -30,15 +30,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-void *st_malloc(size_t);
+void *mbox_state_malloc(size_t);
 void *st_malloc_ended(size_t);         /* With '\0' behind it, which does not
                                          * count. */
-void *st_calloc(size_t n, size_t size);
-void *st_realloc(void *, size_t);
-void *st_reallocarray(void *, size_t n, size_t size);
-char *st_strdup(const char *);
-char *st_strndup(const char *, size_t);
-void st_free(void *);
+void *mbox_state_calloc(size_t n, size_t size);
+void *mbox_state_realloc(void *, size_t);
+void *mbox_state_reallocarray(void *, size_t n, size_t size);
+char *mbox_state_strdup(const char *);
+char *mbox_state_strndup(const char *, size_t);
+void mbox_state_free(void *);
 
 void st_heap_track(void);
 

@@ -219,7 +219,7 @@ read_object(struct reading *in, uint32_t index, bool per_flow)
 
     /* What is not known may be a string, and one that does not end. */
     o->start = (o->type == ST_NONE ? st_malloc_ended(o->size)
-                : st_malloc(o->size));
+                : mbox_state_malloc(o->size));
     if (!o->start) {
         return -ENOMEM;
     }
@@ -520,7 +520,7 @@ st_image_uninit(struct st *st, struct st_image *image)
 {
     for (uint32_t i = 0; i < image->n_objects; i++) {
         release_hooked(st, &image->objects[i]);
-        st_free(image->objects[i].start);
+        mbox_state_free(image->objects[i].start);
     }
     free(image->objects);
     memset(image, 0, sizeof *image);

@@ -355,7 +355,7 @@ free_old(struct st *st, const struct plan *plan, uint32_t i)
 {
     st_objects_release(st, &plan->old[i]);
     for (uint32_t j = 1; j < plan->old[i].n; j++) {
-        st_free(plan->old[i].objects[j].start);
+        mbox_state_free(plan->old[i].objects[j].start);
     }
 }
 

@@ -72,7 +72,7 @@ static void
 log_message(void *aux, const char *message)
 {
     (void) aux;
-    fprintf(stderr, "%s: state: %s\n", st_program.name, message);
+    fprintf(stderr, "%s: state: %s\n", mbox_state_program.name, message);
 }
 
 /* What libmbox asks. */
@@ -240,7 +240,7 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
         touch_host(in, p->key.family, p->key.dst, tracked);
     }
     st_packet_ends(in->st);
-    return st_program.sends ? MBOX_DROP : MBOX_FORWARD;
+    return mbox_state_program.sends ? MBOX_DROP : MBOX_FORWARD;
 }
 
 /* The program ended a flow or forgot a host, by a packet of another one. */
@@ -386,8 +386,8 @@ open_mbox(struct st_instance *in, const char *interface, char **error)
     const struct mbox_options options = {
         .size = sizeof options,
         .name = setting("MBOX_NAME"),
-        .class_name = class_name ? class_name : st_program.name,
-        .product = st_program.name,
+        .class_name = class_name ? class_name : mbox_state_program.name,
+        .product = mbox_state_program.name,
         .schema = SCHEMA,
         .coordinator = setting("MBOX_COORDINATOR"),
         .private_key = setting("MBOX_PRIVATE_KEY"),
@@ -411,7 +411,7 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         in->packet = packet_fn;
         in->aux = aux;
         in->epoll_fd = in->timer_fd = -1;
-        in->st = st_create(&st_program, log_message, NULL);
+        in->st = st_create(&mbox_state_program, log_message, NULL);
     }
     if (!in || !in->st || !open_poll(in) || open_mbox(in, interface, error)) {
         if (!*error) {
@@ -420,14 +420,16 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         st_instance_close(in);
         return NULL;
     }
-    if (mbox_set_outputs(in->mbox, st_program.outputs,
-                         st_program.n_outputs)) {
+    if (mbox_set_outputs(in->mbox, mbox_state_program.outputs,
+                         mbox_state_program.n_outputs)) {
         fprintf(stderr, "%s: state: its output functions cannot be "
-                "announced: too many, or out of memory\n", st_program.name);
+                "announced: too many, or out of memory\n",
+                mbox_state_program.name);
     }
-    if (st_program.layout && mbox_set_layout(in->mbox, st_program.layout)) {
+    if (mbox_state_program.layout
+        && mbox_set_layout(in->mbox, mbox_state_program.layout)) {
         fprintf(stderr, "%s: state: mbox-state(8) will print bytes: out of "
-                "memory\n", st_program.name);
+                "memory\n", mbox_state_program.name);
     }
     st_on_end(in->st, on_end, in);
     st_on_change(in->st, on_change, in);

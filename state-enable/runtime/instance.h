@@ -29,7 +29,7 @@
 #include "program-tables.h"
 
 /* Written by mbox-state-gen. */
-extern const struct st_program st_program;
+extern const struct st_program mbox_state_program;
 
 struct st_instance;
 

@@ -15,10 +15,10 @@
  */
 
 /* libpcap for a state-enabled program: calls of pcap_X() are calls of
- * st_pcap_X().  If the program is an instance, a live capture is a port of
- * libmbox; the handle is then libpcap's "dead" one, which compiles filters and
- * knows the link type.  Everything else, and all if it is no instance, is up
- * to libpcap. */
+ * mbox_state_pcap_X().  If the program is an instance, a live capture is a
+ * port of libmbox; the handle is then libpcap's "dead" one, which compiles
+ * filters and knows the link type.  Everything else, and all if it is no
+ * instance, is up to libpcap. */
 
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -56,23 +56,23 @@ static struct {
  * between two calls of pcap_next(). */
 #define STACK_SIZE (1024 * 1024)
 
-pcap_t *st_pcap_open_live(const char *, int, int, int, char *);
-pcap_t *st_pcap_create(const char *, char *);
-void st_pcap_close(pcap_t *);
-int st_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
-int st_pcap_loop(pcap_t *, int, pcap_handler, u_char *);
-const u_char *st_pcap_next(pcap_t *, struct pcap_pkthdr *);
-int st_pcap_next_ex(pcap_t *, struct pcap_pkthdr **, const u_char **);
-void st_pcap_breakloop(pcap_t *);
-int st_pcap_setfilter(pcap_t *, struct bpf_program *);
-int st_pcap_setdirection(pcap_t *, pcap_direction_t);
-int st_pcap_setnonblock(pcap_t *, int, char *);
-int st_pcap_getnonblock(pcap_t *, char *);
-int st_pcap_fileno(pcap_t *);
-int st_pcap_get_selectable_fd(pcap_t *);
-int st_pcap_stats(pcap_t *, struct pcap_stat *);
-int st_pcap_inject(pcap_t *, const void *, size_t);
-int st_pcap_sendpacket(pcap_t *, const u_char *, int);
+pcap_t *mbox_state_pcap_open_live(const char *, int, int, int, char *);
+pcap_t *mbox_state_pcap_create(const char *, char *);
+void mbox_state_pcap_close(pcap_t *);
+int mbox_state_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
+int mbox_state_pcap_loop(pcap_t *, int, pcap_handler, u_char *);
+const u_char *mbox_state_pcap_next(pcap_t *, struct pcap_pkthdr *);
+int mbox_state_pcap_next_ex(pcap_t *, struct pcap_pkthdr **, const u_char **);
+void mbox_state_pcap_breakloop(pcap_t *);
+int mbox_state_pcap_setfilter(pcap_t *, struct bpf_program *);
+int mbox_state_pcap_setdirection(pcap_t *, pcap_direction_t);
+int mbox_state_pcap_setnonblock(pcap_t *, int, char *);
+int mbox_state_pcap_getnonblock(pcap_t *, char *);
+int mbox_state_pcap_fileno(pcap_t *);
+int mbox_state_pcap_get_selectable_fd(pcap_t *);
+int mbox_state_pcap_stats(pcap_t *, struct pcap_stat *);
+int mbox_state_pcap_inject(pcap_t *, const void *, size_t);
+int mbox_state_pcap_sendpacket(pcap_t *, const u_char *, int);
 
 static void
 on_packet(void *aux, const uint8_t *frame, size_t len, uint64_t monotonic_ns)
@@ -105,8 +105,8 @@ on_packet(void *aux, const uint8_t *frame, size_t len, uint64_t monotonic_ns)
 }
 
 pcap_t *
-st_pcap_open_live(const char *device, int snaplen, int promisc, int to_ms,
-                  char *errbuf)
+mbox_state_pcap_open_live(const char *device, int snaplen, int promisc,
+                          int to_ms, char *errbuf)
 {
     if (!st_instance_is_wanted() || live.handle) {
         return pcap_open_live(device, snaplen, promisc, to_ms, errbuf);
@@ -133,7 +133,7 @@ st_pcap_open_live(const char *device, int snaplen, int promisc, int to_ms,
 }
 
 pcap_t *
-st_pcap_create(const char *device, char *errbuf)
+mbox_state_pcap_create(const char *device, char *errbuf)
 {
     if (st_instance_is_wanted()) {
         snprintf(errbuf, PCAP_ERRBUF_SIZE, "pcap_create() is not supported "
@@ -151,7 +151,7 @@ clear_filter(void)
 }
 
 void
-st_pcap_close(pcap_t *p)
+mbox_state_pcap_close(pcap_t *p)
 {
     if (p == live.handle) {
         while (live.frame) {    /* The round comes to its end. */
@@ -202,7 +202,8 @@ step(pcap_handler callback, u_char *user)
 
 /* A round reads what there is, which may be more than 'count'. */
 int
-st_pcap_dispatch(pcap_t *p, int count, pcap_handler callback, u_char *user)
+mbox_state_pcap_dispatch(pcap_t *p, int count, pcap_handler callback,
+                         u_char *user)
 {
     if (p != live.handle) {
         return pcap_dispatch(p, count, callback, user);
@@ -213,7 +214,7 @@ st_pcap_dispatch(pcap_t *p, int count, pcap_handler callback, u_char *user)
 }
 
 int
-st_pcap_loop(pcap_t *p, int count, pcap_handler callback, u_char *user)
+mbox_state_pcap_loop(pcap_t *p, int count, pcap_handler callback, u_char *user)
 {
     if (p != live.handle) {
         return pcap_loop(p, count, callback, user);
@@ -264,7 +265,7 @@ next(void)
 }
 
 const u_char *
-st_pcap_next(pcap_t *p, struct pcap_pkthdr *header)
+mbox_state_pcap_next(pcap_t *p, struct pcap_pkthdr *header)
 {
     if (p != live.handle) {
         return pcap_next(p, header);
@@ -277,7 +278,8 @@ st_pcap_next(pcap_t *p, struct pcap_pkthdr *header)
 }
 
 int
-st_pcap_next_ex(pcap_t *p, struct pcap_pkthdr **header, const u_char **frame)
+mbox_state_pcap_next_ex(pcap_t *p, struct pcap_pkthdr **header,
+                        const u_char **frame)
 {
     if (p != live.handle) {
         return pcap_next_ex(p, header, frame);
@@ -291,7 +293,7 @@ st_pcap_next_ex(pcap_t *p, struct pcap_pkthdr **header, const u_char **frame)
 }
 
 void
-st_pcap_breakloop(pcap_t *p)
+mbox_state_pcap_breakloop(pcap_t *p)
 {
     if (p == live.handle) {
         live.stop = true;
@@ -301,7 +303,7 @@ st_pcap_breakloop(pcap_t *p)
 }
 
 int
-st_pcap_setfilter(pcap_t *p, struct bpf_program *filter)
+mbox_state_pcap_setfilter(pcap_t *p, struct bpf_program *filter)
 {
     if (p != live.handle) {
         return pcap_setfilter(p, filter);
@@ -319,13 +321,13 @@ st_pcap_setfilter(pcap_t *p, struct bpf_program *filter)
 }
 
 int
-st_pcap_setdirection(pcap_t *p, pcap_direction_t direction)
+mbox_state_pcap_setdirection(pcap_t *p, pcap_direction_t direction)
 {
     return p == live.handle ? 0 : pcap_setdirection(p, direction);
 }
 
 int
-st_pcap_setnonblock(pcap_t *p, int nonblock, char *errbuf)
+mbox_state_pcap_setnonblock(pcap_t *p, int nonblock, char *errbuf)
 {
     if (p != live.handle) {
         return pcap_setnonblock(p, nonblock, errbuf);
@@ -335,27 +337,27 @@ st_pcap_setnonblock(pcap_t *p, int nonblock, char *errbuf)
 }
 
 int
-st_pcap_getnonblock(pcap_t *p, char *errbuf)
+mbox_state_pcap_getnonblock(pcap_t *p, char *errbuf)
 {
     return p == live.handle ? live.nonblock : pcap_getnonblock(p, errbuf);
 }
 
 int
-st_pcap_fileno(pcap_t *p)
+mbox_state_pcap_fileno(pcap_t *p)
 {
     return (p == live.handle ? st_instance_fd(live.instance)
             : pcap_fileno(p));
 }
 
 int
-st_pcap_get_selectable_fd(pcap_t *p)
+mbox_state_pcap_get_selectable_fd(pcap_t *p)
 {
     return (p == live.handle ? st_instance_fd(live.instance)
             : pcap_get_selectable_fd(p));
 }
 
 int
-st_pcap_stats(pcap_t *p, struct pcap_stat *stats)
+mbox_state_pcap_stats(pcap_t *p, struct pcap_stat *stats)
 {
     if (p != live.handle) {
         return pcap_stats(p, stats);
@@ -369,7 +371,7 @@ st_pcap_stats(pcap_t *p, struct pcap_stat *stats)
 }
 
 int
-st_pcap_inject(pcap_t *p, const void *frame, size_t len)
+mbox_state_pcap_inject(pcap_t *p, const void *frame, size_t len)
 {
     if (p != live.handle) {
         return pcap_inject(p, frame, len);
@@ -379,7 +381,7 @@ st_pcap_inject(pcap_t *p, const void *frame, size_t len)
 }
 
 int
-st_pcap_sendpacket(pcap_t *p, const u_char *frame, int len)
+mbox_state_pcap_sendpacket(pcap_t *p, const u_char *frame, int len)
 {
     return (p != live.handle ? pcap_sendpacket(p, frame, len)
             : st_instance_send(live.instance, frame, len) ? PCAP_ERROR : 0);

@@ -33,12 +33,13 @@
 #include <unistd.h>
 #include "instance.h"
 
-void st_start_value(const char *name, void *address, size_t size);
+void mbox_state_start_value(const char *name, void *address, size_t size);
 
 static void
 fail(const char *file, const char *what)
 {
-    fprintf(stderr, "%s: state: %s: %s\n", st_program.name, file, what);
+    fprintf(stderr, "%s: state: %s: %s\n", mbox_state_program.name, file,
+            what);
     exit(1);
 }
 
@@ -84,7 +85,7 @@ read_value(FILE *stream, const char *file, const char *name, uint8_t *bytes,
 }
 
 void
-st_start_value(const char *name, void *address, size_t size)
+mbox_state_start_value(const char *name, void *address, size_t size)
 {
     const char *file = getenv("MBOX_STATE_START");
     uint8_t *bytes = malloc(size);

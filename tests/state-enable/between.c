@@ -65,8 +65,8 @@ wanted_output(void)
 {
     const char *name = getenv("OUTPUT");
 
-    for (uint32_t i = 0; name && i < st_program.n_outputs; i++) {
-        if (!strcmp(st_program.outputs[i], name)) {
+    for (uint32_t i = 0; name && i < mbox_state_program.n_outputs; i++) {
+        if (!strcmp(mbox_state_program.outputs[i], name)) {
             return i;
         }
     }
@@ -114,8 +114,9 @@ tell(struct st *st, FILE *stream)
     check(!st_list(st, true, add_key, &keys), "list");
     fprintf(stream, "{ \"instance\": \"%s\", \"class\": \"test\", "
             "\"schema\": \"0\", \"product\": \"\", \"layout\": \"",
-            st_program.name);
-    put_hex(st_program.layout, strlen(st_program.layout), stream);
+            mbox_state_program.name);
+    put_hex(mbox_state_program.layout, strlen(mbox_state_program.layout),
+            stream);
     fputs("\", \"states\": [", stream);
     for (size_t i = 0; i < keys.n; i++) {
         struct mbox_writer w;
@@ -206,7 +207,7 @@ between(void)
     if (!stream) {
         return;
     }
-    struct st *st = st_create(&st_program, complain, &quiet);
+    struct st *st = st_create(&mbox_state_program, complain, &quiet);
     assert(st);
     if (tell_out) {
         tell(st, stream);

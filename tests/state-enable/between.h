@@ -24,11 +24,11 @@
 #include "heap.h"
 #include "program-state.h"
 
-extern const struct st_program st_program;
+extern const struct st_program mbox_state_program;
 void between(void);
 
 /* The program is linked without the runtime first. */
-#pragma weak st_program
+#pragma weak mbox_state_program
 #pragma weak st_create
 #pragma weak st_destroy
 #pragma weak st_list

@@ -64,7 +64,7 @@ void
 between(void)
 {
     if (!st) {
-        st = st_create(&st_program, complain, NULL);
+        st = st_create(&mbox_state_program, complain, NULL);
         assert(st);
         st_on_change(st, on_change, &changed);
         if (st_list(st, true, add_key, &all)) {

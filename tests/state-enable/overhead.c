@@ -36,10 +36,10 @@
 #include "heap.h"
 #include "program-state.h"
 
-extern const struct st_program st_program;
+extern const struct st_program mbox_state_program;
 
 /* The program is linked without the runtime, too. */
-#pragma weak st_program
+#pragma weak mbox_state_program
 #pragma weak st_create
 #pragma weak st_get
 #pragma weak st_heap_track
@@ -198,7 +198,7 @@ __wrap_pcap_dispatch(pcap_t *p, int n, pcap_handler callback, u_char *user)
     }
     assert(first < n_packets);
     if (!is_mode("plain")) {
-        st = st_create(&st_program, complain, NULL);
+        st = st_create(&mbox_state_program, complain, NULL);
         assert(st);
         st_step(st);
     }

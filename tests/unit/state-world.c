@@ -179,7 +179,7 @@ remove_due(void *root, void *conn)
 static void *
 take(size_t size)
 {
-    uint8_t *block = st_calloc(1, size + WORLD_HEADER);
+    uint8_t *block = mbox_state_calloc(1, size + WORLD_HEADER);
 
     assert_non_null(block);
     memcpy(block, "object!", WORLD_HEADER);
@@ -194,7 +194,7 @@ give(void *p)
             assert_memory_equal((uint8_t *) p - WORLD_HEADER, "object!",
                                 WORLD_HEADER);
         }
-        st_free((uint8_t *) p - WORLD_HEADER);
+        mbox_state_free((uint8_t *) p - WORLD_HEADER);
     }
 }
 

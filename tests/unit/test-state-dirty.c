@@ -75,7 +75,7 @@ finish(struct fixture *f)
 {
     st_destroy(f->st);
     world_uninit(&f->w);
-    assert_false(st_dirty_tracking);
+    assert_false(mbox_state_dirty_tracking);
 }
 
 static void
@@ -108,7 +108,7 @@ write_to(struct fixture *f, const void *p, uint64_t n, uint64_t bits)
 {
     unsigned int before = f->n_changes;
 
-    st_dirty_write(p, n, bits);
+    mbox_state_dirty_write(p, n, bits);
     return f->n_changes - before;
 }
 
@@ -132,7 +132,7 @@ test_blocks(void **state)
     assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 0);
     assert_true(is_by_packet(&f, 1));
     get_conns(&f, 2);
-    assert_true(st_dirty_tracking);
+    assert_true(mbox_state_dirty_tracking);
     assert_false(is_by_packet(&f, 1));
     assert_true(is_by_packet(&f, 2));
 
@@ -262,7 +262,7 @@ test_ended(void **state)
     get_conns(&f, 3);
     st_ended(NULL, 0, f.st);
     assert_int_equal(f.n_changes, 3);
-    assert_false(st_dirty_tracking);
+    assert_false(mbox_state_dirty_tracking);
     finish(&f);
 }
 
@@ -281,7 +281,7 @@ static void *
 step_elsewhere(void *f_)
 {
     struct fixture *f = f_;
-    void *block = st_malloc(8);
+    void *block = mbox_state_malloc(8);
 
     st_step(f->st);
     assert_int_equal(write_to(f, world_find(&f->w, 0), 1, ST_WRITE_BYTES), 1);
@@ -291,7 +291,7 @@ step_elsewhere(void *f_)
     f->n_changes = 0;
     world_end(&f->w, c);
     assert_int_equal(f->n_changes, 1);
-    st_free(block);
+    mbox_state_free(block);
     return NULL;
 }
 
@@ -436,8 +436,8 @@ test_outputs(void **state)
     struct fixture f = { .n_changes = 0 };
 
     (void) state;
-    first = st_malloc(sizeof *first);
-    second = st_malloc(sizeof *second);
+    first = mbox_state_malloc(sizeof *first);
+    second = mbox_state_malloc(sizeof *second);
     *first = *second = (struct visitor) { .address = 1 };
     f.st = st_create(&two_program, count_message, &f);
     assert_non_null(f.st);
@@ -448,8 +448,8 @@ test_outputs(void **state)
     get_for(&f, false, world_host_key(1), 0);
     assert_int_equal(write_to(&f, first, 1, ST_WRITE_BYTES), 1);
     st_destroy(f.st);
-    st_free(first);
-    st_free(second);
+    mbox_state_free(first);
+    mbox_state_free(second);
 }
 
 /* A container that only the program's functions know, and they write. */
@@ -460,7 +460,7 @@ for_each_visitor(int (*cb)(void *, void *), void *aux)
     int error = 0;
 
     for (struct visitor *v = first; v && !error; v = v->next) {
-        st_dirty_write(v, sizeof *v, ST_WRITE_BYTES | ST_WRITE_ANY);
+        mbox_state_dirty_write(v, sizeof *v, ST_WRITE_BYTES | ST_WRITE_ANY);
         error = cb(v, aux);
     }
     return error;
@@ -506,7 +506,7 @@ test_container(void **state)
     (void) state;
     first = NULL;
     for (uint32_t i = 0; i < 3; i++) {
-        struct visitor *v = st_malloc(sizeof *v);
+        struct visitor *v = mbox_state_malloc(sizeof *v);
 
         *v = (struct visitor) { first, 1 + i, 0 };
         first = v;
@@ -528,7 +528,7 @@ test_container(void **state)
         struct visitor *v = first;
 
         first = v->next;
-        st_free(v);
+        mbox_state_free(v);
     }
 }
 

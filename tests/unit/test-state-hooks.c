@@ -210,7 +210,7 @@ ignore_message(void *aux, const char *text)
 static void
 add(uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport)
 {
-    struct entry *e = st_calloc(1, sizeof *e);
+    struct entry *e = mbox_state_calloc(1, sizeof *e);
 
     assert_non_null(e);
     *e = (struct entry) {
@@ -453,7 +453,7 @@ test_standing_other(void **state)
     part_hook.resume = NULL;
     release(NULL, 0);
     release(NULL, 0);
-    st_free(entries[0]);
+    mbox_state_free(entries[0]);
     n_entries = 0;
     finish();
 }

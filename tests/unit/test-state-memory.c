@@ -208,11 +208,11 @@ use_addresses(void)
     void *blocks[64];
 
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-        blocks[i] = st_malloc(8192);
+        blocks[i] = mbox_state_malloc(8192);
         assert_non_null(blocks[i]);
     }
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-        st_free(blocks[i]);
+        mbox_state_free(blocks[i]);
     }
 }
 

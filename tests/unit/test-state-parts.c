@@ -39,18 +39,18 @@ test_heap(void **state)
     st_heap_track();
     for (int i = 0; i < N; i++) {
         sizes[i] = 1 + test_random_range(i % 50 ? 200 : 300000);
-        blocks[i] = st_malloc(sizes[i]);
+        blocks[i] = mbox_state_malloc(sizes[i]);
         assert_non_null(blocks[i]);
     }
     for (int i = 0; i < N; i += 3) {
         sizes[i] = 1 + test_random_range(500);
-        blocks[i] = st_realloc(blocks[i], sizes[i]);
+        blocks[i] = mbox_state_realloc(blocks[i], sizes[i]);
         assert_non_null(blocks[i]);
     }
     for (int i = 1; i < N; i += 3) {
         void *p = blocks[i];
 
-        st_free(p);
+        mbox_state_free(p);
         if (st_heap_find(p, &start_, &size)) {
             assert_ptr_not_equal(start_, p);
         }
@@ -63,7 +63,7 @@ test_heap(void **state)
             assert_true(st_heap_find(p, &start_, &size));
             assert_ptr_equal(start_, blocks[i]);
             assert_int_equal(size, sizes[i]);
-            st_free(blocks[i]);
+            mbox_state_free(blocks[i]);
         }
     }
     assert_false(st_heap_find(&start_, &start_, &size));
@@ -176,7 +176,7 @@ free_all(void *f_)
     while (f->n) {
         void *block = f->blocks[--f->n];
 
-        st_free(f->n % 2 ? block : st_realloc(block, 100));
+        mbox_state_free(f->n % 2 ? block : mbox_state_realloc(block, 100));
     }
     return NULL;
 }
@@ -188,7 +188,7 @@ free_elsewhere(struct frees *f, unsigned int n)
 
     f->n = n;
     while (n--) {
-        f->blocks[n] = st_malloc(24);
+        f->blocks[n] = mbox_state_malloc(24);
     }
     f->n_called = f->n_lost = 0;
     assert_int_equal(pthread_create(&thread, NULL, free_all, f), 0);
@@ -211,9 +211,9 @@ test_other_thread(void **state)
     assert_int_equal(f.n_called, 3);
 
     free_elsewhere(&f, 100);
-    void *block = st_malloc(24);
+    void *block = mbox_state_malloc(24);
     assert_int_equal(f.n_called, 150);
-    st_free(block);
+    mbox_state_free(block);
     assert_int_equal(f.n_called, 151);
     assert_int_equal(f.size, 24);
     assert_int_equal(f.n_lost, 0);

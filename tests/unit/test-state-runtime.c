@@ -351,10 +351,10 @@ test_refused(void **state)
     c->matched = (struct rule *) &foreign;
     check_refused(&p, -ENOTSUP, "struct conn.matched points to memory that "
                                 "the program did not allocate");
-    c->matched = st_malloc(sizeof *c->matched);
+    c->matched = mbox_state_malloc(sizeof *c->matched);
     memset(c->matched, 0, sizeof *c->matched);
     check_refused(&p, -ENOTSUP, "nothing in the program frees");
-    st_free(c->matched);
+    mbox_state_free(c->matched);
     c->matched = (struct rule *) &matched->number;
     check_refused(&p, -ENOTSUP, "static of another type");
     c->matched = matched;
@@ -396,7 +396,7 @@ test_refused(void **state)
 
     /* What is behind a string's end does not matter. */
     uint8_t *block = (uint8_t *) p.b.rules[1].name - WORLD_HEADER;
-    block = st_realloc(block, 100);
+    block = mbox_state_realloc(block, 100);
     memset(block + 50, 0xaa, 50);
     p.b.rules[1].name = (char *) block + WORLD_HEADER;
     assert_int_equal(pair_copy(p.sa, p.sb, true, world_key(1), false), 0);

@@ -105,10 +105,10 @@ packet(struct table *t, uint32_t n)
         if (*p) {
             *p = v->next;
         }
-        st_free(v->name);
+        mbox_state_free(v->name);
         v->address = htonl(n);
         v->packets = 0;
-        v->name = st_strdup("visitor");
+        v->name = mbox_state_strdup("visitor");
         v->next = *bucket(t, n);
         *bucket(t, n) = v;
     }
@@ -146,7 +146,7 @@ table_uninit(struct table *t)
 {
     st_destroy(t->st);
     for (int i = 0; i < N_SLOTS; i++) {
-        st_free(t->slots[i].name);
+        mbox_state_free(t->slots[i].name);
     }
 }
 
@@ -301,7 +301,7 @@ test_reuse(void **state)
      * slot, or only took an entry from its list. */
     struct visitor *v = find(&a, 2);
     find(&a, 6)->next = NULL;
-    st_free(v->name);
+    mbox_state_free(v->name);
     v->name = NULL;
     assert_int_equal(move(&a, &b, 2), -ENOENT);
     find(&a, 3)->address = htonl(11);
