@@ -23,4 +23,7 @@ int test_transfer_direct(void);
 /* Same, test-transfer-replica.c. */
 int test_transfer_replica(void);
 
+/* Same, test-transfer-timeout.c. */
+int test_transfer_timeout(void);
+
 #endif /* test-transfer-direct.h */

@@ -21,10 +21,15 @@
 
 #include "mbox-transfer.h"
 
+/* Most steps of a transfer at one time. */
+#define STUB_MAX_LOOKS 1000000
+
 struct stub {
     struct mbox_transfer *t;
     struct mbox_transfer_request request;
     long long now_us;
+    unsigned int n_looks;       /* At the clock, since it went on. */
+    long long looked_us;
 
     /* The last message to each agent, by role, and its keys. */
     struct mbox_msg sent[3];

@@ -357,6 +357,7 @@ main(int argc, char *argv[])
         retval = run_fault(argv[2], argv[3], strtoul(argv[4], NULL, 10));
     } else {
         retval = (test_transfer_direct() + test_transfer_replica()
+                  + test_transfer_timeout()
                   + cmocka_run_group_tests(tests, NULL, NULL)) != 0;
     }
     free_scenarios();

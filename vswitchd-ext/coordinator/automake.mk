@@ -84,6 +84,7 @@ tests_test_mbox_transfer_SOURCES = \
 	mbox/tests/unit/test-transfer-stub.c \
 	mbox/tests/unit/test-transfer-stub.h \
 	mbox/tests/unit/test-transfer-switch.c \
+	mbox/tests/unit/test-transfer-timeout.c \
 	mbox/tests/unit/test-transfer-world.c \
 	mbox/tests/unit/test-transfer-world.h \
 	mbox/tests/unit/test-transfer.c \

@@ -361,7 +361,7 @@ mbox_hold_resolve(struct mbox_transfer *t)
     } else if (mbox_hold_all_released(t)) {
         /* D has said that everything is in place.  If INSTALLED does not
          * follow, do without. */
-        if (!t->installed && t->now_us >= t->deadline_us) {
+        if (!t->installed && t->timed_out) {
             t->salvaged = true;
         }
     } else if (!t->any_released) {

@@ -282,7 +282,8 @@ struct mbox_transfer {
 
     long long start_us;
     long long now_us;           /* As of the current step. */
-    long long deadline_us;
+    long long deadline_us;      /* LLONG_MAX if there is none, any more. */
+    bool timed_out;             /* It has passed. */
     long long wake_us;
 
     enum mbox_phase phase;

@@ -318,6 +318,7 @@ mbox_transfer_fail_over(struct mbox_transfer *t, long long timeout_ms)
     t->now_us = t->ops->now_us(t->aux);
     t->replica.failover_us = t->now_us;
     t->deadline_us = t->now_us + timeout_ms * 1000;
+    t->timed_out = false;
     t->wake_us = LLONG_MIN;
 }
 

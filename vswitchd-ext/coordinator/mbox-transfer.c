@@ -729,6 +729,10 @@ mbox_transfer_step(struct mbox_transfer *t)
     mbox_transfer_wake_at(t, t->suspect_until);
     if (!mbox_transfer_is_forward_only(t)) {
         if (t->now_us >= t->deadline_us) {
+            /* Once: the transfer may have to go on in its phase for a while,
+             * such as with what a source that died has sent. */
+            t->deadline_us = LLONG_MAX;
+            t->timed_out = true;
             mbox_transfer_fail(t, NULL, "not done after %lld ms",
                                t->request.timeout_ms);
             return true;
