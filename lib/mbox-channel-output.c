@@ -225,6 +225,12 @@ mbox_channel_backlog(const struct mbox_channel *ch)
     return ch->out.len - ch->out_ofs;
 }
 
+uint64_t
+mbox_channel_n_written(const struct mbox_channel *ch)
+{
+    return ch->out_total;
+}
+
 void
 mbox_channel_set_out_limit(struct mbox_channel *ch, size_t limit)
 {

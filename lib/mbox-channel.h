@@ -129,6 +129,9 @@ int mbox_channel_send_raw(struct mbox_channel *, const void *frames, size_t);
 
 /* Bytes queued and not yet written, for senders that throttle themselves. */
 size_t mbox_channel_backlog(const struct mbox_channel *);
+
+/* Bytes written since the start. */
+uint64_t mbox_channel_n_written(const struct mbox_channel *);
 void mbox_channel_set_out_limit(struct mbox_channel *, size_t);
 #define MBOX_CHANNEL_OUT_LIMIT (64 * 1024 * 1024)
 

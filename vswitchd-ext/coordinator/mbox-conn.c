@@ -649,12 +649,34 @@ conn_deadline(const struct mbox_conns *conns, const struct mbox_conn *conn)
 {
     long long deadline = conn_silence_deadline(conns, conn);
 
+    if (conn->stalled_at) {
+        deadline = MIN(deadline, conn->stalled_at);
+    }
     return conn->n_unasked ? MIN(deadline, conn->ask_until) : deadline;
+}
+
+/* Blames 'conn' if it reads nothing of what waits for it for as long as it may
+ * be silent.  While state waits for it, whoever sends that is not read. */
+static void
+conn_check_reads(const struct mbox_conns *conns, struct mbox_conn *conn)
+{
+    uint64_t n_written = mbox_channel_n_written(conn->channel);
+
+    if (!mbox_channel_backlog(conn->channel) || !conns->probe_ms) {
+        conn->stalled_at = 0;
+    } else if (!conn->stalled_at || n_written != conn->n_written) {
+        conn->n_written = n_written;
+        conn->stalled_at = time_msec() + 2 * conns->probe_ms;
+    } else if (time_msec() >= conn->stalled_at) {
+        mbox_conn_blame(conn, "it does not read: no byte for %d ms of what "
+                        "waits for it", 2 * conns->probe_ms);
+    }
 }
 
 static void
 conn_check_alive(const struct mbox_conns *conns, struct mbox_conn *conn)
 {
+    conn_check_reads(conns, conn);
     if (conn->n_unasked && time_msec() >= conn->ask_until) {
         mbox_conn_blame(conn, "it does not ask about the transfers that HELLO "
                         "said are in doubt");

@@ -81,6 +81,9 @@ struct mbox_conn {
                                  * time_msec(); LLONG_MAX: not yet. */
     long long last_rx;
     bool probing;               /* ECHO_REQUEST sent since 'last_rx'. */
+    uint64_t n_written;         /* Bytes that it had taken, and when it is to
+                                 * have taken more, ms; 0 as long as none */
+    long long stalled_at;       /* wait for it. */
     bool more;                  /* There may be input left to process. */
     struct mbox_conn *relay_to; /* Got the last state frame from this one. */
     int n_foreign;              /* See MBOX_CONN_MAX_FOREIGN. */
