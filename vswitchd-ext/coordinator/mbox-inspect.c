@@ -186,8 +186,10 @@ inspection_add(struct mbox_coordinator *c, struct mbox_inspection *in,
     json_object_put(state, "keys", keys);
     json_object_put(state, "data", data_json(chunk));
     json_array_add(in->states, state);
+
+    /* An empty chunk takes memory, too. */
     inspection_spend(c, in, (chunk->data_len
-                             + chunk->n_keys * MBOX_KEY_WIRE_LEN));
+                             + MAX(chunk->n_keys, 1) * MBOX_KEY_WIRE_LEN));
 }
 
 static void
