@@ -264,11 +264,14 @@ mbox_records_parse(struct mbox_records *records, const char *key,
          word = strtok_r(NULL, " ", &save_ptr)) {
         struct mbox_record record;
 
-        if (parse_record(word, &record)) {
-            mbox_records_add(records, &record);
-        } else {
+        if (!parse_record(word, &record)) {
             VLOG_WARN_RL(&rl, "external_ids:%s: \"%s\" makes no sense", key,
                          word);
+        } else if (mbox_records_find(records, record.epoch, record.id)) {
+            VLOG_WARN_RL(&rl, "external_ids:%s: \"%s\" is the second record "
+                         "of this transfer: the first counts", key, word);
+        } else {
+            mbox_records_add(records, &record);
         }
     }
     free(copy);

@@ -108,8 +108,9 @@ void mbox_records_remove(struct mbox_records *, struct mbox_record *);
  *     EPOCH.ID=open/CLASS/SRC/DST/RUN/MATCH
  *     EPOCH.ID=moved/CLASS/SRC/DST
  *
- * and so on with "split" and "split-rest".  Words that make no sense are left
- * out.  mbox_records_parse() takes both kinds, from the database's 'key'. */
+ * and so on with "split" and "split-rest".  mbox_records_parse() takes both
+ * kinds, from the database's 'key'.  Words that make no sense, and those about
+ * a transfer that there is a record of already, are left out and logged. */
 char *mbox_records_format_open(const struct mbox_records *);
 char *mbox_records_format_ended(const struct mbox_records *);
 void mbox_records_parse(struct mbox_records *, const char *key, const char *);

@@ -541,19 +541,22 @@ mbox_scales_restore(struct mbox_coordinator *c, const char *s)
 
     for (char *record = strtok_r(copy, " ", &save_ptr); record;
          record = strtok_r(NULL, " ", &save_ptr)) {
-        char *slash = strchr(record, '/');
+        char class_name[MBOX_NAME_MAX + 1];
+        size_t len = strcspn(record, "/");
+        const char *instance = record + len + (record[len] != '\0');
 
-        if (slash) {
-            *slash = '\0';
-        }
-        if (!slash || !mbox_name_is_valid(record)
-            || !mbox_name_is_valid(slash + 1)
-            || mbox_scales_find(&c->scales, slash + 1)) {
-            VLOG_WARN("external_ids:%s: ignored \"%s\"", MBOX_SCALE_KEY,
-                      record);
+        ovs_strlcpy(class_name, record, MIN(len + 1, sizeof class_name));
+        if (len > MBOX_NAME_MAX || !mbox_name_is_valid(class_name)
+            || !mbox_name_is_valid(instance)) {
+            VLOG_WARN("external_ids:%s: \"%s\" makes no sense",
+                      MBOX_SCALE_KEY, record);
+            continue;
+        } else if (mbox_scales_find(&c->scales, instance)) {
+            VLOG_WARN("external_ids:%s: \"%s\" is the second record of this "
+                      "instance: the first counts", MBOX_SCALE_KEY, record);
             continue;
         }
-        op = mbox_scale_op_create(c, record, slash + 1, "");
+        op = mbox_scale_op_create(c, class_name, instance, "");
         op->request.type = MBOX_SCALE_REMOVE;
         op->request.timeout_ms = MBOX_DEFAULT_TIMEOUT_MS;
         op->request.remove_timeout_ms = MBOX_DEFAULT_TIMEOUT_MS;
