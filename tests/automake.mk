@@ -43,6 +43,18 @@ MBOX_VALGRIND = \
 check-valgrind: all $(check_PROGRAMS)
 	$(MBOX_SUITE) testsuite.at $(MBOX_SUITE_ARGS) -k unit \
 	    MBOX_VALGRIND='$(MBOX_VALGRIND)' $(TESTSUITEFLAGS)
+else
+CHECK_LOCAL += check-none
+
+# The suites are Autotest's, with macros and programs of Open vSwitch's build.
+NO_SUITE = \
+	"configured with --disable-switch, so there is no Open vSwitch," \
+	"whose build our test suites need"
+check-none:
+	@echo "check: nothing was run, neither units nor actions, datapath and" \
+	    "coordinator:" $(NO_SUITE) >&2
+check-system check-valgrind:
+	@echo "$@: cannot run:" $(NO_SUITE) >&2; exit 1
 endif
 
 if BUILD_STATEALYZR
@@ -65,4 +77,4 @@ bench-state: all
 	    $(srcdir)/tests/state-enable/overhead $(BENCH_STATE) _corpus/p0f-*/
 endif
 
-.PHONY: bench-state check-mbox check-statealyzr check-system check-valgrind
+.PHONY: bench-state check-mbox check-none check-statealyzr check-system check-valgrind
