@@ -233,6 +233,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/plan-names.c \
 	state-enable/gen/plan-outputs.c \
 	state-enable/gen/plan-slots.c \
+	state-enable/gen/plan-strategies.c \
 	state-enable/gen/plan-types.c \
 	state-enable/gen/plan-unmovable.c \
 	state-enable/gen/plan.c \

@@ -241,6 +241,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
         ok = false;
     }
     if (ok) {
+        plan_report_strategies(plan);
         report_writes(plan, &instrumented);
         rewrite_placement(module, plan);
         GArray *symbols = rewrite_symbols(module, plan);

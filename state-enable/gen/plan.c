@@ -403,34 +403,12 @@ plan_class(struct plan *plan, const char *wanted)
     }
 }
 
-/* Marks a type and all that objects of it own. */
-static void
-mark_owned(const struct plan *plan, uint32_t type, bool *marked)
-{
-    const struct plan_type *t = plan->plan_types->pdata[type];
-
-    marked[type] = true;
-    for (guint i = 0; i < t->pointers->len; i++) {
-        const struct plan_pointer *p
-            = &g_array_index(t->pointers, struct plan_pointer, i);
-
-        if (p->owned && p->target == ST_TO_TYPE && !marked[p->type]) {
-            mark_owned(plan, p->type, marked);
-        }
-    }
-}
-
 /* What is refused by itself may move with the nodes that own it. */
 static void
 report_refused(struct plan *plan)
 {
-    bool *marked = g_new0(bool, plan->plan_types->len + 1);
+    bool *moved_types = plan_moved_types(plan);
 
-    for (guint i = 0; i < plan->structures->len; i++) {
-        const struct plan_structure *s = plan->structures->pdata[i];
-
-        mark_owned(plan, s->type, marked);
-    }
     for (guint i = 0; i < plan->refused->len; i++) {
         const struct plan_refused *r
             = &g_array_index(plan->refused, struct plan_refused, i);
@@ -439,7 +417,7 @@ report_refused(struct plan *plan)
         for (guint j = 0; j < plan->plan_types->len; j++) {
             const struct plan_type *t = plan->plan_types->pdata[j];
 
-            moved |= marked[j] && t->json == r->type_json;
+            moved |= moved_types[j] && t->json == r->type_json;
         }
         if (moved) {
             plan_say(plan, "moved with what owns it: %s", r->name);
@@ -447,7 +425,7 @@ report_refused(struct plan *plan)
             g_string_append(plan->report, r->why);
         }
     }
-    g_free(marked);
+    g_free(moved_types);
 }
 
 /* References among nodes. */

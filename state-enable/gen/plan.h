@@ -263,6 +263,15 @@ void plan_find_shared_names(struct plan *, LLVMModuleRef);
 /* Whether it is the tag of several structs. */
 bool plan_name_is_shared(const struct plan *, const char *tag);
 
+/* plan-strategies.c */
+
+/* Whether each of plan_types moves, because it is of a structure or owned; to
+ * be freed. */
+bool *plan_moved_types(const struct plan *);
+
+/* Says by what the members of what moves do so. */
+void plan_report_strategies(struct plan *);
+
 /* plan-hooks.c */
 
 /* Reads what the user says of hooks, each "struct NAME.MEMBER=SYMBOL" or
