@@ -44,6 +44,8 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/nodes.h \
 	state-enable/runtime/objects.c \
 	state-enable/runtime/objects.h \
+	state-enable/runtime/parts.c \
+	state-enable/runtime/parts.h \
 	state-enable/runtime/placement.c \
 	state-enable/runtime/placement.h \
 	state-enable/runtime/private.h \

@@ -19,13 +19,15 @@ of them (mbox_layout.py).
 Both come from an instance, and may be anything: what does not fit together is
 an ImageError."""
 
+import bisect
 import collections
 import ipaddress
 import json
 import struct
 import time
 
-MAGIC = 0x4d535431
+MAGIC = 0x4d535432              # Of format 2.
+BLOCKS_MAX = 16 * 1024 * 1024   # Bytes that the objects have together.
 BYTES = 0xffff                  # An object without a type.
 NO_NODE = 0xffff
 REFERENCES = {                  # Kinds, and formats of what follows.
@@ -66,32 +68,79 @@ class Reader:
         return text
 
 
+Header = collections.namedtuple('Header', 'build output types')
+
+
 def read_header(r):
-    """Reads what is before the objects: the build, and names of types."""
+    """Reads what is before the objects: the build, the index of the output
+    function whose needs it is restricted to, or None, and names of types."""
     if r.number(4) != MAGIC:
         raise ImageError('it is no image')
     build = r.number(8)
-    r.number(1)                 # Whether of a flow.
+    scope = r.number(1)         # And whether of a flow.
+    output = scope // 2 - 1 if scope > 1 else None
     r.bytes(r.number(4))        # Placement variables.
     names = []
     for _ in range(r.number(2)):
         names.append(r.string())
         r.number(8)             # Hash of its layout.
-    return build, names
+    return Header(build, output, names)
 
 
 def types_of(data):
     """The names of the structures in an image; None if it is none."""
     try:
-        return read_header(Reader(data))[1]
+        return read_header(Reader(data)).types
     except ImageError:
         return None
+
+
+def merged(ranges):
+    """Ranges that do not touch, in their order."""
+    result = []
+    for start, end in sorted(ranges):
+        if result and start <= result[-1][1]:
+            result[-1] = result[-1][0], max(end, result[-1][1])
+        else:
+            result.append((start, end))
+    return result
+
+
+class Parts:
+    """What images that are restricted to an output function, or to none, have
+    of the objects of a type."""
+
+    def __init__(self, image_type, output, pointer_size, spend):
+        gone = [(l.offset, l.offset + l.size) for l in image_type.left_out
+                if l.outputs is None or output in l.outputs]
+        self.left_out = merged(gone)
+        for p in image_type.pointers:
+            spend(p.count)
+            gone += [(p.offset + j * p.stride,
+                      p.offset + j * p.stride + pointer_size)
+                     for j in range(p.count)]
+        for h in image_type.hooks:
+            spend(h.count)
+            gone += [(h.offset + j * h.stride,
+                      h.offset + j * h.stride + h.size)
+                     for j in range(h.count)]
+        self.parts = []         # Start and end.
+        at = 0
+        for start, end in merged(gone) + [(image_type.size, None)]:
+            if at < min(start, image_type.size):
+                self.parts.append((at, min(start, image_type.size)))
+            at = end
+        spend(len(self.parts))
+
+    def is_left_out(self, start, end):
+        i = bisect.bisect_right(self.left_out, (start, float('inf'))) - 1
+        return i >= 0 and end <= self.left_out[i][1]
 
 
 class Object:
     """A block of the heap: a node, something that it owns, or bytes."""
 
-    def __init__(self, r, layout, names):
+    def __init__(self, r, layout, names, parts_of, spend):
         number = r.number(2)
         structure = r.number(2)
         self.wanted = r.number(1) != 0
@@ -110,8 +159,7 @@ class Object:
             if self.structure.type is not self.type:
                 raise ImageError('a node is of another type')
             r.bytes(4 * self.structure.n_lists)     # Buckets.
-        self.data = r.bytes(size)
-        if self.offset > size:
+        if self.offset > size or size > BLOCKS_MAX:
             raise ImageError('an object lies beside its block')
         self.elements = 0
         if self.type:
@@ -120,19 +168,57 @@ class Object:
                 raise ImageError('a %s is too short' % self.type.name)
             if self.structure or self.type.is_open:
                 self.elements = 1
+        self.parts = parts_of(self.type) if self.type else None
+        self.data = self._read_block(r, size, spend)
         self.references = {}    # By offset in the block.
         self.hooked = {}        # Bytes of hooks, likewise.
         self.seen_at = None     # The path by which it was come to.
         if self.type:
-            self._read_references(r)
+            self._read_references(r, layout.byte_order, spend)
 
-    def _read_references(self, r):
+    def _read_block(self, r, size, spend):
+        if not self.type:
+            return r.bytes(size)
+        data = bytearray(size)
+        data[:self.offset] = r.bytes(self.offset)
+        at = self.offset
+        for _ in range(self.elements):
+            spend(1)
+            for start, end in self.parts.parts:
+                data[at + start:at + end] = r.bytes(end - start)
+            at += self.type.size
+        data[at:] = r.bytes(size - at)
+        return bytes(data)
+
+    def is_left_out(self, at, size):
+        """Whether the image does not have some bytes of the block."""
+        inside = at - self.offset
+        if not self.parts or not size or inside < 0:
+            return False
+        start = inside % self.type.size if self.elements > 1 else inside
+        return self.parts.is_left_out(start, start + size)
+
+    def _live(self, p, start, order):
+        """How many of the elements of a pointer there are references for."""
+        if not p.live:
+            return p.count
+        at, size = start + p.live[0], p.live[1]
+        if self.is_left_out(at, size):
+            return 0
+        return min(p.count, int.from_bytes(self.bytes(at, size), order))
+
+    def _read_references(self, r, order, spend):
         pointers = [p for p in self.type.pointers
                     if p.count and not p.link]
         for e in range(self.elements if pointers else 0):
             start = self.offset + e * self.type.size
             for p in pointers:
-                for j in range(p.count):
+                n = self._live(p, start, order)
+                spend(1)
+                for j in range(n):
+                    if self.is_left_out(start + p.offset + j * p.stride, 1):
+                        spend(1)
+                        continue
                     kind = r.number(1)
                     if kind not in REFERENCES:
                         raise ImageError('a pointer is of no known kind')
@@ -160,6 +246,9 @@ class Object:
         return self.data[at:at + n]
 
 
+LEFT_OUT = object()             # The value of a member that was not sent.
+
+
 class Value(collections.namedtuple('Value', 'path type value text')):
     """A member: what it is called from its node, its type, its value as it is
     in JSON (None: a null pointer), or bytes, and as people want it."""
@@ -171,8 +260,10 @@ class Value(collections.namedtuple('Value', 'path type value text')):
                 else self.value)
 
     def to_json(self):
-        return {'path': self.path, 'type': self.type,
-                'value': self.json_value()}
+        member = {'path': self.path, 'type': self.type}
+        if self.value is LEFT_OUT:
+            return {**member, 'left_out': True}
+        return {**member, 'value': self.json_value()}
 
 
 Node = collections.namedtuple('Node', 'name values')
@@ -206,12 +297,23 @@ def text_of(value):
 class Decoder:
     def __init__(self, data, layout):
         r = Reader(data)
-        build, names = read_header(r)
-        if build != layout.build:
+        header = read_header(r)
+        if header.build != layout.build:
             raise ImageError('it is of another build than the description')
+        if header.output is not None and header.output >= len(layout.outputs):
+            raise ImageError('it is for no output function')
         self.layout = layout
         self.n_members = self.n_searched = 0
-        self.objects = [Object(r, layout, names) for _ in range(r.number(4))]
+        self.output = header.output
+        self.parts = {}
+        self.objects = []
+        size = 0
+        for _ in range(r.number(4)):
+            o = Object(r, layout, header.types, self._parts_of, self._spend)
+            self.objects.append(o)
+            size += len(o.data)
+            if size > BLOCKS_MAX:
+                raise ImageError('its objects are too large')
         for o in self.objects:
             o.read_hooked(r, layout.byte_order, self._spend)
         if r.at != len(data):
@@ -227,6 +329,13 @@ class Decoder:
                 self._object(o, '')
                 result.append(Node(o.structure.name, self.values))
         return result
+
+    def _parts_of(self, image_type):
+        if image_type not in self.parts:
+            self.parts[image_type] = Parts(
+                image_type, self.output, self.layout.pointer_size,
+                self._spend)
+        return self.parts[image_type]
 
     def _spend(self, n):
         """Bounds what a description can make of a few bytes."""
@@ -271,7 +380,10 @@ class Decoder:
     def _member(self, o, t, at, path):
         self._spend(1)
         key = self._key(o, at, t)
-        if at in o.hooked:
+        if (o.is_left_out(at, t.size)
+                and (key is not None or self._is_one(t))):
+            self._put(path, t.name, LEFT_OUT, '(left out)')
+        elif at in o.hooked:
             self._put(path, t.name, o.hooked[at])
         elif key is not None:
             self._put(path, t.name, key, str(key))
@@ -283,6 +395,12 @@ class Decoder:
             self._members(o, t, at, path + '.')
         elif t.kind in ('int', 'float'):
             self._put(path, t.name, *self._scalar(o, t, at))
+
+    def _is_one(self, t):
+        """Whether a type is none of structs, which have members."""
+        while t.kind == 'array':
+            t = self.layout.types[t.target]
+        return t.kind not in ('struct', 'union')
 
     # Numbers.
 

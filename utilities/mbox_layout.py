@@ -22,7 +22,7 @@ import json
 import re
 
 FORMAT = 'mbox-state-layout'
-VERSION = 1
+VERSION = 2
 KINDS = ('void', 'int', 'float', 'pointer', 'function', 'struct', 'union',
          'array', 'opaque')
 DEPTH_MAX = 32                  # Of types in types.
@@ -133,11 +133,26 @@ class Hook:
         self.offset = get_number(o, 'offset')
         self.count = get_number(o, 'count')
         self.stride = get_number(o, 'stride')
+        self.size = get_number(o, 'size')
         self.live = get_place(o, 'live')
 
 
+class LeftOut:
+    """Members that an image does not have, if it has only what one of some
+    output functions needs, or in any case."""
+    def __init__(self, o, n_outputs):
+        self.offset = get_number(o, 'offset')
+        self.size = get_number(o, 'size')
+        self.outputs = None             # In any case.
+        if 'outputs' in o:
+            self.outputs = get(o, 'outputs', list)
+            if any(type(i) is not int or not 0 <= i < n_outputs
+                   for i in self.outputs):
+                raise LayoutError('"outputs" has no output functions')
+
+
 class ImageType:
-    def __init__(self, o, types):
+    def __init__(self, o, types, n_outputs):
         self.name = get_name(o, 'name')
         self.type = get_number(o, 'type', len(types))
         self.size = types[self.type].size
@@ -148,6 +163,8 @@ class ImageType:
 
         # It ends with an array to the end of the block.
         self.is_open = get(o, 'is_open', bool, False)
+        self.left_out = [LeftOut(l, n_outputs)
+                         for l in get(o, 'left_out', list, [])]
 
 
 class Key:
@@ -208,6 +225,7 @@ class Layout:
         self.byte_order = get(o, 'byte_order', str)
         if self.byte_order not in ('little', 'big'):
             raise LayoutError('no byte order')
+        self.pointer_size = get_number(o, 'pointer_size', 9)
         try:
             self.build = int(get(o, 'build', str), 16)
         except ValueError:
@@ -215,10 +233,12 @@ class Layout:
         types = get(o, 'types', list)
         self.types = [Type(t, len(types)) for t in types]
         check_depth(self.types)
+        self.outputs = [get_name({'name': name}, 'name')
+                        for name in get(o, 'outputs', list, [])]
         self.image_types = {}
         by_number = []
         for t in get(o, 'image_types', list):
-            image_type = ImageType(t, self.types)
+            image_type = ImageType(t, self.types, len(self.outputs))
             by_number.append(image_type)
             self.image_types.setdefault(image_type.name, image_type)
         self.structures = [Structure(s, len(by_number))

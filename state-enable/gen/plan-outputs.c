@@ -18,14 +18,16 @@
  * that it depends on.
  *
  * An entry that one needs nothing of is not sent; of others, numbers that it
- * does not need are zero.  But what an entry is found and kept by is sent, and
+ * does not need are not.  But what an entry is found and kept by is sent, and
  * so are lengths, and pointers with what they lead to: a program may know by
  * another member whether there is something. */
 
 #include <string.h>
+#include "mbox-fnv.h"
 #include "plan.h"
 
 #define OUTPUTS_MAX 63
+#define ELEMENTS_MAX 64         /* Of an array of structs. */
 
 /* Bits of all output functions. */
 static uint64_t
@@ -119,16 +121,33 @@ is_kept(const struct plan *plan, const struct plan_type *t, uint64_t offset,
     return false;
 }
 
+/* Structs in a type's objects. */
+struct place {
+    uint64_t base;              /* Of the first. */
+    uint64_t stride, count;
+};
+
+/* A member of them, which 'padding' bytes follow. */
 static void
 leave_out(struct plan *plan, struct plan_type *t, const char *name,
-          uint64_t offset, uint64_t size, uint64_t outputs)
+          const struct place *at, uint64_t offset, uint64_t size,
+          uint64_t padding)
 {
-    const struct plan_range range = { offset, size, outputs };
+    /* The analyser tells no elements apart, and where the first one is. */
+    uint64_t outputs = not_needed(plan, t->json, at->base + offset, size);
 
-    if (!outputs) {
-        return;
+    for (uint64_t i = 0; i < at->count; i++) {
+        if (is_kept(plan, t, at->base + i * at->stride + offset, size)) {
+            outputs = 0;
+        }
     }
-    g_array_append_val(t->left_out, range);
+    for (uint64_t i = 0; outputs && i < at->count; i++) {
+        const struct plan_range range = {
+            at->base + i * at->stride + offset, size + padding, outputs
+        };
+
+        g_array_append_val(t->left_out, range);
+    }
     for (guint i = 0; i < plan->outputs->len; i++) {
         if (outputs >> i & 1) {
             plan_say(plan, "not needed by %s(): %s.%s",
@@ -150,11 +169,43 @@ is_numbers(const struct plan *plan, int type)
                  || !strcmp(json_text(t, "kind"), "float"));
 }
 
-/* The members of a struct at 'base' of a type's objects, and of structs in it,
- * but not of arrays. */
+static void consider_members(struct plan *, struct plan_type *, int json,
+                             const char *prefix, const struct place *,
+                             int depth);
+
+/* A member that is a struct, or an array of structs. */
+static void
+consider_structs(struct plan *plan, struct plan_type *t, int json,
+                 const char *path, const struct place *outer, uint64_t offset,
+                 int depth)
+{
+    struct json_object *o = plan_json_type(plan, json);
+    struct place at = { outer->base + offset, outer->stride, outer->count };
+    bool is_array = !strcmp(json_text(o, "kind"), "array");
+
+    if (is_array) {
+        json = json_number(o, "target");
+        at.count = json_number(o, "elements");
+        o = plan_json_type(plan, json);
+        at.stride = o ? json_number(o, "size") : 0;
+        if (outer->count > 1 || at.count < 1 || at.count > ELEMENTS_MAX) {
+            return;             /* Arrays in arrays, and of no length. */
+        }
+    }
+    if (o && !strcmp(json_text(o, "kind"), "struct")) {
+        bool is_named = *path && !g_str_has_suffix(path, ".");
+        char *prefix = g_strconcat(path, is_array ? "[]." : is_named ? "."
+                                   : "", NULL);
+
+        consider_members(plan, t, json, prefix, &at, depth + 1);
+        g_free(prefix);
+    }
+}
+
+/* The members of structs of a type's objects, and of structs in these. */
 static void
 consider_members(struct plan *plan, struct plan_type *t, int json,
-                 const char *prefix, uint64_t base, int depth)
+                 const char *prefix, const struct place *at, int depth)
 {
     struct json_object *o = plan_json_type(plan, json);
     struct json_object *members = (o && depth < 16 ? json_list(o, "members")
@@ -165,22 +216,47 @@ consider_members(struct plan *plan, struct plan_type *t, int json,
         struct json_object *m = json_object_array_get_idx(members, i);
         int type = json_number(m, "type");
         struct json_object *mt = plan_json_type(plan, type);
-        uint64_t offset = base + json_number(m, "bit_offset") / 8;
+        uint64_t offset = json_number(m, "bit_offset") / 8;
         uint64_t size = mt ? json_number(mt, "size") : 0;
+        uint64_t next = (i + 1 < n ? json_number(json_object_array_get_idx(
+                                         members, i + 1), "bit_offset") / 8
+                         : (uint64_t) json_number(o, "size"));
         char *path = g_strconcat(prefix, json_text(m, "name"), NULL);
 
-        if (mt && is_numbers(plan, type) && !json_true(m, "bit_field")
-            && !is_kept(plan, t, offset, size)) {
-            leave_out(plan, t, path, offset, size,
-                      not_needed(plan, t->json, offset, size));
-        } else if (mt && !strcmp(json_text(mt, "kind"), "struct")) {
-            char *inner = g_strconcat(path, *json_text(m, "name") ? "." : "",
-                                      NULL);
-
-            consider_members(plan, t, type, inner, offset, depth + 1);
-            g_free(inner);
+        if (mt && is_numbers(plan, type) && !json_true(m, "bit_field")) {
+            leave_out(plan, t, path, at, offset, size,
+                      next > offset + size ? next - offset - size : 0);
+        } else if (mt) {
+            consider_structs(plan, t, type, path, at, offset, depth);
         }
         g_free(path);
+    }
+}
+
+/* What images have of a type decides on how they are read, and depends on more
+ * than the program: rules of the user's, and the analyser. */
+static void
+hash_layout(const struct plan *plan, struct plan_type *t)
+{
+    for (guint i = 0; i < t->pointers->len; i++) {
+        const struct plan_pointer *p
+            = &g_array_index(t->pointers, struct plan_pointer, i);
+        uint64_t numbers[] = { p->offset, p->count, p->stride,
+                               p->target == ST_LINK, p->live };
+
+        t->layout = mbox_fnv1a(t->layout, numbers, sizeof numbers);
+    }
+    for (guint i = 0; i < t->left_out->len; i++) {
+        const struct plan_range *r
+            = &g_array_index(t->left_out, struct plan_range, i);
+        uint64_t numbers[] = { r->offset, r->size, r->outputs };
+
+        t->layout = mbox_fnv1a(t->layout, numbers, sizeof numbers);
+    }
+    for (guint i = 0; i < plan->outputs->len; i++) {
+        const char *name = plan->outputs->pdata[i];
+
+        t->layout = mbox_fnv1a(t->layout, name, strlen(name) + 1);
     }
 }
 
@@ -193,7 +269,7 @@ plan_outputs(struct plan *plan, struct json_object *result)
     if (n > OUTPUTS_MAX) {
         plan_say(plan, "note: more than %d output functions: state is not "
                  "told apart by them", OUTPUTS_MAX);
-        return;
+        n = 0;
     }
     for (size_t i = 0; i < n; i++) {
         g_ptr_array_add(plan->outputs, (char *) json_text(
@@ -203,7 +279,9 @@ plan_outputs(struct plan *plan, struct json_object *result)
     for (guint i = 0; i < plan->plan_types->len; i++) {
         struct plan_type *t = plan->plan_types->pdata[i];
 
-        consider_members(plan, t, t->json, "", 0, 0);
+        consider_members(plan, t, t->json, "", &(struct place) { 0, 0, 1 },
+                         0);
+        hash_layout(plan, t);
     }
     for (guint i = 0; i < plan->structures->len; i++) {
         struct plan_structure *s = plan->structures->pdata[i];

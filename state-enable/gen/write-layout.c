@@ -221,9 +221,38 @@ hooks_of(const struct plan_type *t)
         struct json_object *o = json_object_new_object();
 
         put_number(o, "offset", h->object + h->offset);
+        put_number(o, "size", h->size);
         put_number(o, "count", h->count);
         put_number(o, "stride", h->stride);
         put_place(o, "live", h->live, h->live_size);
+        json_object_array_add(list, o);
+    }
+    return list;
+}
+
+/* Members that the image does not have. */
+static struct json_object *
+left_out_of(const struct plan_type *t, guint n_outputs)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (guint i = 0; i < t->left_out->len; i++) {
+        const struct plan_range *r
+            = &g_array_index(t->left_out, struct plan_range, i);
+        struct json_object *o = json_object_new_object();
+
+        put_number(o, "offset", r->offset);
+        put_number(o, "size", r->size);
+        if (r->outputs != ST_LEFT_OUT_ALWAYS) {
+            struct json_object *outputs = json_object_new_array();
+
+            for (guint j = 0; j < n_outputs; j++) {
+                if (r->outputs >> j & 1) {
+                    append_number(outputs, j);
+                }
+            }
+            put(o, "outputs", outputs);
+        }
         json_object_array_add(list, o);
     }
     return list;
@@ -242,6 +271,7 @@ image_types(struct layout *l)
         put_number(o, "type", add_type(l, t->json, 0));
         put(o, "pointers", pointers_of(t));
         put(o, "hooks", hooks_of(t));
+        put(o, "left_out", left_out_of(t, l->plan->outputs->len));
         put(o, "is_open", json_object_new_boolean(t->tail));
         json_object_array_add(list, o);
     }
@@ -350,6 +380,17 @@ symbol_names(LLVMModuleRef module, const GArray *symbols)
     return list;
 }
 
+static struct json_object *
+output_names(const struct plan *plan)
+{
+    struct json_object *list = json_object_new_array();
+
+    for (guint i = 0; i < plan->outputs->len; i++) {
+        json_object_array_add(list, new_name(plan->outputs->pdata[i]));
+    }
+    return list;
+}
+
 char *
 write_layout(const struct plan *plan, LLVMModuleRef module,
              const GArray *symbols, const char *program, uint64_t build)
@@ -361,13 +402,15 @@ write_layout(const struct plan *plan, LLVMModuleRef module,
 
     snprintf(hex, sizeof hex, "%016"G_GINT64_MODIFIER"x", build);
     put_name(o, "format", "mbox-state-layout");
-    put_number(o, "version", 1);
+    put_number(o, "version", 2);
     put_name(o, "program", program);
     put_name(o, "build", hex);
     put_name(o, "byte_order", G_BYTE_ORDER == G_LITTLE_ENDIAN ? "little"
              : "big");
+    put_number(o, "pointer_size", sizeof(void *));
     put(o, "image_types", image_types(&l));
     put(o, "structures", structures(plan));
+    put(o, "outputs", output_names(plan));
     put(o, "variables", variables(plan, symbols));
     put(o, "symbols", symbol_names(module, symbols));
     put(o, "types", l.types);

@@ -23,6 +23,7 @@
 #include "names.h"
 #include "nodes.h"
 #include "objects.h"
+#include "parts.h"
 #include "placement.h"
 #include "standing.h"
 
@@ -93,40 +94,54 @@ put_reference(struct st *st, const struct st_objects *o, struct mbox_writer *w,
     return w->error;
 }
 
-/* The pointers of the object at 'object', of which the copy in the image is at
- * 'copy' in the writer: references are appended, the copy is cleared. */
+/* The pointers of the object at 'object'. */
 static int
 put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
-             const struct st_type *t, const uint8_t *object, size_t copy)
+             const struct st_type *t, const uint8_t *object)
 {
     for (uint32_t k = 0; k < t->n_pointers; k++) {
         const struct st_pointer *p = &t->pointers[k];
-        uint32_t live = st_live(p, object);
+        uint32_t live = (p->target == ST_LINK ? 0
+                         : st_referring(t, p, object, o->without));
 
-        for (uint32_t j = 0; j < p->count; j++) {
+        for (uint32_t j = 0; j < live; j++) {
             uint32_t at = p->offset + j * p->stride;
-            void *value = st_load_pointer(object + at);
-
-            memset(w->data + copy + at, 0, sizeof value);
-            if (p->target == ST_LINK) {
-                continue;
-            }
-            bool moves = j < live && !st_is_left_out(t, o->without, at);
-            int error = put_reference(st, o, w, moves ? value : NULL,
-                                      p->target);
+            int error = (st_is_left_out(t, o->without, at) ? 0
+                         : put_reference(st, o, w,
+                                         st_load_pointer(object + at),
+                                         p->target));
             if (error) {
                 return error;
             }
         }
     }
-    for (uint32_t i = 0; i < t->n_left_out; i++) {
-        if (t->left_out[i].outputs & o->without) {
-            memset(w->data + copy + t->left_out[i].offset, 0,
-                   t->left_out[i].size);
-        }
-    }
-    st_hooks_clear(t, w->data + copy);
     return 0;
+}
+
+/* What of the block of an object goes into the image. */
+static int
+put_block(struct st *st, const struct st_objects *o,
+          const struct st_object *object, uint64_t n, struct mbox_writer *w)
+{
+    const uint8_t *first = object->start + object->offset;
+
+    if (!n) {
+        mbox_put_bytes(w, object->start, object->size);
+        return w->error;
+    }
+    const struct st_type *t = &st->program->types[object->type];
+    const struct st_parts *parts = st_parts_get(st, object->type, o->without);
+    if (!parts) {
+        return -ENOMEM;
+    }
+    mbox_put_bytes(w, object->start, object->offset);
+    size_t packed = mbox_put_uninit(w, n * parts->size);
+    if (!w->error) {
+        st_parts_pack(parts, t, w->data + packed, first, n);
+    }
+    first += n * t->size;
+    mbox_put_bytes(w, first, object->start + object->size - first);
+    return w->error;
 }
 
 static int
@@ -157,22 +172,15 @@ put_object(struct st *st, const struct st_objects *o, uint32_t i,
         }
     }
 
-    size_t copy = mbox_put_uninit(w, object->size);
-    if (w->error) {
-        return w->error;
-    }
-    memcpy(w->data + copy, object->start, object->size);
-
     uint64_t n = st_object_elements(st, object);
-    for (uint64_t e = 0; e < n; e++) {
+    int error = put_block(st, o, object, n, w);
+
+    for (uint64_t e = 0; !error && e < n; e++) {
         const struct st_type *t = &st->program->types[object->type];
-        int error = put_pointers(st, o, w, t, first + e * t->size,
-                                 copy + object->offset + e * t->size);
-        if (error) {
-            return error;
-        }
+
+        error = put_pointers(st, o, w, t, first + e * t->size);
     }
-    return w->error;
+    return error;
 }
 
 /* What hooks have to say of an object. */

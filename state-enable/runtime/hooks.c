@@ -42,18 +42,6 @@ owner(const struct st_hook *h, uint8_t *object, uint32_t index)
     return object + h->object + (uint64_t) index * h->stride;
 }
 
-void
-st_hooks_clear(const struct st_type *t, uint8_t *copy)
-{
-    for (uint32_t i = 0; i < t->n_hooks; i++) {
-        const struct st_hook *h = &t->hooks[i];
-
-        for (uint32_t j = 0; j < h->count; j++) {
-            memset(owner(h, copy, j) + h->offset, 0, h->size);
-        }
-    }
-}
-
 int
 st_hooks_error(int64_t n)
 {

@@ -28,9 +28,6 @@ struct mbox_writer;
  * anything but 0. */
 int st_hooks_error(int64_t);
 
-/* Clears the members in the copy of an object. */
-void st_hooks_clear(const struct st_type *, uint8_t *copy);
-
 /* Appends what the members of an object have. */
 int st_hooks_save(struct st *, const struct st_type *, const uint8_t *object,
                   struct mbox_writer *);

@@ -16,6 +16,7 @@
 
 #include "image-read.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #include "names.h"
 #include "nodes.h"
 #include "objects.h"
+#include "parts.h"
 #include "placement.h"
 
 #define TYPE_NAME_MAX 256
@@ -41,6 +43,7 @@ struct reading {
     uint32_t *types;            /* Of this program. */
     uint16_t n_types;
     uint32_t n_nodes;
+    uint32_t blocks;            /* Bytes of all blocks. */
     uint32_t room;              /* From what the reference that was read last
                                  * leads to, to the end of its block. */
     const uint8_t **references; /* Of each object, in the data. */
@@ -105,8 +108,17 @@ read_types(struct reading *in, bool same_build)
 static int
 read_header(struct reading *in, bool per_flow)
 {
-    if (mbox_get_u32(&in->r) != IMAGE_MAGIC) {
-        return malformed(in, "no image");
+    uint32_t magic = mbox_get_u32(&in->r);
+
+    if (magic != IMAGE_MAGIC) {
+        return ((magic | IMAGE_MAGIC_FORMAT)
+                != (IMAGE_MAGIC | IMAGE_MAGIC_FORMAT)
+                ? malformed(in, "no image")
+                : st_error(in->st, -EXDEV, "the source writes state in format "
+                           "'%c', this instance reads '%c': build both with "
+                           "the same release",
+                           isprint(magic & 0xff) ? (int) (magic & 0xff) : '?',
+                           (int) (IMAGE_MAGIC & 0xff)));
     }
     bool same_build = mbox_get_u64(&in->r) == in->st->program->build;
     uint8_t scope = mbox_get_u8(&in->r);
@@ -128,6 +140,30 @@ read_header(struct reading *in, bool per_flow)
     return read_types(in, same_build);
 }
 
+/* What the image has nothing of. */
+static uint64_t
+without(const struct reading *in)
+{
+    return ST_LEFT_OUT_ALWAYS | in->image->without;
+}
+
+/* Of how many elements of a pointer the image has references, but for those
+ * that are left out. */
+static uint32_t
+n_referring(const struct reading *in, const struct st_type *t,
+            const struct st_pointer *p, const uint8_t *object)
+{
+    return (p->target == ST_LINK ? 0
+            : st_referring(t, p, object, without(in)));
+}
+
+static bool
+is_left_out(const struct reading *in, const struct st_type *t,
+            const struct st_pointer *p, uint32_t j)
+{
+    return st_is_left_out(t, without(in), p->offset + j * p->stride);
+}
+
 /* Skips the references of an object; reading them is for later, when all
  * objects are known. */
 static int
@@ -138,25 +174,67 @@ skip_references(struct reading *in, uint32_t index)
         [IMAGE_STATIC] = 24, [IMAGE_SYMBOL] = 12,
     };
     const struct st_image_object *o = &in->image->objects[index];
-    uint64_t n = 0;
+    uint64_t n = n_elements(in->st, o);
 
-    if (o->type != ST_NONE) {
+    in->references[index] = in->r.p;
+    for (uint64_t e = 0; e < n; e++) {
         const struct st_type *t = &in->st->program->types[o->type];
+        const uint8_t *object = o->start + o->offset + e * t->size;
 
         for (uint32_t k = 0; k < t->n_pointers; k++) {
-            n += t->pointers[k].target == ST_LINK ? 0 : t->pointers[k].count;
-        }
-        n *= n_elements(in->st, o);
-    }
-    in->references[index] = in->r.p;
-    for (; n; n--) {
-        uint8_t kind = mbox_get_u8(&in->r);
+            const struct st_pointer *p = &t->pointers[k];
+            uint32_t n_there = n_referring(in, t, p, object);
 
-        if (kind >= sizeof lengths || !mbox_get_bytes(&in->r, lengths[kind])) {
-            return malformed(in, "references");
+            for (uint32_t j = 0; j < n_there; j++) {
+                uint8_t kind = (is_left_out(in, t, p, j) ? IMAGE_NULL
+                                : mbox_get_u8(&in->r));
+
+                if (kind >= sizeof lengths
+                    || !mbox_get_bytes(&in->r, lengths[kind])) {
+                    return malformed(in, "references");
+                }
+            }
         }
     }
     in->n_references[index] = in->r.p - in->references[index];
+    return 0;
+}
+
+/* Reads the block of an object into one of the heap. */
+static int
+read_block(struct reading *in, struct st_image_object *o)
+{
+    uint64_t n = n_elements(in->st, o);
+    const struct st_type *t = n ? &in->st->program->types[o->type] : NULL;
+    const struct st_parts *parts
+        = n ? st_parts_get(in->st, o->type, without(in)) : NULL;
+
+    if (n && !parts) {
+        return -ENOMEM;
+    }
+    uint64_t all = n ? n * t->size : 0;
+    uint64_t sent = n ? n * parts->size : 0;
+    const uint8_t *bytes = mbox_get_bytes(&in->r, o->size - all + sent);
+    if (!bytes) {
+        return malformed(in, "truncated");
+    }
+
+    /* What is not known may be a string, and one that does not end. */
+    o->start = (o->type == ST_NONE ? st_malloc_ended(o->size)
+                : mbox_state_malloc(o->size));
+    if (!o->start) {
+        return -ENOMEM;
+    }
+    if (n) {
+        uint8_t *first = o->start + o->offset;
+
+        memcpy(o->start, bytes, o->offset);
+        bytes += o->offset;
+        st_parts_unpack(parts, t, first, bytes, n);
+        memcpy(first + all, bytes + sent, o->size - o->offset - all);
+    } else {
+        memcpy(o->start, bytes, o->size);
+    }
     return 0;
 }
 
@@ -173,9 +251,11 @@ read_object(struct reading *in, uint32_t index, bool per_flow)
     o->offset = mbox_get_u32(&in->r);
     o->type = o->structure = ST_NONE;
     o->wanted = wanted;
-    if (in->r.error || wanted > 1 || o->offset > o->size || !o->size) {
+    if (in->r.error || wanted > 1 || o->offset > o->size || !o->size
+        || o->size > IMAGE_BLOCKS_MAX - in->blocks) {
         return malformed(in, "an object");
     }
+    in->blocks += o->size;
     if (type != IMAGE_BYTES) {
         if (type >= in->n_types) {
             return malformed(in, "a type");
@@ -212,19 +292,8 @@ read_object(struct reading *in, uint32_t index, bool per_flow)
         o->node = o[-1].node;
     }
 
-    const void *bytes = mbox_get_bytes(&in->r, o->size);
-    if (!bytes) {
-        return malformed(in, "truncated");
-    }
-
-    /* What is not known may be a string, and one that does not end. */
-    o->start = (o->type == ST_NONE ? st_malloc_ended(o->size)
-                : mbox_state_malloc(o->size));
-    if (!o->start) {
-        return -ENOMEM;
-    }
-    memcpy(o->start, bytes, o->size);
-    return skip_references(in, index);
+    int error = read_block(in, o);
+    return error ? error : skip_references(in, index);
 }
 
 /* Resolution of references. */
@@ -325,8 +394,6 @@ resolve(struct reading *in, const struct st_image_object *from,
 {
     uint32_t index;
 
-    *value = NULL;
-    in->room = 0;
     switch (mbox_get_u8(r)) {
     case IMAGE_OBJECT:
         index = mbox_get_u32(r);
@@ -396,16 +463,15 @@ resolve_all(struct reading *in, uint32_t index)
         }
         for (uint32_t k = 0; k < t->n_pointers; k++) {
             const struct st_pointer *p = &t->pointers[k];
+            uint32_t n_there = n_referring(in, t, p, object);
 
             for (uint32_t j = 0; j < p->count; j++) {
                 void *value = NULL;
-                int error = (p->target == ST_LINK ? 0
-                             : resolve(in, o, p, &r, &value));
+                in->room = 0;
+                int error = (j < n_there && !is_left_out(in, t, p, j)
+                             ? resolve(in, o, p, &r, &value) : 0);
                 if (!error) {
                     error = check_numbers(in, p, object);
-                }
-                if (!error && value && j >= st_live(p, object)) {
-                    error = malformed(in, "an element that is not in use");
                 }
                 if (error) {
                     return error;
@@ -433,7 +499,6 @@ read_hooked(struct reading *in, uint32_t index)
         const struct st_type *t = &in->st->program->types[o->type];
         uint8_t *object = o->start + o->offset + e * t->size;
 
-        st_hooks_clear(t, object);
         error = st_hooks_load(in->st, t, object, &in->r, &o->n_hooked);
     }
     return error;

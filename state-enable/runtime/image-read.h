@@ -42,8 +42,8 @@ struct st_image {
     struct st_image_object *objects;
     uint32_t n_objects;
     uint64_t without;           /* The bit of the output function that it was
-                                 * sent for, 0 if it has all.  Numbers that
-                                 * this does not need are zeros. */
+                                 * sent for, 0 if it has all.  What was left
+                                 * out is zeros. */
 };
 
 int st_image_read(struct st *, bool per_flow, const void *data, size_t,

@@ -20,6 +20,9 @@
 /* State as bytes
  * ==============
  *
+ * Another form has another number in IMAGE_MAGIC, and another schema in
+ * instance.c.
+ *
  *   u32 IMAGE_MAGIC, u64 build
  *   u8  1 if it is of a flow, else 0; and, if it has only what an output
  *       function needs, twice 1 + the index of that
@@ -31,8 +34,9 @@
  *     u8  whether it is what was asked for, or what that needs
  *     u32 size of its block, u32 offset of the object in the block
  *     u32 bucket in each list of the structure
- *     the block's bytes, pointers as zeros
- *     for each pointer that is no link: u8 kind and
+ *     of the block's bytes, those before the object, what parts.h says of
+ *       the object, or of each of those that follow each other, and the rest
+ *     for each pointer that is in use, not left out, and no link: u8 kind and
  *       IMAGE_NULL
  *       IMAGE_OBJECT  u32 index, u32 offset in its block
  *       IMAGE_NODE    u32 index
@@ -45,7 +49,12 @@
  * memory: both instances are the same build.  Nodes come behind those that
  * they refer to, and directly before the other objects that they own. */
 
-#define IMAGE_MAGIC 0x4d535431  /* "MST1" */
+#define IMAGE_MAGIC 0x4d535432  /* "MST2": format 2 */
+#define IMAGE_MAGIC_FORMAT 0xff /* Digit of the format. */
+
+/* Blocks of one image, together: no more than if it had all their bytes. */
+#define IMAGE_BLOCKS_MAX MBOX_WRITER_LIMIT
+
 #define IMAGE_BYTES 0xffff
 #define IMAGE_NO_NODE 0xffff
 

@@ -168,6 +168,14 @@ st_is_left_out(const struct st_type *t, uint64_t without, uint32_t offset)
     return false;
 }
 
+uint32_t
+st_referring(const struct st_type *t, const struct st_pointer *p,
+             const void *object, uint64_t without)
+{
+    return (p->live != ST_NONE && st_is_left_out(t, without, p->live) ? 0
+            : st_live(p, object));
+}
+
 /* Looks at what a pointer leads to; adds it if it is an object that is owned
  * and new. */
 static int
@@ -235,7 +243,7 @@ add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
 
         for (uint32_t k = 0; k < t->n_pointers; k++) {
             const struct st_pointer *p = &t->pointers[k];
-            uint32_t live = st_live(p, object);
+            uint32_t live = st_referring(t, p, object, o->without);
 
             for (uint32_t j = 0; j < live; j++) {
                 uint32_t at = p->offset + j * p->stride;

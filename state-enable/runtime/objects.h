@@ -64,6 +64,12 @@ uint64_t st_elements(const struct st_type *, uint64_t size);
  * one of the bits 'without' is. */
 bool st_is_left_out(const struct st_type *, uint64_t without, uint32_t offset);
 
+/* How many of the elements of a pointer an image has references for, of those
+ * that are not left out themselves: none if it is left out how many are in
+ * use. */
+uint32_t st_referring(const struct st_type *, const struct st_pointer *,
+                      const void *object, uint64_t without);
+
 /* How many elements of the object's type the block has. */
 uint64_t st_object_elements(const struct st *, const struct st_object *);
 

@@ -26,6 +26,7 @@
 #define ST_NODES_MAX 16         /* Of one key and structure. */
 
 struct st_names;
+struct st_parts;
 struct st_index;
 struct st_pool;
 
@@ -42,6 +43,7 @@ struct st {
     void (*on_change)(bool, const struct mbox_key *, void *);
     void *on_change_aux;
     struct st_pool *pools;      /* slots.c, of each structure. */
+    struct st_parts **parts;    /* parts.c */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;
 

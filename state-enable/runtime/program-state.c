@@ -24,6 +24,7 @@
 #include "index.h"
 #include "names.h"
 #include "nodes.h"
+#include "parts.h"
 #include "slots.h"
 
 void
@@ -76,6 +77,7 @@ st_destroy(struct st *st)
         st_index_destroy(st->index);
         st_index_destroy(st->untouched);
         st_slots_uninit(st);
+        st_parts_uninit(st);
         free(st->doomed);
         free(st->standing);
         free(st);

@@ -96,8 +96,8 @@ struct st_member {
     enum st_merge merge;
 };
 
-/* A member that is zero in what is exported: by the user's wish, or for output
- * functions (bits, as in struct st_program) that do not need it. */
+/* A member that is not exported: by the user's wish, or for output functions
+ * (bits, as in struct st_program) that do not need it. */
 #define ST_LEFT_OUT_ALWAYS (UINT64_C(1) << 63)
 struct st_left_out {
     uint32_t offset, size;

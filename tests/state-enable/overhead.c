@@ -24,7 +24,10 @@
  *                       each packet, as by an instance
  *   OVERHEAD=tracked    so are all flows and hosts of the first packets
  *   OVERHEAD=checked    and what changes is remembered again after each
- *                       packet, for MBOX_STATE_CHECK=1 */
+ *                       packet, for MBOX_STATE_CHECK=1
+ *   OVERHEAD=sizes      what is there after all packets is exported instead,
+ *                       for each output function, and how much it is is
+ *                       printed */
 
 #include <assert.h>
 #include <pcap/pcap.h>
@@ -155,6 +158,40 @@ start(void)
     }
 }
 
+/* How much is exported; another name for callgrind. */
+static void __attribute__((noinline))
+overhead_export(struct st *st, bool per_flow, int output)
+{
+    size_t n = 0, bytes = 0;
+
+    for (size_t i = 0; i < all[per_flow].n; i++) {
+        struct mbox_writer w;
+
+        mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+        if (!st_get(st, per_flow, &all[per_flow].keys[i], output, &w)) {
+            n++;
+            bytes += w.len;
+        }
+        mbox_writer_uninit(&w);
+    }
+    fprintf(stderr, "size: %s: %zu %s, %zu bytes\n",
+            output < 0 ? "all" : mbox_state_program.outputs[output], n,
+            per_flow ? "flows" : "hosts", bytes);
+}
+
+static void
+tell_sizes(struct st *st)
+{
+    for (int j = 0; j < 2; j++) {
+        if (st_list(st, j, add_key, &all[j])) {
+            exit(1);
+        }
+        for (int i = -1; i < (int) mbox_state_program.n_outputs; i++) {
+            overhead_export(st, j, i);
+        }
+    }
+}
+
 /* What is measured; a name for callgrind.  Returns how often something was
  * remembered again. */
 static size_t __attribute__((noinline))
@@ -204,6 +241,13 @@ __wrap_pcap_dispatch(pcap_t *p, int n, pcap_handler callback, u_char *user)
     }
     for (size_t i = 0; i < first; i++) {
         callback(user, &packets[i].header, packets[i].data);
+    }
+    if (is_mode("sizes")) {
+        for (size_t i = first; i < n_packets; i++) {
+            callback(user, &packets[i].header, packets[i].data);
+        }
+        tell_sizes(st);
+        _Exit(0);
     }
     if (is_mode("checked")) {
         st_on_change(st, on_change, NULL);

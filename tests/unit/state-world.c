@@ -362,6 +362,10 @@ world_packet(struct world *w, uint32_t n, const char *data)
         h->name = take_string(data);
         h->kind = c->n_headers % 2 ? kinds[n % 2] : h->name;
     }
+    c->sizes[c->n_packets++ % WORLD_SIZES] = len;
+    if (!c->note) {
+        c->note = take_string("note");
+    }
     c->matched = &w->rules[c->request_len % 3];
     c->client->seen += c->handler(1);
     c->server->seen_flags |= 1u << n % 16;
@@ -384,6 +388,7 @@ world_end(struct world *w, struct conn *c)
         give(c->headers[i].name);
     }
     give(c->request);
+    give(c->note);
     give(c);
 }
 
@@ -453,6 +458,7 @@ static const struct st_pointer conn_pointers[] = {
       .live = offsetof(struct conn, n_headers), .live_size = 4,
       .length = ST_NONE },
     { MEMBER(struct conn, matched), .target = ST_TO_TYPE, .type = T_RULE },
+    { MEMBER(struct conn, note), .target = ST_TO_BYTES, .owned = true },
     { MEMBER(struct conn, handler), .target = ST_TO_FUNCTION },
 };
 
@@ -461,10 +467,15 @@ static const struct st_pointer conn_pointers[] = {
     .layout = sizeof(struct NAME), .pointers = POINTERS, \
     .n_pointers = sizeof POINTERS / sizeof *POINTERS
 
-/* Output function 1 needs less of hosts, and 2 nothing. */
+/* Output function 1 needs less of connections and hosts, and 2 nothing of
+ * hosts. */
 static const char *const outputs[WORLD_OUTPUTS] = { "log", "reply", "tick" };
 static const struct st_left_out host_left_out[] = {
     { offsetof(struct host, seen_flags), 2, 1 << 1 },
+};
+static const struct st_left_out conn_left_out[] = {
+    { offsetof(struct conn, sizes), 4 * WORLD_SIZES, 1 << 1 },
+    { offsetof(struct conn, note), sizeof(char *), ST_LEFT_OUT_ALWAYS },
 };
 
 static const struct st_type types[] = {
@@ -477,7 +488,8 @@ static const struct st_type types[] = {
     [T_HOST] = { TYPE(host, host_pointers), .members = host_members,
                  .n_members = 2, .left_out = host_left_out,
                  .n_left_out = 1 },
-    [T_CONN] = { TYPE(conn, conn_pointers) },
+    [T_CONN] = { TYPE(conn, conn_pointers), .left_out = conn_left_out,
+                 .n_left_out = 2 },
 };
 
 static const struct st_key host_keys[] = {
@@ -647,10 +659,11 @@ world_dump(struct world *w, uint32_t n)
     if (!c) {
         return strdup("none");
     }
-    assert_true(asprintf(&s, "%x:%u %x:%u %s %s handler %d",
-                         c->client->address, c->client_port,
+    assert_true(asprintf(&s, "%x:%u %x:%u %s %s handler %d packets %"PRIu32
+                         " size %"PRIu32, c->client->address, c->client_port,
                          c->server->address, c->server_port, c->request,
-                         c->matched->name, c->handler(0)) > 0);
+                         c->matched->name, c->handler(0), c->n_packets,
+                         c->sizes[0]) > 0);
     for (uint32_t i = 0; i < c->n_headers; i++) {
         char *longer;
 

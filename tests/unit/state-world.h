@@ -29,6 +29,7 @@
 #define N_CONNS 8               /* Buckets: few, so that chains are long. */
 #define N_HEADERS 4
 #define WORLD_OUTPUTS 3
+#define WORLD_SIZES 8
 #define WORLD_HEADER 8          /* The program puts something before each
                                  * object. */
 #define WORLD_HANDLE_LEN 8      /* Bytes of state of a handle. */
@@ -83,6 +84,9 @@ struct conn {
     uint32_t n_headers;
     struct rule *matched;
     int (*handler)(int);
+    uint32_t sizes[WORLD_SIZES];    /* Of packets, in turn. */
+    uint32_t n_packets;
+    char *note;                 /* Stays where it is. */
 };
 
 struct world {

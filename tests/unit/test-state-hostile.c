@@ -17,23 +17,24 @@
 #include "test-util.h"
 
 #include <errno.h>
+#include "heap.h"
+#include "parts.h"
 #include "state-pair.h"
 
 /* Damaged state is refused or is harmless; in no case are containers wrong or
  * is memory touched that is not the importer's. */
 static void
-test_hostile(void **state)
+damage(int output, int n_rounds)
 {
     struct pair p;
     struct mbox_key key = world_key(1);
     struct mbox_writer w;
 
-    (void) state;
     pair_start(&p);
     pair_fill(&p.a, 0, 6);
     world_checks_headers = false;
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    assert_int_equal(st_get(p.sa, true, &key, -1, &w), 0);
+    assert_int_equal(st_get(p.sa, true, &key, output, &w), 0);
     for (size_t i = 0; i < w.len; i++) {
         void *data = test_memdup(w.data, i);
 
@@ -42,7 +43,7 @@ test_hostile(void **state)
     }
     assert_int_equal(p.b.n_conns, 0);
 
-    for (int i = 0; i < test_rounds(20000); i++) {
+    for (int i = 0; i < n_rounds; i++) {
         uint8_t *data = test_memdup(w.data, w.len);
         int n = 1 + test_random_range(4);
 
@@ -68,6 +69,21 @@ test_hostile(void **state)
     mbox_writer_uninit(&w);
     pair_finish(&p);
     world_checks_headers = true;
+}
+
+static void
+test_hostile(void **state)
+{
+    (void) state;
+    damage(-1, test_rounds(14000));
+}
+
+/* The same of what has only what an output function needs. */
+static void
+test_hostile_output(void **state)
+{
+    (void) state;
+    damage(1, test_rounds(6000));
 }
 
 /* State that a hostile instance made on purpose: what it leads to would be
@@ -282,6 +298,14 @@ test_static_type(void **state)
     forge_finish(&f);
 }
 
+/* What the image has of a connection. */
+static const struct st_parts *
+conn_parts(struct forgery *f)
+{
+    return st_parts_get(f->p.sa, f->p.a.structures[1].type,
+                        ST_LEFT_OUT_ALWAYS);
+}
+
 /* A node elsewhere in its block than where the program puts it. */
 static void
 test_node_offset(void **state)
@@ -297,29 +321,30 @@ test_node_offset(void **state)
     assert_non_null(at);
     at[sizeof head - 1]--;
     at += sizeof head + 2 * 4;  /* Behind its buckets. */
-    memmove(at + WORLD_HEADER - 1, at + WORLD_HEADER, sizeof(struct conn));
+    memmove(at + WORLD_HEADER - 1, at + WORLD_HEADER, conn_parts(&f)->size);
     forge(&f, 0, 0, "", 0);
     assert_int_equal(forge_put(&f), -EPROTO);
     forge_finish(&f);
 }
 
-/* Where a member of the connection is. */
+/* Where a number of the connection is, behind those before it. */
 static uint8_t *
 forge_member(struct forgery *f, size_t offset)
 {
-    uint8_t *conn = memmem(f->w.data, f->w.len, "object!", 8);
+    const uint32_t size = WORLD_HEADER + sizeof(struct conn);
+    const uint8_t head[] = { 0, 1, 1, size >> 24, size >> 16, size >> 8, size,
+                             0, 0, 0, WORLD_HEADER };
+    const struct st_parts *parts = conn_parts(f);
+    const struct st_part *p = parts->parts;
+    uint8_t *at = memmem(f->w.data, f->w.len, head, sizeof head);
 
-    for (size_t left; conn; conn = memmem(conn + 1, left, "object!", 8)) {
-        left = (uint8_t *) f->w.data + f->w.len - conn - 1;
-        if (left > sizeof(struct conn)
-            && !memcmp(conn + WORLD_HEADER + offsetof(struct conn,
-                                                      server_port),
-                       "P\0", 2)) {
-            break;
-        }
+    assert_non_null(at);
+    at += sizeof head + 2 * 4 + WORLD_HEADER;   /* Behind its buckets. */
+    for (; offset - p->offset >= p->size; p++) {
+        assert_true(p < &parts->parts[parts->n]);
+        at += p->size;
     }
-    assert_non_null(conn);
-    return conn + WORLD_HEADER + offset;
+    return at + offset - p->offset;
 }
 
 /* Replaces a number in the connection. */
@@ -421,11 +446,104 @@ test_tail(void **state)
     forge_finish(&f);
 }
 
+/* Rows of cells, of which an output function needs nothing: an image has no
+ * bytes for them. */
+
+struct cell {
+    uint64_t value;
+};
+
+struct row {
+    struct row *next;
+    uint32_t address;
+    struct cell *cells;
+};
+
+static struct row *rows;
+
+static const struct st_left_out cell_left_out[] = {
+    { 0, sizeof(struct cell), 1 },
+};
+static const struct st_pointer row_pointers[] = {
+    { .name = "next", .offset = offsetof(struct row, next), .count = 1,
+      .target = ST_LINK, .live = ST_NONE, .length = ST_NONE },
+    { .name = "cells", .offset = offsetof(struct row, cells), .count = 1,
+      .target = ST_TO_TYPE, .type = 1, .owned = true, .live = ST_NONE,
+      .length = ST_NONE },
+};
+static const struct st_type row_types[] = {
+    { .name = "struct row", .size = sizeof(struct row), .layout = 1,
+      .pointers = row_pointers, .n_pointers = 2 },
+    { .name = "struct cell", .size = sizeof(struct cell), .layout = 2,
+      .left_out = cell_left_out, .n_left_out = 1 },
+};
+static const struct st_list row_lists[] = {
+    { .first = (void **) &rows, .n_buckets = 1, .next = 0, .prev = ST_NONE },
+};
+static const struct st_key row_keys[] = {
+    { ST_ADDRESS_A, ST_NONE, offsetof(struct row, address), 4, false, ST_NONE,
+      0 },
+};
+static const struct st_structure row_structures[] = {
+    { .name = "struct row", .lists = row_lists, .n_lists = 1,
+      .keys = row_keys, .n_keys = 1, .bucket_offset = ST_NONE,
+      .count_offset = ST_NONE },
+};
+static const char *const row_outputs[] = { "send" };
+static const struct st_program row_program = {
+    .name = "rows", .build = 1, .types = row_types, .n_types = 2,
+    .structures = row_structures, .n_structures = 1,
+    .outputs = row_outputs, .n_outputs = 1,
+};
+
+/* A few bytes stand for as much as an image can have, but not for more. */
+static void
+test_large(void **state)
+{
+    const uint32_t room = MBOX_WRITER_LIMIT - sizeof(struct row);
+    const struct {
+        uint32_t size;
+        int error;
+    } cases[] = {
+        { 16, 0 }, { room, 0 }, { room + 8, -EPROTO }, { 0x80000000, -EPROTO },
+        { 0xfffffff8, -EPROTO },
+    };
+    static const uint8_t head[] = { 0xff, 0xff, 0, 0, 0, 0, 16, 0, 0, 0, 0 };
+    struct mbox_key key = world_host_key(7);
+    struct mbox_writer w;
+
+    (void) state;
+    rows = mbox_state_malloc(sizeof *rows);
+    *rows = (struct row) { .address = 7 };
+    rows->cells = mbox_state_calloc(2, sizeof *rows->cells);
+    rows->cells[1].value = 5;
+    struct st *st = st_create(&row_program, pair_keep_message, NULL);
+    assert_non_null(st);
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(st_get(st, false, &key, 0, &w), 0);
+    uint8_t *at = memmem(w.data, w.len, head, sizeof head);
+    assert_non_null(at);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int j = 0; j < 4; j++) {
+            at[3 + j] = cases[i].size >> (24 - 8 * j);
+        }
+        assert_int_equal(st_put(st, false, &key, w.data, w.len, false),
+                         cases[i].error);
+        assert_int_equal(rows->cells[1].value, 0);
+    }
+    mbox_writer_uninit(&w);
+    st_destroy(st);
+    mbox_state_free(rows->cells);
+    mbox_state_free(rows);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_hostile_output),
+        cmocka_unit_test(test_large),
         cmocka_unit_test(test_two_owners),
         cmocka_unit_test(test_owned_middle),
         cmocka_unit_test(test_owned_static),

@@ -231,6 +231,74 @@ test_outputs_kept(void **state)
     }
 }
 
+/* What is not needed has no bytes, and is zeros in a new entry; an entry that
+ * is there keeps its own.  What only a pointer that is left out leads to is
+ * not sent at all. */
+static void
+test_outputs_size(void **state)
+{
+    struct mbox_key key = world_key(1);
+    struct mbox_writer whole, less;
+    struct pair p;
+
+    (void) state;
+    pair_start(&p);
+    pair_fill(&p.a, 0, 8);
+    mbox_writer_init(&whole, MBOX_WRITER_LIMIT);
+    mbox_writer_init(&less, MBOX_WRITER_LIMIT);
+    assert_int_equal(st_get(p.sa, true, &key, -1, &whole), 0);
+    assert_int_equal(st_get(p.sa, true, &key, 1, &less), 0);
+    assert_null(memmem(whole.data, whole.len, "note", 4));
+
+    /* It has two hosts. */
+    assert_int_equal(whole.len - less.len, 4 * WORLD_SIZES + 2 * 2);
+
+    assert_int_equal(st_put(p.sb, true, &key, less.data, less.len, false), 0);
+    struct conn *c = world_find(&p.b, 1);
+    assert_int_equal(c->n_packets, 2);
+    assert_int_equal(c->sizes[0], 0);
+    assert_int_equal(c->client->seen_flags, 0);
+    assert_null(c->note);
+
+    world_packet(&p.b, 1, "of b");
+    assert_int_equal(c->sizes[2], 4);
+    assert_int_equal(st_put(p.sb, true, &key, less.data, less.len, false), 0);
+    assert_ptr_equal(world_find(&p.b, 1), c);
+    assert_int_equal(c->n_packets, 2);
+    assert_int_equal(c->sizes[2], 4);
+    assert_int_equal(st_put(p.sb, true, &key, whole.data, whole.len, false),
+                     0);
+    assert_int_equal(c->sizes[0], 4);
+    assert_int_equal(c->sizes[2], 0);
+    mbox_writer_uninit(&whole);
+    mbox_writer_uninit(&less);
+    pair_finish(&p);
+}
+
+/* Another format of images. */
+static void
+test_format(void **state)
+{
+    struct mbox_key key = world_key(1);
+    struct mbox_writer w;
+    struct pair p;
+
+    (void) state;
+    pair_start(&p);
+    pair_fill(&p.a, 0, 2);
+    mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+    assert_int_equal(st_get(p.sa, true, &key, -1, &w), 0);
+    w.data[3]--;
+    assert_int_equal(st_put(p.sb, true, &key, w.data, w.len, false), -EXDEV);
+    assert_string_equal(pair_message, "the source writes state in format '1', "
+                        "this instance reads '2': build both with the same "
+                        "release");
+    w.data[0]--;
+    assert_int_equal(st_put(p.sb, true, &key, w.data, w.len, false), -EPROTO);
+    mbox_writer_uninit(&w);
+    pair_finish(&p);
+}
+
 /* A host that is there, but that nothing uses, is replaced. */
 static void
 test_unused_hosts(void **state)
@@ -530,6 +598,8 @@ main(void)
         cmocka_unit_test(test_hosts),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_outputs_kept),
+        cmocka_unit_test(test_outputs_size),
+        cmocka_unit_test(test_format),
         cmocka_unit_test(test_unused_hosts),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_refused),
