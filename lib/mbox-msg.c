@@ -121,6 +121,7 @@ static const struct msg_info msg_infos[] = {
     [MBOX_MSG_FROZEN] = { "frozen", { F_SELECT, F_KEYS } },
     [MBOX_MSG_END] = { "end", { F_N_CHUNKS, F_N_BYTES, F_N_GONE } },
     [MBOX_MSG_LAYOUT] = { "layout", { F_DATA } },
+    [MBOX_MSG_STAYS] = { "stays", { F_KEYS, F_TEXT } },
 };
 #define N_MSG_INFOS (sizeof msg_infos / sizeof msg_infos[0])
 

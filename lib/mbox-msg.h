@@ -177,6 +177,10 @@ enum mbox_msg_type {
     MBOX_MSG_LAYOUT = 45,       /* After STREAM, if PREPARE has 'describe' and
                                  * S knows: 'data' says what the chunks have
                                  * where. */
+    MBOX_MSG_STAYS = 46,        /* Before END, and D tells C before INSTALLED:
+                                 * state of 'keys' cannot be sent, because of
+                                 * 'text'.  These flows are not D's: COMMIT
+                                 * does not select them.  Method hold. */
 };
 
 #define MBOX_MSG_F_OPTIONAL 0x0001

@@ -17,6 +17,7 @@
 #include "transfer-destination.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mbox-chunk.h"
@@ -499,6 +500,55 @@ recv_frozen(struct mb_destination *d, const struct mbox_msg *msg)
 }
 
 static void
+recv_stays(struct mb_destination *d, const struct mbox_msg *msg)
+{
+    struct mb_transfer *t = d->t;
+
+    if (!d->frozen || d->stays.n) {
+        mb_transfer_unexpected(t, msg);
+        return;
+    }
+    snprintf(d->stays_text, sizeof d->stays_text, "%s", msg->text);
+    for (uint32_t i = 0; i < msg->n_keys; i++) {
+        struct mbox_key key;
+
+        mbox_msg_get_key(msg, i, &key);
+        mbox_key_canonical(&key, &key);
+        if (!mb_keys_add(&d->stays, &key)) {
+            mb_transfer_fail(t, ENOMEM, "flows that stay");
+            return;
+        }
+    }
+}
+
+/* Releases everything but flows that stay, of which the coordinator hears
+ * first. */
+static void
+release_rest(struct mb_destination *d)
+{
+    struct mb_transfer *t = d->t;
+
+    if (d->stays.n) {
+        struct mbox_msg msg;
+
+        mbox_msg_init(&msg, MBOX_MSG_STAYS, t->id);
+        msg.n_keys = d->stays.n;
+        memcpy(msg.text, d->stays_text, sizeof msg.text);
+        mb_transfer_send(t, &msg, d->stays.keys);
+    }
+    d->batch.n = 0;
+    send_release(d, MBOX_SELECT_ALL_EXCEPT, d->stays.keys, d->stays.n, NULL);
+    d->released_except = true;
+    mb_table_uninit(&d->except);
+    for (size_t i = 0; i < d->stays.n; i++) {
+        if (mb_table_insert(&d->except, MBOX_STATE_PER_FLOW,
+                            &d->stays.keys[i]) == MB_NO_ENTRY) {
+            mb_transfer_fail(t, ENOMEM, "flows that stay");
+        }
+    }
+}
+
+static void
 recv_end(struct mb_destination *d, const struct mbox_msg *end)
 {
     struct mb_transfer *t = d->t;
@@ -519,10 +569,7 @@ recv_end(struct mb_destination *d, const struct mbox_msg *end)
 
     d->installed = true;
     if (releases(d)) {
-        d->batch.n = 0;
-        send_release(d, MBOX_SELECT_ALL_EXCEPT, NULL, 0, NULL);
-        d->released_except = true;
-        mb_table_uninit(&d->except);
+        release_rest(d);
     }
     mbox_msg_init(&msg, MBOX_MSG_INSTALLED, t->id);
     msg.n_flows = d->n_flows;
@@ -575,6 +622,9 @@ recv_state(struct mb_destination *d, const struct mbox_msg *msg)
         break;
     case MBOX_MSG_FROZEN:
         recv_frozen(d, msg);
+        break;
+    case MBOX_MSG_STAYS:
+        recv_stays(d, msg);
         break;
     case MBOX_MSG_END:
         recv_end(d, msg);

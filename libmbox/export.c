@@ -342,6 +342,22 @@ send_nothing(struct mb_slice *slice, const struct state *state)
     return slice->frames.error ? slice->frames.error : mark_sent(slice, state);
 }
 
+/* True if the state, which the middlebox could not give, need not fail the
+ * transfer: its flow stays, if it is no better once it stands still. */
+static bool
+may_stay(const struct mb_slice *slice, const struct state *state, int error)
+{
+    return (state->scope == MBOX_STATE_PER_FLOW && error != -ENOMEM
+            && slice->stays.n < slice->max_stays);
+}
+
+static int
+add_stay(struct mb_slice *slice, const struct state *state, int error)
+{
+    slice->stays_error = slice->stays.n ? slice->stays_error : error;
+    return mb_keys_add(&slice->stays, &state->key) ? 0 : -ENOMEM;
+}
+
 static int
 send_state(struct mb_slice *slice, const struct state *state)
 {
@@ -363,16 +379,20 @@ send_state(struct mb_slice *slice, const struct state *state)
         error = -ENOMEM;
     } else if (error == -EAGAIN && export->copy) {
         error = -EOPNOTSUPP;
-    } else if (error == -EAGAIN && !export->frozen) {
-        mbox_chunk_cancel(&cw, frames);
-        mb_tracker_mark(&export->tracker, state->scope, &state->key);
-        return 0;
     }
     if (error) {
         mbox_chunk_cancel(&cw, frames);
-        return (error == -ENOENT ? send_gone(slice, state)
-                : error == -ENODATA && export->output >= 0
-                ? send_nothing(slice, state) : error);
+        if (error == -ENOENT) {
+            return send_gone(slice, state);
+        } else if (error == -ENODATA && export->output >= 0) {
+            return send_nothing(slice, state);
+        } else if (!export->frozen
+                   && (error == -EAGAIN || may_stay(slice, state, error))) {
+            mb_tracker_mark(&export->tracker, state->scope, &state->key);
+            return 0;
+        }
+        return (may_stay(slice, state, error)
+                ? add_stay(slice, state, error) : error);
     }
 
     size_t len = mbox_chunk_data_len(&cw, frames);
@@ -384,6 +404,7 @@ send_state(struct mb_slice *slice, const struct state *state)
     }
     slice->seq++;
     slice->n_chunks++;
+    slice->n_flow_chunks += state->scope == MBOX_STATE_PER_FLOW;
     slice->n_bytes += len;
     return mark_sent(slice, state);
 }
@@ -416,7 +437,7 @@ mb_export_slice(void *slice_)
         int error = send_state(slice, &state);
         if (error) {
             slice->error = error;
-            slice->what = "export of state";
+            slice->what = MB_EXPORT_OF_STATE;
             slice->error_key = state.key;
             return;
         }

@@ -86,10 +86,15 @@ struct mb_slice {
     uint64_t deadline;
     size_t max_bytes;
     uint32_t id;                /* Of the transfer. */
+    size_t max_stays;           /* Flows that may stay, because the middlebox
+                                 * cannot give their state. */
 
     struct mbox_writer frames;  /* In, out: CHUNK and GONE are appended. */
     uint32_t seq;               /* In, out: of the last CHUNK. */
     uint64_t n_chunks, n_bytes, n_gone;     /* In, out: totals. */
+    uint64_t n_flow_chunks;     /* Of these, of flows. */
+    struct mb_keys stays;       /* In, out: flows that stay. */
+    int stays_error;            /* In, out: why the first of them does. */
     bool aliases;               /* Output: mb_export_take_aliases() has
                                  * some. */
     bool exhausted;             /* Output: nothing of 'part' is left. */
@@ -97,6 +102,7 @@ struct mb_slice {
     const char *what;           /* Output: what failed. */
     struct mbox_key error_key;  /* Output: with what. */
 };
+#define MB_EXPORT_OF_STATE "export of state"
 void mb_export_slice(void *slice);
 
 /* Moves keys of flows that have several, which the tracker has come to know,

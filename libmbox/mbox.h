@@ -120,7 +120,9 @@ struct mbox_state_ops {
 
     /* Exports the state of 'key'.  -EAGAIN: it cannot be read while it may
      * change; ask again when its flow is frozen (mbox_is_frozen()).  Such
-     * state cannot be copied.  -ENODATA: see mbox_chunk_output(). */
+     * state cannot be copied.  Another error than -ENOMEM of a flow that is
+     * frozen: it stays while others move (method hold).  -ENODATA: see
+     * mbox_chunk_output(). */
     int (*get)(void *aux, unsigned int worker, const struct mbox_key *key,
                struct mbox_chunk *chunk);
 

@@ -17,6 +17,7 @@
 #include "transfer-source.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The least time from the start of a round of pre-copy to the next one:
@@ -185,6 +186,16 @@ mb_source_take_aliases(struct mb_source *s, unsigned int worker)
     mb_keys_uninit(&aliases.keys);
 }
 
+static void
+export_failed(struct mb_source *s, const char *what, int error,
+              const struct mbox_key *key)
+{
+    char text[MBOX_KEY_STRLEN];
+
+    mb_transfer_fail(s->t, -error, "%s (%s)", what,
+                     mbox_key_format(key, text, sizeof text));
+}
+
 /* Takes one slice of the present worker's state.  Returns true if every worker
  * is through with 'part'. */
 bool
@@ -202,10 +213,7 @@ mb_source_take_slice(struct mb_source *s, enum mb_slice_part part,
         mb_source_take_aliases(s, s->worker);
     }
     if (slice->error) {
-        char key[MBOX_KEY_STRLEN];
-
-        mb_transfer_fail(s->t, -slice->error, "%s (%s)", slice->what,
-                         mbox_key_format(&slice->error_key, key, sizeof key));
+        export_failed(s, slice->what, slice->error, &slice->error_key);
         return false;
     }
     send_frames(s);
@@ -342,16 +350,42 @@ mb_source_send_frozen(struct mb_source *s)
     mb_keys_uninit(&dirty.keys);
 }
 
-void
+/* Names the flows whose state cannot be sent.  If there is no other, it is the
+ * transfer that fails: returns false. */
+static bool
+send_stays(struct mb_source *s)
+{
+    const struct mb_slice *slice = &s->slice;
+    struct mbox_msg msg;
+
+    if (!slice->stays.n) {
+        return true;
+    } else if (!slice->n_flow_chunks) {
+        export_failed(s, MB_EXPORT_OF_STATE, slice->stays_error,
+                      &slice->stays.keys[0]);
+        return false;
+    }
+    mbox_msg_init(&msg, MBOX_MSG_STAYS, s->t->id);
+    msg.n_keys = slice->stays.n;
+    snprintf(msg.text, sizeof msg.text, "%s", strerror(-slice->stays_error));
+    send_state(s, &msg, slice->stays.keys);
+    return true;
+}
+
+bool
 mb_source_send_end(struct mb_source *s)
 {
     struct mbox_msg msg;
 
+    if (!send_stays(s)) {
+        return false;
+    }
     mbox_msg_init(&msg, MBOX_MSG_END, s->t->id);
     msg.n_chunks = s->slice.n_chunks;
     msg.n_bytes = s->slice.n_bytes;
     msg.n_gone = s->slice.n_gone;
     send_state(s, &msg, NULL);
+    return true;
 }
 
 /* Repeated copies. */

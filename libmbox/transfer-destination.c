@@ -57,6 +57,7 @@ mb_destination_create(struct mb_transfer *t, uint64_t *n_flows)
     mb_table_init(&d->aliases);
     mb_table_init(&d->commit_keys);
     mb_keys_init(&d->batch);
+    mb_keys_init(&d->stays);
 
     /* Up to 'buffer_limit' is kept, then the transfer fails; what comes until
      * the coordinator aborts it is kept, too, within reason. */
@@ -82,6 +83,7 @@ mb_destination_destroy(struct mb_destination *d)
     mb_table_uninit(&d->aliases);
     mb_table_uninit(&d->commit_keys);
     mb_keys_uninit(&d->batch);
+    mb_keys_uninit(&d->stays);
     mb_buffer_uninit(&d->buffer);
     for (int i = 0; i < MB_AHEAD; i++) {
         mb_packet_free(d->ahead[i]);
@@ -360,7 +362,7 @@ mb_destination_get_owned(const struct mb_destination *d,
     bool all = (t->method == MBOX_METHOD_EVENTS
                 ? (d->n_dnb || d->buffer.n || d->n_routed || d->replaying
                    || d->flushed)
-                : d->installed);
+                : d->installed && !d->stays.n);
     const struct mb_table *table = (d->released_except ? &d->except
                                     : &d->states);
 

@@ -84,6 +84,8 @@ struct mb_destination {
     /* Release. */
     bool released_except;       /* All were released but 'except'. */
     struct mb_table except;
+    struct mb_keys stays;       /* Flows whose state S cannot send. */
+    char stays_text[MBOX_TEXT_MAX + 1];     /* Why. */
     struct mb_keys batch;       /* Of the next RELEASE. */
     bool released;              /* Some RELEASE was sent. */
 

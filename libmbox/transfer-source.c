@@ -21,6 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Most flows of a move that stay because their state cannot be sent. */
+#define STAYS_MAX 1024
+
 /* While the space is frozen, neither packets nor timers change its state. */
 static void
 set_frozen(struct mb_source *s, bool frozen)
@@ -96,6 +99,9 @@ mb_source_create(struct mb_transfer *t, uint64_t *n_flows)
     mb_buffer_init(&s->kept, env->buffer_limit);
     mbox_writer_init(&s->slice.frames, 2 * MBOX_MSG_MAX);
     s->slice.id = t->id;
+    s->slice.max_stays = (t->method == MBOX_METHOD_HOLD
+                          && !mb_transfer_is_replica(t) ? STAYS_MAX : 0);
+    mb_keys_init(&s->slice.stays);
     s->slice.now = env->ops->now;
     s->slice.now_aux = env->aux;
 
@@ -121,6 +127,7 @@ mb_source_destroy(struct mb_source *s)
     close_exports(s);
     free(s->exports);
     mbox_writer_uninit(&s->slice.frames);
+    mb_keys_uninit(&s->slice.stays);
     mb_table_uninit(&s->aliases);
     mb_table_uninit(&s->present);
     mb_table_uninit(&s->commit_keys);
@@ -266,8 +273,7 @@ step(struct mb_source *s, uint64_t deadline)
                            ? MB_SLICE_LISTED : MB_SLICE_FLOWS), deadline)) {
             if (t->method == MBOX_METHOD_COPY) {
                 mb_source_enter(s, PHASE_GONE);
-            } else {
-                mb_source_send_end(s);
+            } else if (mb_source_send_end(s)) {
                 mb_source_enter(s, PHASE_ENDED);
             }
         }

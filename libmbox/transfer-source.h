@@ -117,7 +117,7 @@ void mb_source_recv_state(struct mb_source *);
 
 /* Tells D which flows are final as it has them. */
 void mb_source_send_frozen(struct mb_source *);
-void mb_source_send_end(struct mb_source *);
+bool mb_source_send_end(struct mb_source *);
 
 /* Tells D of flows that the last copy to it had and that have ended.  Returns
  * true when it is through. */

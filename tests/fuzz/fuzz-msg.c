@@ -138,7 +138,7 @@ make_message(struct mbox_msg *msg, struct mbox_key *keys)
 {
     uint64_t r = test_random();
 
-    mbox_msg_init(msg, 1 + r % MBOX_MSG_LAYOUT, r >> 8);
+    mbox_msg_init(msg, 1 + r % MBOX_MSG_STAYS, r >> 8);
     msg->code = 5;
     msg->role = 1 + (r >> 10) % 2;
     msg->method = 1 + (r >> 11) % 3;

@@ -17,7 +17,9 @@
 /* Moves the sockets of answerer.c: as a user would write it. */
 
 #include <ovs-mbox/state-tcp.h>
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "answerer.h"
@@ -35,4 +37,18 @@ deliver(const void *packet, size_t size)
     return write(tun_fd, packet, size) == (ssize_t) size ? 0 : -errno;
 }
 
-MBOX_STATE_TCP_HOOK(conn_socket, struct conn, fd, arrived, deliver)
+MBOX_STATE_TCP_HOOK(conn_tcp, struct conn, fd, arrived, deliver)
+
+/* For tests: every other client's connections cannot be moved. */
+static ssize_t
+save(const void *conn_, unsigned int index, void *buffer, size_t size)
+{
+    const struct conn *conn = conn_;
+
+    return (getenv("ANSWERER_SOME_STAY") && ntohl(conn->src) % 2 ? -EBUSY
+            : conn_tcp_save(conn, index, buffer, size));
+}
+
+const struct mbox_state_hook conn_socket = {
+    save, conn_tcp_load, conn_tcp_release, conn_tcp_resume,
+};

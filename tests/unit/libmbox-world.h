@@ -72,6 +72,7 @@ struct checker {
     struct mb_tracker **trackers;       /* Instead, without an instance. */
     int put_error;              /* For tests of failures. */
     int get_error;
+    uint32_t n_get_errors;      /* For the first flows only, unless 0. */
     int no_odd_output;          /* An output function that needs nothing of
                                  * flows from odd addresses; or 0. */
     bool no_forward;
@@ -211,6 +212,8 @@ checker_list(void *c_, unsigned int worker, const struct mbox_space *space,
     return 0;
 }
 
+static inline struct mbox_key checker_key(uint32_t i);
+
 static inline int
 checker_get(void *c_, unsigned int worker, const struct mbox_key *key,
             struct mbox_chunk *chunk)
@@ -221,7 +224,14 @@ checker_get(void *c_, unsigned int worker, const struct mbox_key *key,
     if (!flow) {
         return -ENOENT;
     }
-    if (c->get_error) {
+    for (uint32_t i = 0; i < c->n_get_errors; i++) {
+        const struct mbox_key first = checker_key(i);
+
+        if (c->get_error && mbox_key_equal(&first, key)) {
+            return c->get_error;
+        }
+    }
+    if (c->get_error && !c->n_get_errors) {
         return c->get_error;
     }
     if (c->no_odd_output && c->no_odd_output == mbox_chunk_output(chunk)

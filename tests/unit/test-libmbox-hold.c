@@ -465,6 +465,119 @@ test_split(void **state)
     world_uninit(&w);
 }
 
+/* Of 'n' flows, the state of the first 'n_stays' cannot be read.  If they can
+ * stay, both ends agree on it, whoever asks them. */
+static void
+leave_some(uint32_t options, uint32_t n, uint32_t n_stays, bool before,
+           bool doubt)
+{
+    bool stay = n_stays < n && n_stays <= 1024;
+    struct world w;
+    struct mbox_msg msg;
+
+    world_init(&w);
+    world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
+                  options, n);
+    w.s.checker.n_get_errors = n_stays;
+    w.s.checker.get_error = before ? -EPROTO : 0;
+    if (options & MBOX_OPT_PRECOPY) {
+        command(&w.s, MBOX_MSG_EXPORT);
+        progress(&w);
+        expect(&w.s, MBOX_MSG_PRECOPY, &msg);
+        assert_int_equal(msg.n_dirty, before ? n_stays : 0);
+        for (uint32_t i = 0; i < n_stays; i++) {
+            feed(&w, &w.s, i, NULL);
+        }
+    }
+    w.s.checker.get_error = -EPROTO;
+    assert_true(feed_tracer(&w.s, MBOX_TAG_TRACER, 1));
+    progress(&w);
+    expect(&w.s, MBOX_MSG_TRACER_SEEN, NULL);
+    if (!stay) {
+        expect(&w.s, MBOX_MSG_ERROR, &msg);
+        assert_int_equal(msg.code, EPROTO);
+        assert_non_null(strstr(msg.text, "export of state ("));
+        world_uninit(&w);
+        return;
+    }
+
+    bool named = false;
+    do {
+        assert_true(next_msg(&w.d, &msg));
+        if (msg.type == MBOX_MSG_STAYS) {
+            assert_int_equal(msg.n_keys, n_stays);
+            assert_string_equal(msg.text, strerror(EPROTO));
+            named = true;
+        } else if (msg.type == MBOX_MSG_RELEASE) {
+            for (uint32_t i = 0; i < msg.n_keys; i++) {
+                struct mbox_key key;
+                bool stays = false;
+
+                mbox_msg_get_key(&msg, i, &key);
+                for (uint32_t j = 0; j < n_stays; j++) {
+                    const struct mbox_key first = checker_key(j);
+
+                    stays |= mbox_key_equal(&key, &first);
+                }
+                assert_int_equal(stays,
+                                 msg.select == MBOX_SELECT_ALL_EXCEPT);
+            }
+            assert_true(msg.select == MBOX_SELECT_KEYS
+                        || msg.n_keys == n_stays);
+        }
+    } while (msg.type != MBOX_MSG_INSTALLED);
+    assert_true(named);
+    expect_none(&w.s);
+
+    struct mbox_key *keys = calloc(n_stays, sizeof *keys);
+    for (uint32_t i = 0; i < n_stays; i++) {
+        keys[i] = checker_key(i);
+    }
+    if (doubt) {
+        struct mb_keys owned;
+        enum mbox_select select;
+
+        mb_keys_init(&owned);
+        assert_true(mb_destination_get_owned(w.d.t->destination, &select,
+                                             &owned));
+        assert_int_equal(select, MBOX_SELECT_ALL_EXCEPT);
+        assert_int_equal(owned.n, n_stays);
+        mb_keys_uninit(&owned);
+    }
+    struct mbox_writer frame;
+    mbox_writer_init(&frame, 65536);
+    mbox_msg_init(&msg, MBOX_MSG_COMMIT, ID);
+    msg.select = MBOX_SELECT_ALL_EXCEPT;
+    msg.n_keys = n_stays;
+    mbox_msg_encode(&msg, keys, &frame);
+    assert_int_equal(mbox_msg_decode(frame.data, frame.len, &msg), 0);
+    mb_transfer_recv(w.s.t, &msg);
+    mb_transfer_recv(w.d.t, &msg);
+    settle(&w);
+    mbox_writer_uninit(&frame);
+    assert_int_equal(checker_all_flows(&w.s.checker), n_stays);
+    assert_int_equal(checker_all_flows(&w.d.checker), n - n_stays);
+    for (uint32_t i = 0; i < n_stays; i++) {
+        assert_non_null(checker_flow(&w.s.checker.w[0], &keys[i], false));
+    }
+    free(keys);
+    world_uninit(&w);
+}
+
+static void
+test_stays(void **state)
+{
+    (void) state;
+    for (uint32_t options = 0; options < 4; options++) {
+        leave_some(options, 10, 1, true, false);
+        leave_some(options | MBOX_OPT_RELAY, 10, 3, true, true);
+        leave_some(options, 10, 9, false, true);
+        leave_some(options, 10, 10, true, false);
+    }
+    leave_some(0, 1100, 1024, true, false);
+    leave_some(0, 1100, 1025, true, false);
+}
+
 /* At whichever step a transfer ends early, by ABORT or by the end of the
  * coordinator's connection, the state is whole at the source, and nowhere else
  * unless it was released. */
@@ -632,6 +745,7 @@ main(void)
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_early_commit),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_stays),
         cmocka_unit_test(test_end_at_each_step),
         cmocka_unit_test(test_cut_channel),
         cmocka_unit_test(test_salvage),

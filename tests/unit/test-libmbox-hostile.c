@@ -214,11 +214,11 @@ test_get_fails(void **state)
     world_init(&w);
     world_prepare(&w, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING,
                   MBOX_OPT_PRECOPY, 3);
-    w.s.checker.get_error = -EIO;
+    w.s.checker.get_error = -ENOMEM;
     command(&w.s, MBOX_MSG_EXPORT);
     settle(&w);
     expect(&w.s, MBOX_MSG_ERROR, &msg);
-    assert_int_equal(msg.code, EIO);
+    assert_int_equal(msg.code, ENOMEM);
     assert_non_null(strstr(msg.text, "10.0.0."));
     world_uninit(&w);
 }

@@ -726,7 +726,7 @@ test_garbage(void **state OVS_UNUSED)
                 MBOX_MSG_TRACER_SEEN, MBOX_MSG_TRACER_SEEN, MBOX_MSG_RELEASE,
                 MBOX_MSG_INSTALLED, MBOX_MSG_PACKET, MBOX_MSG_FLUSHED,
                 MBOX_MSG_COMMITTED, MBOX_MSG_ABORTED, MBOX_MSG_ERROR,
-                MBOX_MSG_STATS,
+                MBOX_MSG_STATS, MBOX_MSG_STAYS,
             };
             char frame[60] = "frame";
             struct mbox_msg msg;

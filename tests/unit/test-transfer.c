@@ -328,6 +328,55 @@ test_source_dies_last(void **state OVS_UNUSED)
     }
 }
 
+/* D has all that S could send, and the rest goes on at S. */
+static void
+test_stays(void **state OVS_UNUSED)
+{
+    for (size_t n = 1; n <= 9; n += 8) {
+        struct mbox_key *keys = make_keys(n);
+        struct mbox_transfer_report report;
+        char name[MBOX_KEY_STRLEN];
+        struct mbox_msg stays;
+        struct stub s;
+
+        stub_init(&s, MBOX_METHOD_HOLD, MBOX_GUARANTEE_ORDER_PRESERVING, 0);
+        stub_recv_prepared(&s, 20);
+        stub_recv_tracer(&s, 1, 0);
+        mbox_msg_init(&stays, MBOX_MSG_STAYS, s.request.id);
+        stays.n_keys = n;
+        ovs_strlcpy(stays.text, "no way", sizeof stays.text);
+        stub_recv(&s, DST, &stays, keys);
+        assert_int_equal(s.n_releases, 0);
+        stub_recv_installed(&s, 20 - n);
+        assert_int_equal(s.n_released_keys, n);
+        for (int role = SRC; role <= DST; role++) {
+            assert_int_equal(s.sent[role].type, MBOX_MSG_COMMIT);
+            assert_int_equal(s.sent[role].select, MBOX_SELECT_ALL_EXCEPT);
+            assert_int_equal(s.sent[role].n_keys, n);
+        }
+        assert_int_equal(s.n_releases, 1);
+        stub_recv_simple(&s, SRC, MBOX_MSG_COMMITTED);
+        assert_true(s.released_to_source);
+        stub_recv_simple(&s, DST, MBOX_MSG_COMMITTED);
+        assert_true(mbox_transfer_is_done(s.t));
+        stub_report(&s, &report);
+        assert_int_equal(report.result, MBOX_TRANSFER_SPLIT);
+        if (n == 1) {
+            char expected[256];
+
+            snprintf(expected, sizeof expected, "instance 'ids1', releasing: "
+                     "1 flow stays (%s): no way",
+                     mbox_key_format(keys, name, sizeof name));
+            assert_string_equal(report.error, expected);
+        } else {
+            assert_non_null(strstr(report.error, ": 9 flows stay ("));
+            assert_non_null(strstr(report.error, "...): no way"));
+        }
+        stub_destroy(&s);
+        free(keys);
+    }
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -335,6 +384,7 @@ main(int argc, char *argv[])
         cmocka_unit_test(test_success),
         cmocka_unit_test(test_open_fails),
         cmocka_unit_test(test_source_dies_last),
+        cmocka_unit_test(test_stays),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_random),
     };

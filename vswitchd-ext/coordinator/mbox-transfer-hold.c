@@ -161,16 +161,60 @@ mbox_hold_recv_release(struct mbox_transfer *t, const struct mbox_msg *msg)
 
     struct mbox_pending_release *p = &t->pending[t->n_pending++];
     if (msg->type == MBOX_MSG_INSTALLED) {
-        /* All state is in place, so nothing needs to be held any more. */
+        /* All state is in place, so nothing needs to be held any more but
+         * what stays. */
         p->select = MBOX_SELECT_ALL_EXCEPT;
-        p->keys = NULL;
-        p->n = 0;
+        p->keys = t->stays;
+        p->n = t->n_stays;
+        t->stays = NULL;
     } else {
         p->select = msg->select;
         p->keys = mbox_transfer_get_keys(msg);
         p->n = msg->n_keys;
     }
     return true;
+}
+
+/* Flows that stay. */
+
+#define MBOX_HOLD_STAYS_NAMED 8 /* The others are only counted. */
+
+static bool
+mbox_hold_recv_stays(struct mbox_transfer *t, const struct mbox_msg *msg)
+{
+    if (t->installed || t->stays || !msg->n_keys
+        || msg->n_keys > MBOX_MAX_KEYS - t->n_keys_received) {
+        return false;
+    }
+    t->n_keys_received += msg->n_keys;
+    t->stays = mbox_transfer_get_keys(msg);
+    t->n_stays = msg->n_keys;
+    ovs_strlcpy(t->stays_text, msg->text, sizeof t->stays_text);
+    return true;
+}
+
+/* All that can be D's is. */
+static void
+mbox_hold_leave_rest(struct mbox_transfer *t)
+{
+    size_t n = mbox_key_set_count(&t->keys);
+    struct mbox_key *keys = mbox_key_set_array(&t->keys);
+    struct ds names = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < n && i < MBOX_HOLD_STAYS_NAMED; i++) {
+        char name[MBOX_KEY_STRLEN];
+
+        ds_put_format(&names, "%s%s", i ? ", " : "",
+                      mbox_key_format(&keys[i], name, sizeof name));
+    }
+    mbox_transfer_note(t, &t->src, "%"PRIuSIZE" %s (%s%s): %s", n,
+                       n == 1 ? "flow stays" : "flows stay",
+                       ds_cstr(&names),
+                       n > MBOX_HOLD_STAYS_NAMED ? "..." : "",
+                       t->stays_text);
+    ds_destroy(&names);
+    free(keys);
+    mbox_transfer_split(t);
 }
 
 /* Messages. */
@@ -217,10 +261,12 @@ mbox_hold_recv(struct mbox_transfer *t, struct mbox_agent *agent,
                     || t->phase == MBOX_PHASE_ARMING)
                 && mbox_hold_recv_precopy(t, msg));
     } else {
-        return ((msg->type == MBOX_MSG_RELEASE
-                 || msg->type == MBOX_MSG_INSTALLED)
-                && holding
-                && mbox_hold_recv_release(t, msg));
+        return (holding
+                && (msg->type == MBOX_MSG_STAYS
+                    ? mbox_hold_recv_stays(t, msg)
+                    : ((msg->type == MBOX_MSG_RELEASE
+                        || msg->type == MBOX_MSG_INSTALLED)
+                       && mbox_hold_recv_release(t, msg))));
     }
 }
 
@@ -302,6 +348,10 @@ mbox_hold_step_releasing(struct mbox_transfer *t)
         return true;
     }
     if (!mbox_hold_all_released(t)) {
+        if (t->installed) {
+            mbox_hold_leave_rest(t);
+            return true;
+        }
         return !mbox_hold_check_limit(t);
     }
     if ((t->installed || t->salvaged) && t->ops->dp_is_drained(t->aux)) {

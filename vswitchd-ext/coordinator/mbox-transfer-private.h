@@ -321,6 +321,12 @@ struct mbox_transfer {
     bool any_released, rest_released;
     struct mbox_key_set keys;
 
+    /* Method hold: flows whose state S cannot send, from STAYS to INSTALLED,
+     * and why. */
+    struct mbox_key *stays;
+    size_t n_stays;
+    char stays_text[MBOX_TEXT_MAX + 1];
+
     struct mbox_replica replica;
 
     /* Method events. */

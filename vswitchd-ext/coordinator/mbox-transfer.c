@@ -88,6 +88,7 @@ mbox_transfer_destroy(struct mbox_transfer *t)
         }
         free(t->pending);
         mbox_key_set_destroy(&t->keys);
+        free(t->stays);
         free(t->commit_keys);
         mbox_frames_destroy(&t->buffer);
         mbox_frames_destroy(&t->dst_buffer);
@@ -434,6 +435,7 @@ mbox_transfer_is_late(const struct mbox_transfer *t,
         return (msg->type == MBOX_MSG_TRACER_SEEN
                 || msg->type == MBOX_MSG_FLUSHED
                 || (t->salvaged && (msg->type == MBOX_MSG_RELEASE
+                                    || msg->type == MBOX_MSG_STAYS
                                     || msg->type == MBOX_MSG_INSTALLED
                                     || msg->type == MBOX_MSG_PRECOPY)));
     }
@@ -447,6 +449,7 @@ mbox_transfer_is_late(const struct mbox_transfer *t,
     case MBOX_MSG_RETURNING:
     case MBOX_MSG_BUFFERING:
     case MBOX_MSG_RELEASE:
+    case MBOX_MSG_STAYS:
     case MBOX_MSG_INSTALLED:
     case MBOX_MSG_TRACER_SEEN:
     case MBOX_MSG_FLUSHED:

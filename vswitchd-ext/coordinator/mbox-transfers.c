@@ -265,6 +265,7 @@ type_is_allowed(enum mbox_msg_type type, enum mbox_role role)
 
     case MBOX_MSG_BUFFERING:
     case MBOX_MSG_RELEASE:
+    case MBOX_MSG_STAYS:
     case MBOX_MSG_INSTALLED:
     case MBOX_MSG_FLUSHED:
         return !is_src;
