@@ -40,6 +40,8 @@ statealyzr_sources = \
 	statealyzr/effects.c \
 	statealyzr/enumerators.c \
 	statealyzr/enumerators.h \
+	statealyzr/feasible.c \
+	statealyzr/feasible.h \
 	statealyzr/flow-space.c \
 	statealyzr/flow-space.h \
 	statealyzr/headers.c \
@@ -79,6 +81,10 @@ statealyzr_sources = \
 	statealyzr/packet-sources.c \
 	statealyzr/packet.c \
 	statealyzr/packet.h \
+	statealyzr/paths-private.h \
+	statealyzr/paths-run.c \
+	statealyzr/paths.c \
+	statealyzr/paths.h \
 	statealyzr/procedures.c \
 	statealyzr/procedures.h \
 	statealyzr/pta-access.c \
@@ -124,6 +130,8 @@ statealyzr_sources = \
 	statealyzr/types.h \
 	statealyzr/unmovable.c \
 	statealyzr/unmovable.h \
+	statealyzr/value-sets.c \
+	statealyzr/value-sets.h \
 	statealyzr/variables.c \
 	statealyzr/walks.c \
 	statealyzr/walks.h \

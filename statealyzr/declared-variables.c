@@ -205,33 +205,6 @@ collect_loop_locals(struct sa_state *state, const struct sa_analysis *a,
     }
 }
 
-/* Functions that are still on the stack while a loop runs. */
-static void
-mark_callers(const struct sa_analysis *a, bool *callers)
-{
-    GArray *work = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    for (size_t i = 0; i < a->loops->n_loops; i++) {
-        const struct sa_loop *loop = &a->loops->loops[i];
-        if (loop->chosen) {
-            g_array_append_val(work, loop->function);
-        }
-    }
-    while (work->len) {
-        uint32_t f = g_array_index(work, uint32_t, work->len - 1);
-        g_array_set_size(work, work->len - 1);
-        if (callers[f]) {
-            continue;
-        }
-        callers[f] = true;
-        uint32_t n;
-        const uint32_t *calls = sa_pta_callers(a->pta, f, &n);
-        for (uint32_t i = 0; i < n; i++) {
-            g_array_append_val(work, a->program->insns[calls[i]].function);
-        }
-    }
-    g_array_unref(work);
-}
-
 /* Objects that code that runs in the loop accesses. */
 static bool *
 accessed_in_loop(const struct sa_analysis *a)
@@ -285,7 +258,7 @@ collect_callers_locals(struct sa_state *state, const struct sa_analysis *a)
 {
     const struct sa_program *p = a->program;
     bool *callers = g_new0(bool, p->n_functions);
-    mark_callers(a, callers);
+    sa_loops_mark_callers(a->loops, callers);
     bool *accessed = accessed_in_loop(a);
     for (uint32_t i = 0; i < p->n_functions; i++) {
         const struct sa_function *f = &p->functions[i];

@@ -342,6 +342,34 @@ sa_loops_choose(struct sa_loops *loops, const char *spec, char **errorp)
 
 /* Questions. */
 
+void
+sa_loops_mark_callers(const struct sa_loops *loops, bool *callers)
+{
+    const struct sa_loops_private *private = loops->private;
+    GArray *work = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (size_t i = 0; i < loops->n_loops; i++) {
+        const struct sa_loop *loop = &loops->loops[i];
+        if (loop->chosen) {
+            g_array_append_val(work, loop->function);
+        }
+    }
+    while (work->len) {
+        uint32_t f = g_array_index(work, uint32_t, work->len - 1);
+        g_array_set_size(work, work->len - 1);
+        if (callers[f]) {
+            continue;
+        }
+        callers[f] = true;
+        uint32_t n;
+        const uint32_t *calls = sa_pta_callers(private->pta, f, &n);
+        for (uint32_t i = 0; i < n; i++) {
+            g_array_append_val(work,
+                               private->program->insns[calls[i]].function);
+        }
+    }
+    g_array_unref(work);
+}
+
 bool
 sa_loops_has_insn(const struct sa_loops *loops, uint32_t insn)
 {

@@ -98,6 +98,10 @@ bool sa_loops_choose(struct sa_loops *, const char *spec, char **errorp);
  * followed. */
 bool sa_loops_has_insn(const struct sa_loops *, uint32_t insn);
 
+/* Sets callers[f] for functions that are still on the stack while a chosen
+ * loop runs: loop procedures and their callers. */
+void sa_loops_mark_callers(const struct sa_loops *, bool *callers);
+
 /* Whether a packet may be received by this call, and how, or NULL. */
 const struct sa_packet_read *sa_loops_read_at(const struct sa_loops *,
                                               uint32_t insn);

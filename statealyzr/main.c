@@ -20,6 +20,7 @@
 
 #include "analysis.h"
 #include "diag.h"
+#include "feasible.h"
 #include "loop.h"
 #include "modref.h"
 #include "procedures.h"
@@ -73,6 +74,7 @@ struct run {
     struct sa_modref *modref;
     struct sa_sdg *sdg;
     struct sa_loops *loops;
+    struct sa_feasible *feasible;
     struct sa_procedures *procedures;
     struct sa_source *source;
     struct sa_result *result;
@@ -418,8 +420,16 @@ analyse(struct run *run)
         return true;
     }
 
+    run->feasible = sa_feasible_find(run->program, run->pta, run->tables,
+                                     run->loops);
+    struct sa_feasible_stats f = sa_feasible_get_stats(run->feasible);
+    phase_endf(run, "feasible paths", "%"PRIu32" functions, %"PRIu32" of "
+               "%"PRIu32" blocks, %"PRIu32" runs", f.n_functions,
+               f.n_executed, f.n_blocks, f.n_runs);
+
     run->procedures = sa_procedures_find(run->program, run->pta, run->modref,
-                                         run->sdg, run->tables, run->loops);
+                                         run->sdg, run->tables, run->loops,
+                                         run->feasible);
     phase_end("procedures", "", run);
 
     struct sa_analysis analysis = {
@@ -528,6 +538,7 @@ run_destroy(struct run *run)
     }
     g_array_free(run->phases, TRUE);
     sa_procedures_destroy(run->procedures);
+    sa_feasible_destroy(run->feasible);
     sa_loops_destroy(run->loops);
     sa_sdg_destroy(run->sdg);
     sa_modref_destroy(run->modref);

@@ -24,6 +24,7 @@
 struct sa_procedures_private {
     const struct sa_program *program;
     const struct sa_loops *loops;
+    const struct sa_feasible *feasible;
     GStringChunk *strings;
     uint32_t *index;            /* Function -> index + 1 of its procedure. */
 };
@@ -36,26 +37,43 @@ struct finder {
     const struct sa_sdg *sdg;
     const struct sa_tables *tables;
     const struct sa_loops *loops;
+    const struct sa_feasible *feasible;
     bool *called;               /* By function. */
     bool *in_loop;              /* By function: contains a chosen loop. */
     bool *dependent;            /* By function. */
     uint32_t *via;              /* By function. */
-    GArray *work;               /* Functions to look into. */
+};
+
+/* Whether an instruction of a function that is called may be executed. */
+static bool
+is_feasible(const struct finder *f, uint32_t insn)
+{
+    return sa_feasible_has_block(f->feasible, f->program->insns[insn].block);
+}
+
+/* Functions that are reached by calls. */
+struct walk {
+    bool *reached;              /* By function. */
+    uint32_t *via;              /* By function: a call that does, or NULL. */
+    GArray *work;               /* uint32_t, functions to look into. */
 };
 
 static void
-add_called(struct finder *f, uint32_t function, uint32_t insn)
+add_function(const struct finder *f, struct walk *walk, uint32_t function,
+             uint32_t insn)
 {
-    if (f->program->functions[function].defined && !f->called[function]) {
-        f->called[function] = true;
-        f->via[function] = insn;
-        g_array_append_val(f->work, function);
+    if (f->program->functions[function].defined && !walk->reached[function]) {
+        walk->reached[function] = true;
+        if (walk->via) {
+            walk->via[function] = insn;
+        }
+        g_array_append_val(walk->work, function);
     }
 }
 
 /* Adds what instruction 'insn' calls, directly or by library functions. */
 static void
-add_called_at(struct finder *f, uint32_t insn)
+add_called_at(const struct finder *f, struct walk *walk, uint32_t insn)
 {
     if (!sa_is_call(f->program->insns[insn].opcode)) {
         return;
@@ -65,15 +83,34 @@ add_called_at(struct finder *f, uint32_t insn)
         const uint32_t *fs = callback ? sa_pta_callbacks(f->pta, insn, &n)
                                       : sa_pta_callees(f->pta, insn, &n);
         for (uint32_t i = 0; i < n; i++) {
-            add_called(f, fs[i], insn);
+            add_function(f, walk, fs[i], insn);
         }
     }
+}
+
+/* Adds what the functions that were added call, and so on.  Frees 'work'. */
+static void
+follow_calls(const struct finder *f, struct walk *walk)
+{
+    for (guint next = 0; next < walk->work->len; next++) {
+        const struct sa_function *function
+            = &f->program->functions[g_array_index(walk->work, uint32_t,
+                                                   next)];
+        for (uint32_t k = 0; k < function->n_insns; k++) {
+            if (is_feasible(f, function->first_insn + k)) {
+                add_called_at(f, walk, function->first_insn + k);
+            }
+        }
+    }
+    g_array_free(walk->work, TRUE);
 }
 
 static void
 find_called(struct finder *f)
 {
     const struct sa_program *p = f->program;
+    struct walk walk = { f->called, f->via,
+                         g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
 
     for (size_t i = 0; i < f->loops->n_loops; i++) {
         const struct sa_loop *loop = &f->loops->loops[i];
@@ -85,22 +122,16 @@ find_called(struct finder *f)
             f->via[loop->function] = loop->insn;
         }
         for (size_t j = 0; j < loop->n_handlers; j++) {
-            add_called(f, loop->handlers[j], loop->call);
+            add_function(f, &walk, loop->handlers[j], loop->call);
         }
         for (size_t j = 0; j < loop->n_blocks; j++) {
             const struct sa_block *b = &p->blocks[loop->blocks[j]];
             for (uint32_t k = 0; k < b->n_insns; k++) {
-                add_called_at(f, b->first_insn + k);
+                add_called_at(f, &walk, b->first_insn + k);
             }
         }
     }
-    for (guint next = 0; next < f->work->len; next++) {
-        const struct sa_function *function
-            = &p->functions[g_array_index(f->work, uint32_t, next)];
-        for (uint32_t k = 0; k < function->n_insns; k++) {
-            add_called_at(f, function->first_insn + k);
-        }
-    }
+    follow_calls(f, &walk);
 }
 
 bool
@@ -136,7 +167,8 @@ static void
 find_beside(const struct finder *f, bool *beside)
 {
     const struct sa_program *p = f->program;
-    GArray *roots = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    struct walk walk = { beside, NULL,
+                         g_array_new(FALSE, FALSE, sizeof(uint32_t)) };
 
     for (uint32_t insn = 0; insn < p->n_insns; insn++) {
         uint32_t n;
@@ -146,13 +178,12 @@ find_beside(const struct finder *f, bool *beside)
         const uint32_t *fs = sa_pta_callbacks(f->pta, insn, &n);
         bool later = n && sa_calls_later(p, f->pta, f->tables, insn);
         for (uint32_t i = 0; i < n && later; i++) {
-            if (p->functions[fs[i]].defined && !f->called[fs[i]]) {
-                g_array_append_val(roots, fs[i]);
+            if (!f->called[fs[i]]) {
+                add_function(f, &walk, fs[i], insn);
             }
         }
     }
-    sa_modref_reach(f->modref, (uint32_t *) roots->data, roots->len, beside);
-    g_array_free(roots, TRUE);
+    follow_calls(f, &walk);
 }
 
 /* The memory that state procedures write. */
@@ -168,7 +199,8 @@ find_written(const struct finder *f)
 
     for (uint32_t insn = 0; insn < p->n_insns; insn++) {
         uint32_t set = sa_modref_write_set(f->modref, insn);
-        if (seen[set] || !(f->called[p->insns[insn].function]
+        if (seen[set] || !((f->called[p->insns[insn].function]
+                            && is_feasible(f, insn))
                            || sa_loops_has_insn(f->loops, insn))) {
             continue;
         }
@@ -214,7 +246,8 @@ find_dependent(struct finder *f)
     for (uint32_t i = 0; i < p->n_functions; i++) {
         const struct sa_function *function = &p->functions[i];
         for (uint32_t k = 0; beside[i] && k < function->n_insns; k++) {
-            if (sa_slice_has_insn(slice, function->first_insn + k)) {
+            if (is_feasible(f, function->first_insn + k)
+                && sa_slice_has_insn(slice, function->first_insn + k)) {
                 f->dependent[i] = true;
                 if (f->via[i] == SA_NONE) {
                     f->via[i] = function->first_insn + k;
@@ -283,6 +316,7 @@ collect(const struct finder *f)
     ps->private = g_new0(struct sa_procedures_private, 1);
     ps->private->program = p;
     ps->private->loops = f->loops;
+    ps->private->feasible = f->feasible;
     ps->private->strings = g_string_chunk_new(4096);
     ps->private->index = g_new0(uint32_t, p->n_functions);
     ps->functions = g_new0(bool, p->n_functions);
@@ -310,7 +344,8 @@ struct sa_procedures *
 sa_procedures_find(const struct sa_program *program, const struct sa_pta *pta,
                    const struct sa_modref *modref, const struct sa_sdg *sdg,
                    const struct sa_tables *tables,
-                   const struct sa_loops *loops)
+                   const struct sa_loops *loops,
+                   const struct sa_feasible *feasible)
 {
     struct finder f = {
         .program = program,
@@ -319,11 +354,11 @@ sa_procedures_find(const struct sa_program *program, const struct sa_pta *pta,
         .sdg = sdg,
         .tables = tables,
         .loops = loops,
+        .feasible = feasible,
         .called = g_new0(bool, program->n_functions),
         .in_loop = g_new0(bool, program->n_functions),
         .dependent = g_new0(bool, program->n_functions),
         .via = g_new(uint32_t, program->n_functions),
-        .work = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
 
     for (uint32_t i = 0; i < program->n_functions; i++) {
@@ -337,7 +372,6 @@ sa_procedures_find(const struct sa_program *program, const struct sa_pta *pta,
     g_free(f.in_loop);
     g_free(f.dependent);
     g_free(f.via);
-    g_array_free(f.work, TRUE);
     return ps;
 }
 
@@ -367,6 +401,8 @@ sa_procedures_has_insn(const struct sa_procedures *ps, uint32_t insn)
         return false;
     }
     const struct sa_procedure *procedure = &ps->procedures[index - 1];
-    return procedure->called || procedure->data_dependent
-           || sa_loops_has_insn(ps->private->loops, insn);
+    return (((procedure->called || procedure->data_dependent)
+             && sa_feasible_has_block(ps->private->feasible,
+                                      ps->private->program->insns[insn].block))
+            || sa_loops_has_insn(ps->private->loops, insn));
 }

@@ -23,7 +23,8 @@
  * Paragraphs 59 to 61 of US 2018/0095773 A1: the procedures that may make or
  * use state.
  *
- * - called: reached by calls and callbacks from the body of a chosen loop.
+ * - called: reached by calls and callbacks from the body of a chosen loop,
+ *   under conditions that may hold there (feasible.h).
  *   All of them: one that does not depend on the packet (a timer) still
  *   changes what the next packet finds.
  * - data dependent: not called from the loop, but executed beside it (other
@@ -32,6 +33,7 @@
  *   work.  Initialisation and what runs after the loop has ended are not:
  *   they see no packets' data while packets are processed. */
 
+#include "feasible.h"
 #include "loop.h"
 #include "model.h"
 #include "modref.h"
@@ -63,11 +65,13 @@ struct sa_procedures *sa_procedures_find(const struct sa_program *,
                                          const struct sa_modref *,
                                          const struct sa_sdg *,
                                          const struct sa_tables *,
-                                         const struct sa_loops *);
+                                         const struct sa_loops *,
+                                         const struct sa_feasible *);
 void sa_procedures_destroy(struct sa_procedures *);
 
 /* Whether an instruction may be executed for a packet: in a state procedure,
- * and for a loop procedure that is not called, in the loop's body. */
+ * in a block that may be executed for how that is called (feasible.h), and for
+ * a loop procedure that is not called, in the loop's body. */
 bool sa_procedures_has_insn(const struct sa_procedures *, uint32_t insn);
 
 /* Whether functions that the call at 'insn' hands to a library are called at

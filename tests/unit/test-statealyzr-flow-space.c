@@ -34,6 +34,7 @@
 struct space {
     struct world w;
     struct sa_loops *loops;
+    struct sa_feasible *feasible;
     struct sa_procedures *procedures;
     struct sa_analysis a;
     struct sa_state *state;
@@ -50,8 +51,9 @@ space_init(struct space *s, const char *source)
     world_init(w, source);
     s->loops = sa_loops_find(w->program, w->pta, w->modref, w->sdg,
                              w->tables);
+    s->feasible = sa_feasible_find(w->program, w->pta, w->tables, s->loops);
     s->procedures = sa_procedures_find(w->program, w->pta, w->modref, w->sdg,
-                                       w->tables, s->loops);
+                                       w->tables, s->loops, s->feasible);
     s->a = (struct sa_analysis) {
         .program = w->program, .types = w->types, .tables = w->tables,
         .pta = w->pta, .loops = s->loops, .modref = w->modref, .sdg = w->sdg,
@@ -72,6 +74,7 @@ space_destroy(struct space *s)
     sa_packet_destroy(s->packet);
     sa_state_destroy(s->state);
     sa_procedures_destroy(s->procedures);
+    sa_feasible_destroy(s->feasible);
     sa_loops_destroy(s->loops);
     world_destroy(&s->w);
 }

@@ -75,8 +75,10 @@ static void
 check_procedures(const struct world *w, const struct sa_loops *loops,
                  const char *with, const char *without)
 {
+    struct sa_feasible *feasible = sa_feasible_find(w->program, w->pta,
+                                                    w->tables, loops);
     struct sa_procedures *ps = sa_procedures_find(
-        w->program, w->pta, w->modref, w->sdg, w->tables, loops);
+        w->program, w->pta, w->modref, w->sdg, w->tables, loops, feasible);
     char **v = g_strsplit(with, " ", -1);
 
     for (size_t i = 0; v[i] && *v[i]; i++) {
@@ -96,6 +98,7 @@ check_procedures(const struct world *w, const struct sa_loops *loops,
         assert_true(ps->procedures[i].why.n > 0);
     }
     sa_procedures_destroy(ps);
+    sa_feasible_destroy(feasible);
 }
 
 static void
