@@ -544,10 +544,25 @@ st_dirty_resume_changed(struct st *st)
 
 /* Packets. */
 
+/* Whether the program keeps flows, or hosts, at all. */
+static bool
+keeps(const struct st_program *program, bool per_flow)
+{
+    for (uint32_t i = 0; i < program->n_structures; i++) {
+        if (program->structures[i].per_flow == per_flow) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 st_is_changed_by_packet(struct st *st, bool per_flow,
                         const struct mbox_key *key)
 {
+    if (!keeps(st->program, per_flow)) {
+        return false;
+    }
     const struct dirty_entry *e = (st == dirty.st ? find_entry(per_flow, key)
                                    : NULL);
 

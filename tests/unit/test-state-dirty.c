@@ -189,6 +189,23 @@ test_by_packet(void **state)
     finish(&f);
 }
 
+/* What a program keeps nothing of does not change. */
+static void
+test_hosts_only(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start(&f, 1);
+    st_destroy(f.st);
+    f.w.program.n_structures = 1;
+    f.st = st_create(&f.w.program, count_message, &f);
+    struct mbox_key key = world_host_key(world_client(0));
+    assert_true(st_is_changed_by_packet(f.st, false, &key));
+    assert_false(is_by_packet(&f, 0));
+    finish(&f);
+}
+
 /* A host, which has a handle of a library, is more than memory. */
 static void
 test_hooks(void **state)
@@ -538,6 +555,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_by_packet),
+        cmocka_unit_test(test_hosts_only),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_shared),
         cmocka_unit_test(test_pause),
