@@ -32,7 +32,7 @@
 
 /* The form of what st_get() writes.  Whether the programs are alike, each
  * chunk tells, so that the one that refuses can name what differs. */
-#define SCHEMA UINT64_C(0x7374617465000002)
+#define SCHEMA UINT64_C(0x7374617465000003)
 
 #define IDLE_NS UINT64_C(1000000000)
 

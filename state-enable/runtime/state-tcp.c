@@ -279,7 +279,7 @@ finish(const struct standing *s, mbox_state_tcp_deliver *deliver)
     }
     if (error) {                /* The program will see it. */
         complain("is broken", strerror(-error));
-        shutdown(s->fd, SHUT_RDWR);
+        tcp_image_break(s->fd);
     }
 }
 

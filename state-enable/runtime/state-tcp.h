@@ -65,7 +65,9 @@
  *
  * What moves: addresses, both queues, sequence numbers, windows, the options
  * of the handshake, which end has closed, O_NONBLOCK, FD_CLOEXEC, congestion
- * control, and SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_OOBINLINE, SO_PEEK_OFF,
+ * control, the name of the device that it is bound to (SO_BINDTODEVICE, or an
+ * IPv6 address of a link: it has to be there under the same name), and
+ * SO_KEEPALIVE, SO_LINGER, SO_MARK, SO_OOBINLINE, SO_PEEK_OFF,
  * SO_PRIORITY, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO, SO_REUSEADDR, SO_SNDBUF,
  * SO_SNDTIMEO, TCP_CORK, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
  * TCP_LINGER2, TCP_NODELAY, TCP_NOTSENT_LOWAT, TCP_USER_TIMEOUT, and

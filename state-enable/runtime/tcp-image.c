@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,20 @@ tcp_image_refuse(int fd, bool can_deliver, int *error)
 
 /* Writing. */
 
+/* Returns 0 or a negative errno value: the device may have gone. */
+static int
+put_device(int fd, struct mbox_writer *w)
+{
+    char device[IFNAMSIZ] = "";
+    socklen_t len = sizeof device;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len)) {
+        return -errno;
+    }
+    mbox_put_bytes(w, device, sizeof device);
+    return 0;
+}
+
 static void
 put_settings(int fd, const struct mbox_key *key, struct mbox_writer *w)
 {
@@ -201,12 +216,16 @@ tcp_image_save(int fd, struct mbox_writer *w)
     mbox_put_bytes(w, &key, sizeof key);
     mbox_put_u8(w, ((status & O_NONBLOCK ? NONBLOCK : 0)
                     | (flags & FD_CLOEXEC ? CLOEXEC : 0)));
+    int error = put_device(fd, w);
+    if (error) {
+        return error;
+    }
     put_settings(fd, &key, w);  /* Repair mode has some of its own. */
 
     if (peek_offset >= 0) {     /* Queues are to be read from their start. */
         tcp_socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
     }
-    int error = tcp_repair_read(fd, &tcp, &block, &unsent, &n_unsent);
+    error = tcp_repair_read(fd, &tcp, &block, &unsent, &n_unsent);
     if (peek_offset >= 0) {
         tcp_socket_set(fd, SOL_SOCKET, SO_PEEK_OFF, peek_offset);
     }
@@ -242,7 +261,27 @@ tcp_image_stay(int fd, int reuse)
                    get_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT));
 }
 
+void
+tcp_image_break(int fd)
+{
+    const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+    if (connect(fd, &nobody, sizeof nobody)) {
+        shutdown(fd, SHUT_RDWR);
+    }
+}
+
 /* Reading. */
+
+static void
+get_name(struct mbox_reader *r, char name[16])
+{
+    const void *bytes = mbox_get_bytes(r, 16);
+
+    if (bytes) {
+        memcpy(name, bytes, 16);
+    }
+}
 
 static void
 get_timeout(struct mbox_reader *r, struct timeval *t)
@@ -280,6 +319,7 @@ image_is_valid(const struct tcp_image *image, uint8_t flags)
 {
     return (key_is_valid(&image->key) && !(flags & ~FLAGS)
             && !image->congestion[sizeof image->congestion - 1]
+            && !image->device[sizeof image->device - 1]
             && timeout_is_valid(&image->receive_timeout)
             && timeout_is_valid(&image->send_timeout)
             && image->send_buffer <= BUFFER_MAX
@@ -304,15 +344,13 @@ tcp_image_parse(struct tcp_image *image, const void *data, size_t size)
     uint8_t flags = mbox_get_u8(&r);
     image->nonblock = flags & NONBLOCK;
     image->cloexec = flags & CLOEXEC;
+    get_name(&r, image->device);
     for (size_t i = 0; i < N_OPTIONS; i++) {
         if (!options[i].family || options[i].family == image->key.family) {
             image->options[i] = mbox_get_u32(&r);
         }
     }
-    const void *congestion = mbox_get_bytes(&r, sizeof image->congestion);
-    if (congestion) {
-        memcpy(image->congestion, congestion, sizeof image->congestion);
-    }
+    get_name(&r, image->congestion);
     image->linger.l_onoff = mbox_get_u32(&r);
     image->linger.l_linger = mbox_get_u32(&r);
     get_timeout(&r, &image->receive_timeout);
@@ -344,6 +382,14 @@ set_options(const struct tcp_image *image, int fd, enum stage stage)
         }
     }
     return true;
+}
+
+static bool
+set_device(const struct tcp_image *image, int fd)
+{
+    return (!image->device[0]
+            || !setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, image->device,
+                           strlen(image->device)));
 }
 
 static bool
@@ -393,7 +439,8 @@ tcp_image_open(const struct tcp_image *image)
     if (fd < 0) {
         return -errno;
     }
-    int error = (!set_options(image, fd, EARLY)
+    int error = (!set_device(image, fd)
+                 || !set_options(image, fd, EARLY)
                  || !set_congestion(image, fd)
                  || !set_buffers(fd, room(image->tcp.n_snd + image->n_unsent),
                                  room(image->tcp.n_rcv))

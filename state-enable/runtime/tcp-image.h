@@ -30,6 +30,9 @@ struct tcp_image {
     bool nonblock, cloexec;
     int options[TCP_IMAGE_OPTIONS_MAX];
     char congestion[16];        /* TCP_CA_NAME_MAX */
+    char device[16];            /* That it is bound to: by SO_BINDTODEVICE, or
+                                 * by an address that is valid on just one
+                                 * link.  Empty: any. */
     struct linger linger;
     struct timeval receive_timeout, send_timeout;
     uint32_t send_buffer, receive_buffer;       /* As getsockopt() has it. */
@@ -54,6 +57,10 @@ int tcp_image_get_reuse(int fd);
  * is as it was before.  Whoever waits for it, be it for an edge, is told of
  * what can be read and written. */
 void tcp_image_stay(int fd, int reuse);
+
+/* Ends a connection that runs, without the rest of what was to be sent or read:
+ * the peer sees a reset, and no end of a stream. */
+void tcp_image_break(int fd);
 
 /* Checks all that can be checked without a socket.  The image borrows from
  * 'data'.  Returns 0 or -EPROTO. */

@@ -46,6 +46,8 @@ struct conn {
 
 static int n_arrived;
 static bool can_deliver;
+static int deliver_error;
+static struct sockaddr_in6 own_ipv6 = { .sin6_family = AF_INET6 };
 
 static void
 arrived(void *conn_, unsigned int index)
@@ -66,6 +68,10 @@ deliver(const void *packet, size_t size)
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
 
+    if (deliver_error) {
+        close(fd);
+        return deliver_error;
+    }
     assert_true(sendto(fd, packet, size, 0, (const struct sockaddr *) &to,
                        sizeof to) == (ssize_t) size);
     close(fd);
@@ -102,7 +108,7 @@ open_pair(int family, int *own, int *peer)
         ((struct sockaddr_in *) &ss)->sin_addr.s_addr
             = htonl(INADDR_LOOPBACK);
     } else {
-        ((struct sockaddr_in6 *) &ss)->sin6_addr = in6addr_loopback;
+        memcpy(&ss, &own_ipv6, sizeof own_ipv6);
     }
     setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     assert_int_equal(bind(listener, (struct sockaddr *) &ss, sizeof ss), 0);
@@ -213,8 +219,20 @@ save(struct conn *conn)
     assert_int_equal(hook.save(conn, 1, image, n_image), n_image);
 }
 
+/* 'device' is one that the connection is bound to, if it is not empty. */
 static void
-check_move(int family)
+check_device(int fd, const char *device)
+{
+    char name[IFNAMSIZ] = "";
+    socklen_t len = sizeof name;
+
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len),
+                     0);
+    assert_string_equal(name, device);
+}
+
+static void
+check_move(int family, const char *device)
 {
     struct conn conn = { 17, { -1, -1 } };
     int peer, two = 2, on = 1, idle = 77, tos = 0x48, offset = 3;
@@ -224,6 +242,11 @@ check_move(int family)
     char byte;
 
     open_pair(family, &conn.fds[1], &peer);
+    if (family == AF_INET) {
+        setsockopt(conn.fds[1], SOL_SOCKET, SO_BINDTODEVICE, device,
+                   strlen(device));
+    }
+    check_device(conn.fds[1], device);
     setsockopt(conn.fds[1], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(conn.fds[1], IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     setsockopt(conn.fds[1], SOL_SOCKET, SO_RCVLOWAT, &two, sizeof two);
@@ -267,6 +290,7 @@ check_move(int family)
     close(epoll_fd);
     assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
     assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    check_device(fd, device);
     assert_int_equal(get(fd, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(get(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
     assert_int_equal(get(fd, IPPROTO_TCP, TCP_KEEPIDLE), idle);
@@ -297,14 +321,34 @@ static void
 test_move_ipv4(void **state)
 {
     (void) state;
-    check_move(AF_INET);
+    check_move(AF_INET, "");
+    check_move(AF_INET, "lo");
 }
 
 static void
 test_move_ipv6(void **state)
 {
     (void) state;
-    check_move(AF_INET6);
+    own_ipv6.sin6_addr = in6addr_loopback;
+    check_move(AF_INET6, "");
+
+    /* An address of a link, with which goes the device. */
+    struct {
+        struct in6_addr address;
+        uint32_t prefix_len;
+        int device;
+    } request = { .prefix_len = 64, .device = if_nametoindex("lo") };
+    int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+    assert_int_equal(inet_pton(AF_INET6, "fe80::5", &request.address), 1);
+    assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
+    own_ipv6.sin6_addr = request.address;
+    own_ipv6.sin6_scope_id = request.device;
+    while (bind(fd, (struct sockaddr *) &own_ipv6, sizeof own_ipv6)) {
+        assert_int_equal(errno, EADDRNOTAVAIL);     /* Not yet. */
+        usleep(1000);
+    }
+    close(fd);
+    check_move(AF_INET6, "lo");
 }
 
 /* The move fails. */
@@ -491,6 +535,38 @@ test_half_closed(void **state)
     close_pair(conn.fds[1], peer);
 }
 
+/* What is left to do when it has come fails: its peer sees that. */
+static void
+test_break(void **state)
+{
+    struct conn conn = { 17, { -1, -1 } };
+    int peer;
+    char byte;
+
+    (void) state;
+    open_pair(AF_INET, &conn.fds[1], &peer);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    while (info(conn.fds[1]).tcpi_state != TCP_CLOSE_WAIT) {
+        usleep(1000);
+    }
+    can_deliver = true;
+    save(&conn);
+    hook.release(&conn, 1);
+    assert_int_equal(hook.load(&conn, 1, image, n_image), 0);
+    free(image);
+    deliver_error = -EIO;
+    hook.resume(&conn, 1);
+    deliver_error = 0;
+    struct pollfd pfd = { .fd = conn.fds[1] };
+    assert_int_equal(poll(&pfd, 1, -1), 1);
+    assert_true(pfd.revents & POLLHUP);
+    pfd = (struct pollfd) { .fd = peer, .events = POLLIN };
+    assert_int_equal(poll(&pfd, 1, -1), 1);
+    assert_int_equal(read(peer, &byte, 1), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close_pair(conn.fds[1], peer);
+}
+
 static void
 refuse(int fd, int error)
 {
@@ -610,6 +686,7 @@ main(void)
         cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_mapped),
         cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_break),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_hostile),
     };
