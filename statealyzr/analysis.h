@@ -29,6 +29,7 @@ struct sa_pta;
 struct sa_loops;
 struct sa_modref;
 struct sa_sdg;
+struct sa_feasible;
 struct sa_procedures;
 
 struct sa_analysis {
@@ -39,6 +40,7 @@ struct sa_analysis {
     const struct sa_loops *loops;
     const struct sa_modref *modref;
     const struct sa_sdg *sdg;
+    const struct sa_feasible *feasible;
     const struct sa_procedures *procedures; /* State procedures. */
 };
 

@@ -17,6 +17,7 @@
 #include "feasible.h"
 
 #include <glib.h>
+#include <inttypes.h>
 #include "call.h"
 #include "paths.h"
 #include "procedures.h"
@@ -305,6 +306,38 @@ bool
 sa_feasible_has_block(const struct sa_feasible *fs, uint32_t block)
 {
     return fs->executed[block];
+}
+
+static void
+describe_values(GString *s, const struct sa_values *values, unsigned int bits)
+{
+    g_string_append(s, values->excluded ? "is not " : "is ");
+    for (unsigned int i = 0; i < values->n; i++) {
+        uint64_t v = values->values[i] << (64 - bits);
+        g_string_append_printf(s, "%s%"PRId64, !i ? ""
+                               : i + 1 < values->n ? ", " : " or ",
+                               (int64_t) v >> (64 - bits));
+    }
+}
+
+char *
+sa_feasible_params(const struct sa_feasible *fs, uint32_t function)
+{
+    const struct sa_program *p = fs->program;
+    const struct sa_function *f = &p->functions[function];
+    GString *s = g_string_new("");
+
+    for (uint32_t i = 0; fs->reached[function] && i < f->n_params; i++) {
+        const struct sa_values *values = &fs->params[function][i];
+        const struct sa_variable *v
+            = sa_value_variable(p, f->first_param + i);
+        if (v && !sa_values_is_any(values) && !sa_values_is_none(values)) {
+            g_string_append_printf(s, "%s%s ", s->len ? ", " : "", v->name);
+            describe_values(s, values,
+                            sa_paths_bits(p->values[f->first_param + i]));
+        }
+    }
+    return g_string_free(s, FALSE);
 }
 
 struct sa_feasible_stats

@@ -440,6 +440,7 @@ analyse(struct run *run)
         .loops = run->loops,
         .modref = run->modref,
         .sdg = run->sdg,
+        .feasible = run->feasible,
         .procedures = run->procedures,
     };
     run->result = sa_result_create(&analysis, phase_end, run);

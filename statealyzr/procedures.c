@@ -391,18 +391,35 @@ sa_procedures_destroy(struct sa_procedures *ps)
     }
 }
 
-bool
-sa_procedures_has_insn(const struct sa_procedures *ps, uint32_t insn)
+/* Whether an instruction is in a state procedure all of which counts that may
+ * be executed. */
+static bool
+is_inside(const struct sa_procedures *ps, uint32_t insn)
 {
     uint32_t f = ps->private->program->insns[insn].function;
     uint32_t index = ps->private->index[f];
+    const struct sa_procedure *procedure
+        = index ? &ps->procedures[index - 1] : NULL;
 
-    if (!index) {
-        return false;
-    }
-    const struct sa_procedure *procedure = &ps->procedures[index - 1];
-    return (((procedure->called || procedure->data_dependent)
-             && sa_feasible_has_block(ps->private->feasible,
-                                      ps->private->program->insns[insn].block))
+    return procedure && (procedure->called || procedure->data_dependent);
+}
+
+static bool
+may_execute(const struct sa_procedures *ps, uint32_t insn)
+{
+    return sa_feasible_has_block(ps->private->feasible,
+                                 ps->private->program->insns[insn].block);
+}
+
+bool
+sa_procedures_has_insn(const struct sa_procedures *ps, uint32_t insn)
+{
+    return ((is_inside(ps, insn) && may_execute(ps, insn))
             || sa_loops_has_insn(ps->private->loops, insn));
+}
+
+bool
+sa_procedures_skips_insn(const struct sa_procedures *ps, uint32_t insn)
+{
+    return is_inside(ps, insn) && !sa_procedures_has_insn(ps, insn);
 }

@@ -74,6 +74,10 @@ void sa_procedures_destroy(struct sa_procedures *);
  * a loop procedure that is not called, in the loop's body. */
 bool sa_procedures_has_insn(const struct sa_procedures *, uint32_t insn);
 
+/* Whether an instruction is in a state procedure, but not in a block that may
+ * be executed. */
+bool sa_procedures_skips_insn(const struct sa_procedures *, uint32_t insn);
+
 /* Whether functions that the call at 'insn' hands to a library are called at
  * another time than during this call. */
 bool sa_calls_later(const struct sa_program *, const struct sa_pta *,

@@ -314,6 +314,7 @@ put_variable(FILE *f, const struct sa_result *r, size_t i,
     fputs("</p>\n", f);
     put_reasons(f, "Why top-level", &v->why_top_level, source);
     put_reasons(f, "Why updateable", &v->why_updateable, source);
+    put_reasons(f, "Why not updateable", &v->why_not_updateable, source);
     char *title = g_strdup_printf("Why %s", sa_class_name(v->class));
     put_reasons(f, title, &v->why_class, source);
     g_free(title);

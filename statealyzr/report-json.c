@@ -364,6 +364,7 @@ variable_json(const struct sa_result_variable *v, struct type_list *list)
     put_string(o, "unmovable", v->unmovable);
     put(o, "why_top_level", reasons_json(&v->why_top_level));
     put(o, "why_updateable", reasons_json(&v->why_updateable));
+    put(o, "why_not_updateable", reasons_json(&v->why_not_updateable));
     put(o, "why_class", reasons_json(&v->why_class));
     put(o, "why_outputs", reasons_json(&v->why_outputs));
     return o;

@@ -352,6 +352,7 @@ why_variable(FILE *f, const struct sa_result *r,
     putc('\n', f);
     print_reasons(f, "why top-level", &v->why_top_level, source);
     print_reasons(f, "why updateable", &v->why_updateable, source);
+    print_reasons(f, "why not updateable", &v->why_not_updateable, source);
     char *title = g_strdup_printf("why %s", class);
     print_reasons(f, title, &v->why_class, source);
     g_free(title);

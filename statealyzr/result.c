@@ -21,6 +21,7 @@
 
 #include "analysis.h"
 #include "containers.h"
+#include "feasible.h"
 #include "flow-space.h"
 #include "outputs.h"
 #include "packet.h"
@@ -143,6 +144,21 @@ write_text(struct maker *m, uint32_t insn)
                               function_name(m, insn));
     const char *kept = keep(m, s);
     g_free(s);
+    return kept;
+}
+
+/* Why an instruction of a state procedure does not write a variable. */
+static const char *
+skipped_text(struct maker *m, uint32_t insn)
+{
+    char *params = sa_feasible_params(m->a->feasible,
+                                      m->a->program->insns[insn].function);
+    char *s = g_strdup_printf("%s, but not when called while the loop runs%s%s",
+                              write_text(m, insn), *params ? ": " : "",
+                              params);
+    const char *kept = keep(m, s);
+    g_free(s);
+    g_free(params);
     return kept;
 }
 
@@ -316,6 +332,8 @@ fill_variable(struct maker *m, uint32_t index)
             m, (const struct sa_reason *) class->reasons->data,
             class->reasons->len);
         fill_variable_outputs(m, index);
+    } else {
+        r->why_not_updateable = reasons_of_insns(m, v->skipped, skipped_text);
     }
 }
 

@@ -179,6 +179,8 @@ struct sa_result_variable {
                                  * "file descriptor", "FILE *", "thread"... */
     struct sa_reasons why_top_level;
     struct sa_reasons why_updateable;
+    struct sa_reasons why_not_updateable;   /* Where it is written, but not
+                                 * while the loop runs. */
     struct sa_reasons why_class;
     struct sa_reasons why_outputs;
 };

@@ -39,6 +39,7 @@ sa_state_add_variable(struct sa_state *state, char *name,
         .nodes = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
         .uses = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
         .writes = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
+        .skipped = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
         .leads_to = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
     g_array_append_val(state->variables, v);
@@ -66,6 +67,7 @@ clear_variable(gpointer v_)
     g_array_unref(v->nodes);
     g_array_unref(v->uses);
     g_array_unref(v->writes);
+    g_array_unref(v->skipped);
     g_array_unref(v->leads_to);
 }
 
@@ -362,6 +364,8 @@ add_accesses(struct accesses *acc, uint32_t insn, bool writes)
         return;
     }
     bool in_loop = sa_procedures_has_insn(acc->a->procedures, insn);
+    bool skipped = (writes
+                    && sa_procedures_skips_insn(acc->a->procedures, insn));
     const GArray *pairs = variables_of_set(acc, set);
     for (guint i = 0; i < pairs->len; i++) {
         struct sa_pair pair = g_array_index(pairs, struct sa_pair, i);
@@ -375,6 +379,8 @@ add_accesses(struct accesses *acc, uint32_t insn, bool writes)
             if (writes) {
                 add_once(v->writes, insn);
             }
+        } else if (skipped) {
+            add_once(v->skipped, insn);
         }
     }
 }

@@ -82,6 +82,9 @@ struct sa_state_variable {
                                  * write it, in state procedures, ascending. */
     GArray *writes;             /* Those of 'uses' that may write it while the
                                  * loop runs. */
+    GArray *skipped;            /* uint32_t, instructions of state procedures
+                                 * that write it, but not while the loop
+                                 * runs; ascending. */
     GArray *leads_to;           /* uint32_t, structures that its memory has
                                  * pointers to, as its type allows,
                                  * ascending. */

@@ -57,7 +57,7 @@ space_init(struct space *s, const char *source)
     s->a = (struct sa_analysis) {
         .program = w->program, .types = w->types, .tables = w->tables,
         .pta = w->pta, .loops = s->loops, .modref = w->modref, .sdg = w->sdg,
-        .procedures = s->procedures
+        .feasible = s->feasible, .procedures = s->procedures
     };
     s->state = sa_state_run(&s->a);
     s->packet = sa_packet_run(&s->a);

@@ -31,7 +31,10 @@
  *
  * expect: loop main
  * expect: updateable read_file::n_lines read_file::n_again no_memory hosts servers
- *   n_errors n_found bit_2 n_quiet known_1 known_2 kind_1 applied_1 others */
+ *   n_errors n_found bit_2 n_quiet known_1 known_2 kind_1 applied_1 others
+ * expect: why-not name option is 272 or 332
+ * expect: why-not n_made create is 0
+ * expect: why-not same swap is 0 or 1 */
 #include <pcap.h>
 #include <setjmp.h>
 #include <stdio.h>
