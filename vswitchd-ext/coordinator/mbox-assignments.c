@@ -19,6 +19,7 @@
 #include "hash.h"
 #include "mbox-class.h"
 #include "mbox-coordinator-private.h"
+#include "mbox-flow.h"
 #include "mbox-match.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
@@ -171,6 +172,7 @@ parse_flows(const char *s, const char *instance, struct parsed *parsed)
 static char *
 parse_entry(const struct json *json, struct parsed *parsed)
 {
+    struct match matches[MBOX_SPACE_MAX_MATCHES];
     const struct json *match, *flows, *instance;
     struct mbox_space space;
 
@@ -196,6 +198,9 @@ parse_entry(const struct json *json, struct parsed *parsed)
     }
 
     char *error = mbox_match_parse(json_string(match), &space);
+    if (!error && !mbox_space_to_matches(&space, matches)) {
+        error = xstrdup("no assignment can say it");
+    }
     if (error) {
         char *s = xasprintf("match \"%s\": %s", json_string(match), error);
 
