@@ -57,7 +57,7 @@ extern const struct st_program mbox_state_program;
 /* The linker's --wrap. */
 int __wrap_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
 int __real_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
-int __wrap_st_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
+int __wrap_mbox_state_pcap_dispatch(pcap_t *, int, pcap_handler, u_char *);
 
 struct packet {
     struct pcap_pkthdr header;
@@ -267,7 +267,8 @@ __wrap_pcap_dispatch(pcap_t *p, int n, pcap_handler callback, u_char *user)
 }
 
 int
-__wrap_st_pcap_dispatch(pcap_t *p, int n, pcap_handler callback, u_char *user)
+__wrap_mbox_state_pcap_dispatch(pcap_t *p, int n, pcap_handler callback,
+                                u_char *user)
 {
     return __wrap_pcap_dispatch(p, n, callback, user);
 }

@@ -442,9 +442,11 @@ static const struct st_structure two[] = {
       .keys = keys, .n_keys = 1, .bucket_offset = ST_NONE,
       .count_offset = ST_NONE, .unneeded = 1 << 0 },
 };
+static const char *const two_outputs[] = { "print" };
 static const struct st_program two_program = {
     .name = "visitors", .build = 1, .types = types, .n_types = 1,
     .structures = two, .n_structures = 2, .writes_known = true,
+    .outputs = two_outputs, .n_outputs = 1,
 };
 
 static void
@@ -467,6 +469,48 @@ test_outputs(void **state)
     st_destroy(f.st);
     mbox_state_free(first);
     mbox_state_free(second);
+}
+
+/* Rounds of what an output function needs: what is sent again is without the
+ * rest, too, of which the replica has its own. */
+static void
+test_output_rounds(void **state)
+{
+    const struct mbox_key key = world_key(1);
+    struct fixture f;
+    struct world replica;
+    size_t len = 0;
+
+    (void) state;
+    start(&f, 4);
+    world_init(&replica, 0x1234567);
+    struct st *to = st_create(&replica.program, count_message, &f);
+    assert_non_null(to);
+    for (unsigned int round = 0; round < 3; round++) {
+        struct mbox_writer w;
+
+        mbox_writer_init(&w, MBOX_WRITER_LIMIT);
+        assert_int_equal(st_get(f.st, true, &key, 1, &w), 0);
+        assert_int_equal(st_put(to, true, &key, w.data, w.len, false), 0);
+        if (round) {            /* As much more as there are headers. */
+            assert_true(w.len > len);
+        }
+        len = w.len;
+        mbox_writer_uninit(&w);
+        struct conn *from = world_find(&f.w, 1);
+        struct conn *c = world_find(&replica, 1);
+        assert_int_equal(c->n_packets, from->n_packets);
+        assert_int_equal(from->sizes[round], 4);
+        assert_int_equal(c->sizes[0], round ? 77 : 0);
+        c->sizes[0] = 77;
+
+        assert_int_equal(write_to(&f, from, sizeof *from, ST_WRITE_BYTES), 1);
+        world_packet(&f.w, 1, "more");
+    }
+    assert_int_equal(f.n_messages, 0);
+    st_destroy(to);
+    world_uninit(&replica);
+    finish(&f);
 }
 
 /* A container that only the program's functions know, and they write. */
@@ -563,6 +607,7 @@ main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_slots),
         cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_output_rounds),
         cmocka_unit_test(test_container),
     };
 
