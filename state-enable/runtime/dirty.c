@@ -283,9 +283,11 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
 static bool
 add_block(const struct st *st, struct dirty_entry *e, struct dirty_block *b)
 {
-    if (!is_slot(st, &b->object)
-        && !st_shadow_add(&dirty.shadow, b->object.start, b->object.size)) {
-        return false;
+    if (!is_slot(st, &b->object)) {
+        if (!st_shadow_add(&dirty.shadow, b->object.start, b->object.size)) {
+            return false;
+        }
+        st_heap_watch(b->object.start);
     }
     insert(&dirty.blocks, &b->chain, hash_start(b->object.start));
     e->by_packet |= !is_memory(st, &b->object);
@@ -394,7 +396,7 @@ write_slowly(const void *p, uint64_t n, uint64_t bits)
     if (dirty.paused) {
         return;
     }
-    if (dirty.busy || st_heap_is_busy()) {  /* It is a handler of signals. */
+    if (dirty.busy) {           /* It is a handler of signals. */
         bits = ST_WRITE_ANY;
         p = NULL;
     }
@@ -484,7 +486,8 @@ st_dirty_step(struct st *st)
         return;
     }
     __atomic_store_n(&dirty.owner, this_thread(), __ATOMIC_RELAXED);
-    if (__atomic_exchange_n(&dirty.elsewhere, false, __ATOMIC_ACQUIRE)) {
+    if (__atomic_load_n(&dirty.elsewhere, __ATOMIC_RELAXED)
+        && __atomic_exchange_n(&dirty.elsewhere, false, __ATOMIC_ACQUIRE)) {
         dirty.unknown = true;
         if (!dirty.warned) {
             dirty.warned = true;

@@ -14,10 +14,10 @@
  * limitations under the License.
  */
 
-/* Blocks are kept in regions of 64 KiB of the address space, found by hash,
- * each with the sizes of the blocks that start in it by 16 bytes, which is how
- * the C library aligns them, and a bit map to find the nearest start below a
- * byte. */
+/* Blocks are kept in regions of 64 KiB of the address space, found by a table
+ * for each GiB, each with the sizes of the blocks that start in it by 16
+ * bytes, which is how the C library aligns them, and bit maps: of starts, to
+ * find the nearest one below a byte, and of those that are watched. */
 
 #include "heap.h"
 
@@ -28,8 +28,11 @@
 #include <string.h>
 #include <sys/single_threaded.h>
 
+#define ADDRESS_BITS 48
+#define TABLE_SHIFT 30
 #define REGION_SHIFT 16
 #define GRAIN_SHIFT 4
+#define N_REGIONS (1u << (TABLE_SHIFT - REGION_SHIFT))
 #define N_GRAINS (1u << (REGION_SHIFT - GRAIN_SHIFT))
 #define N_WORDS (N_GRAINS / 64)
 
@@ -41,17 +44,19 @@ struct freed {
     size_t size;
 };
 
+struct word {
+    uint64_t starts, watched;   /* Of 64 grains. */
+};
+
 struct region {
-    uintptr_t number;           /* Address >> REGION_SHIFT. */
-    uint64_t starts[N_WORDS];
+    struct word words[N_WORDS];
     uint32_t sizes[N_GRAINS];
 };
 
 static struct {
     pthread_mutex_t mutex;
     bool tracking;
-    struct region **slots;      /* Open addressing; a power of two. */
-    size_t n_slots, n_regions;
+    bool watching_all;          /* A block is watched that is not known. */
     size_t largest;             /* Of all blocks ever. */
     st_heap_free_cb *on_free;
     void *aux;
@@ -60,74 +65,53 @@ static struct {
     size_t n_freed;             /* More than FREED_MAX: some were lost. */
 } heap = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
+/* By address >> TABLE_SHIFT; NULL, or N_REGIONS pointers. */
+static struct region **tables[1u << (ADDRESS_BITS - TABLE_SHIFT)];
+
 void
 st_heap_track(void)
 {
     heap.tracking = true;
 }
 
-static size_t
-slot_of(uintptr_t number)
+static struct region *
+find_region(uintptr_t address)
 {
-    size_t i = (number * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+    struct region **table = (address >> ADDRESS_BITS ? NULL
+                             : tables[address >> TABLE_SHIFT]);
 
-    while (heap.slots[i & (heap.n_slots - 1)]
-           && heap.slots[i & (heap.n_slots - 1)]->number != number) {
-        i++;
-    }
-    return i & (heap.n_slots - 1);
+    return table ? table[address >> REGION_SHIFT & (N_REGIONS - 1)] : NULL;
 }
 
 static struct region *
-find_region(uintptr_t number)
+add_region(uintptr_t address)
 {
-    return heap.n_slots ? heap.slots[slot_of(number)] : NULL;
-}
+    struct region ***table = &tables[address >> TABLE_SHIFT];
 
-static bool
-grow(void)
-{
-    struct region **old = heap.slots;
-    size_t n_old = heap.n_slots;
-    size_t n = n_old ? 2 * n_old : 64;
-    struct region **slots = calloc(n, sizeof *slots);
-
-    if (!slots) {
-        return false;
+    if (address >> ADDRESS_BITS) {
+        return NULL;
     }
-    heap.slots = slots;
-    heap.n_slots = n;
-    for (size_t i = 0; i < n_old; i++) {
-        if (old[i]) {
-            slots[slot_of(old[i]->number)] = old[i];
+    if (!*table) {
+        *table = calloc(N_REGIONS, sizeof **table);
+        if (!*table) {
+            return NULL;
         }
     }
-    free(old);
-    return true;
-}
-
-static struct region *
-get_region(uintptr_t number)
-{
-    struct region *r = find_region(number);
-
-    if (!r && (2 * heap.n_regions < heap.n_slots || grow())) {
-        r = calloc(1, sizeof *r);
-        if (r) {
-            r->number = number;
-            heap.slots[slot_of(number)] = r;
-            heap.n_regions++;
-        }
-    }
+    struct region *r = calloc(1, sizeof *r);
+    (*table)[address >> REGION_SHIFT & (N_REGIONS - 1)] = r;
     return r;
 }
 
-static __thread volatile bool busy;
-
-bool
-st_heap_is_busy(void)
+static size_t
+n_freed(void)
 {
-    return busy;
+    return __atomic_load_n(&heap.n_freed, __ATOMIC_ACQUIRE);
+}
+
+static size_t
+grain_of(uintptr_t address)
+{
+    return address >> GRAIN_SHIFT & (N_GRAINS - 1);
 }
 
 /* A program of one thread needs no lock.  Returns whether it was locked. */
@@ -136,7 +120,6 @@ lock(void)
 {
     bool needed = !__libc_single_threaded;
 
-    busy = true;
     if (needed) {
         pthread_mutex_lock(&heap.mutex);
     }
@@ -149,34 +132,47 @@ unlock(bool locked)
     if (locked) {
         pthread_mutex_unlock(&heap.mutex);
     }
-    busy = false;
 }
 
 /* A block that cannot be remembered, for want of memory or because of its
  * size, is like one of a library: what points to it cannot be moved, and is
  * not. */
-static void
+static inline bool
+add_to(struct region *r, uintptr_t address, size_t size)
+{
+    size_t grain = grain_of(address);
+
+    if (!r || size > UINT32_MAX || address & ((1u << GRAIN_SHIFT) - 1)) {
+        return false;
+    }
+    r->words[grain / 64].starts |= UINT64_C(1) << grain % 64;
+    r->sizes[grain] = size;
+    if (size > heap.largest) {
+        heap.largest = size;
+    }
+    return true;
+}
+
+static void __attribute__((noinline))
+add_slowly(uintptr_t address, size_t size)
+{
+    bool locked = lock();
+    struct region *r = find_region(address);
+
+    add_to(r ? r : add_region(address), address, size);
+    unlock(locked);
+    st_heap_step();
+}
+
+static inline void
 add(void *p, size_t size)
 {
     uintptr_t address = (uintptr_t) p;
 
-    if (!p || !heap.tracking || size > UINT32_MAX
-        || address & ((1u << GRAIN_SHIFT) - 1)) {
-        return;
+    if (p && (!__libc_single_threaded || n_freed()
+              || !add_to(find_region(address), address, size))) {
+        add_slowly(address, size);
     }
-    bool locked = lock();
-    struct region *r = get_region(address >> REGION_SHIFT);
-    if (r) {
-        size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
-
-        r->starts[grain / 64] |= UINT64_C(1) << grain % 64;
-        r->sizes[grain] = size;
-        if (size > heap.largest) {
-            heap.largest = size;
-        }
-    }
-    unlock(locked);
-    st_heap_step();
 }
 
 /* Tells the owner, if that is this thread, of what others have freed. */
@@ -186,7 +182,7 @@ st_heap_step(void)
     struct freed freed[64];
     size_t n;
 
-    if (!__atomic_load_n(&heap.n_freed, __ATOMIC_ACQUIRE)) {
+    if (!n_freed()) {
         return;
     }
     do {
@@ -237,29 +233,57 @@ tell(void *p, size_t size, bool locked)
     }
 }
 
-/* A block is about to be freed or moved.  Returns whether it was known, and
- * its size. */
-static bool
-forget(void *p, size_t *size)
+/* Takes out a block that nobody wants to be told of.  False if it is not one.
+ */
+static inline bool
+take_out(uintptr_t address)
 {
-    uintptr_t address = (uintptr_t) p;
-    bool known = false;
+    struct region *r = find_region(address);
+    size_t grain = grain_of(address);
+    uint64_t bit = UINT64_C(1) << grain % 64;
+    struct word *w = r ? &r->words[grain / 64] : NULL;
 
-    if (!p || !heap.tracking) {
+    if (!w || !(w->starts & bit) || w->watched & bit || heap.watching_all) {
         return false;
     }
-    bool locked = lock();
-    struct region *r = find_region(address >> REGION_SHIFT);
-    if (r) {
-        size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
-        uint64_t bit = UINT64_C(1) << grain % 64;
+    w->starts &= ~bit;
+    return true;
+}
 
-        known = r->starts[grain / 64] & bit;
-        *size = r->sizes[grain];
-        r->starts[grain / 64] &= ~bit;
+/* Returns whether the block was known, and its size. */
+static bool __attribute__((noinline))
+forget_slowly(void *p, size_t *size)
+{
+    uintptr_t address = (uintptr_t) p;
+    size_t grain = grain_of(address);
+    uint64_t bit = UINT64_C(1) << grain % 64;
+
+    bool locked = lock();
+    struct region *r = find_region(address);
+    struct word *w = r ? &r->words[grain / 64] : NULL;
+    bool known = w && w->starts & bit;
+    *size = known ? r->sizes[grain] : 1;
+    if (take_out(address)) {
+        unlock(locked);
+        return true;
     }
-    tell(p, known ? *size : 1, locked);
+    if (w) {
+        w->starts &= ~bit;
+        w->watched &= ~bit;
+    }
+    tell(p, *size, locked);
     return known;
+}
+
+/* A block is about to be freed or moved. */
+static inline void
+forget(void *p)
+{
+    size_t size;
+
+    if (!__libc_single_threaded || !take_out((uintptr_t) p)) {
+        forget_slowly(p, &size);
+    }
 }
 
 /* The last start in 'r' at or before 'grain', or N_GRAINS. */
@@ -267,43 +291,70 @@ static size_t
 last_start(const struct region *r, size_t grain)
 {
     size_t word = grain / 64;
-    uint64_t bits = r->starts[word] & (UINT64_MAX >> (63 - grain % 64));
+    uint64_t bits = r->words[word].starts & UINT64_MAX >> (63 - grain % 64);
 
     while (!bits) {
         if (!word) {
             return N_GRAINS;
         }
-        bits = r->starts[--word];
+        bits = r->words[--word].starts;
     }
     return word * 64 + 63 - __builtin_clzll(bits);
 }
 
-bool
-st_heap_find(const void *p, void **start, size_t *size)
+/* Returns the region of the start of the block that has the byte at 'p', or
+ * NULL; sets where it starts.  The heap is locked. */
+static struct region *
+find(const void *p, uintptr_t *start)
 {
     uintptr_t address = (uintptr_t) p;
-    uintptr_t number = address >> REGION_SHIFT;
-    size_t grain = (address >> GRAIN_SHIFT) & (N_GRAINS - 1);
-    bool found = false;
+    uintptr_t base = address & ~(((uintptr_t) 1 << REGION_SHIFT) - 1);
+    size_t grain = grain_of(address);
 
-    bool locked = lock();
     for (size_t n = (heap.largest >> REGION_SHIFT) + 2; n; n--) {
-        struct region *r = find_region(number);
+        struct region *r = find_region(base);
         size_t first = r ? last_start(r, grain) : N_GRAINS;
 
         if (first < N_GRAINS) {
-            uintptr_t base = (number << REGION_SHIFT) + (first << GRAIN_SHIFT);
-
-            *start = (void *) base;
-            *size = r->sizes[first];
-            found = address - base < *size;
-            break;
+            *start = base + (first << GRAIN_SHIFT);
+            return address - *start < r->sizes[first] ? r : NULL;
         }
-        number--;
+        base -= (uintptr_t) 1 << REGION_SHIFT;
         grain = N_GRAINS - 1;
     }
+    return NULL;
+}
+
+bool
+st_heap_find(const void *p, void **start_, size_t *size)
+{
+    uintptr_t start;
+
+    bool locked = lock();
+    struct region *r = find(p, &start);
+    if (r) {
+        *start_ = (void *) start;
+        *size = r->sizes[grain_of(start)];
+    }
     unlock(locked);
-    return found;
+    return r != NULL;
+}
+
+void
+st_heap_watch(const void *p)
+{
+    uintptr_t start;
+
+    bool locked = lock();
+    struct region *r = find(p, &start);
+    if (r) {
+        size_t grain = grain_of(start);
+
+        r->words[grain / 64].watched |= UINT64_C(1) << grain % 64;
+    } else {
+        heap.watching_all = true;
+    }
+    unlock(locked);
 }
 
 void
@@ -325,6 +376,7 @@ st_heap_on_free(st_heap_free_cb *on_free, void *aux)
 
     heap.on_free = on_free;
     heap.aux = aux;
+    heap.watching_all = false;
     heap.owner = pthread_self();
     heap.n_freed = 0;
     unlock(locked);
@@ -335,7 +387,9 @@ mbox_state_malloc(size_t size)
 {
     void *p = malloc(size);
 
-    add(p, size);
+    if (heap.tracking) {
+        add(p, size);
+    }
     return p;
 }
 
@@ -347,7 +401,9 @@ st_malloc_ended(size_t size)
     if (p) {
         p[size] = '\0';
     }
-    add(p, size);
+    if (heap.tracking) {
+        add(p, size);
+    }
     return p;
 }
 
@@ -356,17 +412,21 @@ mbox_state_calloc(size_t n, size_t size)
 {
     void *p = calloc(n, size);
 
-    add(p, n * size);           /* calloc() saw to it that it fits. */
+    if (heap.tracking) {
+        add(p, n * size);       /* calloc() saw to it that it fits. */
+    }
     return p;
 }
 
 void *
 mbox_state_realloc(void *old, size_t size)
 {
-    size_t old_size = 0;
-
+    if (!heap.tracking) {
+        return realloc(old, size);
+    }
     /* Forgotten first, since another thread may get the block. */
-    bool known = forget(old, &old_size);
+    size_t old_size;
+    bool known = old && forget_slowly(old, &old_size);
     void *p = realloc(old, size);
     if (p) {
         add(p, size);
@@ -410,8 +470,8 @@ mbox_state_strdup(const char *s)
 void
 mbox_state_free(void *p)
 {
-    size_t size;
-
-    forget(p, &size);
+    if (p && heap.tracking) {
+        forget(p);
+    }
     free(p);
 }

@@ -42,15 +42,12 @@ void mbox_state_free(void *);
 
 void st_heap_track(void);
 
-/* Whether this thread is in the middle of one of these functions: it is in a
- * handler of signals, which must not call them. */
-bool st_heap_is_busy(void);
-
 /* Finds the block that has the byte at 'p'. */
 bool st_heap_find(const void *p, void **start, size_t *size);
 
-/* Called before a block is freed or moved, in the thread that called this, or
- * st_heap_own() since.  Of blocks that other threads free it is called later:
+/* Called before a block that is watched, or that is not known, is freed or
+ * moved, in the thread that called this, or st_heap_own() since.  Of blocks
+ * that other threads free it is called later:
  * when this thread next allocates, so before it can have the block again, or
  * calls st_heap_step().
  * 'start' is NULL if they were too many to remember.  'size' is 1 if it is not
@@ -59,5 +56,9 @@ typedef void st_heap_free_cb(void *start, size_t size, void *aux);
 void st_heap_on_free(st_heap_free_cb *, void *aux);
 void st_heap_step(void);
 void st_heap_own(void);
+
+/* The block that has the byte at 'p' is watched, until it is freed or moved.
+ * If it is not known, all are from then on, for the one user. */
+void st_heap_watch(const void *p);
 
 #endif /* heap.h */

@@ -345,6 +345,9 @@ remember(struct st *st, uint32_t structure, void *node)
     if (!s->per_flow && st_node_key(s, node, &exact)) {
         st_public_key(s, &exact, &public);
         st_index_forget(st->untouched, &public);
+        if (!s->slots) {
+            st_heap_watch(node);
+        }
         st_index_add(st->untouched, false, structure, node, &public);
     }
 }

@@ -18,8 +18,8 @@
 #define STATE_INDEX_H 1
 
 /* Which nodes have a key, as st_list() found them, so that exporting many does
- * not search for each.  Nodes that are freed leave it; new ones are
- * missing. */
+ * not search for each.  Nodes that are freed leave it, so their blocks have to
+ * be watched (heap.h); new ones are missing. */
 
 #include "private.h"
 

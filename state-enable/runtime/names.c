@@ -157,6 +157,7 @@ visit(struct walk *w, void *p, enum st_target target, uint32_t type)
     if (!st_shadow_add(&names->shadow, start, size)) {
         return -ENOMEM;
     }
+    st_heap_watch(start);
     struct root *root = &names->roots[w->variable];
     names->objects[names->n_objects++] = (struct object) {
         .start = start,

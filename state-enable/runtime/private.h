@@ -44,6 +44,7 @@ struct st {
     void *on_change_aux;
     struct st_pool *pools;      /* slots.c, of each structure. */
     struct st_parts **parts;    /* parts.c */
+    bool has_slots;             /* Some structure has. */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;
 

@@ -148,6 +148,9 @@ list_node(void *node, uint32_t bucket, void *l_)
         return 0;
     }
     st_public_key(s, &exact, &key);
+    if (!s->slots) {
+        st_heap_watch(node);
+    }
     int error = st_index_add(l->st->index, l->per_flow, l->structure, node,
                              &key);
     return error ? error : l->cb(&key, l->aux);

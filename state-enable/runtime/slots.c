@@ -175,7 +175,7 @@ st_slot_taken(struct st *st, uint32_t structure, const void *slot)
 void
 st_slots_step(struct st *st)
 {
-    for (uint32_t i = 0; i < st->program->n_structures; i++) {
+    for (uint32_t i = 0; st->has_slots && i < st->program->n_structures; i++) {
         const struct st_structure *s = &st->program->structures[i];
         struct st_pool *pool = &st->pools[i];
 
@@ -200,6 +200,7 @@ st_slots_init(struct st *st)
         struct st_pool *pool = &st->pools[i];
 
         if (s->slots) {
+            st->has_slots = true;
             pool->imported = calloc(s->slots->n, sizeof *pool->imported);
             pool->turn = turn(s->slots);
             if (!pool->imported) {
