@@ -125,6 +125,10 @@ mbox_records_add(struct mbox_records *records,
     if (++records->n_open > MBOX_N_RECORDS) {
         LIST_FOR_EACH (old, node, &records->open) {
             if (old->epoch != records->epoch) {
+                VLOG_WARN_RL(&rl, "forgets transfer %"PRIu32" of run "
+                             "%016"PRIx64" from %s to %s, which was open: an "
+                             "agent that asks is told that it was rolled "
+                             "back", old->id, old->epoch, old->src, old->dst);
                 mbox_records_remove(records, old);
                 break;
             }

@@ -91,7 +91,7 @@ struct mbox_record *mbox_records_find(const struct mbox_records *,
 /* Adds a copy of a record as the newest of its state, in place of what there
  * is of the same transfer.  If then there are more than MBOX_N_RECORDS open
  * ones, the oldest of another run goes, and if there are more than
- * MBOX_N_RECORDS_MAX ended ones, the oldest, which is logged. */
+ * MBOX_N_RECORDS_MAX ended ones, the oldest, either of which is logged. */
 void mbox_records_add(struct mbox_records *, const struct mbox_record *);
 
 /* Removes the ended ones before the last MBOX_N_RECORDS that both agents
