@@ -20,8 +20,11 @@ dist_man_MANS += utilities/mbox-traffic.1
 dist_bin_SCRIPTS += utilities/mbox-demo utilities/mbox-bench
 dist_man_MANS += utilities/mbox-demo.1 utilities/mbox-bench.1
 dist_pkgdata_DATA += \
+	utilities/mbox_bench_captures.py \
+	utilities/mbox_bench_enabled.py \
 	utilities/mbox_bench_http.py \
 	utilities/mbox_bench_packets.py \
+	utilities/mbox_bench_programs.py \
 	utilities/mbox_lab.py \
 	utilities/mbox_nginx.py
 EXTRA_DIST += utilities/mbox-lab

@@ -30,10 +30,6 @@
 #include "state-tcp.h"
 #include "step.h"
 
-/* The form of what st_get() writes.  Whether the programs are alike, each
- * chunk tells, so that the one that refuses can name what differs. */
-#define SCHEMA UINT64_C(0x7374617465000003)
-
 #define IDLE_NS UINT64_C(1000000000)
 
 struct st_instance {
@@ -388,7 +384,7 @@ open_mbox(struct st_instance *in, const char *interface, char **error)
         .name = setting("MBOX_NAME"),
         .class_name = class_name ? class_name : mbox_state_program.name,
         .product = mbox_state_program.name,
-        .schema = SCHEMA,
+        .schema = ST_SCHEMA,
         .coordinator = setting("MBOX_COORDINATOR"),
         .private_key = setting("MBOX_PRIVATE_KEY"),
         .certificate = setting("MBOX_CERTIFICATE"),

@@ -31,6 +31,10 @@
 /* Written by mbox-state-gen. */
 extern const struct st_program mbox_state_program;
 
+/* The form of what st_get() writes.  Whether the programs are alike, each
+ * chunk tells, so that the one that refuses can name what differs. */
+#define ST_SCHEMA UINT64_C(0x7374617465000003)
+
 struct st_instance;
 
 /* A packet of the program; valid during the call. */
