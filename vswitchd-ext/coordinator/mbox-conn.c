@@ -620,6 +620,7 @@ conn_run(struct mbox_coordinator *c, struct mbox_conn *conn)
         make_utf8(msg.text);
         make_utf8(msg.why);
         make_utf8(msg.address);
+        make_utf8(msg.outputs);
         conn_recv(c, conn, &msg, frame, frame_len);
     }
 }

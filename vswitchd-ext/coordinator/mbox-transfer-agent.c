@@ -105,7 +105,7 @@ mbox_agent_abort(struct mbox_transfer *t, struct mbox_agent *agent)
     }
 
     mbox_msg_init(&msg, MBOX_MSG_ABORT, t->request.id);
-    ovs_strlcpy(msg.text, ds_cstr(&t->error), sizeof msg.text);
+    mbox_transfer_copy_error(t, msg.text);
     agent->stage = MBOX_AGENT_ABORTING;
     agent->answer_by = t->now_us + MBOX_ANSWER_US;
     mbox_agent_send(t, agent, &msg, NULL);

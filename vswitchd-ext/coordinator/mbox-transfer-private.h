@@ -380,6 +380,11 @@ struct mbox_transfer {
 /* mbox-transfer-report.c. */
 const char *mbox_phase_to_string(enum mbox_phase);
 
+/* Copies the report's error, or as many whole characters of it as fit: it must
+ * stay UTF-8. */
+void mbox_transfer_copy_error(const struct mbox_transfer *,
+                              char error[MBOX_TEXT_MAX + 1]);
+
 /* mbox-transfer.c. */
 void mbox_transfer_enter(struct mbox_transfer *, enum mbox_phase);
 void mbox_transfer_finish(struct mbox_transfer *, enum mbox_transfer_result);

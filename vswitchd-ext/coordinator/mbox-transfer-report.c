@@ -90,6 +90,23 @@ mbox_replica_get_report(const struct mbox_transfer *t, long long now_us,
 }
 
 void
+mbox_transfer_copy_error(const struct mbox_transfer *t,
+                         char error[MBOX_TEXT_MAX + 1])
+{
+    const char *s = ds_cstr_ro(&t->error);
+    size_t n = t->error.length;
+
+    if (n > MBOX_TEXT_MAX) {
+        n = MBOX_TEXT_MAX;
+        while (n && (s[n] & 0xc0) == 0x80) {
+            n--;
+        }
+    }
+    memcpy(error, s, n);
+    error[n] = '\0';
+}
+
+void
 mbox_transfer_get_report(const struct mbox_transfer *t,
                          struct mbox_transfer_report *report)
 {
@@ -100,7 +117,7 @@ mbox_transfer_get_report(const struct mbox_transfer *t,
     memset(report, 0, sizeof *report);
     report->result = t->result;
     report->phase = mbox_phase_to_string(t->phase);
-    ovs_strlcpy(report->error, ds_cstr_ro(&t->error), sizeof report->error);
+    mbox_transfer_copy_error(t, report->error);
     report->flows_moved = (t->result == MBOX_TRANSFER_ROLLED_BACK
                            ? 0 : t->flows);
     report->chunks = t->chunks;
