@@ -77,7 +77,7 @@ class Program:
 
     def __init__(self, base):
         self.base = '%s/%s' % (base, self.name)
-        os.makedirs(self.base)
+        os.makedirs(self.base, exist_ok=True)
 
     def path(self, name):
         return '%s/%s' % (self.base, name)
@@ -93,6 +93,9 @@ class Program:
         return '%s/%s.bc' % (setting('MBOX_CORPUS_DIR'), self.name)
 
     def build(self):
+        """Builds all kinds, unless they are there."""
+        if os.path.exists(self.path('enabled')):
+            return
         clang = setting('MBOX_CLANG')
         include = setting('MBOX_STATE_INCLUDE')
         bitcode = self.bitcode()
