@@ -55,7 +55,7 @@ mbox_usage_account(struct mbox_coordinator *c)
             = instance->iface ? find_account(c, instance->class_name) : NULL;
 
         if (account) {
-            account->instance_ms += elapsed_ms;
+            mbox_usage_add(&account->instance_ms, elapsed_ms);
         }
     }
 }
@@ -65,7 +65,7 @@ static void
 add_counter(uint64_t *sum, uint64_t old, uint64_t new)
 {
     if (old != UINT64_MAX && new != UINT64_MAX && new > old) {
-        *sum += new - old;
+        mbox_usage_add(sum, new - old);
     }
 }
 
@@ -101,8 +101,8 @@ mbox_usage_add_transfer(struct mbox_coordinator *c, const char *class_name,
     struct mbox_account *account = find_account(c, class_name);
 
     if (account) {
-        account->flows_moved += report->flows_moved;
-        account->state_bytes += report->state_bytes;
+        mbox_usage_add(&account->flows_moved, report->flows_moved);
+        mbox_usage_add(&account->state_bytes, report->state_bytes);
         c->ports_wanted = true; /* The source may go. */
     }
 }

@@ -57,6 +57,12 @@ mbox_usage_get(struct mbox_usage *usage, const char *tenant)
     return account;
 }
 
+void
+mbox_usage_add(uint64_t *figure, uint64_t n)
+{
+    *figure = n > INT64_MAX - *figure ? INT64_MAX : *figure + n;
+}
+
 char *
 mbox_usage_format(const struct mbox_usage *usage)
 {
@@ -114,11 +120,11 @@ parse_account(char *word, struct mbox_usage *usage)
         return false;
     }
     account = mbox_usage_get(usage, word);
-    account->instance_ms += figures[0];
-    account->packets += figures[1];
-    account->bytes += figures[2];
-    account->flows_moved += figures[3];
-    account->state_bytes += figures[4];
+    mbox_usage_add(&account->instance_ms, figures[0]);
+    mbox_usage_add(&account->packets, figures[1]);
+    mbox_usage_add(&account->bytes, figures[2]);
+    mbox_usage_add(&account->flows_moved, figures[3]);
+    mbox_usage_add(&account->state_bytes, figures[4]);
     return true;
 }
 

@@ -59,6 +59,7 @@ struct mbox_transfer_report;
 /* Key of external_ids. */
 #define MBOX_USAGE_KEY "mbox-usage"
 
+/* Figures are INT64_MAX at most, see mbox_usage_add(). */
 struct mbox_account {
     uint64_t instance_ms;       /* Sum over the instances. */
     uint64_t packets, bytes;
@@ -78,6 +79,11 @@ void mbox_usage_destroy(struct mbox_usage *);
 
 /* The account of a tenant, which is made if there is none. */
 struct mbox_account *mbox_usage_get(struct mbox_usage *, const char *tenant);
+
+/* Adds 'n' to a figure of an account, which stays INT64_MAX once it would be
+ * more: agents say how many flows and bytes moved, and must not make the sum
+ * less, or one that mbox_usage_parse() does not read. */
+void mbox_usage_add(uint64_t *figure, uint64_t n);
 
 /* The accounts as text, sorted, for the caller to free; and back, adding to
  * what there is.  They are words
