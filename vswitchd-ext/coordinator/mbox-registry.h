@@ -117,7 +117,7 @@ char *mbox_instance_problem(const struct mbox_instance *);
 /* The class of 'instance': the Interface's, else the agent's. */
 const char *mbox_instance_class(const struct mbox_instance *);
 
-/* Makes sure that 'class_name' is known to mbox_registry_classes(). */
+/* Makes sure that 'class_name' is one of the registry's 'classes'. */
 void mbox_registry_note_class(struct mbox_registry *, const char *class_name);
 
 /* Names of all instances, separated by ", ", or "none". */

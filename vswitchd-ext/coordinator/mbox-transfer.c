@@ -103,12 +103,6 @@ mbox_transfer_is_done(const struct mbox_transfer *t)
     return t->phase == MBOX_PHASE_DONE;
 }
 
-const struct mbox_transfer_request *
-mbox_transfer_get_request(const struct mbox_transfer *t)
-{
-    return &t->request;
-}
-
 /* Phases. */
 
 void

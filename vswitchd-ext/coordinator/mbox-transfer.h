@@ -265,8 +265,6 @@ long long mbox_transfer_wake_us(const struct mbox_transfer *);
 
 /* Outputs. */
 bool mbox_transfer_is_done(const struct mbox_transfer *);
-const struct mbox_transfer_request *mbox_transfer_get_request(
-    const struct mbox_transfer *);
 
 struct mbox_replica_report {
     uint64_t rounds;            /* Complete. */

@@ -66,12 +66,6 @@ read_size(atomic_size_t *value_)
 }
 
 size_t
-mbox_hold_get_limit(void)
-{
-    return read_size(&limit_bytes);
-}
-
-size_t
 mbox_hold_get_bytes(void)
 {
     return read_size(&all_bytes);

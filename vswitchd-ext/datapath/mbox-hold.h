@@ -122,7 +122,6 @@ mbox_hold_is_drained(const struct mbox_hold *hold)
 #define MBOX_HOLD_DEFAULT_PACKETS (1024 * 1024)
 
 void mbox_hold_set_limits(size_t bytes, size_t packets);
-size_t mbox_hold_get_limit(void);
 size_t mbox_hold_get_bytes(void);
 size_t mbox_hold_get_packets(void);
 

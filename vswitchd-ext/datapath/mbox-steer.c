@@ -622,12 +622,6 @@ mbox_steer_set_limits(size_t limit_bytes, size_t limit_packets)
 }
 
 size_t
-mbox_steer_get_limit(void)
-{
-    return mbox_hold_get_limit();
-}
-
-size_t
 mbox_steer_get_held_bytes(void)
 {
     return mbox_hold_get_bytes();

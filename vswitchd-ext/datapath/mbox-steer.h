@@ -149,8 +149,8 @@ struct mbox_upcall {
     struct dp_packet *packet;   /* Owned. */
 };
 
-/* Next packet for the coordinator, or NULL.  Bounded; overflows are counted
- * and mark the transfer. */
+/* Next packet for the coordinator, or NULL.  Bounded: those that find no room
+ * are lost, and counted, of a transfer in 'n_dup_lost'. */
 struct mbox_upcall *mbox_steer_recv(void);
 void mbox_upcall_destroy(struct mbox_upcall *);
 
@@ -164,7 +164,6 @@ void mbox_steer_wait(void);
  * mbox_steer_is_over_limit() becomes true, so that the transfer can be rolled
  * back before 'limit', where packets are dropped and counted. */
 void mbox_steer_set_limits(size_t limit_bytes, size_t limit_packets);
-size_t mbox_steer_get_limit(void);
 size_t mbox_steer_get_held_bytes(void);
 size_t mbox_steer_get_held_packets(void);
 
