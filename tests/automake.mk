@@ -49,11 +49,11 @@ CHECK_LOCAL += check-none
 # The suites are Autotest's, with macros and programs of Open vSwitch's build.
 NO_SUITE = \
 	"configured with --disable-switch, so there is no Open vSwitch," \
-	"whose build our test suites need"
+	"whose build the test suites need"
 check-none:
 	@echo "check: nothing was run, neither units nor actions, datapath and" \
 	    "coordinator:" $(NO_SUITE) >&2
-check-system check-valgrind:
+check-ovs check-system check-valgrind:
 	@echo "$@: cannot run:" $(NO_SUITE) >&2; exit 1
 endif
 
