@@ -73,11 +73,12 @@ bool
 dirty_copy(struct st *st, struct dirty_entry *e)
 {
     for (uint32_t i = 0; i < e->n_blocks; i++) {
-        struct dirty_block *b = &e->blocks[i];
+        struct dirty_copy *c = &e->copies[i];
+        bool ended = e->blocks[i].ended;
 
-        free(b->copy);
-        b->copy = b->ended ? NULL : copy_object(st, &b->object);
-        if (!b->copy && !b->ended) {
+        free(c->bytes);
+        c->bytes = ended ? NULL : copy_object(st, &c->object);
+        if (!c->bytes && !ended) {
             return false;
         }
     }
@@ -88,22 +89,22 @@ void
 dirty_check(struct st *st, const struct dirty_entry *e)
 {
     for (uint32_t i = 0; !e->written && i < e->n_blocks; i++) {
-        const struct dirty_block *b = &e->blocks[i];
-        uint8_t *now = b->copy ? copy_object(st, &b->object) : NULL;
+        const struct dirty_copy *c = &e->copies[i];
+        uint8_t *now = c->bytes ? copy_object(st, &c->object) : NULL;
         size_t at = 0;
 
-        while (now && at < b->object.size && now[at] == b->copy[at]) {
+        while (now && at < c->object.size && now[at] == c->bytes[at]) {
             at++;
         }
         free(now);
-        if (now && at < b->object.size) {
+        if (now && at < c->object.size) {
             char key[MBOX_KEY_STRLEN];
 
             st_error(st, 0, "%s: byte %zu of block %"PRIu32" (%s) has changed,"
                      " and nothing has told of it",
                      mbox_key_format(&e->key, key, sizeof key), at, i,
-                     b->object.type == ST_NONE ? "bytes"
-                     : st->program->types[b->object.type].name);
+                     c->object.type == ST_NONE ? "bytes"
+                     : st->program->types[c->object.type].name);
             exit(EXIT_FAILURE);
         }
     }

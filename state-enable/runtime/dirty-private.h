@@ -22,27 +22,35 @@
 /* A link in a chain of a hash table. */
 struct dirty_chain {
     struct dirty_chain *next;
-    uint64_t hash;
 };
 
-/* A block of an entry. */
+/* A block of an entry.  There are many, and writes look for them: it is
+ * small. */
 struct dirty_block {
     struct dirty_chain chain;   /* In the table of blocks; first. */
     struct dirty_entry *entry;
-    struct st_object object;
-    uint8_t *copy;              /* What was sent, if that is checked. */
+    const void *start;
+    uint32_t size;
+    bool slot;                  /* It is an element of an array. */
     bool ended;                 /* It is not in the table any more. */
+};
+
+/* What was sent of a block, if that is checked. */
+struct dirty_copy {
+    struct st_object object;
+    uint8_t *bytes;             /* NULL: it has ended. */
 };
 
 /* What a flow or a host has of entries. */
 struct dirty_entry {
     struct dirty_chain chain;   /* In the table of keys; first. */
-    bool per_flow;
-    bool by_packet;             /* Its packets change more than memory. */
-    struct mbox_key key;
     uint64_t written;           /* Bits; 0: as it was sent, and then it is in
                                  * the list of those that are. */
     struct dirty_entry *next, **link;
+    struct dirty_copy *copies;  /* Of blocks; NULL: it is not checked. */
+    struct mbox_key key;
+    bool per_flow;
+    bool by_packet;             /* Its packets change more than memory. */
     uint32_t n_blocks;
     struct dirty_block blocks[];
 };
@@ -53,7 +61,10 @@ struct dirty_entry {
  * environment, the runtime keeps a copy of what it sends, and compares it with
  * what is there after each packet.  The program ends if an entry has changed
  * that does not count as changed.  When one is sent again a message says which
- * variables were written. */
+ * variables were written.
+ *
+ * dirty_copy() fills 'copies', which have their objects, and returns false if
+ * memory is short. */
 bool dirty_is_checked(void);
 bool dirty_copy(struct st *, struct dirty_entry *);
 void dirty_check(struct st *, const struct dirty_entry *);

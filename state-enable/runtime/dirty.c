@@ -70,9 +70,30 @@ bucket(const struct table *t, uint64_t hash)
     return &t->buckets[hash & (t->n_buckets - 1)];
 }
 
+static uint64_t
+hash_start(const void *start)
+{
+    return ((uintptr_t) start * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
+}
+
+static uint64_t
+block_hash(const struct dirty_chain *c)
+{
+    return hash_start(((const struct dirty_block *) c)->start);
+}
+
+static uint64_t
+entry_hash(const struct dirty_chain *c)
+{
+    const struct dirty_entry *e = (const struct dirty_entry *) c;
+
+    return mbox_key_hash(&e->key, e->per_flow);
+}
+
 /* Makes room for 'n' more.  False if memory is short. */
 static bool
-reserve(struct table *t, size_t n)
+reserve(struct table *t, size_t n,
+        uint64_t (*hash)(const struct dirty_chain *))
 {
     struct table new = { .n_buckets = t->n_buckets, .n = t->n };
 
@@ -89,10 +110,11 @@ reserve(struct table *t, size_t n)
     for (size_t i = 0; i < t->n_buckets; i++) {
         while (t->buckets[i]) {
             struct dirty_chain *c = t->buckets[i];
+            struct dirty_chain **to = bucket(&new, hash(c));
 
             t->buckets[i] = c->next;
-            c->next = *bucket(&new, c->hash);
-            *bucket(&new, c->hash) = c;
+            c->next = *to;
+            *to = c;
         }
     }
     free(t->buckets);
@@ -103,28 +125,21 @@ reserve(struct table *t, size_t n)
 static void
 insert(struct table *t, struct dirty_chain *c, uint64_t hash)
 {
-    c->hash = hash;
     c->next = *bucket(t, hash);
     *bucket(t, hash) = c;
     t->n++;
 }
 
 static void
-take_out(struct table *t, struct dirty_chain *c)
+take_out(struct table *t, struct dirty_chain *c, uint64_t hash)
 {
-    struct dirty_chain **p = bucket(t, c->hash);
+    struct dirty_chain **p = bucket(t, hash);
 
     while (*p != c) {
         p = &(*p)->next;
     }
     *p = c->next;
     t->n--;
-}
-
-static uint64_t
-hash_start(const void *start)
-{
-    return ((uintptr_t) start * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
 }
 
 /* A block, if it is remembered: of each entry that has it, one after another,
@@ -140,7 +155,7 @@ find_block(const void *start, const struct dirty_block *after)
          c; c = c->next) {
         struct dirty_block *b = (struct dirty_block *) c;
 
-        if (b->object.start == start) {
+        if (b->start == start) {
             return b;
         }
     }
@@ -177,11 +192,10 @@ static void
 end_block(struct dirty_block *b)
 {
     if (!b->ended) {
-        take_out(&dirty.blocks, &b->chain);
+        take_out(&dirty.blocks, &b->chain, hash_start(b->start));
         b->ended = true;
-        if (!is_slot(dirty.st, &b->object)
-            && !find_block(b->object.start, NULL)) {
-            st_shadow_remove(&dirty.shadow, b->object.start, b->object.size);
+        if (!b->slot && !find_block(b->start, NULL)) {
+            st_shadow_remove(&dirty.shadow, b->start, b->size);
         }
     }
 }
@@ -189,9 +203,10 @@ end_block(struct dirty_block *b)
 static void
 free_entry(struct dirty_entry *e)
 {
-    for (uint32_t i = 0; i < e->n_blocks; i++) {
-        free(e->blocks[i].copy);
+    for (uint32_t i = 0; e->copies && i < e->n_blocks; i++) {
+        free(e->copies[i].bytes);
     }
+    free(e->copies);
     free(e);
 }
 
@@ -222,14 +237,13 @@ static void
 forget(struct dirty_entry *e)
 {
     dirty.busy = true;
-    take_out(&dirty.keys, &e->chain);
+    take_out(&dirty.keys, &e->chain, entry_hash(&e->chain));
     take_from_clean(e);
     for (uint32_t i = 0; i < e->n_blocks; i++) {
         end_block(&e->blocks[i]);
     }
     if (!dirty.keys.n) {
         mbox_state_dirty_tracking = false;
-        st_shadow_clear(&dirty.shadow);
     }
     dirty.busy = false;
     free_entry(e);
@@ -258,6 +272,19 @@ is_memory(const struct st *st, const struct st_object *o)
     return o->type == ST_NONE || !st->program->types[o->type].n_hooks;
 }
 
+static void
+set_block(struct dirty_entry *e, uint32_t i, const struct st_object *o)
+{
+    e->blocks[i] = (struct dirty_block) {
+        .entry = e, .start = o->start, .size = o->size,
+        .slot = is_slot(dirty.st, o),
+    };
+    e->by_packet |= !is_memory(dirty.st, o);
+    if (e->copies) {
+        e->copies[i].object = *o;
+    }
+}
+
 /* The objects that belong to the nodes that were wanted, not to those that
  * these refer to. */
 static uint32_t
@@ -271,8 +298,7 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
             wanted = o->objects[i].wanted;
         }
         if (wanted && e) {
-            e->blocks[n].entry = e;
-            e->blocks[n].object = o->objects[i];
+            set_block(e, n, &o->objects[i]);
         }
         n += wanted;
     }
@@ -281,16 +307,15 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
 
 /* Returns false if memory is short. */
 static bool
-add_block(const struct st *st, struct dirty_entry *e, struct dirty_block *b)
+add_block(struct dirty_block *b)
 {
-    if (!is_slot(st, &b->object)) {
-        if (!st_shadow_add(&dirty.shadow, b->object.start, b->object.size)) {
+    if (!b->slot) {
+        if (!st_shadow_add(&dirty.shadow, b->start, b->size)) {
             return false;
         }
-        st_heap_watch(b->object.start);
+        st_heap_watch(b->start);
     }
-    insert(&dirty.blocks, &b->chain, hash_start(b->object.start));
-    e->by_packet |= !is_memory(st, &b->object);
+    insert(&dirty.blocks, &b->chain, hash_start(b->start));
     return true;
 }
 
@@ -306,15 +331,21 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     if (!e) {
         return -ENOMEM;
     }
+    bool ok = true;
+    if (dirty_is_checked()) {
+        e->copies = calloc(n + 1, sizeof *e->copies);
+        ok = e->copies != NULL;
+    }
     e->per_flow = per_flow;
     e->key = *key;
     e->n_blocks = list_wanted(o, e);
     dirty.busy = true;
-    bool ok = (reserve(&dirty.keys, 1) && reserve(&dirty.blocks, n)
-               && (!dirty_is_checked() || dirty_copy(st, e)));
+    ok = (ok && reserve(&dirty.keys, 1, entry_hash)
+          && reserve(&dirty.blocks, n, block_hash)
+          && (!e->copies || dirty_copy(st, e)));
     uint32_t n_added = 0;
     while (ok && n_added < n) {
-        ok = add_block(st, e, &e->blocks[n_added]);
+        ok = add_block(&e->blocks[n_added]);
         n_added += ok;
     }
     if (ok) {
@@ -354,6 +385,22 @@ mark_all(void)
     while (dirty.clean) {
         mark(dirty.clean, ST_WRITE_ANY);
     }
+}
+
+/* Whether all entries that have a block have the bits. */
+static bool
+is_marked(const void *start, uint64_t bits)
+{
+    for (const struct dirty_chain *c = *bucket(&dirty.blocks,
+                                               hash_start(start));
+         c; c = c->next) {
+        const struct dirty_block *b = (const struct dirty_block *) c;
+
+        if (b->start == start && bits & ~b->entry->written) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void
@@ -421,20 +468,28 @@ write_slowly(const void *p, uint64_t n, uint64_t bits)
     dirty.busy = false;
 }
 
+static void __attribute__((noinline))
+write_covered(const void *p, uint64_t n, uint64_t bits)
+{
+    if (!is_marked(st_shadow_start(&dirty.shadow, p), bits)) {
+        write_slowly(p, n, bits);
+    }
+}
+
 void
 mbox_state_dirty_write(const void *p, uint64_t n, uint64_t bits)
 {
-    if (!dirty.st) {
-        return;
-    }
     if (__atomic_load_n(&dirty.owner, __ATOMIC_RELAXED) != this_thread()) {
-        __atomic_store_n(&dirty.elsewhere, true, __ATOMIC_RELEASE);
+        if (dirty.st) {
+            __atomic_store_n(&dirty.elsewhere, true, __ATOMIC_RELEASE);
+        }
         return;
     }
     if (dirty.busy || dirty.has_slots
-        || bits & (ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY)
-        || st_shadow_has(&dirty.shadow, p)) {
+        || bits & (ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY)) {
         write_slowly(p, n, bits);
+    } else if (st_shadow_has(&dirty.shadow, p)) {
+        write_covered(p, n, bits);
     }
 }
 
@@ -598,8 +653,9 @@ forget_entry(struct st *st, struct dirty_entry *e)
 void
 st_track_none(struct st *st)
 {
-    if (st == dirty.st && dirty.keys.n) {
+    if (st == dirty.st && (dirty.keys.n || dirty.shadow.regions)) {
         for_each_entry(forget_entry);
+        st_shadow_clear(&dirty.shadow);
     }
 }
 

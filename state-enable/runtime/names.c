@@ -27,7 +27,6 @@
 #include "mbox-fnv.h"
 #include "nodes.h"
 #include "objects.h"
-#include "shadow.h"
 
 struct object {
     uint8_t *start;
@@ -46,7 +45,6 @@ struct st_names {
     struct object *objects;
     size_t n_objects, allocated;
     uint32_t *by_address;       /* Indexes of 'objects', sorted. */
-    struct st_shadow shadow;    /* Where they are. */
     struct root *roots;         /* One for each variable of the program. */
     uint32_t *symbols;          /* Indexes, sorted by address. */
     time_t updated;             /* 0: never. */
@@ -64,7 +62,6 @@ clear(struct st_names *names)
     free(names->objects);
     free(names->by_address);
     free(names->roots);
-    st_shadow_clear(&names->shadow);
     names->objects = NULL;
     names->by_address = NULL;
     names->roots = NULL;
@@ -153,9 +150,6 @@ visit(struct walk *w, void *p, enum st_target target, uint32_t type)
         }
         names->objects = objects;
         names->allocated = n;
-    }
-    if (!st_shadow_add(&names->shadow, start, size)) {
-        return -ENOMEM;
     }
     st_heap_watch(start);
     struct root *root = &names->roots[w->variable];
@@ -335,8 +329,7 @@ st_names_freed(struct st *st, const void *start)
     uint64_t offset;
 
     if (!start
-        || (st_shadow_has(&st->names->shadow, start)
-            && st_names_find(st, start, &variable, &number, &offset)
+        || (st_names_find(st, start, &variable, &number, &offset)
             && !offset)) {
         st->names->updated = 0;
     }

@@ -16,41 +16,31 @@
 
 #include "shadow.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 
-static bool
-grow(struct st_shadow *s)
+/* Zeros, in memory only where they are written to; NULL if there is none. */
+static void *
+map(size_t size)
 {
-    struct st_shadow new = { .n_slots = s->n_slots ? 2 * s->n_slots : 64,
-                             .n_regions = s->n_regions };
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    new.slots = calloc(new.n_slots, sizeof *new.slots);
-    if (!new.slots) {
-        return false;
-    }
-    for (size_t i = 0; i < s->n_slots; i++) {
-        if (s->slots[i].words) {
-            new.slots[st_shadow_slot(&new, s->slots[i].number)] = s->slots[i];
-        }
-    }
-    free(s->slots);
-    *s = new;
-    return true;
+    return p == MAP_FAILED ? NULL : p;
 }
 
 static bool
 add_region(struct st_shadow *s, uintptr_t number)
 {
-    if (2 * s->n_regions >= s->n_slots && !grow(s)) {
+    if (number >= ST_SHADOW_REGIONS) {
         return false;
     }
-    struct st_shadow_region *r = &s->slots[st_shadow_slot(s, number)];
-    if (!r->words) {
-        r->words = calloc(ST_SHADOW_WORDS, sizeof *r->words);
-        r->number = number;
-        s->n_regions += r->words != NULL;
+    if (!s->regions) {
+        s->regions = map(ST_SHADOW_REGIONS * sizeof *s->regions);
     }
-    return r->words != NULL;
+    if (s->regions && !s->regions[number]) {
+        s->regions[number] = map(ST_SHADOW_WORDS * sizeof **s->regions);
+    }
+    return s->regions && s->regions[number];
 }
 
 static uintptr_t
@@ -63,11 +53,7 @@ grain_of(uintptr_t address)
 static struct st_shadow_word *
 word_of(const struct st_shadow *s, uintptr_t grain)
 {
-    uintptr_t number
-        = grain >> (ST_SHADOW_REGION_SHIFT - ST_SHADOW_GRAIN_SHIFT);
-    struct st_shadow_word *words = s->slots[st_shadow_slot(s, number)].words;
-
-    return words ? &words[grain / 64 % ST_SHADOW_WORDS] : NULL;
+    return st_shadow_word(s, (const void *) (grain << ST_SHADOW_GRAIN_SHIFT));
 }
 
 /* The bits of the grains from 'grain' to 'last' that are in one word. */
@@ -127,11 +113,15 @@ st_shadow_remove(struct st_shadow *s, const void *start_, size_t size)
 void
 st_shadow_clear(struct st_shadow *s)
 {
-    for (size_t i = 0; i < s->n_slots; i++) {
-        free(s->slots[i].words);
+    for (size_t i = 0; s->regions && i < ST_SHADOW_REGIONS; i++) {
+        if (s->regions[i]) {
+            munmap(s->regions[i], ST_SHADOW_WORDS * sizeof **s->regions);
+        }
     }
-    free(s->slots);
-    *s = (struct st_shadow) { .n_slots = 0 };
+    if (s->regions) {
+        munmap(s->regions, ST_SHADOW_REGIONS * sizeof *s->regions);
+    }
+    s->regions = NULL;
 }
 
 void *
@@ -144,7 +134,7 @@ st_shadow_start(const struct st_shadow *s, const void *p)
     while (!starts) {
         grain = (grain & ~(uintptr_t) 63) - 1;
         w = word_of(s, grain);
-        if (!w) {
+        if (!w || !(w->covered >> 63)) {
             return NULL;
         }
         starts = w->starts;

@@ -35,28 +35,27 @@
 #include <stdint.h>
 
 #define ST_SHADOW_GRAIN_SHIFT 4
-#define ST_SHADOW_REGION_SHIFT 20
+#define ST_SHADOW_WORD_SHIFT (ST_SHADOW_GRAIN_SHIFT + 6)
+#define ST_SHADOW_REGION_SHIFT 30
+#define ST_SHADOW_ADDRESS_BITS 48
 #define ST_SHADOW_WORDS \
-    (1u << (ST_SHADOW_REGION_SHIFT - ST_SHADOW_GRAIN_SHIFT - 6))
+    ((size_t) 1 << (ST_SHADOW_REGION_SHIFT - ST_SHADOW_WORD_SHIFT))
+#define ST_SHADOW_REGIONS \
+    ((size_t) 1 << (ST_SHADOW_ADDRESS_BITS - ST_SHADOW_REGION_SHIFT))
 
 struct st_shadow_word {
     uint64_t covered, starts;   /* Of 64 grains. */
 };
 
-struct st_shadow_region {
-    uintptr_t number;           /* Address >> ST_SHADOW_REGION_SHIFT. */
-    struct st_shadow_word *words;       /* NULL: there is no such region. */
-};
-
+/* Address space is taken for all words of a region that has a block, and
+ * memory for those that are written to. */
 struct st_shadow {
-    struct st_shadow_region *slots;     /* Open addressing, half of it free;
-                                         * a power of two, or 0. */
-    size_t n_slots, n_regions;
+    struct st_shadow_word **regions;    /* By address; NULL: there are none. */
 };
 
 /* Adds a block; if it is there already that changes nothing.  Returns false,
- * and adds nothing, if memory is short.  Removed is a block that was added, if
- * no later one has its start. */
+ * and adds nothing, if memory is short, or if programs have no blocks there.
+ * Removed is a block that was added, if no later one has its start. */
 bool st_shadow_add(struct st_shadow *, const void *start, size_t);
 void st_shadow_remove(struct st_shadow *, const void *start, size_t);
 void st_shadow_clear(struct st_shadow *);
@@ -65,32 +64,30 @@ void st_shadow_clear(struct st_shadow *);
  * NULL if that block was removed. */
 void *st_shadow_start(const struct st_shadow *, const void *p);
 
-static inline size_t
-st_shadow_slot(const struct st_shadow *s, uintptr_t number)
+/* The word of the byte at 'p', or NULL if there is no such region. */
+static inline struct st_shadow_word *
+st_shadow_word(const struct st_shadow *s, const void *p)
 {
-    size_t i = number & (s->n_slots - 1);
+    uintptr_t address = (uintptr_t) p;
 
-    while (s->slots[i].words && s->slots[i].number != number) {
-        i = (i + 1) & (s->n_slots - 1);
+    if (!s->regions || address >> ST_SHADOW_ADDRESS_BITS) {
+        return NULL;
     }
-    return i;
+    struct st_shadow_word *words
+        = s->regions[address >> ST_SHADOW_REGION_SHIFT];
+
+    return (words ? &words[address >> ST_SHADOW_WORD_SHIFT
+                           & (ST_SHADOW_WORDS - 1)] : NULL);
 }
 
 /* Whether the byte at 'p' is covered. */
 static inline bool
 st_shadow_has(const struct st_shadow *s, const void *p)
 {
-    uintptr_t address = (uintptr_t) p;
+    const struct st_shadow_word *w = st_shadow_word(s, p);
 
-    if (!s->n_slots) {
-        return false;
-    }
-    const struct st_shadow_word *words
-        = s->slots[st_shadow_slot(s, address >> ST_SHADOW_REGION_SHIFT)].words;
-    size_t grain = address >> ST_SHADOW_GRAIN_SHIFT;
-
-    return (words
-            && words[grain / 64 % ST_SHADOW_WORDS].covered >> grain % 64 & 1);
+    return (w && w->covered >> ((uintptr_t) p >> ST_SHADOW_GRAIN_SHIFT) % 64
+                 & 1);
 }
 
 #endif /* shadow.h */

@@ -155,6 +155,48 @@ test_blocks(void **state)
     finish(&f);
 }
 
+/* Within one packet: what was told of is told of again once it was sent
+ * again, and a block that comes where one was that was freed is the entry's
+ * that is sent with it. */
+static void
+test_again(void **state)
+{
+    struct fixture f;
+
+    (void) state;
+    start(&f, 2);
+    struct conn *c = world_find(&f.w, 0);
+    get_conns(&f, 1);
+    for (unsigned int i = 0; i < 3; i++) {
+        assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 1);
+        assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_MEMBER(1)), 0);
+        assert_int_equal(write_to(&f, c->request, 1, ST_WRITE_BYTES), 0);
+        get_conns(&f, 1);
+    }
+    assert_int_equal(write_to(&f, c->request, 1, ST_WRITE_BYTES), 1);
+
+    get_conns(&f, 2);
+    struct conn *other = world_find(&f.w, 1);
+    for (unsigned int i = 0; i < 100; i++) {
+        f.n_changes = 0;
+        world_end(&f.w, other);
+        assert_int_equal(f.n_changes, 1);
+        world_packet(&f.w, 1, "GET ");
+        other = world_find(&f.w, 1);
+        assert_int_equal(write_to(&f, &other->due, 4, ST_WRITE_BYTES), 0);
+        get(&f, true, world_key(1));
+        assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), i == 0);
+        assert_int_equal(write_to(&f, &other->due, 4, ST_WRITE_BYTES), 1);
+        get(&f, true, world_key(1));
+    }
+    st_track_none(f.st);
+    assert_false(mbox_state_dirty_tracking);
+    assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 0);
+    get_conns(&f, 1);
+    assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 1);
+    finish(&f);
+}
+
 /* Containers, and what nobody knows. */
 static void
 test_by_packet(void **state)
@@ -241,6 +283,9 @@ test_shared(void **state)
     assert_int_equal(st_dirty_remember(f.st, true, &key, &objects), 0);
     st_objects_uninit(&objects);
     assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 2);
+    get_conns(&f, 1);
+    assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 1);
+    assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 0);
     get_conns(&f, 1);
     f.n_changes = 0;
     world_end(&f.w, c);
@@ -598,6 +643,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_again),
         cmocka_unit_test(test_by_packet),
         cmocka_unit_test(test_hosts_only),
         cmocka_unit_test(test_hooks),

@@ -74,15 +74,15 @@ test_heap(void **state)
 static void
 test_shadow(void **state)
 {
-    enum { N = 500, ROUNDS = 5000, GRAINS = 1 << 18 };  /* Four regions. */
+    enum { N = 500, ROUNDS = 5000, GRAINS = 1 << 18 };  /* In two regions. */
     static struct {
         size_t first, n;
         bool stale;             /* A later one has some of it, */
         bool replaced;          /* and its start. */
     } blocks[N];
     static int owners[GRAINS];  /* Of each grain, block + 1. */
-    const uint8_t *memory = (const uint8_t *) ((uintptr_t) 7 << 20);
-    struct st_shadow s = { .n_slots = 0 };
+    const uint8_t *memory = (const uint8_t *) (((uintptr_t) 7 << 30) - (2 << 20));
+    struct st_shadow s = { .regions = NULL };
 
     (void) state;
     assert_false(st_shadow_has(&s, memory));
