@@ -30,6 +30,7 @@ struct sa_loops;
 struct sa_modref;
 struct sa_sdg;
 struct sa_feasible;
+struct sa_targets;
 struct sa_procedures;
 
 struct sa_analysis {
@@ -41,6 +42,7 @@ struct sa_analysis {
     const struct sa_modref *modref;
     const struct sa_sdg *sdg;
     const struct sa_feasible *feasible;
+    struct sa_targets *targets; /* NULL: as in 'pta'. */
     const struct sa_procedures *procedures; /* State procedures. */
 };
 

@@ -126,6 +126,8 @@ statealyzr_sources = \
 	statealyzr/tables-private.h \
 	statealyzr/tables.c \
 	statealyzr/tables.h \
+	statealyzr/targets.c \
+	statealyzr/targets.h \
 	statealyzr/types.c \
 	statealyzr/types.h \
 	statealyzr/unmovable.c \

@@ -28,6 +28,7 @@ struct sa_feasible {
     bool *executed;             /* By block. */
     bool *reached;              /* By function: called. */
     bool *active;               /* By function: since before the loop. */
+    bool *root;                 /* By function: called by a library. */
     bool *whole;                /* By function: all of it is executed. */
     bool *queued;               /* By function. */
     struct sa_values **params;  /* By function; NULL unless reached. */
@@ -54,6 +55,7 @@ reach(struct sa_feasible *fs, uint32_t function, LLVMValueRef call,
         fs->reached[function] = true;
         fs->params[function] = g_new0(struct sa_values, f->n_params + 1);
     }
+    fs->root[function] |= !call;
     unsigned int n_args = call ? LLVMGetNumArgOperands(call) : 0;
     for (uint32_t i = 0; i < f->n_params; i++) {
         LLVMValueRef param = fs->program->values[f->first_param + i];
@@ -266,6 +268,7 @@ sa_feasible_find(const struct sa_program *program, const struct sa_pta *pta,
     fs->executed = g_new0(bool, program->n_blocks + 1);
     fs->reached = g_new0(bool, n + 1);
     fs->active = g_new0(bool, n + 1);
+    fs->root = g_new0(bool, n + 1);
     fs->whole = g_new0(bool, n + 1);
     fs->queued = g_new0(bool, n + 1);
     fs->params = g_new0(struct sa_values *, n + 1);
@@ -293,6 +296,7 @@ sa_feasible_destroy(struct sa_feasible *fs)
         g_free(fs->executed);
         g_free(fs->reached);
         g_free(fs->active);
+        g_free(fs->root);
         g_free(fs->whole);
         g_free(fs->queued);
         g_free(fs->params);
@@ -306,6 +310,12 @@ bool
 sa_feasible_has_block(const struct sa_feasible *fs, uint32_t block)
 {
     return fs->executed[block];
+}
+
+bool
+sa_feasible_is_root(const struct sa_feasible *fs, uint32_t function)
+{
+    return fs->root[function] || fs->active[function];
 }
 
 static void

@@ -50,9 +50,13 @@ void sa_feasible_destroy(struct sa_feasible *);
  * it. */
 bool sa_feasible_has_block(const struct sa_feasible *, uint32_t block);
 
+/* Whether other calls than those of the program, in blocks that may be
+ * executed, call a function, or it is active from before the loop. */
+bool sa_feasible_is_root(const struct sa_feasible *, uint32_t function);
+
 /* Which values the parameters of a function have that is called there, for
- * people: "create is 0", "option is 1 or 2, file is not 0"; "" if they may have
- * any.  g_free(). */
+ * people: "create is 0", "option is 1 or 2, file is not 0"; "" if they may
+ * have any.  g_free(). */
 char *sa_feasible_params(const struct sa_feasible *, uint32_t function);
 
 /* For --stats. */

@@ -28,6 +28,7 @@
 #include "report.h"
 #include "sdg.h"
 #include "tables.h"
+#include "targets.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -75,6 +76,7 @@ struct run {
     struct sa_sdg *sdg;
     struct sa_loops *loops;
     struct sa_feasible *feasible;
+    struct sa_targets *targets;
     struct sa_procedures *procedures;
     struct sa_source *source;
     struct sa_result *result;
@@ -443,6 +445,11 @@ analyse(struct run *run)
         .feasible = run->feasible,
         .procedures = run->procedures,
     };
+    if (run->precision == SA_PRECISION_OBJECTS) {
+        run->targets = sa_targets_find(&analysis);
+        analysis.targets = run->targets;
+        phase_end("targets in the loop", "", run);
+    }
     run->result = sa_result_create(&analysis, phase_end, run);
     return true;
 }
@@ -540,6 +547,7 @@ run_destroy(struct run *run)
     g_array_free(run->phases, TRUE);
     sa_procedures_destroy(run->procedures);
     sa_feasible_destroy(run->feasible);
+    sa_targets_destroy(run->targets);
     sa_loops_destroy(run->loops);
     sa_sdg_destroy(run->sdg);
     sa_modref_destroy(run->modref);

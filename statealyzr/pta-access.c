@@ -131,8 +131,9 @@ visit_vertex(const struct sa_pta *pta, uint32_t vertex, uint64_t size,
 }
 
 void
-sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
-              void (*cb)(uint32_t node, void *aux), void *aux)
+sa_pta_access_some(const struct sa_pta *pta, uint32_t value, uint64_t size,
+                   bool (*keep)(uint32_t node, void *aux),
+                   void (*cb)(uint32_t node, void *aux), void *aux)
 {
     const struct result_set *set = pta_value_set(pta, value);
 
@@ -140,7 +141,9 @@ sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
         uint32_t node = set->nodes.ids[i];
         uint32_t vertex = pta->result_vertices[node];
 
-        if (size <= PTA_MAX_RANGE) {
+        if (keep && !keep(node, aux)) {
+            continue;
+        } else if (size <= PTA_MAX_RANGE) {
             visit_range(find_range(pta, &pta->ranges[size],
                                    pta->n_result_nodes, node, vertex, size),
                         cb, aux);
@@ -160,5 +163,23 @@ sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
         } else {
             visit_vertex(pta, vertex, size, cb, aux);
         }
+    }
+}
+
+void
+sa_pta_access(const struct sa_pta *pta, uint32_t value, uint64_t size,
+              void (*cb)(uint32_t node, void *aux), void *aux)
+{
+    sa_pta_access_some(pta, value, size, NULL, cb, aux);
+}
+
+void
+sa_pta_cursors(const struct sa_pta *pta, uint32_t value,
+               void (*cb)(uint32_t node, void *aux), void *aux)
+{
+    const struct result_set *set = pta_value_set(pta, value);
+
+    for (uint32_t i = 0; set && i < set->n_cursors; i++) {
+        visit_vertex(pta, set->cursors[i], 1, cb, aux);
     }
 }

@@ -130,6 +130,16 @@ struct sa_nodes sa_pta_content(const struct sa_pta *, uint32_t node);
 void sa_pta_access(const struct sa_pta *, uint32_t value, uint64_t size,
                    void (*cb)(uint32_t node, void *aux), void *aux);
 
+/* The same, but not for nodes that the pointer points to if keep() says false
+ * (what it points to between these, sa_pta_cursors(), is always touched). */
+void sa_pta_access_some(const struct sa_pta *, uint32_t value, uint64_t size,
+                        bool (*keep)(uint32_t node, void *aux),
+                        void (*cb)(uint32_t node, void *aux), void *aux);
+
+/* Nodes of what a value points to in between nodes, having moved there. */
+void sa_pta_cursors(const struct sa_pta *, uint32_t value,
+                    void (*cb)(uint32_t node, void *aux), void *aux);
+
 /* The number of bytes to ask sa_pta_access() for if an access through 'value'
  * is of 'size' bytes: 0 if the value has moved through memory in a way that is
  * not told apart. */

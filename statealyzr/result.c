@@ -153,9 +153,9 @@ skipped_text(struct maker *m, uint32_t insn)
 {
     char *params = sa_feasible_params(m->a->feasible,
                                       m->a->program->insns[insn].function);
-    char *s = g_strdup_printf("%s, but not when called while the loop runs%s%s",
-                              write_text(m, insn), *params ? ": " : "",
-                              params);
+    char *s = g_strdup_printf("%s, but not when called while the loop "
+                              "runs%s%s", write_text(m, insn),
+                              *params ? ": " : "", params);
     const char *kept = keep(m, s);
     g_free(s);
     g_free(params);

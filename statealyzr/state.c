@@ -15,6 +15,7 @@
  */
 
 #include "state-private.h"
+#include "targets.h"
 
 #include <string.h>
 
@@ -366,6 +367,10 @@ add_accesses(struct accesses *acc, uint32_t insn, bool writes)
     bool in_loop = sa_procedures_has_insn(acc->a->procedures, insn);
     bool skipped = (writes
                     && sa_procedures_skips_insn(acc->a->procedures, insn));
+    struct sa_targets *targets = (in_loop ? acc->a->targets : NULL);
+    if (targets && !sa_targets_limit(targets, insn)) {
+        targets = NULL;
+    }
     const GArray *pairs = variables_of_set(acc, set);
     for (guint i = 0; i < pairs->len; i++) {
         struct sa_pair pair = g_array_index(pairs, struct sa_pair, i);
@@ -374,12 +379,13 @@ add_accesses(struct accesses *acc, uint32_t insn, bool writes)
             continue;
         }
         acc->other_than_bulk[pair.to] |= !is_bulk_set(acc->a, v, insn);
-        if (in_loop && !is_of_other_caller(acc->a, pair.from, insn)) {
+        if (in_loop && !is_of_other_caller(acc->a, pair.from, insn)
+            && (!targets || sa_targets_has(targets, pair.from))) {
             add_once(v->uses, insn);
             if (writes) {
                 add_once(v->writes, insn);
             }
-        } else if (skipped) {
+        } else if (skipped || (writes && targets)) {
             add_once(v->skipped, insn);
         }
     }
