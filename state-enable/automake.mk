@@ -38,6 +38,8 @@ state_enable_libstateruntime_la_SOURCES = \
 	state-enable/runtime/import.c \
 	state-enable/runtime/index.c \
 	state-enable/runtime/index.h \
+	state-enable/runtime/known.c \
+	state-enable/runtime/known.h \
 	state-enable/runtime/names.c \
 	state-enable/runtime/names.h \
 	state-enable/runtime/nodes.c \

@@ -24,6 +24,7 @@
 #include "names.h"
 #include "nodes.h"
 #include "objects.h"
+#include "slots.h"
 
 int
 st_delete_node(struct st *st, uint32_t structure, void *node)
@@ -51,6 +52,7 @@ st_delete_node(struct st *st, uint32_t structure, void *node)
         if (s->slots) {         /* As at the start of the program. */
             uint32_t size = st->program->types[s->type].size;
 
+            st_slot_left(st, structure, node);
             st_ended(node, size, st);
             memset(node, 0, size);
         }

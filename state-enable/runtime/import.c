@@ -26,6 +26,7 @@
 #include "hooks.h"
 #include "image-read.h"
 #include "index.h"
+#include "known.h"
 #include "names.h"
 #include "nodes.h"
 #include "objects.h"
@@ -348,7 +349,7 @@ remember(struct st *st, uint32_t structure, void *node)
         if (!s->slots) {
             st_heap_watch(node);
         }
-        st_index_add(st->untouched, false, structure, node, &public);
+        st_index_add(st->untouched, false, structure, node, 0, &public);
     }
 }
 
@@ -400,6 +401,7 @@ install(struct st *st, struct plan *plan, uint32_t i)
             st_link(st, o->structure, node, o->buckets);
         }
         st_count_references(st, o->structure, node, 1);
+        st_known_add(st, o->structure, node, o->buckets[0]);
         plan->there[i] = node;
         give(image, i, !s->slots);
         break;

@@ -30,7 +30,7 @@
 struct entry {
     void *node;                 /* NULL: it is not in use. */
     struct mbox_key key;
-    uint32_t structure;
+    uint32_t structure, bucket;
     bool per_flow;
     uint32_t next_key, next_node;   /* Index + 1. */
 };
@@ -167,7 +167,7 @@ st_index_clear(struct st_index *index, bool per_flow)
 
 int
 st_index_add(struct st_index *index, bool per_flow, uint32_t structure,
-             void *node, const struct mbox_key *key)
+             void *node, uint32_t bucket, const struct mbox_key *key)
 {
     size_t i = index->n;
 
@@ -184,7 +184,7 @@ st_index_add(struct st_index *index, bool per_flow, uint32_t structure,
     }
     index->entries[i] = (struct entry) {
         .node = node, .key = *key, .structure = structure,
-        .per_flow = per_flow,
+        .bucket = bucket, .per_flow = per_flow,
     };
     hang_in(index, i);
     index->n_live++;
@@ -209,6 +209,36 @@ st_index_find(const struct st_index *index, uint32_t structure,
         }
     }
     return n;
+}
+
+bool
+st_index_bucket(const struct st_index *index, uint32_t structure,
+                const void *node, uint32_t *bucket)
+{
+    uint32_t i = (index->n_buckets
+                  ? index->by_node[node_bucket(index, (uintptr_t) node)] : 0);
+
+    for (; i; i = index->entries[i - 1].next_node) {
+        const struct entry *e = &index->entries[i - 1];
+
+        if (e->node == node && e->structure == structure) {
+            *bucket = e->bucket;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+st_index_drop(struct st_index *index, uint32_t structure)
+{
+    for (size_t i = 0; i < index->n; i++) {
+        const struct entry *e = &index->entries[i];
+
+        if (e->node && e->structure == structure) {
+            take_out(index, i);
+        }
+    }
 }
 
 void

@@ -27,9 +27,16 @@ struct st_index *st_index_create(void);
 void st_index_destroy(struct st_index *);
 void st_index_clear(struct st_index *, bool per_flow);
 int st_index_add(struct st_index *, bool per_flow, uint32_t structure,
-                 void *node, const struct mbox_key *public);
+                 void *node, uint32_t bucket, const struct mbox_key *public);
 size_t st_index_find(const struct st_index *, uint32_t structure,
                      const struct mbox_key *public, void *nodes[], size_t max);
+
+/* Finds what was said of a node. */
+bool st_index_bucket(const struct st_index *, uint32_t structure,
+                     const void *node, uint32_t *bucket);
+
+/* Takes out the nodes of a structure. */
+void st_index_drop(struct st_index *, uint32_t structure);
 
 /* Takes out what has the key. */
 void st_index_forget(struct st_index *, const struct mbox_key *public);

@@ -221,7 +221,9 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
 
     (void) worker;
     st_resume_flow(in->st, &p->key);
+    st_wait(in->st, false);
     in->packet(in->aux, p->data, p->len, p->timestamp);
+    st_wait(in->st, true);
     st_slots_step(in->st);
     if (tracked) {
         struct mbox_key canonical;
@@ -332,6 +334,7 @@ int
 st_instance_step(struct st_instance *in, uint64_t ns)
 {
     st_step(in->st);
+    st_wait(in->st, true);
     int error = mb_step(in->mbox, ns);
 
     st_resume(in->st, is_away, in);
@@ -339,6 +342,7 @@ st_instance_step(struct st_instance *in, uint64_t ns)
     if (!mb_step_is_tracked(in->mbox)) {
         st_track_none(in->st);
     }
+    st_wait(in->st, false);
     update_polled(in);
     return error;
 }

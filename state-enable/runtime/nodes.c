@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include "heap.h"
 #include "index.h"
+#include "known.h"
 #include "slots.h"
 #include "state-hook.h"
 #include "trees.h"
@@ -366,7 +367,7 @@ find_by_order(struct st *st, const struct st_structure *s, struct find *find)
 
 /* Slots are not freed: what was there when they were listed may have gone. */
 static void
-keep_current(const struct st *st, const struct st_structure *s,
+keep_current(struct st *st, const struct st_structure *s,
              const struct mbox_key *public, void *nodes[], size_t *n)
 {
     size_t kept = 0;
@@ -402,7 +403,12 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
         keep_current(st, s, public, nodes, n);
     }
     /* A node of the other direction may be newer than the index. */
-    if (!*n || (s->per_flow && !st_is_both_ways(s))) {
+    if (*n && (!s->per_flow || st_is_both_ways(s))) {
+        return 0;
+    }
+    if (st_known(st, structure)) {
+        *n = st_index_find(st->index, structure, public, nodes, max);
+    } else {
         uint32_t buckets[ST_NODES_MAX];
         struct find find = { .s = s, .key = public, .nodes = nodes,
                              .buckets = buckets, .max = max };
@@ -476,6 +482,17 @@ st_check_place(struct st *st, uint32_t structure, void *node,
             : 0);
 }
 
+static bool
+is_in_bucket(const struct st_list *list, uint32_t bucket, const void *node)
+{
+    const void *p = list->first[bucket];
+
+    while (p && p != node) {
+        p = st_load_pointer((const uint8_t *) p + list->next);
+    }
+    return p != NULL;
+}
+
 /* The bucket of a node is that of the list that it is the first of. */
 static int
 find_bucket(struct st *st, const struct st_structure *s,
@@ -486,13 +503,14 @@ find_bucket(struct st *st, const struct st_structure *s,
         return 0;
     }
     if (list->prev == ST_NONE) {
-        for (uint32_t i = 0; i < list->n_buckets; i++) {
-            for (void *p = list->first[i]; p;
-                 p = st_load_pointer(member(p, list->next))) {
-                if (p == node) {
-                    *bucket = i;
-                    return 0;
-                }
+        if (list == s->lists
+            && st_known_bucket(st, s - st->program->structures, node, bucket)
+            && is_in_bucket(list, *bucket, node)) {
+            return 0;
+        }
+        for (*bucket = 0; *bucket < list->n_buckets; ++*bucket) {
+            if (is_in_bucket(list, *bucket, node)) {
+                return 0;
             }
         }
         return bad_shape(st, s, "a node is in no list");

@@ -29,6 +29,7 @@ struct st_names;
 struct st_parts;
 struct st_index;
 struct st_pool;
+struct st_standing;
 
 struct st {
     const struct st_program *program;
@@ -42,6 +43,9 @@ struct st {
     void *on_end_aux;
     void (*on_change)(bool, const struct mbox_key *, void *);
     void *on_change_aux;
+    bool waits;                 /* The program, for this to be done. */
+    bool asked;                 /* Something is known since then. */
+    uint8_t *known;             /* known.c, of each structure. */
     struct st_pool *pools;      /* slots.c, of each structure. */
     struct st_parts **parts;    /* parts.c */
     bool has_slots;             /* Some structure has. */
@@ -53,8 +57,10 @@ struct st {
     bool of_other;              /* What hooks move now is of a host, or of
                                  * another flow that the one needs. */
     bool stopped;               /* A hook has stopped something. */
-    struct mbox_key *standing;  /* Flows. */
+    struct st_standing *standing;       /* Flows, and */
     size_t n_standing;
+    uint32_t *standing_by_key;  /* those of each bucket: index + 1. */
+    size_t n_buckets;           /* A power of two, or 0. */
 };
 
 /* What is in memory of the program ends: it is being freed, or used for

@@ -58,7 +58,9 @@ st_create(const struct st_program *program, st_log_fn *log, void *aux)
     st->names = st_names_create();
     st->index = st_index_create();
     st->untouched = st_index_create();
-    if (!st->names || !st->index || !st->untouched || !st_slots_init(st)) {
+    st->known = calloc(program->n_structures + 1, sizeof *st->known);
+    if (!st->names || !st->index || !st->untouched || !st->known
+        || !st_slots_init(st)) {
         st_destroy(st);
         return NULL;
     }
@@ -78,8 +80,10 @@ st_destroy(struct st *st)
         st_index_destroy(st->untouched);
         st_slots_uninit(st);
         st_parts_uninit(st);
+        free(st->known);
         free(st->doomed);
         free(st->standing);
+        free(st->standing_by_key);
         free(st);
     }
 }
@@ -143,7 +147,6 @@ list_node(void *node, uint32_t bucket, void *l_)
     const struct st_structure *s = &l->st->program->structures[l->structure];
     struct mbox_key exact, key;
 
-    (void) bucket;
     if (!st_node_key(s, node, &exact)) {
         return 0;
     }
@@ -152,7 +155,7 @@ list_node(void *node, uint32_t bucket, void *l_)
         st_heap_watch(node);
     }
     int error = st_index_add(l->st->index, l->per_flow, l->structure, node,
-                             &key);
+                             bucket, &key);
     return error ? error : l->cb(&key, l->aux);
 }
 
@@ -163,6 +166,7 @@ st_list(struct st *st, bool per_flow,
     int error = 0;
 
     st_index_clear(st->index, per_flow);
+    st_wait(st, st->waits);     /* The index has not all, if that fails. */
     st_dirty_pause(st);
     for (uint32_t i = 0; !error && i < st->program->n_structures; i++) {
         struct listing l = { st, i, per_flow, cb, aux };

@@ -78,6 +78,11 @@ void st_resume(struct st *,
                bool (*is_away)(const struct mbox_key *, void *aux),
                void *aux);
 
+/* Says whether the program waits from now on: until it is said again, nothing
+ * but functions of this file, and what these call, touches its state.  Then
+ * many calls take no longer than few, each. */
+void st_wait(struct st *, bool waits);
+
 /* To be called before any of this is, and now and then, by the thread that
  * reads packets: another may have created it.  Tells of what other threads
  * have freed or written. */

@@ -17,12 +17,23 @@
 #include "slots.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "delete.h"
 #include "nodes.h"
 
 struct st_pool {
     uint32_t turn;              /* Whose turn it was when last looked at. */
     bool *imported;             /* Each slot: what is in it came by import. */
+
+    /* While the program waits. */
+    uint8_t asked;              /* How often for 'used', at most twice: then
+                                 * that is known. */
+    bool *used;                 /* Each slot. */
+    bool searched;              /* The rest is known, too, */
+    uint32_t from;              /* for this turn, which changes with it: */
+    uint32_t fresh;             /* so many from the turn on are not used, */
+    uint32_t end;               /* and no others from here on, counted from the
+                                 * turn. */
 };
 
 static uint32_t
@@ -75,11 +86,34 @@ walk(const struct st *st, const struct st_structure *s, const void *slot,
     return false;
 }
 
+static struct st_pool *
+pool_of(const struct st *st, const struct st_structure *s)
+{
+    return &st->pools[s - st->program->structures];
+}
+
+/* Whether pool->used is known, while the program waits: that is found out when
+ * it is asked for the second time. */
+static bool
+is_known(struct st *st, const struct st_structure *s)
+{
+    struct st_pool *pool = pool_of(st, s);
+
+    st->asked = true;
+    if (st->waits && pool->asked < 2 && ++pool->asked == 2) {
+        memset(pool->used, 0, s->slots->n * sizeof *pool->used);
+        walk(st, s, NULL, pool->used);
+        pool->searched = false;
+    }
+    return st->waits && pool->asked == 2;
+}
+
 bool
-st_slot_is_used(const struct st *st, const struct st_structure *s,
+st_slot_is_used(struct st *st, const struct st_structure *s,
                 const void *slot)
 {
-    return walk(st, s, slot, NULL);
+    return (is_known(st, s) ? pool_of(st, s)->used[index_of(st, s, slot)]
+            : walk(st, s, slot, NULL));
 }
 
 /* Whose turn it is. */
@@ -91,26 +125,64 @@ turn(const struct st_slots *slots)
     return index < slots->n ? index : 0;
 }
 
-static uint32_t
-choose(const struct st_slots *slots, const bool *used, const bool *taken,
-       uint32_t turn)
+/* Those that are not to be chosen. */
+struct taken {
+    void *const *slots;
+    uint32_t n;
+};
+
+static bool
+is_taken(const struct taken *taken, const void *slot)
 {
-    uint32_t fresh = 0;         /* Not in use, from 'turn' on. */
+    uint32_t i = 0;
 
-    while (fresh < slots->n && !used[(turn + (uint64_t) fresh) % slots->n]) {
-        fresh++;
+    while (i < taken->n && taken->slots[i] != slot) {
+        i++;
     }
-    for (uint32_t n = slots->n - 1; n > fresh; n--) {
-        uint32_t i = (turn + (uint64_t) n) % slots->n;
+    return i < taken->n;
+}
 
-        if (!used[i] && !taken[i]) {
-            return i;
+/* Finds out what is known of slots that are not used. */
+static void
+search(const struct st_slots *slots, struct st_pool *pool)
+{
+    uint32_t first = turn(slots);
+
+    if (pool->searched && pool->from == first) {
+        return;
+    }
+    pool->searched = true;
+    pool->from = first;
+    pool->fresh = 0;
+    while (pool->fresh < slots->n
+           && !pool->used[(first + (uint64_t) pool->fresh) % slots->n]) {
+        pool->fresh++;
+    }
+    pool->end = slots->n;
+}
+
+static uint32_t
+choose(const struct st *st, const struct st_structure *s,
+       struct st_pool *pool, const struct taken *taken)
+{
+    const struct st_slots *slots = s->slots;
+
+    search(slots, pool);
+    for (uint32_t n = pool->end; n-- > pool->fresh + UINT32_C(1); ) {
+        uint32_t i = (pool->from + (uint64_t) n) % slots->n;
+
+        if (!pool->used[i]) {
+            if (!is_taken(taken, slot_at(st, s, i))) {
+                return i;
+            }
+        } else if (n + 1 == pool->end) {
+            pool->end = n;
         }
     }
     for (uint32_t n = 0; n < slots->n; n++) {
-        uint32_t i = (turn + (uint64_t) n) % slots->n;
+        uint32_t i = (pool->from + (uint64_t) n) % slots->n;
 
-        if (!taken[i]) {
+        if (!is_taken(taken, slot_at(st, s, i))) {
             return i;
         }
     }
@@ -118,24 +190,20 @@ choose(const struct st_slots *slots, const bool *used, const bool *taken,
 }
 
 void *
-st_slot_choose(const struct st *st, const struct st_structure *s,
-               void *const *taken, uint32_t n_taken, bool *used)
+st_slot_choose(struct st *st, const struct st_structure *s,
+               void *const *slots, uint32_t n_slots, bool *used)
 {
-    bool *flags = calloc(s->slots->n, 2 * sizeof *flags);
-    bool *is_taken = flags ? flags + s->slots->n : NULL;
-    uint32_t i = ST_NONE, first = turn(s->slots);
+    const struct taken taken = { slots, n_slots };
+    struct st_pool *pool = pool_of(st, s);
 
-    if (flags) {
-        for (uint32_t k = 0; k < n_taken; k++) {
-            if (taken[k] && st_is_slot(st, s, taken[k])) {
-                is_taken[index_of(st, s, taken[k])] = true;
-            }
-        }
-        walk(st, s, NULL, flags);
-        i = choose(s->slots, flags, is_taken, first);
-        *used = i != ST_NONE && flags[i];
-        free(flags);
+    if (!is_known(st, s)) {
+        memset(pool->used, 0, s->slots->n * sizeof *pool->used);
+        walk(st, s, NULL, pool->used);
+        pool->searched = false;
     }
+    uint32_t i = choose(st, s, pool, &taken);
+
+    *used = i != ST_NONE && pool->used[i];
     return i == ST_NONE ? NULL : slot_at(st, s, i);
 }
 
@@ -166,9 +234,36 @@ st_slot_taken(struct st *st, uint32_t structure, const void *slot)
     uint32_t i = index_of(st, s, slot);
 
     pool->imported[i] = true;
+    pool->used[i] = true;
     if (i == turn(s->slots)) {
         pool->turn = (i + 1) % s->slots->n;
         st_store(s->slots->turn, s->slots->turn_size, pool->turn);
+        if (pool->searched && pool->from == i && pool->fresh) {
+            pool->from = pool->turn;    /* One less of both. */
+            pool->fresh--;
+            pool->end--;
+        }
+    } else if ((i + (uint64_t) s->slots->n - pool->from) % s->slots->n
+               < pool->fresh) {
+        pool->searched = false;
+    }
+}
+
+void
+st_slot_left(struct st *st, uint32_t structure, const void *slot)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    struct st_pool *pool = &st->pools[structure];
+
+    pool->used[index_of(st, s, slot)] = false;
+    pool->searched = false;
+}
+
+void
+st_slots_forget(struct st *st)
+{
+    for (uint32_t i = 0; i < st->program->n_structures; i++) {
+        st->pools[i].asked = 0;
     }
 }
 
@@ -202,8 +297,9 @@ st_slots_init(struct st *st)
         if (s->slots) {
             st->has_slots = true;
             pool->imported = calloc(s->slots->n, sizeof *pool->imported);
+            pool->used = calloc(s->slots->n, sizeof *pool->used);
             pool->turn = turn(s->slots);
-            if (!pool->imported) {
+            if (!pool->imported || !pool->used) {
                 return false;
             }
         }
@@ -216,6 +312,7 @@ st_slots_uninit(struct st *st)
 {
     for (uint32_t i = 0; st->pools && i < st->program->n_structures; i++) {
         free(st->pools[i].imported);
+        free(st->pools[i].used);
     }
     free(st->pools);
 }

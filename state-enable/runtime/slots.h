@@ -29,17 +29,22 @@ void st_slots_uninit(struct st *);
 
 bool st_is_slot(const struct st *, const struct st_structure *,
                 const void *node);
-bool st_slot_is_used(const struct st *, const struct st_structure *,
+bool st_slot_is_used(struct st *, const struct st_structure *,
                      const void *slot);
 
 /* Chooses the slot for a node to import that is no slot of 'taken', '*used' if
  * it is in use.  That is, of those that an entry has left, the one whose turn
  * comes last; or, if there is none, the one whose turn it is, as the program
  * does.  NULL if there is none or memory is short. */
-void *st_slot_choose(const struct st *, const struct st_structure *,
+void *st_slot_choose(struct st *, const struct st_structure *,
                      void *const *taken, uint32_t n_taken, bool *used);
 
-/* Says that an imported node was put into it. */
+/* Says that an imported node was put into it, or that what was in it has been
+ * deleted. */
 void st_slot_taken(struct st *, uint32_t structure, const void *slot);
+void st_slot_left(struct st *, uint32_t structure, const void *slot);
+
+/* The program has gone on, or will. */
+void st_slots_forget(struct st *);
 
 #endif /* slots.h */

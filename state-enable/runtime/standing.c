@@ -21,36 +21,85 @@
 #include "nodes.h"
 #include "objects.h"
 
+/* A flow; there is room for as many as there are buckets. */
+struct st_standing {
+    struct mbox_key key;
+    uint32_t next;              /* In its bucket: index + 1. */
+};
+
+static uint32_t *
+bucket(const struct st *st, const struct mbox_key *key)
+{
+    return &st->standing_by_key[mbox_key_hash(key, 0) & (st->n_buckets - 1)];
+}
+
+static void
+hang_in(struct st *st, size_t i)
+{
+    uint32_t *first = bucket(st, &st->standing[i].key);
+
+    st->standing[i].next = *first;
+    *first = i + 1;
+}
+
 int
 st_standing_reserve(struct st *st)
 {
-    struct mbox_key *standing = realloc(st->standing, (st->n_standing + 1)
-                                        * sizeof *standing);
+    size_t n = st->n_buckets ? 2 * st->n_buckets : 16;
 
     st->stopped = false;
-    if (!standing) {
+    if (st->n_standing < st->n_buckets) {
+        return 0;
+    }
+    struct st_standing *standing = realloc(st->standing,
+                                           n * sizeof *standing);
+    if (standing) {
+        st->standing = standing;
+    }
+    uint32_t *by_key = standing ? calloc(n, sizeof *by_key) : NULL;
+    if (!by_key) {
         return -ENOMEM;
     }
-    st->standing = standing;
+    free(st->standing_by_key);
+    st->standing_by_key = by_key;
+    st->n_buckets = n;
+    for (size_t i = 0; i < st->n_standing; i++) {
+        hang_in(st, i);
+    }
     return 0;
 }
 
-static size_t
+/* The link that leads to the flow, or to 0. */
+static uint32_t *
 find(const struct st *st, const struct mbox_key *key)
 {
-    size_t i = 0;
+    uint32_t *link = bucket(st, key);
 
-    while (i < st->n_standing && !mbox_key_equal(&st->standing[i], key)) {
-        i++;
+    while (*link && !mbox_key_equal(&st->standing[*link - 1].key, key)) {
+        link = &st->standing[*link - 1].next;
     }
-    return i;
+    return link;
 }
 
 void
 st_standing_add(struct st *st, const struct mbox_key *key)
 {
-    if (st->stopped && find(st, key) == st->n_standing) {
-        st->standing[st->n_standing++] = *key;
+    if (st->stopped && !*find(st, key)) {
+        st->standing[st->n_standing].key = *key;
+        hang_in(st, st->n_standing++);
+    }
+}
+
+/* Takes it out; the last one gets its place. */
+static void
+take_out(struct st *st, uint32_t *link)
+{
+    size_t i = *link - 1, last = --st->n_standing;
+
+    *link = st->standing[i].next;
+    if (i != last) {
+        *find(st, &st->standing[last].key) = i + 1;
+        st->standing[i] = st->standing[last];
     }
 }
 
@@ -103,9 +152,8 @@ st_resume_flow(struct st *st, const struct mbox_key *key)
         return;
     }
     mbox_key_canonical(key, &canonical);
-    size_t i = find(st, &canonical);
-    if (i < st->n_standing && resume(st, &canonical)) {
-        st->standing[i] = st->standing[--st->n_standing];
+    if (*find(st, &canonical) && resume(st, &canonical)) {
+        take_out(st, find(st, &canonical));
     }
 }
 
@@ -114,7 +162,7 @@ st_resume(struct st *st,
           bool (*is_away)(const struct mbox_key *, void *aux), void *aux)
 {
     for (size_t i = st->n_standing; i-- > 0; ) {
-        struct mbox_key key = st->standing[i];
+        struct mbox_key key = st->standing[i].key;
 
         if (!is_away(&key, aux)) {
             st_resume_flow(st, &key);

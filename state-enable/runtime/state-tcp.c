@@ -40,6 +40,8 @@ struct standing {
 
 static struct standing *all;
 static size_t n_all;
+static uint32_t *by_fd;         /* Index + 1 of each number, or 0. */
+static size_t n_by_fd;
 static size_t next_checked;     /* By mbox_state_tcp_step(). */
 
 #define STEP 16                 /* How many of them are checked each time. */
@@ -87,7 +89,11 @@ forget(struct standing *s)
 {
     close(s->other);
     mbox_writer_uninit(&s->image);
-    *s = all[--n_all];
+    by_fd[s->fd] = 0;
+    if (s != &all[--n_all]) {
+        *s = all[n_all];
+        by_fd[s->fd] = s - all + 1;
+    }
 }
 
 /* Finds the connection that the number stands for.  NULL if there is none, or
@@ -95,19 +101,37 @@ forget(struct standing *s)
 static struct standing *
 find(int fd)
 {
-    for (size_t i = 0; i < n_all; i++) {
-        struct standing *s = &all[i];
+    struct standing *s = ((size_t) fd < n_by_fd && by_fd[fd]
+                          ? &all[by_fd[fd] - 1] : NULL);
 
-        if (s->fd == fd) {
-            if (inode(fd) == s->stand_in) {
-                return s;
-            }
-            tcp_repair_close(s->socket);
-            forget(s);
-            return NULL;
-        }
+    if (s && inode(fd) != s->stand_in) {
+        tcp_repair_close(s->socket);
+        forget(s);
+        return NULL;
     }
-    return NULL;
+    return s;
+}
+
+/* Makes room for the number.  Returns 0 or -ENOMEM. */
+static int
+reserve_number(int fd)
+{
+    size_t n = n_by_fd ? n_by_fd : 64;
+
+    if ((size_t) fd < n_by_fd) {
+        return 0;
+    }
+    while (n <= (size_t) fd) {
+        n *= 2;
+    }
+    uint32_t *more = realloc(by_fd, n * sizeof *more);
+    if (!more) {
+        return -ENOMEM;
+    }
+    memset(more + n_by_fd, 0, (n - n_by_fd) * sizeof *more);
+    by_fd = more;
+    n_by_fd = n;
+    return 0;
 }
 
 /* Adds one without descriptors.  NULL if memory is short. */
@@ -130,8 +154,10 @@ add(void)
 static int
 stand_in_for(struct standing *s, int fd)
 {
-    int stand_in = open_stand_in(&s->other);
-    int error = stand_in < 0 ? stand_in : 0;
+    int error = reserve_number(fd);
+    int stand_in = error ? error : open_stand_in(&s->other);
+
+    error = stand_in < 0 ? stand_in : 0;
 
     if (!error) {
         s->socket = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -150,7 +176,7 @@ stand_in_for(struct standing *s, int fd)
         return error;
     }
     s->fd = fd;
-    n_all++;
+    by_fd[fd] = ++n_all;
     return 0;
 }
 

@@ -209,6 +209,7 @@ between(void)
     }
     struct st *st = st_create(&mbox_state_program, complain, &quiet);
     assert(st);
+    st_wait(st, true);
     if (tell_out) {
         tell(st, stream);
     } else if (out) {

@@ -34,6 +34,7 @@ void between(void);
 #pragma weak st_list
 #pragma weak st_get
 #pragma weak st_put
+#pragma weak st_wait
 #pragma weak st_del
 #pragma weak st_count
 #pragma weak st_heap_track

@@ -25,7 +25,8 @@
 #include "program-state.h"
 #include "state-hook.h"
 
-#define N_ENTRIES 8
+#define N_ENTRIES 24
+#define MANY 20
 #define N_PARTS 4
 
 struct part {
@@ -102,9 +103,12 @@ resume(void *part_, unsigned int index)
 
 static struct mbox_state_hook part_hook = { save, load, release, NULL };
 
+static unsigned int n_walks;
+
 static int
 for_each(int (*cb)(void *entry, void *aux), void *aux)
 {
+    n_walks++;
     for (uint32_t i = 0; i < n_entries; i++) {
         int retval = cb(entries[i], aux);
 
@@ -316,6 +320,86 @@ test_both_ways(void **state)
     finish();
 }
 
+static bool
+none_is_away(const struct mbox_key *key, void *aux)
+{
+    (void) key;
+    (void) aux;
+    return false;
+}
+
+/* Many that come while the program waits are not looked for each by itself,
+ * and then what the program does is seen. */
+static void
+test_many(void **state)
+{
+    const struct mbox_key first = flow_key();
+    struct mbox_key many[MANY];
+
+    (void) state;
+    start(false);
+    export();
+    part_hook.resume = resume;
+    for (size_t i = 0; i < MANY; i++) {
+        many[i] = first;
+        many[i].src_port += many[i].src_port == 80 ? 0 : i;
+        many[i].dst_port += many[i].dst_port == 80 ? 0 : i;
+    }
+    for (int waits = 0; waits < 2; waits++) {
+        struct mbox_writer images[MANY];
+
+        for (size_t i = 0; i < MANY; i++) {
+            add(0x0a000001, 0x0a000002, 1000 + i, 80);
+        }
+        st_wait(st, waits);
+        n_walks = 0;
+        for (size_t i = 0; i < MANY; i++) {
+            mbox_writer_init(&images[i], MBOX_WRITER_LIMIT);
+            assert_int_equal(st_get(st, true, &many[i], -1, &images[i]), 0);
+        }
+        for (size_t i = 0; i < MANY; i++) {
+            assert_int_equal(st_del(st, true, &many[i]), 0);
+            assert_int_equal(st_del(st, true, &many[i]), -ENOENT);
+        }
+        assert_int_equal(n_entries, 0);
+        for (size_t i = 0; i < MANY; i++) {
+            void *data = test_memdup(images[i].data, images[i].len);
+
+            assert_int_equal(st_put(st, true, &many[i], data, images[i].len,
+                                    false), 0);
+            assert_int_equal(st_put(st, true, &many[i], data, images[i].len,
+                                    false), 0);
+            free(data);
+            mbox_writer_uninit(&images[i]);
+        }
+        assert_int_equal(n_entries, MANY);
+        assert_true(waits ? n_walks == 2 : n_walks > MANY);
+
+        /* All stand still, and go on in any order. */
+        n_resumed = 0;
+        for (size_t i = 0; i < MANY; i += 3) {
+            st_resume_flow(st, &many[i]);
+            st_resume_flow(st, &many[i]);
+            assert_int_equal(n_resumed, 2 * (i / 3 + 1));
+        }
+        st_resume(st, none_is_away, NULL);
+        assert_int_equal(n_resumed, 2 * MANY);
+
+        /* Both directions are known. */
+        st_wait(st, false);
+        add(0x0a000002, 0x0a000001, 80, 1000);
+        st_wait(st, waits);
+        for (size_t i = MANY; i--; ) {
+            assert_int_equal(st_del(st, true, &many[i]), 0);
+        }
+        assert_int_equal(n_entries, 0);
+        assert_int_equal(n_handles, 0);
+    }
+    st_wait(st, false);
+    part_hook.resume = NULL;
+    finish();
+}
+
 /* Whatever hooks return, no error is taken for success, or is none. */
 static void
 test_errors(void **state)
@@ -464,6 +548,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_place),
         cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_standing),

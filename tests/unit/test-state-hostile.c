@@ -35,6 +35,10 @@ damage(int output, int n_rounds)
     world_checks_headers = false;
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
     assert_int_equal(st_get(p.sa, true, &key, output, &w), 0);
+
+    /* It is the last one that hears of what is freed. */
+    st_destroy(p.sb);
+    p.sb = st_create(&p.b.program, pair_keep_message, NULL);
     for (size_t i = 0; i < w.len; i++) {
         void *data = test_memdup(w.data, i);
 
@@ -50,6 +54,7 @@ damage(int output, int n_rounds)
         while (n--) {
             data[test_random_range(w.len)] = test_random();
         }
+        st_wait(p.sb, i % 3);
         st_put(p.sb, true, &key, data, w.len, test_random_range(2));
         world_check(&p.b);
         free(data);
@@ -61,6 +66,7 @@ damage(int output, int n_rounds)
                         || c->request[c->request_len - 1] >= 0);
         }
         if (c && i % 2) {
+            st_wait(p.sb, false);
             world_end(&p.b, c);
         } else if (st_del(p.sb, true, &key)) {
             assert_int_equal(p.b.n_conns, 0);

@@ -297,7 +297,8 @@ test_index_blocks(void **state)
     (void) state;
     st.on_end_aux = &n_ends;
     for (int at = 0; at < 256; at += 32) {      /* Of blocks of 32 bytes. */
-        assert_int_equal(st_index_add(index, true, 0, area + at + 8, &key),
+        assert_int_equal(st_index_add(index, true, 0, area + at + 8, 0,
+                                      &key),
                          0);
     }
     for (int at = 0; at < 256; at += 32) {
@@ -321,10 +322,11 @@ test_index_size(void **state)
     size_t before = mallinfo2().uordblks;
 
     (void) state;
-    assert_int_equal(st_index_add(index, false, 0, area, &key), 0);
+    assert_int_equal(st_index_add(index, false, 0, area, 0, &key), 0);
     for (int i = 0; i < 100000; i++) {
         key = world_key(2 + i % 50);
-        assert_int_equal(st_index_add(index, true, 0, area + 1, &key), 0);
+        assert_int_equal(st_index_add(index, true, 0, area + 1, 0, &key),
+                         0);
         assert_int_equal(st_index_find(index, 0, &key, found, 4), 1);
         switch (i % 3) {
         case 0: st_index_forget(index, &key); break;

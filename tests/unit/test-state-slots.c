@@ -399,13 +399,15 @@ test_hostile(void **state)
         }
         /* It may be put into a list where the program does not look for it,
          * but nothing else can be wrong. */
+        st_wait(b.st, i % 5);
         n_accepted += !st_put(b.st, false, &key, data, len,
                               test_random_range(2));
         assert_in_range(table_check(&b), 0, N_SLOTS);
         free(data);
         switch (test_random_range(3)) {
         case 0: st_del(b.st, false, &key); break;
-        case 1: packet(&b, 1 + test_random_range(12)); break;
+        case 1: st_wait(b.st, false);
+                packet(&b, 1 + test_random_range(12)); break;
         }
         assert_in_range(table_check(&b), 0, N_SLOTS);
     }

@@ -196,7 +196,7 @@ check(int fd, size_t n)
 static void
 settle(int fd)
 {
-    int n, unsent;
+    int n = 0, unsent = 0;
 
     do {
         usleep(1000);
@@ -337,6 +337,7 @@ test_move_ipv6(void **state)
         struct in6_addr address;
         uint32_t prefix_len;
         int device;
+        struct ifreq room;      /* Valgrind takes it for one of these. */
     } request = { .prefix_len = 64, .device = if_nametoindex("lo") };
     int fd = socket(AF_INET6, SOCK_DGRAM, 0);
     assert_int_equal(inet_pton(AF_INET6, "fe80::5", &request.address), 1);
