@@ -155,15 +155,24 @@ note_index(const struct sa_analysis *a, const struct sa_packet *packet,
     }
 }
 
+/* 'params' has the parameters that were looked into, and how many calls away
+ * that began, plus 1. */
 static void find_in(const struct sa_analysis *, const struct sa_packet *,
                     LLVMValueRef pointer, uint32_t insn, int depth,
-                    struct sa_walk *);
+                    GHashTable *params, struct sa_walk *);
 
 /* A parameter: as the callers found what they hand over. */
 static void
 find_in_callers(const struct sa_analysis *a, const struct sa_packet *packet,
-                LLVMValueRef param, int depth, struct sa_walk *walk)
+                LLVMValueRef param, int depth, GHashTable *params,
+                struct sa_walk *walk)
 {
+    int known = GPOINTER_TO_INT(g_hash_table_lookup(params, param));
+    if (known && known <= depth + 1) {
+        return;
+    }
+    g_hash_table_insert(params, param, GINT_TO_POINTER(depth + 1));
+
     uint32_t id = sa_value_id(a->program, param);
     uint32_t function = sa_function_id(a->program, LLVMGetParamParent(param));
     if (id == SA_NONE || function == SA_NONE || depth >= MAX_DEPTH) {
@@ -200,7 +209,7 @@ find_in_callers(const struct sa_analysis *a, const struct sa_packet *packet,
                 && sa_walk_leads_to(param, arg)) {
                 walk->walked = true;        /* Recursion down a tree. */
             } else {
-                find_in(a, packet, arg, calls[i], depth + 1, walk);
+                find_in(a, packet, arg, calls[i], depth + 1, params, walk);
             }
         }
     }
@@ -231,7 +240,8 @@ n_entry_indexes(LLVMValueRef gep)
 
 static void
 find_in(const struct sa_analysis *a, const struct sa_packet *packet,
-        LLVMValueRef pointer, uint32_t insn, int depth, struct sa_walk *walk)
+        LLVMValueRef pointer, uint32_t insn, int depth, GHashTable *params,
+        struct sa_walk *walk)
 {
     LLVMBasicBlockRef at = LLVMGetInstructionParent(
         a->program->insns[insn].value);
@@ -241,7 +251,7 @@ find_in(const struct sa_analysis *a, const struct sa_packet *packet,
     while (work->len && !walk->walked) {
         LLVMValueRef v = g_ptr_array_steal_index(work, work->len - 1);
         if (LLVMIsAArgument(v)) {
-            find_in_callers(a, packet, v, depth, walk);
+            find_in_callers(a, packet, v, depth, params, walk);
             continue;
         }
         switch (LLVMGetInstructionOpcode(v)) {
@@ -277,6 +287,8 @@ sa_walk_find(const struct sa_analysis *a, const struct sa_packet *packet,
              LLVMValueRef pointer, uint32_t insn)
 {
     struct sa_walk walk = { false, false, 0 };
-    find_in(a, packet, pointer, insn, 0, &walk);
+    GHashTable *params = g_hash_table_new(NULL, NULL);
+    find_in(a, packet, pointer, insn, 0, params, &walk);
+    g_hash_table_destroy(params);
     return walk;
 }
