@@ -93,6 +93,7 @@ statealyzr_sources = \
 	statealyzr/pta-calls.c \
 	statealyzr/pta-chains.c \
 	statealyzr/pta-classes.c \
+	statealyzr/pta-code.c \
 	statealyzr/pta-constraints.c \
 	statealyzr/pta-copies.c \
 	statealyzr/pta-filters.c \

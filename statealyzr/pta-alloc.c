@@ -99,6 +99,27 @@ struct_at(struct sa_pta *pta, LLVMValueRef address, int depth,
             : gep.unambiguous ? gep.type : NULL);
 }
 
+const struct sa_type *
+pta_struct_at(struct sa_pta *pta, LLVMValueRef address, uint64_t *offset)
+{
+    const struct sa_type *s = struct_at(pta, address, 0, offset);
+
+    if (!s) {
+        /* An element of an array, perhaps, that a variable points to. */
+        struct gep gep = { .dst = SA_NONE };
+        const struct sa_type *t
+            = pta_variable_type(pta, LLVMGetOperand(address, 0));
+
+        pta_describe_gep(pta, address, &gep);
+        if (t && t->kind == SA_TYPE_POINTER && gep.layout && gep.path >= 0
+            && t->target->size == gep.layout->size) {
+            *offset = gep.path;
+            s = t->target;
+        }
+    }
+    return s;
+}
+
 /* pta_type_at(), of the part that has 'size' bytes, unless that is 0.  The
  * recursion is bounded by 'depth'. */
 static const struct sa_type *

@@ -35,8 +35,8 @@ struct used_layout {
                                  * gives those one name. */
 };
 
-static bool
-looks_like(const struct sa_layout *a, const struct sa_layout *b)
+bool
+pta_looks_like(const struct sa_layout *a, const struct sa_layout *b)
 {
     return (a->size == b->size && a->n_leaves == b->n_leaves
             && !memcmp(a->offsets, b->offsets,
@@ -53,7 +53,7 @@ is_unambiguous(struct sa_pta *pta, const struct sa_type *type)
     for (size_t i = 0; i < n; i++) {
         if (structs[i]->canonical != type->canonical
             && structs[i]->size == type->size
-            && looks_like(l, sa_layout_of_type(pta->layouts, structs[i]))) {
+            && pta_looks_like(l, sa_layout_of_type(pta->layouts, structs[i]))) {
             return false;
         }
     }

@@ -284,10 +284,8 @@ pta_shared_object(struct sa_pta *pta, const struct object *template)
     return id;
 }
 
-/* Whether the node at 'offset' of an object is in a struct or union; then it
- * is at '*inner' of an element of the object. */
-static bool
-in_element(const struct object *o, uint64_t offset, uint64_t *inner)
+bool
+pta_in_element(const struct object *o, uint64_t offset, uint64_t *inner)
 {
     const struct sa_type *t = pta_element(o->type);
 
@@ -307,7 +305,7 @@ pta_classify(struct sa_pta *pta, uint32_t node)
     uint64_t offset;
 
     return (pta->by_types && !o->is_class && v->stored == SA_NONE
-            && in_element(o, v->offset, &offset)
+            && pta_in_element(o, v->offset, &offset)
             ? pta_node(pta, pta_class(pta, pta_element(o->type)), offset)
             : node);
 }
@@ -357,6 +355,27 @@ share(struct sa_pta *pta, uint32_t node, uint32_t *first)
     }
 }
 
+/* Whether what is at 'offset' of an object, in no struct, is in the set of all
+ * memory of no type. */
+static bool
+is_bytes(const struct object *o, uint64_t offset)
+{
+    return pta_is_wild(o) || (o->layout && pta_is_tail(o, offset));
+}
+
+bool
+pta_is_untyped(const struct sa_pta *pta, uint32_t node)
+{
+    const struct vertex *v = pta_vertex(pta, node);
+    const struct object *o = pta_object(pta, v->object);
+    uint64_t offset;
+
+    return (o->kind == SA_OBJECT_LIBRARY || o->kind == SA_OBJECT_ARGUMENTS
+            || (o->kind != SA_OBJECT_FUNCTION
+                && !pta_in_element(o, v->offset, &offset)
+                && is_bytes(o, v->offset)));
+}
+
 void
 pta_share_field(struct sa_pta *pta, uint32_t node)
 {
@@ -370,7 +389,7 @@ pta_share_field(struct sa_pta *pta, uint32_t node)
     } else if (o->kind == SA_OBJECT_LIBRARY
                || o->kind == SA_OBJECT_ARGUMENTS) {
         return;
-    } else if (in_element(o, v->offset, &offset)) {
+    } else if (pta_in_element(o, v->offset, &offset)) {
         if (!may_hold_pointer(t, offset, NULL)) {
             v->numeric = true;
             return;
@@ -388,7 +407,7 @@ pta_share_field(struct sa_pta *pta, uint32_t node)
         g_hash_table_insert(pta->classes->fields, key,
                             GUINT_TO_POINTER(first + 1));
         pta_seed_filter(pta, node);
-    } else if (pta_is_wild(o) || (o->layout && pta_is_tail(o, v->offset))) {
+    } else if (is_bytes(o, v->offset)) {
         share(pta, node, &pta->classes->bytes);
     }
 }

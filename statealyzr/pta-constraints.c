@@ -65,6 +65,8 @@ generate_access(struct sa_pta *pta, LLVMValueRef address, LLVMTypeRef type,
 
     if (pointer == SA_NONE || first == SA_NONE) {
         return;
+    } else if (pta_is_code_access(pta, address)) {
+        kind = kind == C_LOAD ? C_LOAD_CODE : C_STORE_CODE;
     }
     for (uint32_t i = 0; i < n; i++) {
         struct gep gep = { .path = leaf_offset(pta, type, i) };
@@ -171,6 +173,7 @@ generate_gep(struct sa_pta *pta, LLVMValueRef v)
     uint32_t src = pta_value_vertex(pta, LLVMGetOperand(v, 0), 0);
 
     pta_describe_gep(pta, v, &gep);
+    pta_describe_code(pta, v, &gep);
     if (gep.arithmetic < 0 && !gep.path && !gep.stride && !gep.layout) {
         gep.container = pta_used_as(pta, v);
     }

@@ -29,18 +29,33 @@ get_copy(const struct sa_pta *pta, uint32_t copy)
 }
 
 struct target {
-    uint32_t vertex;
-    uint64_t offset, modulus;
+    const struct copy_part *part;
+    uint64_t offset;
+    uint64_t copied;            /* Bytes in all; 0 if unknown. */
 };
+
+/* Leads a part of a copy of 'size' bytes (0: unknown) to a node.  Functions
+ * stay where their members are (pta-code.c). */
+static void
+connect_node(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
+             uint32_t node)
+{
+    bool kept = ((part->source == COPY_CODE && pta_is_untyped(pta, node))
+                 || (part->source == COPY_BYTES && size != sizeof(void *)
+                     && pta_is_code_member(pta, node)));
+
+    if (!kept && pta_is_writable(pta, node)) {
+        pta_add_edge(pta, part->vertex, node);
+    }
+}
 
 static void
 add_target(struct sa_pta *pta, uint32_t node, void *target_)
 {
     const struct target *t = target_;
 
-    if ((pta_vertex(pta, node)->offset - t->offset) % t->modulus == 0
-        && pta_is_writable(pta, node)) {
-        pta_add_edge(pta, t->vertex, node);
+    if ((pta_vertex(pta, node)->offset - t->offset) % t->part->modulus == 0) {
+        connect_node(pta, t->part, t->copied, node);
     }
 }
 
@@ -72,7 +87,9 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
                     : pta_part_end(pta_object(pta, object), v->offset));
 
     if (v->stored != SA_NONE) {
-        pta_add_edge(pta, part->vertex, v->stored);
+        if (part->source != COPY_CODE) {
+            pta_add_edge(pta, part->vertex, v->stored);
+        }
         return;
     }
     uint64_t offset = v->offset + part->distance;
@@ -81,13 +98,12 @@ connect_part(struct sa_pta *pta, const struct copy_part *part, uint64_t size,
     }
 
     uint32_t node = pta_node(pta, object, offset);
-    if (node != SA_NONE && pta_is_writable(pta, node)) {
-        pta_add_edge(pta, part->vertex, node);
+    if (node != SA_NONE) {
+        connect_node(pta, part, size, node);
     }
     if (part->modulus) {
         /* From an array: to whatever is there. */
-        struct target t = { .vertex = part->vertex, .offset = offset,
-                            .modulus = part->modulus };
+        struct target t = { .part = part, .offset = offset, .copied = size };
         if (!pta_object(pta, object)->layout) {
             pta_set_modulus(pta, object, part->modulus);
         }
@@ -128,7 +144,8 @@ find_part(struct sa_pta *pta, struct copy *copy, struct copy_part *part)
     for (guint i = 0; i < copy->parts->len; i++) {
         struct copy_part *p = &g_array_index(copy->parts, struct copy_part,
                                              i);
-        if (p->distance == part->distance && p->modulus == part->modulus) {
+        if (p->distance == part->distance && p->modulus == part->modulus
+            && p->source == part->source) {
             bool is_shorter = p->extent < part->extent;
 
             p->extent = MAX(p->extent, part->extent);
@@ -171,6 +188,10 @@ copy_node(struct sa_pta *pta, const struct copy_from *from, uint32_t node)
     }
     if (copy->size && part.distance >= copy->size) {
         return;
+    } else if (pta->by_types && copy->size != sizeof(void *)) {
+        part.source = (pta_is_untyped(pta, node) ? COPY_BYTES
+                       : pta_is_code_member(pta, node) ? COPY_CODE
+                       : COPY_OTHER);
     }
 
     bool is_new = find_part(pta, copy, &part);

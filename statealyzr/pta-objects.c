@@ -267,6 +267,9 @@ connect_cursor(struct sa_pta *pta, uint32_t node, void *cursor_)
 {
     const struct cursor *cursor = cursor_;
 
+    if (pta_is_code_member(pta, node)) {
+        return;
+    }
     if (pta_holds_pointers(pta, node)) {
         pta_add_edge(pta, node, cursor->node);
     }
@@ -544,8 +547,9 @@ pta_apply_gep(struct sa_pta *pta, const struct gep *gep, uint32_t node,
               void *aux)
 {
     struct emit e = { .pta = pta, .cb = cb, .aux = aux };
-    const struct vertex *v = pta_vertex(pta, node);
 
+    pta_apply_code(pta, gep, node, cb, aux);
+    const struct vertex *v = pta_vertex(pta, node);
     e.object = v->object;
     if (pta_is_cursor(pta, node)) {
         int64_t offset = v->offset + gep->arithmetic + gep->path;

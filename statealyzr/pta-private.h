@@ -25,6 +25,7 @@
  *   pta-copies.c        copies of memory
  *   pta-filters.c       what declared types keep out of sets
  *   pta-classes.c       what is told apart by types only
+ *   pta-code.c          functions in members of structs, by types
  *   pta-values.c        vertices of values, constants
  *   pta-arithmetic.c    what pointer arithmetic amounts to
  *   pta-globals.c       what there is before any instruction: initialisers
@@ -56,6 +57,8 @@
 enum constraint_kind {
     C_LOAD,                     /* other = *vertex. */
     C_STORE,                    /* *vertex = other. */
+    C_LOAD_CODE,                /* The same, of a pta_is_code_access(). */
+    C_STORE_CODE,
     C_GEP,                      /* geps[other].dst = vertex + offset. */
     C_CALL,                     /* Call instruction 'other' calls vertex. */
     C_CALLBACK,                 /* callbacks[other] calls vertex. */
@@ -82,6 +85,16 @@ struct gep {
     bool unambiguous;               /* No other struct looks like 'type'. */
     const struct sa_type *container;    /* The struct that arithmetic from a
                                          * member leads to, if known. */
+    uint32_t code;              /* Variable with the pointers to functions that
+                                 * it may lead to, of classes (pta-code.c); 0
+                                 * if none. */
+};
+
+/* Where a part of a copy is from, as far as pta-code.c matters. */
+enum copy_source {
+    COPY_OTHER,
+    COPY_CODE,                  /* A pta_is_code_member(). */
+    COPY_BYTES                  /* Memory of no type. */
 };
 
 /* A part of what a copy of memory copies: a vertex between the nodes at this
@@ -90,6 +103,7 @@ struct copy_part {
     uint64_t distance;          /* Bytes. */
     uint64_t modulus;           /* If nonzero: and at multiples of it... */
     uint64_t extent;            /* ...within so many bytes. */
+    enum copy_source source;
     uint32_t vertex;
 };
 
@@ -411,6 +425,9 @@ bool pta_constant_address(struct sa_pta *, LLVMValueRef, uint32_t *object,
 
 /* pta-arithmetic.c */
 
+/* Whether a struct of the one layout looks to the linker as one of the other:
+ * it gives both one name. */
+bool pta_looks_like(const struct sa_layout *, const struct sa_layout *);
 /* Adds what the pointer arithmetic of a getelementptr amounts to to 'gep'. */
 void pta_describe_gep(struct sa_pta *, LLVMValueRef, struct gep *);
 /* Whether a getelementptr instruction steps through memory byte by byte or
@@ -434,6 +451,11 @@ bool pta_is_wild(const struct object *);
 uint32_t pta_class(struct sa_pta *, const struct sa_type *);
 /* As pta_new_object(), of one that stands for all that are like it. */
 uint32_t pta_shared_object(struct sa_pta *, const struct object *template);
+/* Whether the node at 'offset' of an object is in a struct or union; then it
+ * is at '*inner' of an element of the object. */
+bool pta_in_element(const struct object *, uint64_t offset, uint64_t *inner);
+/* Whether a node is in memory of no type, or of a library. */
+bool pta_is_untyped(const struct sa_pta *, uint32_t node);
 /* The node that stands for 'node' in sets: of a class, if it is in one. */
 uint32_t pta_classify(struct sa_pta *, uint32_t node);
 /* Makes a new node share its vertex with all of the same field, and what it
@@ -459,6 +481,20 @@ void pta_find_members(struct sa_pta *);
 bool pta_expand(struct sa_pta *, uint32_t node, GArray *ids);
 /* The node that a value is always the address of, SA_NONE if unknown. */
 uint32_t pta_direct_node(struct sa_pta *, uint32_t value);
+
+/* pta-code.c: nothing of this is so but by types. */
+
+/* Whether getelementptr instruction 'address' leads to a member that is declared
+ * as a pointer to a function, of a struct that is known. */
+bool pta_is_code_access(struct sa_pta *, LLVMValueRef address);
+/* Whether a node is such a member, of declared memory or a class. */
+bool pta_is_code_member(struct sa_pta *, uint32_t node);
+/* Sets 'code' of 'gep', which pta_describe_gep() has described, of 'address'. */
+void pta_describe_code(struct sa_pta *, LLVMValueRef address, struct gep *);
+/* The part of pta_apply_gep() that is for such members. */
+void pta_apply_code(struct sa_pta *, const struct gep *, uint32_t node,
+                    void (*cb)(struct sa_pta *, uint32_t node, void *aux),
+                    void *aux);
 
 /* pta-globals.c */
 
@@ -487,6 +523,10 @@ uint32_t pta_heap_object(struct sa_pta *, const struct pta_chain *,
 const struct sa_type *pta_type_at(struct sa_pta *, LLVMValueRef address);
 /* The same if it is a pointer, and no member of a union; may be NULL. */
 const struct sa_type *pta_pointer_at(struct sa_pta *, LLVMValueRef address);
+/* The struct that getelementptr instruction 'address' leads into, to '*offset'
+ * bytes from its start; NULL if unknown. */
+const struct sa_type *pta_struct_at(struct sa_pta *, LLVMValueRef address,
+                                    uint64_t *offset);
 /* Whether allocation 'insn' is in a wrapper all whose callers have objects of
  * their own. */
 bool pta_is_cloned(struct sa_pta *, uint32_t insn);

@@ -229,11 +229,21 @@ pta_apply_constraint(struct sa_pta *pta, struct constraint c, uint32_t node)
 
     pta->n_steps++;
     switch (c.kind) {
+    case C_LOAD_CODE:
+        if (pta_is_cursor(pta, node) || pta_is_untyped(pta, node)) {
+            break;
+        }
+        /* Fall through. */
     case C_LOAD:
         if (o->kind != SA_OBJECT_FUNCTION && !v->numeric) {
             pta_add_edge(pta, node, c.other);
         }
         break;
+    case C_STORE_CODE:
+        if (pta_is_cursor(pta, node) || pta_is_untyped(pta, node)) {
+            break;
+        }
+        /* Fall through. */
     case C_STORE:
         if (v->stored != SA_NONE) {
             pta_add_edge(pta, c.other, v->stored);
