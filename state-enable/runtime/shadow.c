@@ -125,20 +125,18 @@ st_shadow_clear(struct st_shadow *s)
 }
 
 void *
-st_shadow_start(const struct st_shadow *s, const void *p)
+st_shadow_start_below(const struct st_shadow *s, const void *p)
 {
     uintptr_t grain = grain_of((uintptr_t) p);
-    const struct st_shadow_word *w = word_of(s, grain);
-    uint64_t starts = w->starts & UINT64_MAX >> (63 - grain % 64);
+    const struct st_shadow_word *w;
 
-    while (!starts) {
+    do {
         grain = (grain & ~(uintptr_t) 63) - 1;
         w = word_of(s, grain);
         if (!w || !(w->covered >> 63)) {
             return NULL;
         }
-        starts = w->starts;
-    }
-    grain = (grain & ~(uintptr_t) 63) + 63 - __builtin_clzll(starts);
-    return (void *) (grain << ST_SHADOW_GRAIN_SHIFT);
+    } while (!w->starts);
+    return (void *) ((grain - __builtin_clzll(w->starts))
+                     << ST_SHADOW_GRAIN_SHIFT);
 }

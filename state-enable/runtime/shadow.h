@@ -60,10 +60,6 @@ bool st_shadow_add(struct st_shadow *, const void *start, size_t);
 void st_shadow_remove(struct st_shadow *, const void *start, size_t);
 void st_shadow_clear(struct st_shadow *);
 
-/* The start of the block that has the byte at 'p', which is covered; perhaps
- * NULL if that block was removed. */
-void *st_shadow_start(const struct st_shadow *, const void *p);
-
 /* The word of the byte at 'p', or NULL if there is no such region. */
 static inline struct st_shadow_word *
 st_shadow_word(const struct st_shadow *s, const void *p)
@@ -88,6 +84,23 @@ st_shadow_has(const struct st_shadow *s, const void *p)
 
     return (w && w->covered >> ((uintptr_t) p >> ST_SHADOW_GRAIN_SHIFT) % 64
                  & 1);
+}
+
+/* For st_shadow_start(): no block starts in the word of 'p', up to there. */
+void *st_shadow_start_below(const struct st_shadow *, const void *p);
+
+/* The start of the block that has the byte at 'p', which is covered; perhaps
+ * NULL if that block was removed. */
+static inline void *
+st_shadow_start(const struct st_shadow *s, const void *p)
+{
+    uintptr_t grain = (uintptr_t) p >> ST_SHADOW_GRAIN_SHIFT;
+    uint64_t starts = (st_shadow_word(s, p)->starts
+                       & UINT64_MAX >> (63 - grain % 64));
+
+    return (!starts ? st_shadow_start_below(s, p)
+            : (void *) (((grain | 63) - __builtin_clzll(starts))
+                        << ST_SHADOW_GRAIN_SHIFT));
 }
 
 #endif /* shadow.h */
