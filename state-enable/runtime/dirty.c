@@ -59,8 +59,18 @@ static struct {
     bool elsewhere;             /* By another thread; atomic. */
     bool warned;                /* Of that. */
     bool busy;                  /* The tables are being used. */
+    uint64_t slowly;            /* Writes with these bits are not of the heap
+                                 * alone: all if 'busy' or 'has_slots'. */
     unsigned int paused;        /* So often. */
 } dirty;
+
+static void
+set_busy(bool busy)
+{
+    dirty.slowly = (busy || dirty.has_slots ? UINT64_MAX
+                    : ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY);
+    dirty.busy = busy;
+}
 
 /* Tables. */
 
@@ -236,7 +246,7 @@ take_from_clean(struct dirty_entry *e)
 static void
 forget(struct dirty_entry *e)
 {
-    dirty.busy = true;
+    set_busy(true);
     take_out(&dirty.keys, &e->chain, entry_hash(&e->chain));
     take_from_clean(e);
     for (uint32_t i = 0; i < e->n_blocks; i++) {
@@ -245,7 +255,7 @@ forget(struct dirty_entry *e)
     if (!dirty.keys.n) {
         mbox_state_dirty_tracking = false;
     }
-    dirty.busy = false;
+    set_busy(false);
     free_entry(e);
 }
 
@@ -339,7 +349,7 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     e->per_flow = per_flow;
     e->key = *key;
     e->n_blocks = list_wanted(o, e);
-    dirty.busy = true;
+    set_busy(true);
     ok = (ok && reserve(&dirty.keys, 1, entry_hash)
           && reserve(&dirty.blocks, n, block_hash)
           && (!e->copies || dirty_copy(st, e)));
@@ -358,7 +368,7 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
         }
         free_entry(e);
     }
-    dirty.busy = false;
+    set_busy(false);
     return ok ? 0 : -ENOMEM;
 }
 
@@ -455,7 +465,7 @@ write_slowly(const void *p, uint64_t n, uint64_t bits)
     if (!p) {
         return;
     }
-    dirty.busy = true;
+    set_busy(true);
     for (uint32_t i = 0; dirty.has_slots
                          && i < dirty.st->program->n_structures; i++) {
         const struct st_structure *s = &dirty.st->program->structures[i];
@@ -465,7 +475,7 @@ write_slowly(const void *p, uint64_t n, uint64_t bits)
     if (!found && st_shadow_has(&dirty.shadow, p)) {
         st_dirty_changed(st_shadow_start(&dirty.shadow, p), bits);
     }
-    dirty.busy = false;
+    set_busy(false);
 }
 
 static void __attribute__((noinline))
@@ -485,8 +495,7 @@ mbox_state_dirty_write(const void *p, uint64_t n, uint64_t bits)
         }
         return;
     }
-    if (dirty.busy || dirty.has_slots
-        || bits & (ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY)) {
+    if (bits & dirty.slowly) {
         write_slowly(p, n, bits);
     } else if (st_shadow_has(&dirty.shadow, p)) {
         write_covered(p, n, bits);
@@ -552,9 +561,9 @@ st_dirty_step(struct st *st)
     }
     if (dirty.unknown) {
         dirty.unknown = false;
-        dirty.busy = true;
+        set_busy(true);
         mark_all();
-        dirty.busy = false;
+        set_busy(false);
     }
 }
 
@@ -677,6 +686,7 @@ st_dirty_start(struct st *st)
                          : s->per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS);
         dirty.has_slots |= s->slots != NULL;
     }
+    set_busy(false);
 }
 
 void
