@@ -123,11 +123,15 @@ size_root(LLVMValueRef size)
     return size;
 }
 
-/* The member of the structure that a value is stored in or was loaded from. */
-static const struct sa_state_variable *
-member_with_value(const struct sa_analysis *a, const struct sa_state *state,
-                  const struct sa_structure *s, LLVMValueRef value)
+/* The numbers among the members of the structure, by values that were loaded
+ * from them or that what is stored in them is computed from.  Where there are
+ * several, the first. */
+static GHashTable *
+members_by_value(const struct sa_analysis *a, const struct sa_state *state,
+                 const struct sa_structure *s)
 {
+    GHashTable *members = g_hash_table_new(NULL, NULL);
+
     for (guint i = 0; i < s->variables->len; i++) {
         const struct sa_state_variable *v = sa_state_variable(
             state, g_array_index(s->variables, uint32_t, i));
@@ -137,14 +141,18 @@ member_with_value(const struct sa_analysis *a, const struct sa_state *state,
         for (guint j = 0; j < v->uses->len; j++) {
             LLVMValueRef insn = a->program->insns[
                 g_array_index(v->uses, uint32_t, j)].value;
-            if (insn == value
-                || (LLVMIsAStoreInst(insn)
-                    && size_root(LLVMGetOperand(insn, 0)) == value)) {
-                return v;
+            LLVMValueRef values[] = {
+                insn, (LLVMIsAStoreInst(insn)
+                       ? size_root(LLVMGetOperand(insn, 0)) : insn),
+            };
+            for (size_t k = 0; k < G_N_ELEMENTS(values); k++) {
+                if (!g_hash_table_contains(members, values[k])) {
+                    g_hash_table_insert(members, values[k], (gpointer) v);
+                }
             }
         }
     }
-    return NULL;
+    return members;
 }
 
 /* By its name: "data_len", "n_data", "datalen", "len" for "data". */
@@ -192,8 +200,12 @@ sa_buffers_find(const struct sa_analysis *a, const struct sa_state *state,
     GArray *buffers = g_array_new(FALSE, TRUE, sizeof(struct sa_buffer));
     uint32_t n;
     const struct sa_object *objects = sa_pta_objects(a->pta, &n);
+    if (!s->heap || !s->type) {
+        return buffers;
+    }
 
-    for (guint i = 0; s->heap && s->type && i < s->variables->len; i++) {
+    GHashTable *members = members_by_value(a, state, s);
+    for (guint i = 0; i < s->variables->len; i++) {
         uint32_t id = g_array_index(s->variables, uint32_t, i);
         const struct sa_state_variable *v = sa_state_variable(state, id);
         if (!v->type || v->type->canonical->kind != SA_TYPE_POINTER) {
@@ -212,7 +224,7 @@ sa_buffers_find(const struct sa_analysis *a, const struct sa_state *state,
             same_size &= constant && (!size || size == constant);
             size = constant;
             if (root && !LLVMIsAConstantInt(root) && !length) {
-                length = member_with_value(a, state, s, root);
+                length = g_hash_table_lookup(members, root);
             }
         }
         if (owned->len) {
@@ -234,5 +246,6 @@ sa_buffers_find(const struct sa_analysis *a, const struct sa_state *state,
         }
         g_array_unref(owned);
     }
+    g_hash_table_destroy(members);
     return buffers;
 }
