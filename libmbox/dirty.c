@@ -118,15 +118,56 @@ mb_tracker_ended(struct mb_tracker *tracker, uint32_t index)
     }
 }
 
+/* The place in 'recent' of a key.  Whoever chooses keys can have them share
+ * one: it is a search more then. */
+static uint32_t
+recent_place(uint8_t scope, const struct mbox_key *key)
+{
+    uint64_t src, dst, h;
+
+    memcpy(&src, key->src + 8, sizeof src);
+    memcpy(&dst, key->dst + 8, sizeof dst);
+    h = src + dst + scope + ((uint64_t) key->src_port << 16 | key->dst_port);
+    h *= UINT64_C(0x9e3779b97f4a7c15);
+    return h >> (64 - MB_TRACKER_RECENT_BITS);
+}
+
+bool
+mb_tracker_is_marked(const struct mb_tracker *tracker, uint8_t scope,
+                     const struct mbox_key *key)
+{
+    uint32_t index = tracker->recent[recent_place(scope, key)];
+
+    if (index >= tracker->table.n) {
+        return false;
+    }
+    const struct mb_entry *entry = &tracker->table.entries[index];
+    return ((entry->flags & (MB_DIRTY_QUEUED | MB_DIRTY_ALIAS))
+            == MB_DIRTY_QUEUED && entry->scope == scope
+            && mbox_key_equal(&entry->key, key));
+}
+
+/* Returns the index of the entry, which is added if it was not there, or
+ * MB_NO_ENTRY if memory is short. */
+static uint32_t
+insert(struct mb_tracker *tracker, uint8_t scope, const struct mbox_key *key)
+{
+    uint32_t index = mb_table_insert(&tracker->table, scope, key);
+
+    tracker->recent[recent_place(scope, key)] = index;
+    if (index == MB_NO_ENTRY) {
+        tracker->failed = true;
+    }
+    return index;
+}
+
 /* Queues the per-flow state of the canonical key 'key', or of the flow that it
  * is an alias of.  Returns the index of that, or MB_NO_ENTRY. */
 static uint32_t
 mark_flow(struct mb_tracker *tracker, const struct mbox_key *key)
 {
-    uint32_t index = mb_table_insert(&tracker->table, MBOX_STATE_PER_FLOW,
-                                     key);
+    uint32_t index = insert(tracker, MBOX_STATE_PER_FLOW, key);
     if (index == MB_NO_ENTRY) {
-        tracker->failed = true;
         return index;
     }
 
@@ -165,8 +206,9 @@ mb_tracker_packet(struct mb_tracker *tracker, const struct mbox_key *key)
         struct mbox_key canonical;
 
         mbox_key_canonical(key, &canonical);
-        if (mbox_space_contains(&tracker->space, key)
-            || is_known(tracker, &canonical)) {
+        if (!mb_tracker_is_marked(tracker, MBOX_STATE_PER_FLOW, &canonical)
+            && (mbox_space_contains(&tracker->space, key)
+                || is_known(tracker, &canonical))) {
             mark_flow(tracker, &canonical);
         }
     }
@@ -187,6 +229,9 @@ mb_tracker_mark(struct mb_tracker *tracker, uint8_t scope,
     static const struct mbox_key zero;
     bool late = tracker->merge_all;
     if (scope == MBOX_STATE_MULTI_FLOW) {
+        if (mb_tracker_is_marked(tracker, scope, key)) {
+            return;
+        }
         switch (mbox_space_match_host(&tracker->space, key->family,
                                       key->src)) {
         case MBOX_MATCH_NONE:
@@ -202,11 +247,9 @@ mb_tracker_mark(struct mb_tracker *tracker, uint8_t scope,
         late |= scope == MBOX_STATE_ALL_FLOWS && tracker->merge_some;
     }
 
-    uint32_t index = mb_table_insert(&tracker->table, scope, key);
-    if (index == MB_NO_ENTRY) {
-        tracker->failed = true;
-    } else if (!(late && tracker->table.entries[index].flags
-                 & MB_DIRTY_SENT)) {
+    uint32_t index = insert(tracker, scope, key);
+    if (index != MB_NO_ENTRY
+        && !(late && tracker->table.entries[index].flags & MB_DIRTY_SENT)) {
         mb_tracker_queue(tracker, late ? MB_QUEUE_LATE : MB_QUEUE_SHARED,
                          index);
     }

@@ -45,6 +45,8 @@ enum mb_queue {
 #define MB_DIRTY_ALIAS 0x04     /* 'link' is the entry it stands for. */
 #define MB_DIRTY_NEW 0x08       /* D did not have it when it was queued. */
 
+#define MB_TRACKER_RECENT_BITS 8
+
 struct mb_tracker {
     struct mb_tracker *next;    /* In the list of the worker. */
     struct mbox_space space;
@@ -52,6 +54,9 @@ struct mb_tracker {
     bool merge_some;            /* Partly covered hosts' state is merged. */
     bool merge_all;             /* All shared state is sent late. */
     struct mb_table table;
+    uint32_t recent[1 << MB_TRACKER_RECENT_BITS];   /* Entries that were
+                                 * marked lately, by key: hints, as some are
+                                 * gone. */
     struct {
         uint32_t head, tail;    /* Linked through 'link'. */
         uint32_t n;
@@ -77,7 +82,13 @@ void mb_tracker_packet(struct mb_tracker *, const struct mbox_key *key);
 void mb_tracker_mark(struct mb_tracker *, uint8_t scope,
                      const struct mbox_key *key);
 
-/* Same without any check, for an existing entry. */
+/* Whether it is known without a search that mb_tracker_mark() would change
+ * nothing, as the state was marked lately and is in its queue.  'key' is
+ * canonical if it is of a flow. */
+bool mb_tracker_is_marked(const struct mb_tracker *, uint8_t scope,
+                          const struct mbox_key *key);
+
+/* Same as mb_tracker_mark() without any check, for an existing entry. */
 void mb_tracker_queue(struct mb_tracker *, enum mb_queue, uint32_t index);
 
 /* Takes the oldest from a queue; MB_NO_ENTRY if it is empty. */

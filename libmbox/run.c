@@ -381,6 +381,18 @@ mb_step_is_tracked(const struct mbox *m)
     return m->trackers[0] != NULL;
 }
 
+bool
+mb_step_is_dirty(const struct mbox *m, enum mbox_state_scope scope,
+                 const struct mbox_key *key)
+{
+    for (const struct mb_tracker *t = m->trackers[0]; t; t = t->next) {
+        if (!mb_tracker_is_marked(t, scope, key)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 unsigned int
 mb_step_wait(struct mbox *m, struct pollfd pfds[], uint64_t *ns)
 {

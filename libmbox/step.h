@@ -39,6 +39,11 @@ void mb_step_tell_changes(struct mbox *);
 /* Whether anybody needs to know of changes now. */
 bool mb_step_is_tracked(const struct mbox *);
 
+/* Whether it is known without a search that mbox_dirty() would change nothing.
+ * 'key' is canonical if it is of a flow. */
+bool mb_step_is_dirty(const struct mbox *, enum mbox_state_scope,
+                      const struct mbox_key *key);
+
 /* Stores what to wait for before the next step, at most '*ns' long.  Returns
  * how many descriptors. */
 unsigned int mb_step_wait(struct mbox *, struct pollfd [], uint64_t *ns);

@@ -630,12 +630,14 @@ st_is_changed_by_packet(struct st *st, bool per_flow,
     if (!keeps(st->program, per_flow)) {
         return false;
     }
-    const struct dirty_entry *e = (st == dirty.st ? find_entry(per_flow, key)
-                                   : NULL);
+    if (st != dirty.st
+        || (dirty.packet | dirty.always)
+           & (per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS)) {
+        return true;
+    }
+    const struct dirty_entry *e = find_entry(per_flow, key);
 
-    return (!e || e->by_packet
-            || (dirty.packet | dirty.always)
-               & (per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS));
+    return !e || e->by_packet;
 }
 
 void

@@ -198,6 +198,22 @@ static const struct mbox_state_ops host_ops = {
     .list = host_list, .get = host_get, .put = host_put, .del = host_del,
 };
 
+static enum mbox_state_scope
+scope_of(bool per_flow)
+{
+    return per_flow ? MBOX_STATE_PER_FLOW : MBOX_STATE_MULTI_FLOW;
+}
+
+/* After a packet of the flow, or of the host. */
+static void
+note_packet(struct st_instance *in, bool per_flow, const struct mbox_key *key)
+{
+    if (!mb_step_is_dirty(in->mbox, scope_of(per_flow), key)
+        && st_is_changed_by_packet(in->st, per_flow, key)) {
+        mbox_dirty(in->mbox, 0, scope_of(per_flow), key);
+    }
+}
+
 /* The library knows which flow a packet is of, but not what the program keeps
  * of its addresses. */
 static void
@@ -208,8 +224,8 @@ touch_host(struct st_instance *in, uint8_t family, const uint8_t address[16],
 
     memcpy(host.src, address, sizeof host.src);
     st_touch(in->st, &host);
-    if (tracked && st_is_changed_by_packet(in->st, false, &host)) {
-        mbox_dirty(in->mbox, 0, MBOX_STATE_MULTI_FLOW, &host);
+    if (tracked) {
+        note_packet(in, false, &host);
     }
 }
 
@@ -229,9 +245,7 @@ packet(void *in_, unsigned int worker, struct mbox_packet *p)
         struct mbox_key canonical;
 
         mbox_key_canonical(&p->key, &canonical);
-        if (st_is_changed_by_packet(in->st, true, &canonical)) {
-            mbox_dirty(in->mbox, 0, MBOX_STATE_PER_FLOW, &canonical);
-        }
+        note_packet(in, true, &canonical);
     }
     if (p->key.family) {
         touch_host(in, p->key.family, p->key.src, tracked);
@@ -247,8 +261,7 @@ on_end(bool per_flow, const struct mbox_key *key, void *in_)
 {
     struct st_instance *in = in_;
 
-    mbox_dirty(in->mbox, 0, per_flow ? MBOX_STATE_PER_FLOW
-               : MBOX_STATE_MULTI_FLOW, key);
+    mbox_dirty(in->mbox, 0, scope_of(per_flow), key);
 }
 
 /* The program wrote to a flow or a host.  If it does so to a flow that stands

@@ -174,6 +174,75 @@ test_tracker(void **state)
     mb_tracker_uninit(&tracker);
 }
 
+/* Whatever was marked, sent and ended before, what is marked is queued then,
+ * and once. */
+static void
+test_tracker_marks(void **state)
+{
+    enum { N = 2000 };
+    static uint32_t queue[N];   /* Of a queue, of flows or hosts. */
+    static bool queued[N];
+    uint32_t n = 0, n_known = 0;
+    struct mbox_space space;
+    struct mb_tracker tracker;
+
+    (void) state;
+    mbox_space_init_any(&space);
+    mb_tracker_init(&tracker, &space,
+                    MBOX_STATE_PER_FLOW | MBOX_STATE_MULTI_FLOW);
+    srandom(1);
+    for (int i = 0; i < 200000; i++) {
+        uint32_t number = random() % (random() % 2 ? N : 20);
+        uint8_t scope = MBOX_STATE_PER_FLOW;
+        struct mbox_key key = checker_key(number);
+
+        if (number % 2) {
+            key = (struct mbox_key) { .family = 4, .src = { number & 0xff },
+                                      .src[15] = number >> 8 };
+            scope = MBOX_STATE_MULTI_FLOW;
+        } else {
+            mbox_key_canonical(&key, &key);
+        }
+        if (mb_tracker_is_marked(&tracker, scope, &key)) {
+            assert_true(queued[number]);
+            n_known++;
+        }
+        mb_tracker_mark(&tracker, scope, &key);
+        if (!queued[number]) {
+            queued[number] = true;
+            queue[n++] = number;
+        }
+        assert_int_equal(mb_tracker_n_dirty(&tracker), n);
+        if (random() % 4) {
+            continue;
+        }
+
+        /* The oldest of this queue, and sometimes all of it, are sent. */
+        bool all = !(random() % 100);
+        for (uint32_t j = 0; j < n; j++) {
+            if (queue[j] % 2 != number % 2) {
+                continue;
+            }
+            uint32_t index = mb_tracker_pop(&tracker, number % 2
+                                            ? MB_QUEUE_SHARED
+                                            : MB_QUEUE_FLOWS);
+            assert_int_not_equal(index, MB_NO_ENTRY);
+            tracker.table.entries[index].flags |= MB_DIRTY_SENT;
+            if (random() % 2) {
+                mb_tracker_ended(&tracker, index);
+            }
+            queued[queue[j]] = false;
+            memmove(&queue[j], &queue[j + 1], (--n - j) * sizeof *queue);
+            j--;
+            if (!all) {
+                break;
+            }
+        }
+    }
+    assert_true(n_known > 1000);
+    mb_tracker_uninit(&tracker);
+}
+
 static void
 test_match_host(void **state)
 {
@@ -418,6 +487,7 @@ main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_tracker),
+        cmocka_unit_test(test_tracker_marks),
         cmocka_unit_test(test_match_host),
         cmocka_unit_test(test_buffer),
         cmocka_unit_test(test_segments),
