@@ -31,6 +31,15 @@ struct table {
     size_t n;
 };
 
+/* Bytes that were written to lately, in one word of the shadow, whose number
+ * says where in a table.  To write to them again with these bits changes
+ * nothing. */
+struct told {
+    struct st_shadow_range range;
+    uint64_t bits;
+};
+#define N_TOLD 8                /* A power of two. */
+
 uint8_t mbox_state_dirty_tracking;
 
 /* A number of this thread, without a call if that is possible. */
@@ -50,6 +59,8 @@ static struct {
     struct table keys, blocks;
     struct dirty_entry *clean;  /* That are as they were sent. */
     struct st_shadow shadow;    /* Blocks of the heap that are in 'blocks'. */
+    struct told told[N_TOLD];   /* By address. */
+    unsigned int n_tellings;    /* How often 'told' has changed. */
     bool has_slots;             /* Elements of arrays may be, too. */
     uint64_t packet;            /* Of ST_WRITE_FLOWS, ST_WRITE_HOSTS: set since
                                  * the last packet. */
@@ -60,16 +71,35 @@ static struct {
     bool warned;                /* Of that. */
     bool busy;                  /* The tables are being used. */
     uint64_t slowly;            /* Writes with these bits are not of the heap
-                                 * alone: all if 'busy' or 'has_slots'. */
+                                 * alone: all if 'busy', */
+    uint64_t slowly_idle;       /* or 'has_slots', or 'paused'. */
     unsigned int paused;        /* So often. */
 } dirty;
 
 static void
 set_busy(bool busy)
 {
-    dirty.slowly = (busy || dirty.has_slots ? UINT64_MAX
-                    : ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    dirty.slowly = busy ? UINT64_MAX : dirty.slowly_idle;
     dirty.busy = busy;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* To be called when 'has_slots' or 'paused' has changed. */
+static void
+update_slowly(void)
+{
+    dirty.slowly_idle = (dirty.has_slots || dirty.paused ? UINT64_MAX
+                         : ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY);
+    set_busy(dirty.busy);
+}
+
+/* Must be called before blocks are added, and when some have been removed. */
+static void
+forget_told(void)
+{
+    memset(dirty.told, 0, sizeof dirty.told);
+    dirty.n_tellings++;
 }
 
 /* Tables. */
@@ -204,6 +234,7 @@ end_block(struct dirty_block *b)
     if (!b->ended) {
         take_out(&dirty.blocks, &b->chain, hash_start(b->start));
         b->ended = true;
+        forget_told();
         if (!b->slot && !find_block(b->start, NULL)) {
             st_shadow_remove(&dirty.shadow, b->start, b->size);
         }
@@ -319,6 +350,7 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
 static bool
 add_block(struct dirty_block *b)
 {
+    forget_told();
     if (!b->slot) {
         if (!st_shadow_add(&dirty.shadow, b->start, b->size)) {
             return false;
@@ -397,28 +429,38 @@ mark_all(void)
     }
 }
 
-/* Whether all entries that have a block have the bits. */
-static bool
-is_marked(const void *start, uint64_t bits)
+/* The bits that would change nothing of an entry: only if it is checked it
+ * matters which those are that it has. */
+static uint64_t
+told_bits(const struct dirty_entry *e)
 {
-    for (const struct dirty_chain *c = *bucket(&dirty.blocks,
-                                               hash_start(start));
-         c; c = c->next) {
-        const struct dirty_block *b = (const struct dirty_block *) c;
+    return e->written && !e->copies ? UINT64_MAX : e->written;
+}
 
-        if (b->start == start && bits & ~b->entry->written) {
-            return false;
+/* Marks the entries that have a block.  Returns the bits that would change
+ * nothing of them then.  The table has, or had, blocks. */
+static uint64_t
+mark_block(const void *start, uint64_t bits)
+{
+    uint64_t told = UINT64_MAX;
+
+    for (struct dirty_chain *c = *bucket(&dirty.blocks, hash_start(start)); c;
+         c = c->next) {
+        struct dirty_block *b = (struct dirty_block *) c;
+
+        if (b->start == start) {
+            mark(b->entry, bits);
+            told &= told_bits(b->entry);
         }
     }
-    return true;
+    return told;
 }
 
 void
 st_dirty_changed(const void *start, uint64_t bits)
 {
-    for (struct dirty_block *b = find_block(start, NULL); b;
-         b = find_block(start, b)) {
-        mark(b->entry, bits);
+    if (dirty.blocks.n_buckets) {
+        mark_block(start, bits);
     }
 }
 
@@ -444,6 +486,40 @@ mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
     return (uintptr_t) p >= first;
 }
 
+static struct told *
+find_told(const void *p)
+{
+    return &dirty.told[(uintptr_t) p >> ST_SHADOW_WORD_SHIFT & (N_TOLD - 1)];
+}
+
+static void __attribute__((noinline))
+write_untold(const void *p, uint64_t bits)
+{
+    set_busy(true);
+    struct st_shadow_range range = st_shadow_find(&dirty.shadow, p);
+    *find_told(p) = (struct told) {
+        .range = range, .bits = mark_block(range.start, bits),
+    };
+    dirty.n_tellings++;
+    set_busy(false);
+}
+
+/* Of a byte that is covered.  A handler of signals may come in between: then
+ * what was read of 'told' does not count. */
+static void
+write_covered(const void *p, uint64_t bits)
+{
+    unsigned int n_tellings = dirty.n_tellings;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    const struct told *told = find_told(p);
+    bool is_told = ((uintptr_t) p - told->range.first < told->range.n
+                    && !(bits & ~told->bits));
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (!is_told || n_tellings != dirty.n_tellings) {
+        write_untold(p, bits);
+    }
+}
+
 /* Of a byte that may be of an entry, or with bits that are not of entries. */
 static void __attribute__((noinline))
 write_slowly(const void *p, uint64_t n, uint64_t bits)
@@ -465,24 +541,18 @@ write_slowly(const void *p, uint64_t n, uint64_t bits)
     if (!p) {
         return;
     }
-    set_busy(true);
-    for (uint32_t i = 0; dirty.has_slots
-                         && i < dirty.st->program->n_structures; i++) {
-        const struct st_structure *s = &dirty.st->program->structures[i];
+    if (dirty.has_slots) {
+        set_busy(true);
+        for (uint32_t i = 0; i < dirty.st->program->n_structures; i++) {
+            const struct st_structure *s
+                = &dirty.st->program->structures[i];
 
-        found |= s->slots && mark_slots(s, p, n, bits);
+            found |= s->slots && mark_slots(s, p, n, bits);
+        }
+        set_busy(false);
     }
     if (!found && st_shadow_has(&dirty.shadow, p)) {
-        st_dirty_changed(st_shadow_start(&dirty.shadow, p), bits);
-    }
-    set_busy(false);
-}
-
-static void __attribute__((noinline))
-write_covered(const void *p, uint64_t n, uint64_t bits)
-{
-    if (!is_marked(st_shadow_start(&dirty.shadow, p), bits)) {
-        write_slowly(p, n, bits);
+        write_covered(p, bits);
     }
 }
 
@@ -498,7 +568,7 @@ mbox_state_dirty_write(const void *p, uint64_t n, uint64_t bits)
     if (bits & dirty.slowly) {
         write_slowly(p, n, bits);
     } else if (st_shadow_has(&dirty.shadow, p)) {
-        write_covered(p, n, bits);
+        write_covered(p, bits);
     }
 }
 
@@ -570,13 +640,19 @@ st_dirty_step(struct st *st)
 void
 st_dirty_pause(struct st *st)
 {
-    dirty.paused += st == dirty.st;
+    if (st == dirty.st) {
+        dirty.paused++;
+        update_slowly();
+    }
 }
 
 void
 st_dirty_resume(struct st *st)
 {
-    dirty.paused -= st == dirty.st;
+    if (st == dirty.st) {
+        dirty.paused--;
+        update_slowly();
+    }
 }
 
 static void
@@ -688,7 +764,7 @@ st_dirty_start(struct st *st)
                          : s->per_flow ? ST_WRITE_FLOWS : ST_WRITE_HOSTS);
         dirty.has_slots |= s->slots != NULL;
     }
-    set_busy(false);
+    update_slowly();
 }
 
 void

@@ -37,10 +37,25 @@ add_region(struct st_shadow *s, uintptr_t number)
     if (!s->regions) {
         s->regions = map(ST_SHADOW_REGIONS * sizeof *s->regions);
     }
-    if (s->regions && !s->regions[number]) {
-        s->regions[number] = map(ST_SHADOW_WORDS * sizeof **s->regions);
+    if (!s->regions) {
+        return false;
     }
-    return s->regions && s->regions[number];
+    if (!s->regions[number]) {
+        struct st_shadow_word *words = map(ST_SHADOW_WORDS * sizeof *words);
+
+        s->regions[number] = words;
+        if (!words) {
+            return false;
+        }
+        if (s->first_size) {
+            s->has_more = true;
+        } else {
+            s->first = words;
+            s->first_address = number << ST_SHADOW_REGION_SHIFT;
+            s->first_size = (size_t) 1 << ST_SHADOW_REGION_SHIFT;
+        }
+    }
+    return true;
 }
 
 static uintptr_t
@@ -121,7 +136,7 @@ st_shadow_clear(struct st_shadow *s)
     if (s->regions) {
         munmap(s->regions, ST_SHADOW_REGIONS * sizeof *s->regions);
     }
-    s->regions = NULL;
+    *s = (struct st_shadow) { .regions = NULL };
 }
 
 void *

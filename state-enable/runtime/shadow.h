@@ -51,6 +51,21 @@ struct st_shadow_word {
  * memory for those that are written to. */
 struct st_shadow {
     struct st_shadow_word **regions;    /* By address; NULL: there are none. */
+
+    /* The first of them, which has most of what is asked for. */
+    struct st_shadow_word *first;
+    uintptr_t first_address;
+    size_t first_size;          /* 0: there is none. */
+    bool has_more;
+};
+
+/* Bytes that are covered by one block, or not at all: some of the block's, in
+ * one word, until a block is added or removed. */
+struct st_shadow_range {
+    void *start;                /* Of the block; perhaps NULL if it was
+                                 * removed. */
+    uintptr_t first;            /* The first of these bytes. */
+    size_t n;                   /* How many. */
 };
 
 /* Adds a block; if it is there already that changes nothing.  Returns false,
@@ -80,27 +95,41 @@ st_shadow_word(const struct st_shadow *s, const void *p)
 static inline bool
 st_shadow_has(const struct st_shadow *s, const void *p)
 {
-    const struct st_shadow_word *w = st_shadow_word(s, p);
+    uintptr_t at = (uintptr_t) p - s->first_address;
+    uint64_t covered;
 
-    return (w && w->covered >> ((uintptr_t) p >> ST_SHADOW_GRAIN_SHIFT) % 64
-                 & 1);
+    if (at < s->first_size) {
+        covered = s->first[at >> ST_SHADOW_WORD_SHIFT].covered;
+    } else {
+        const struct st_shadow_word *w = (s->has_more ? st_shadow_word(s, p)
+                                          : NULL);
+
+        covered = w ? w->covered : 0;
+    }
+    return covered >> ((uintptr_t) p >> ST_SHADOW_GRAIN_SHIFT) % 64 & 1;
 }
 
-/* For st_shadow_start(): no block starts in the word of 'p', up to there. */
+/* For st_shadow_find(): no block starts in the word of 'p', up to there. */
 void *st_shadow_start_below(const struct st_shadow *, const void *p);
 
-/* The start of the block that has the byte at 'p', which is covered; perhaps
- * NULL if that block was removed. */
-static inline void *
-st_shadow_start(const struct st_shadow *s, const void *p)
+/* The block that has the byte at 'p', which is covered. */
+static inline struct st_shadow_range
+st_shadow_find(const struct st_shadow *s, const void *p)
 {
     uintptr_t grain = (uintptr_t) p >> ST_SHADOW_GRAIN_SHIFT;
-    uint64_t starts = (st_shadow_word(s, p)->starts
-                       & UINT64_MAX >> (63 - grain % 64));
+    uint64_t starts = st_shadow_word(s, p)->starts;
+    uint64_t up_to = UINT64_MAX >> (63 - grain % 64);
+    uint64_t before = starts & up_to, after = starts & ~up_to;
+    uintptr_t first = before ? 63 - __builtin_clzll(before) : 0;
+    uintptr_t end = after ? __builtin_ctzll(after) : 64;
+    uintptr_t address = ((grain & ~(uintptr_t) 63) + first)
+                        << ST_SHADOW_GRAIN_SHIFT;
 
-    return (!starts ? st_shadow_start_below(s, p)
-            : (void *) (((grain | 63) - __builtin_clzll(starts))
-                        << ST_SHADOW_GRAIN_SHIFT));
+    return (struct st_shadow_range) {
+        .start = (before ? (void *) address : st_shadow_start_below(s, p)),
+        .first = address,
+        .n = (end - first) << ST_SHADOW_GRAIN_SHIFT,
+    };
 }
 
 #endif /* shadow.h */

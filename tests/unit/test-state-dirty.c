@@ -197,6 +197,48 @@ test_again(void **state)
     finish(&f);
 }
 
+/* Whatever was written to, sent, freed and forgotten before: the first write
+ * to a block of what was sent is told of, and no other. */
+static void
+test_writes(void **state)
+{
+    enum { N = 40 };
+    bool sent[N] = { false };
+    struct fixture f;
+
+    (void) state;
+    start(&f, N);
+    srandom(1);
+    for (int i = 0; i < 50000; i++) {
+        unsigned int n = random() % N, what = random() % 64;
+        struct conn *c = world_find(&f.w, n);
+        const uint8_t *p = ((const uint8_t *) c) + random() % sizeof *c;
+
+        if (what >= 4) {
+            uint64_t bits = (what % 2 ? ST_WRITE_BYTES : ST_WRITE_FLOWS
+                             | ST_WRITE_MEMBER(what % ST_WRITE_N_MEMBERS));
+
+            p = what % 4 ? p : c->request;
+            assert_int_equal(write_to(&f, p, 1, bits), sent[n]);
+            sent[n] = false;
+        } else if (what >= 1) {
+            get(&f, true, world_key(n));
+            sent[n] = true;
+        } else if (i % 2) {
+            unsigned int before = f.n_changes;
+
+            world_end(&f.w, c);
+            assert_int_equal(f.n_changes - before, sent[n]);
+            sent[n] = false;
+            world_packet(&f.w, n, "GET ");
+        } else if (!(i % 7)) {
+            st_track_none(f.st);
+            memset(sent, 0, sizeof sent);
+        }
+    }
+    finish(&f);
+}
+
 /* Containers, and what nobody knows. */
 static void
 test_by_packet(void **state)
@@ -644,6 +686,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_writes),
         cmocka_unit_test(test_by_packet),
         cmocka_unit_test(test_hosts_only),
         cmocka_unit_test(test_hooks),

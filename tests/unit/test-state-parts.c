@@ -69,6 +69,20 @@ test_heap(void **state)
     assert_false(st_heap_find(&start_, &start_, &size));
 }
 
+/* All bytes of a range are of its block, or not covered. */
+static void
+check_range(const struct st_shadow *s, const uint8_t *p,
+            struct st_shadow_range range)
+{
+    assert_in_range((uintptr_t) p, range.first, range.first + range.n - 1);
+    for (size_t i = 0; i < range.n; i += 16) {
+        const uint8_t *q = (const uint8_t *) range.first + i;
+
+        assert_true(!st_shadow_has(s, q)
+                    || st_shadow_find(s, q).start == range.start);
+    }
+}
+
 /* What is covered is what was added and not removed, also by blocks that take
  * the place of others that are removed later. */
 static void
@@ -122,10 +136,11 @@ test_shadow(void **state)
 
             if (owner && !blocks[owner - 1].stale) {
                 assert_true(st_shadow_has(&s, p));
-                assert_ptr_equal(st_shadow_start(&s, p),
+                assert_ptr_equal(st_shadow_find(&s, p).start,
                                  memory + 16 * blocks[owner - 1].first);
-            } else if (st_shadow_has(&s, p)) {
-                st_shadow_start(&s, p);
+            }
+            if (i < 5 && st_shadow_has(&s, p)) {
+                check_range(&s, p, st_shadow_find(&s, p));
             }
         }
         assert_false(st_shadow_has(&s, memory - 1));
