@@ -53,7 +53,8 @@ is_unambiguous(struct sa_pta *pta, const struct sa_type *type)
     for (size_t i = 0; i < n; i++) {
         if (structs[i]->canonical != type->canonical
             && structs[i]->size == type->size
-            && pta_looks_like(l, sa_layout_of_type(pta->layouts, structs[i]))) {
+            && pta_looks_like(l, sa_layout_of_type(pta->layouts,
+                                                   structs[i]))) {
             return false;
         }
     }

@@ -21,14 +21,14 @@
 /* Functions in members of structs, by types
  *
  * Field-based (Heintze, Tardieu, PLDI 2001) without exception for pointers to
- * functions, as a call that reaches too much is what costs most.  A pointer may
- * be to memory of no type as well as to its struct, and a copy to or from such
- * memory: what all of that holds is one set (pta-classes.c), and each member
- * that is loaded by that pointer had all functions that any other member holds.
- * So a member that is declared as a pointer to a function is in its class only:
- * what accesses it as that member does not access memory of no type, and no
- * copy of more than it, and no walk, takes functions from there to that memory
- * or back.
+ * functions, as a call that reaches too much is what costs most.  A pointer
+ * may be to memory of no type as well as to its struct, and a copy to or from
+ * such memory: what all of that holds is one set (pta-classes.c), and each
+ * member that is loaded by that pointer had all functions that any other
+ * member holds.  So a member that is declared as a pointer to a function is in
+ * its class only: what accesses it as that member does not access memory of no
+ * type, and no copy of more than it, and no walk, takes functions from there
+ * to that memory or back.
  *
  * Sound as long as a function that is put in memory of no type as a member of
  * a struct of the program, by a pointer to the struct or a copy of it, is

@@ -484,12 +484,13 @@ uint32_t pta_direct_node(struct sa_pta *, uint32_t value);
 
 /* pta-code.c: nothing of this is so but by types. */
 
-/* Whether getelementptr instruction 'address' leads to a member that is declared
- * as a pointer to a function, of a struct that is known. */
+/* Whether getelementptr instruction 'address' leads to a member that is
+ * declared as a pointer to a function, of a struct that is known. */
 bool pta_is_code_access(struct sa_pta *, LLVMValueRef address);
 /* Whether a node is such a member, of declared memory or a class. */
 bool pta_is_code_member(struct sa_pta *, uint32_t node);
-/* Sets 'code' of 'gep', which pta_describe_gep() has described, of 'address'. */
+/* Sets 'code' of 'gep', which pta_describe_gep() has described, of
+ * 'address'. */
 void pta_describe_code(struct sa_pta *, LLVMValueRef address, struct gep *);
 /* The part of pta_apply_gep() that is for such members. */
 void pta_apply_code(struct sa_pta *, const struct gep *, uint32_t node,

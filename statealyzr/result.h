@@ -230,8 +230,8 @@ struct sa_analysis;
 /* Runs the analyses of state, flow space and outputs on what 'analysis' has
  * and fills a result with all that they find, and the procedures; 'files',
  * 'precision', 'loops', 'phases' and 'warnings' are left to the caller, who
- * puts arrays that g_free() can free there.  'phase' (may be NULL) is called as each
- * analysis ends, with its name and figures. */
+ * puts arrays that g_free() can free there.  'phase' (may be NULL) is called
+ * as each analysis ends, with its name and figures. */
 struct sa_result *sa_result_create(const struct sa_analysis *,
                                    void (*phase)(const char *name,
                                                  const char *figures,

@@ -23,10 +23,10 @@
  * use, which wakes up every INTERVAL_NS.  Until a signal; then it prints, for
  * each time that a thread came late by LATE_NS or more, a line with the
  * processor, when the thread should have run and when it did (CLOCK_MONOTONIC,
- * ns).  Then nothing of a lower priority ran on that processor either, whatever
- * the reason: the host of a virtual machine did not run it, or another program
- * was in a part of the kernel that lets nobody else run, or the kernel gave
- * programs of no real-time priority their share.
+ * ns).  Then nothing of a lower priority ran on that processor either,
+ * whatever the reason: the host of a virtual machine did not run it, or
+ * another program was in a part of the kernel that lets nobody else run, or
+ * the kernel gave programs of no real-time priority their share.
  *
  * Where timers are slow, as in a virtual machine, the threads take some 3 % of
  * each processor. */

@@ -99,7 +99,8 @@ rewrite_is_replaced(const char *name)
     return found;
 }
 
-/* Inserts mbox_state_start_value(name, address, size) behind an instruction. */
+/* Inserts mbox_state_start_value(name, address, size) behind an
+ * instruction. */
 static void
 insert_start_value(LLVMModuleRef module, LLVMBuilderRef builder,
                    LLVMValueRef insn, LLVMValueRef variable, uint64_t size)

@@ -17,9 +17,10 @@
 #ifndef STATE_KNOWN_H
 #define STATE_KNOWN_H 1
 
-/* Where all nodes of a structure are, while the program waits (st_wait()): then
- * the index has them, and to look for each would take time for all.  It is
- * filled when it is asked for the second time, since one search costs less. */
+/* Where all nodes of a structure are, while the program waits (st_wait()):
+ * then the index has them, and to look for each would take time for all.  It
+ * is filled when it is asked for the second time, since one search costs
+ * less. */
 
 #include "private.h"
 

@@ -58,8 +58,8 @@ int tcp_image_get_reuse(int fd);
  * what can be read and written. */
 void tcp_image_stay(int fd, int reuse);
 
-/* Ends a connection that runs, without the rest of what was to be sent or read:
- * the peer sees a reset, and no end of a stream. */
+/* Ends a connection that runs, without the rest of what was to be sent or
+ * read: the peer sees a reset, and no end of a stream. */
 void tcp_image_break(int fd);
 
 /* Checks all that can be checked without a socket.  The image borrows from

@@ -173,8 +173,8 @@ replace_replaces(void **state)
     ids_scan_destroy(b);
 }
 
-/* A random attempt at 'now', which must look the same to 'scan', whose clock is
- * 'ahead', and to 'unmoved'. */
+/* A random attempt at 'now', which must look the same to 'scan', whose clock
+ * is 'ahead', and to 'unmoved'. */
 static void
 same_attempt(struct ids_scan *scan, uint64_t ahead, struct ids_scan *unmoved,
              uint64_t now, struct rng *rng)

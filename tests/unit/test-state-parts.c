@@ -95,7 +95,8 @@ test_shadow(void **state)
         bool replaced;          /* and its start. */
     } blocks[N];
     static int owners[GRAINS];  /* Of each grain, block + 1. */
-    const uint8_t *memory = (const uint8_t *) (((uintptr_t) 7 << 30) - (2 << 20));
+    const uint8_t *memory = (const uint8_t *) (((uintptr_t) 7 << 30)
+                                               - (2 << 20));
     struct st_shadow s = { .regions = NULL };
 
     (void) state;

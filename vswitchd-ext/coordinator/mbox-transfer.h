@@ -155,7 +155,7 @@ enum mbox_transfer_mode {
 /* Figures of the steering object that the state machine and report need. */
 struct mbox_transfer_dp_stats {
     uint64_t n_packets, n_held, cur_held, cur_bytes, max_bytes, n_drained;
-    uint64_t n_dup;             /* Copies made, of which some may never come. */
+    uint64_t n_dup;             /* Copies made; some may never come. */
     uint64_t n_dropped, n_overflow, n_flows_held;
     uint64_t hold_max_ns, hold_sum_ns, hold_histogram[24];
 };
