@@ -217,7 +217,7 @@ op_dp_get_stats(void *ot_, struct mbox_transfer_dp_stats *stats)
         .cur_bytes = s.cur_bytes,
         .max_bytes = s.max_bytes,
         .n_drained = s.n_drained,
-        .n_dup = s.n_dup + s.n_dup_lost,
+        .n_dup = s.n_dup,
         .n_dropped = s.n_dropped,
         .n_overflow = s.n_overflow,
         .n_flows_held = s.n_flows_held,

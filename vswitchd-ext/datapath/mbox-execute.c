@@ -176,12 +176,9 @@ static void
 dup_to_coordinator(struct mbox_steer *steer, const struct dp_packet *packet)
     OVS_REQUIRES(steer->class->steer_mutex)
 {
-    if (mbox_upcall_send(MBOX_UPCALL_DUP, steer->id, ODPP_NONE,
-                         steer->dp_name, packet)) {
-        steer->n_dup++;
-    } else {
-        steer->n_dup_lost++;
-    }
+    steer->n_dup++;
+    mbox_upcall_send(MBOX_UPCALL_DUP, steer->id, ODPP_NONE, steer->dp_name,
+                     packet);
 }
 
 /* Decides about a packet of a transfer.  Returns the port to output it on, or

@@ -55,7 +55,6 @@ struct mbox_steer {
     struct mbox_hold hold OVS_GUARDED;
     uint64_t n_packets OVS_GUARDED;
     uint64_t n_dup OVS_GUARDED;
-    uint64_t n_dup_lost OVS_GUARDED;
     uint64_t n_dropped OVS_GUARDED;
 };
 

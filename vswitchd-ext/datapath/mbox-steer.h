@@ -150,7 +150,7 @@ struct mbox_upcall {
 };
 
 /* Next packet for the coordinator, or NULL.  Bounded: those that find no room
- * are lost, and counted, of a transfer in 'n_dup_lost'. */
+ * are lost, and counted (coverage counter mbox_upcall_overflow). */
 struct mbox_upcall *mbox_steer_recv(void);
 void mbox_upcall_destroy(struct mbox_upcall *);
 
@@ -251,8 +251,8 @@ struct mbox_steer_stats {
     uint64_t n_held, held_bytes; /* Ever held; now: 'cur_*'. */
     uint64_t cur_held, cur_bytes, max_bytes;
     uint64_t n_drained;
-    uint64_t n_dup;
-    uint64_t n_dup_lost;        /* Copies that found the queue full. */
+    uint64_t n_dup;             /* Copies made, also those that found the
+                                 * queue to the coordinator full. */
     uint64_t n_dropped;         /* Mode DROP, or the port is gone. */
     uint64_t n_overflow;        /* Dropped at the limit. */
     uint64_t n_flows_held;

@@ -108,14 +108,14 @@ reserve(size_t bytes)
     return true;
 }
 
-bool
+void
 mbox_upcall_send(enum mbox_upcall_reason reason, uint32_t id, odp_port_t port,
                  const char *dp_name, const struct dp_packet *packet)
 {
     if (!reserve(upcall_bytes(packet))) {
         COVERAGE_INC(mbox_upcall_overflow);
         mbox_upcall_wake();
-        return false;
+        return;
     }
 
     struct mbox_upcall *upcall = xzalloc(sizeof *upcall);
@@ -128,7 +128,6 @@ mbox_upcall_send(enum mbox_upcall_reason reason, uint32_t id, odp_port_t port,
     COVERAGE_INC(mbox_upcall);
     mpsc_queue_insert(&queue, &upcall->node);
     wake_if_idle();
-    return true;
 }
 
 struct mbox_upcall *

@@ -27,9 +27,9 @@
 
 #include "mbox-steer.h"
 
-/* Appends a copy of 'packet'.  Returns false if the queue is full.  'port' and
- * 'dp_name' are where it came in, for INGRESS. */
-bool mbox_upcall_send(enum mbox_upcall_reason, uint32_t id, odp_port_t port,
+/* Appends a copy of 'packet'.  If the queue is full that is lost, and counted.
+ * 'port' and 'dp_name' are where it came in, for INGRESS. */
+void mbox_upcall_send(enum mbox_upcall_reason, uint32_t id, odp_port_t port,
                       const char *dp_name, const struct dp_packet *packet);
 
 /* Makes mbox_steer_wait() wake up once. */
