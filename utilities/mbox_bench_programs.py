@@ -101,7 +101,7 @@ class Program:
         bitcode = self.bitcode()
         flags = [self.optimise, '-fPIE']
         compiler = [clang, '-Wno-everything', *flags]
-        for name in 'live-host', 'live-libmbox', 'live-sink':
+        for name in 'foreground', 'live-host', 'live-libmbox', 'live-sink':
             command([clang, *flags, '-D_GNU_SOURCE', '-I', include,
                      '-I', SOURCE + '/libmbox', '-I', SOURCE + '/lib',
                      '-c', '%s/%s.c' % (TESTS, name),
@@ -113,8 +113,9 @@ class Program:
             library += pkg_config('--libs', 'libdeflate')
         command([clang, '-pie', self.path('live-sink.o'), *library, '-o',
                  self.path('sink')])
-        link = ['-pie', '-Wl,--strip-debug', self.path('live-host.o'),
-                '-Wl,--wrap=pcap_open_live', *self.libraries]
+        link = ['-pie', '-Wl,--strip-debug', self.path('foreground.o'),
+                self.path('live-host.o'), '-Wl,--wrap=pcap_open_live',
+                *self.libraries]
         command([*compiler, bitcode, *link, '-o', self.path('plain')])
 
         command([*compiler, '-c', bitcode, '-o', self.path('program.o')])

@@ -15,10 +15,10 @@
  */
 
 /* Linked by utilities/mbox_bench_programs.py with the programs that it
- * builds: the machine that these run on.  A daemon stays in the foreground, as
- * the user that it is; it logs to nobody.  libpcap hands over packets at least
- * every millisecond (without a timeout, which scanlogd does not give, it would
- * wait for a full buffer), and its buffer is as large as that of libmbox.
+ * builds, with foreground.c: the machine that these run on.  A daemon logs to
+ * nobody.  libpcap hands over packets at least every millisecond (without a
+ * timeout, which scanlogd does not give, it would wait for a full buffer), and
+ * its buffer is as large as that of libmbox.
  *
  * On SIGUSR1 prints how many packets libpcap's socket has taken and dropped;
  * nothing if the program does not read packets by libpcap. */
@@ -28,7 +28,6 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <pcap/pcap.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,26 +100,6 @@ __wrap_pcap_open_live(const char *device, int snaplen, int promisc, int to_ms,
     error_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     signal(SIGUSR1, print_statistics);
     return p;
-}
-
-pid_t
-fork(void)
-{
-    return 0;
-}
-
-struct passwd *
-getpwnam(const char *name)
-{
-    (void) name;
-    return getpwuid(getuid());
-}
-
-int
-chroot(const char *path)
-{
-    (void) path;
-    return 0;
 }
 
 void

@@ -16,8 +16,8 @@
 
 /* For LD_PRELOAD: the machine that scanlogd runs on in a test.  Its clock
  * stands still until the test sets it, since scanlogd takes ports for one scan
- * only if they come within seconds; syslog is a file; and it stays in the
- * foreground.
+ * only if they come within seconds; and syslog is a file.  Linked with
+ * foreground.c.
  *
  *   HOST_CLOCK=FILE   has seconds, in decimal digits
  *   HOST_LOG=FILE     is there once packets are captured, and gets a line for
@@ -26,7 +26,6 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pcap/pcap.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,27 +111,6 @@ __syslog_chk(int priority, int flag, const char *format, ...)
     va_start(args, format);
     log_line(format, args);
     va_end(args);
-}
-
-/* The user that it becomes. */
-struct passwd *
-getpwnam(const char *name)
-{
-    (void) name;
-    return getpwuid(getuid());
-}
-
-int
-chroot(const char *path)
-{
-    (void) path;
-    return 0;
-}
-
-pid_t
-fork(void)
-{
-    return 0;
 }
 
 /* Without a timeout, which scanlogd does not give, libpcap has a program wait
