@@ -201,6 +201,30 @@ is_foreign_data(LLVMValueRef v)
             && has_pointers(LLVMGlobalGetValueType(v)));
 }
 
+static bool
+has_assembler(LLVMModuleRef module)
+{
+    size_t n;
+
+    if (*LLVMGetModuleInlineAsm(module, &n)) {
+        return true;
+    }
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
+         f = LLVMGetNextFunction(f)) {
+        for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+             b = LLVMGetNextBasicBlock(b)) {
+            for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
+                 i = LLVMGetNextInstruction(i)) {
+                if (place_is_call(i)
+                    && LLVMIsAInlineAsm(LLVMGetCalledValue(i))) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 /* Says in the report what it is of which it is not known what it writes. */
 static void
 note_unknown(struct writes *w, const char *what, const char *brackets)
@@ -209,6 +233,29 @@ note_unknown(struct writes *w, const char *what, const char *brackets)
 
     g_hash_table_add(w->unknown, (gpointer) g_intern_string(name));
     g_free(name);
+}
+
+/* Notes what functions that are not the program's may call. */
+static void
+find_foreign(struct writes *w, LLVMModuleRef module)
+{
+    for (LLVMValueRef v = LLVMGetFirstGlobal(module); v;
+         v = LLVMGetNextGlobal(v)) {
+        w->foreign_pointers |= is_foreign_data(v);
+    }
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
+         f = LLVMGetNextFunction(f)) {
+        size_t n;
+        const char *name = LLVMGetValueName2(f, &n);
+
+        if (LLVMIsDeclaration(f) && LLVMGetFirstUse(f)) {
+            w->foreign_pointers |= gives_functions(w, f);
+            w->foreign |= !(sa_tables_library(w->tables, name)
+                            || rewrite_is_replaced(name)
+                            || LLVMGetIntrinsicID(f));
+        }
+    }
+    w->foreign |= w->foreign_pointers || has_assembler(module);
 }
 
 /* Notes what a function that is not the program's may do later. */
@@ -221,7 +268,6 @@ add_declaration(struct writes *w, LLVMValueRef f)
 
     w->foreign_taken |= (place_is_taken(f) && !LLVMGetIntrinsicID(f)
                          && !only_reads(w, f));
-    w->foreign_pointers |= gives_functions(w, f);
     if (!strcmp(name, "pthread_create") || !strcmp(name, "thrd_create")
         || !strcmp(name, "clone")) {
         note_unknown(w, "other threads", "");
@@ -239,10 +285,7 @@ add_declaration(struct writes *w, LLVMValueRef f)
 void
 calls_init(struct writes *w, LLVMModuleRef module)
 {
-    for (LLVMValueRef v = LLVMGetFirstGlobal(module); v;
-         v = LLVMGetNextGlobal(v)) {
-        w->foreign_pointers |= is_foreign_data(v);
-    }
+    find_foreign(w, module);
     for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
          f = LLVMGetNextFunction(f)) {
         if (LLVMIsDeclaration(f) && LLVMGetFirstUse(f)) {

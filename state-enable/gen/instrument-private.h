@@ -38,7 +38,10 @@ struct writes {
     LLVMTargetDataRef td;
     const struct plan *plan;
     struct sa_tables *tables;
-    unsigned int memory_kind;   /* LLVM's attribute "memory". */
+    unsigned int memory_kind;   /* LLVM's attributes "memory" */
+    unsigned int byval_kind;    /* and "byval". */
+    bool foreign;               /* The program calls functions of which nothing
+                                 * is known. */
     bool foreign_taken;         /* The program takes the address of a function
                                  * that is not its own, and that writes; */
     bool foreign_pointers;      /* or may have it from somewhere else. */

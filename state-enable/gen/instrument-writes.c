@@ -22,7 +22,7 @@
 #include "place.h"
 #include "tables.h"
 
-#define SOURCES_MAX 64
+#define SOURCES_MAX 256
 
 #define CONTAINERS (ST_WRITE_FLOWS | ST_WRITE_HOSTS)
 
@@ -153,40 +153,116 @@ is_stream(LLVMValueRef v)
             || !strcmp(name, "stderr"));
 }
 
-bool
-writes_is_elsewhere(const struct writes *w, LLVMValueRef pointer)
+/* Adds a value, unless it is there.  False if there are too many. */
+static bool
+add_source(GPtrArray *sources, LLVMValueRef v)
 {
-    LLVMValueRef work[SOURCES_MAX] = { writes_origin(pointer) };
-    guint n = 1;
+    if (!g_ptr_array_find(sources, v, NULL)) {
+        g_ptr_array_add(sources, v);
+    }
+    return sources->len <= SOURCES_MAX;
+}
 
-    for (guint i = 0; i < n; i++) {
-        LLVMValueRef v = work[i];
-        bool phi = LLVMIsAPHINode(v), select = LLVMIsASelectInst(v);
-        guint n_in = phi ? LLVMCountIncoming(v) : select ? 2 : 0;
+/* Whether all calls of a function of the program are in the program.  That of
+ * which nothing is known may call by name what is not static. */
+static bool
+is_private(const struct writes *w, LLVMValueRef f)
+{
+    size_t n;
+    const char *name = LLVMGetValueName2(f, &n);
 
-        if (LLVMIsAGlobalVariable(v)
-            ? g_hash_table_contains(w->slots, v)
-              || g_hash_table_contains(w->heads, v)
-            : !phi && !select && !LLVMIsAAllocaInst(v) && !writes_is_number(v)
-              && !LLVMIsUndef(v) && !LLVMIsAFunction(v) && !is_stream(v)) {
+    return (!LLVMIsDeclaration(f)
+            && (LLVMGetLinkage(f) == LLVMInternalLinkage
+                || (!w->foreign && strcmp(name, "main")
+                    && !sa_tables_library(w->tables, name))));
+}
+
+/* Adds what an argument may be: what it is in each call of its function.
+ * False if there may be others. */
+static bool
+add_given(const struct writes *w, GPtrArray *sources, LLVMValueRef argument)
+{
+    LLVMValueRef f = LLVMGetParamParent(argument);
+    unsigned int i = 0;
+
+    if (!is_private(w, f)) {
+        return false;
+    }
+    while (LLVMGetParam(f, i) != argument) {
+        i++;
+    }
+    if (LLVMGetEnumAttributeAtIndex(f, i + 1, w->byval_kind)) {
+        return true;            /* A copy of its own. */
+    }
+    for (LLVMUseRef use = LLVMGetFirstUse(f); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef call = LLVMGetUser(use);
+
+        if (!place_is_call(call) || LLVMGetCalledValue(call) != f
+            || LLVMGetCalledFunctionType(call) != LLVMGlobalGetValueType(f)) {
             return false;
         }
-        for (guint j = 0; j < n_in; j++) {
-            LLVMValueRef in = writes_origin(phi ? LLVMGetIncomingValue(v, j)
-                                     : LLVMGetOperand(v, 1 + j));
-            guint k = 0;
-
-            while (k < n && work[k] != in) {
-                k++;
-            }
-            if (k == n && n == SOURCES_MAX) {
+        for (unsigned int j = 0; j < LLVMGetNumArgOperands(call); j++) {
+            if (place_strip(LLVMGetOperand(call, j)) == f) {
                 return false;
-            } else if (k == n) {
-                work[n++] = in;
             }
+        }
+        if (!add_source(sources, writes_origin(LLVMGetOperand(call, i)))) {
+            return false;
         }
     }
     return true;
+}
+
+/* Adds what a phi or select may be.  False if there are too many. */
+static bool
+add_incoming(GPtrArray *sources, LLVMValueRef v,
+             LLVMValueRef (*origin)(const struct writes *, LLVMValueRef),
+             const struct writes *w)
+{
+    bool phi = LLVMIsAPHINode(v);
+    guint n_in = phi ? LLVMCountIncoming(v) : 2;
+
+    for (guint i = 0; i < n_in; i++) {
+        LLVMValueRef in = (phi ? LLVMGetIncomingValue(v, i)
+                           : LLVMGetOperand(v, 1 + i));
+
+        if (!add_source(sources, origin(w, in))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static LLVMValueRef
+origin_of(const struct writes *w, LLVMValueRef pointer)
+{
+    (void) w;
+    return writes_origin(pointer);
+}
+
+bool
+writes_is_elsewhere(const struct writes *w, LLVMValueRef pointer)
+{
+    GPtrArray *work = g_ptr_array_new();
+    bool elsewhere = true;
+
+    g_ptr_array_add(work, writes_origin(pointer));
+    for (guint i = 0; elsewhere && i < work->len; i++) {
+        LLVMValueRef v = work->pdata[i];
+
+        elsewhere = (LLVMIsAGlobalVariable(v)
+                     ? !g_hash_table_contains(w->slots, v)
+                       && !g_hash_table_contains(w->heads, v)
+                     : LLVMIsAArgument(v) ? add_given(w, work, v)
+                     : LLVMIsAPHINode(v) || LLVMIsASelectInst(v)
+                     ? add_incoming(work, v, origin_of, w)
+                     : LLVMIsAAllocaInst(v) || writes_is_number(v)
+                       || LLVMIsUndef(v) || LLVMIsAFunction(v)
+                       || is_stream(v));
+    }
+    g_ptr_array_free(work, TRUE);
+    return elsewhere;
 }
 
 void
@@ -198,6 +274,7 @@ writes_init(struct writes *w, LLVMModuleRef module, const struct plan *plan,
     w->plan = plan;
     w->tables = tables;
     w->memory_kind = LLVMGetEnumAttributeKindForName("memory", 6);
+    w->byval_kind = LLVMGetEnumAttributeKindForName("byval", 5);
     w->heads = g_hash_table_new(NULL, NULL);
     w->linking = g_hash_table_new(g_str_hash, g_str_equal);
     w->slots = g_hash_table_new(NULL, NULL);
@@ -247,15 +324,47 @@ stays_inside(const struct writes *w, LLVMValueRef gep)
             || LLVMABISizeOfType(w->td, type) <= w->slot_size);
 }
 
-LLVMValueRef
-writes_base(const struct writes *w, LLVMValueRef pointer)
+/* What a pointer is made from by steps that stay in the object. */
+static LLVMValueRef
+base_of_steps(const struct writes *w, LLVMValueRef v)
 {
-    LLVMValueRef v = pointer;
-
     while (LLVMIsAGetElementPtrInst(v) && stays_inside(w, v)) {
         v = LLVMGetOperand(v, 0);
     }
-    return LLVMIsAConstant(v) ? pointer : v;
+    return v;
+}
+
+/* If all that a pointer may be is made by such steps from one value, that, as
+ * of a pointer that goes through a buffer; otherwise the pointer.  Where the
+ * pointer is used the value was defined, and not again since. */
+static LLVMValueRef
+base_of_walk(const struct writes *w, LLVMValueRef pointer)
+{
+    GPtrArray *work = g_ptr_array_new();
+    LLVMValueRef base = NULL;
+    bool one = true;
+
+    g_ptr_array_add(work, pointer);
+    for (guint i = 0; one && i < work->len; i++) {
+        LLVMValueRef v = work->pdata[i];
+
+        if (LLVMIsAPHINode(v) || LLVMIsASelectInst(v)) {
+            one = add_incoming(work, v, base_of_steps, w);
+        } else {
+            one = !base && !LLVMIsAConstant(v);
+            base = v;
+        }
+    }
+    g_ptr_array_free(work, TRUE);
+    return one && base ? base : pointer;
+}
+
+LLVMValueRef
+writes_base(const struct writes *w, LLVMValueRef pointer)
+{
+    LLVMValueRef v = base_of_steps(w, pointer);
+
+    return LLVMIsAConstant(v) ? pointer : base_of_walk(w, v);
 }
 
 /* The member of a struct that begins at or before 'offset'. */

@@ -116,9 +116,7 @@ sends(const struct module *m, LLVMValueRef call)
         return g_hash_table_contains(m->senders, f);
     }
     const char *name = LLVMGetValueName2(f, &n);
-    return ((g_str_has_prefix(name, REWRITE_PREFIX "pcap_")
-             && rewrite_is_replaced(name))
-            || strstr(name, "setjmp")
+    return (rewrite_steps(name) || strstr(name, "setjmp")
             || (m->taken && !LLVMGetIntrinsicID(f)));
 }
 

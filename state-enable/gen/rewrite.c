@@ -30,6 +30,11 @@ static const char *const replaced[] = {
     "pcap_inject", "pcap_sendpacket", NULL
 };
 
+/* Those of them in which packets are read. */
+static const char *const covered_reads[] = {
+    "pcap_dispatch", "pcap_loop", "pcap_next", "pcap_next_ex", NULL
+};
+
 /* Reads that the runtime does not have. */
 static const char *const unsupported[] = {
     "recvfrom", "recvmsg", "recvmmsg", "rte_eth_rx_burst", NULL
@@ -53,9 +58,6 @@ rewrite_sends(LLVMModuleRef module)
 bool
 rewrite_calls(LLVMModuleRef module, struct plan *plan)
 {
-    static const char *const covered_reads[] = {
-        "pcap_dispatch", "pcap_loop", "pcap_next", "pcap_next_ex", NULL
-    };
     bool reads = false;
 
     for (const char *const *name = covered_reads; *name; name++) {
@@ -86,17 +88,31 @@ rewrite_calls(LLVMModuleRef module, struct plan *plan)
     return reads;
 }
 
-bool
-rewrite_is_replaced(const char *name)
+/* Whether a name is that of the runtime's function for one of 'names'. */
+static bool
+is_ours(const char *name, const char *const names[])
 {
     bool found = false;
 
     if (g_str_has_prefix(name, REWRITE_PREFIX)) {
-        for (size_t i = 0; replaced[i]; i++) {
-            found |= !strcmp(name + strlen(REWRITE_PREFIX), replaced[i]);
+        for (size_t i = 0; names[i]; i++) {
+            found |= !strcmp(name + strlen(REWRITE_PREFIX), names[i]);
         }
     }
     return found;
+}
+
+bool
+rewrite_is_replaced(const char *name)
+{
+    return is_ours(name, replaced);
+}
+
+bool
+rewrite_steps(const char *name)
+{
+    return (is_ours(name, covered_reads)
+            || !strcmp(name, REWRITE_PREFIX "pcap_close"));
 }
 
 /* Inserts mbox_state_start_value(name, address, size) behind an

@@ -35,6 +35,10 @@ bool rewrite_calls(LLVMModuleRef, struct plan *);
 /* Whether this is the runtime's for one of these. */
 bool rewrite_is_replaced(const char *name);
 
+/* Whether this is one of the runtime's that sends state, and has the program
+ * process packets, if there are any. */
+bool rewrite_steps(const char *name);
+
 /* Whether the program sends packets by libpcap.  To be asked before. */
 bool rewrite_sends(LLVMModuleRef);
 
