@@ -354,7 +354,11 @@ may_stay(const struct mb_slice *slice, const struct state *state, int error)
 static int
 add_stay(struct mb_slice *slice, const struct state *state, int error)
 {
-    slice->stays_error = slice->stays.n ? slice->stays_error : error;
+    if (!slice->stays.n) {
+        slice->stays_error = error;
+        memcpy(slice->stays_why, slice->export->chunk.why,
+               sizeof slice->stays_why);
+    }
     return mb_keys_add(&slice->stays, &state->key) ? 0 : -ENOMEM;
 }
 
@@ -370,6 +374,8 @@ send_state(struct mb_slice *slice, const struct state *state)
     chunk->keys.n = 0;
     chunk->failed = false;
     chunk->output = export->output;
+    chunk->look = export->look;
+    chunk->why[0] = '\0';
     mbox_chunk_begin(&cw, frames, slice->id, (enum mbox_scope) state->scope,
                      &state->key);
 
@@ -425,6 +431,7 @@ mb_export_slice(void *slice_)
         bool found = next_state(export, slice->part, &state);
 
         if (export->tracker.failed) {
+            export->chunk.why[0] = '\0';
             slice->error = -ENOMEM;
             slice->what = "tracking of changed flows";
             return;

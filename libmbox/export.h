@@ -40,6 +40,7 @@ struct mb_export {
     int output;                 /* Only what this output function needs; -1:
                                  * all. */
     bool copy;                  /* A copy or replica: D's state is replaced. */
+    bool look;                  /* For mbox_chunk_is_look(). */
     bool frozen;                /* FROZEN was sent: tell of every end. */
 
     struct mb_tracker tracker;
@@ -94,7 +95,8 @@ struct mb_slice {
     uint64_t n_chunks, n_bytes, n_gone;     /* In, out: totals. */
     uint64_t n_flow_chunks;     /* Of these, of flows. */
     struct mb_keys stays;       /* In, out: flows that stay. */
-    int stays_error;            /* In, out: why the first of them does. */
+    int stays_error;            /* In, out: why the first of them does, */
+    char stays_why[256];        /* and what the middlebox says of that. */
     bool aliases;               /* Output: mb_export_take_aliases() has
                                  * some. */
     bool exhausted;             /* Output: nothing of 'part' is left. */

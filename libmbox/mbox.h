@@ -109,6 +109,15 @@ void mbox_chunk_add_key(struct mbox_chunk *, const struct mbox_key *);
  * state.  'put' then does without, as if that had just begun. */
 int mbox_chunk_output(const struct mbox_chunk *);
 
+/* True if the state is for mbox-state(8) to be looked at, and is not imported:
+ * 'get' may write whatever tells most, in a form that 'put' refuses, and need
+ * not stop anything. */
+bool mbox_chunk_is_look(const struct mbox_chunk *);
+
+/* Says in a few words of ASCII why 'get' is about to return an error, for the
+ * command's answer, beside or in place of 'strerror' of that. */
+void mbox_chunk_explain(struct mbox_chunk *, const char *why);
+
 /* State functions of one scope.  All return 0 or a negative errno value; a
  * failure fails the transfer, with 'strerror' of it in the command's answer,
  * except -ENOENT from 'get': the state has ended meanwhile. */

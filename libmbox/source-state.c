@@ -186,14 +186,16 @@ mb_source_take_aliases(struct mb_source *s, unsigned int worker)
     mb_keys_uninit(&aliases.keys);
 }
 
+/* 'why' is what the middlebox says of the error, or "". */
 static void
 export_failed(struct mb_source *s, const char *what, int error,
-              const struct mbox_key *key)
+              const struct mbox_key *key, const char *why)
 {
     char text[MBOX_KEY_STRLEN];
 
-    mb_transfer_fail(s->t, -error, "%s (%s)", what,
-                     mbox_key_format(key, text, sizeof text));
+    mb_transfer_fail(s->t, -error, "%s (%s)%s%s", what,
+                     mbox_key_format(key, text, sizeof text),
+                     why[0] ? ": " : "", why);
 }
 
 /* Takes one slice of the present worker's state.  Returns true if every worker
@@ -213,7 +215,8 @@ mb_source_take_slice(struct mb_source *s, enum mb_slice_part part,
         mb_source_take_aliases(s, s->worker);
     }
     if (slice->error) {
-        export_failed(s, slice->what, slice->error, &slice->error_key);
+        export_failed(s, slice->what, slice->error, &slice->error_key,
+                      slice->export->chunk.why);
         return false;
     }
     send_frames(s);
@@ -362,12 +365,14 @@ send_stays(struct mb_source *s)
         return true;
     } else if (!slice->n_flow_chunks) {
         export_failed(s, MB_EXPORT_OF_STATE, slice->stays_error,
-                      &slice->stays.keys[0]);
+                      &slice->stays.keys[0], slice->stays_why);
         return false;
     }
     mbox_msg_init(&msg, MBOX_MSG_STAYS, s->t->id);
     msg.n_keys = slice->stays.n;
-    snprintf(msg.text, sizeof msg.text, "%s", strerror(-slice->stays_error));
+    snprintf(msg.text, sizeof msg.text, "%s",
+             slice->stays_why[0] ? slice->stays_why
+             : strerror(-slice->stays_error));
     send_state(s, &msg, slice->stays.keys);
     return true;
 }

@@ -16,6 +16,8 @@
 
 #include "state.h"
 
+#include <stdio.h>
+
 const struct mbox_state_ops *
 mb_state_ops(const struct mbox_ops *ops, uint8_t scope)
 {
@@ -55,6 +57,18 @@ int
 mbox_chunk_output(const struct mbox_chunk *chunk)
 {
     return chunk->output;
+}
+
+bool
+mbox_chunk_is_look(const struct mbox_chunk *chunk)
+{
+    return chunk->look;
+}
+
+void
+mbox_chunk_explain(struct mbox_chunk *chunk, const char *why)
+{
+    snprintf(chunk->why, sizeof chunk->why, "%s", why);
 }
 
 void

@@ -30,6 +30,8 @@ struct mbox_chunk {
     struct mb_keys keys;        /* Besides the one that it is kept under. */
     bool failed;                /* Memory was short. */
     int output;                 /* For mbox_chunk_output(). */
+    bool look;                  /* For mbox_chunk_is_look(). */
+    char why[256];              /* Of mbox_chunk_explain(), or "". */
 };
 
 /* Returns the functions of 'scope', or null. */

@@ -52,6 +52,7 @@ open_export(struct mb_source *s, unsigned int i)
         .merge_others = env->n_workers > 1,
         .output = t->output,
         .copy = mb_transfer_replaces(t),
+        .look = (t->options & MBOX_OPT_INSPECT) != 0,
     };
 
     struct mb_export_open open = {

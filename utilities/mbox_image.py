@@ -23,10 +23,13 @@ import bisect
 import collections
 import ipaddress
 import json
+import re
 import struct
 import time
 
 MAGIC = 0x4d535432              # Of format 2.
+MAGIC_LOOK = 0x4d534c32         # Not to be imported.
+MAGIC_UNREADABLE = 0x4d535532
 BLOCKS_MAX = 16 * 1024 * 1024   # Bytes that the objects have together.
 BYTES = 0xffff                  # An object without a type.
 NO_NODE = 0xffff
@@ -34,9 +37,11 @@ REFERENCES = {                  # Kinds, and formats of what follows.
     0: ('null', ''), 1: ('owned', '>II'), 2: ('node', '>I'),
     3: ('static', '>IQIQ'), 4: ('symbol', '>IQ'),
 }
+LOOK_BYTES, LOOK_TEXT, LOOK_ERROR = range(3)    # At members with hooks.
 MEMBERS_MAX = 100000            # Of one image.
 BYTES_OF_ONE = 64               # More of them, or of its name, are several.
 SEARCHED_MAX = 10000000
+DEPTH_MAX = 64                  # Of objects of other types.
 
 IPV4, IPV6 = (2, 4), (6, 10)    # Versions, or address families.
 
@@ -67,14 +72,22 @@ class Reader:
             raise ImageError('a name is not in ASCII')
         return text
 
+    def text(self):
+        """What a hook says, or the system in the instance's language."""
+        text = self.bytes(self.number(2)).decode('utf-8', 'replace')
+        return ''.join(c if c.isprintable() else '?' for c in text)
 
-Header = collections.namedtuple('Header', 'build output types')
+
+Header = collections.namedtuple('Header', 'look build output types')
 
 
 def read_header(r):
     """Reads what is before the objects: the build, the index of the output
     function whose needs it is restricted to, or None, and names of types."""
-    if r.number(4) != MAGIC:
+    magic = r.number(4)
+    if magic == MAGIC_UNREADABLE:
+        raise ImageError('it cannot be read: ' + r.text())
+    if magic not in (MAGIC, MAGIC_LOOK):
         raise ImageError('it is no image')
     build = r.number(8)
     scope = r.number(1)         # And whether of a flow.
@@ -84,7 +97,7 @@ def read_header(r):
     for _ in range(r.number(2)):
         names.append(r.string())
         r.number(8)             # Hash of its layout.
-    return Header(build, output, names)
+    return Header(magic == MAGIC_LOOK, build, output, names)
 
 
 def types_of(data):
@@ -93,6 +106,11 @@ def types_of(data):
         return read_header(Reader(data)).types
     except ImageError:
         return None
+
+
+def is_unreadable(data):
+    """Whether an instance says that there is state but not what."""
+    return data[:4] == MAGIC_UNREADABLE.to_bytes(4, 'big')
 
 
 def merged(ranges):
@@ -137,6 +155,20 @@ class Parts:
         return i >= 0 and end <= self.left_out[i][1]
 
 
+def read_look(r):
+    """What there is to be seen of a member with a hook: kind, and bytes or
+    text."""
+    kind = r.number(1)
+    if kind == LOOK_BYTES:
+        return kind, r.bytes(r.number(4))
+    if kind not in (LOOK_TEXT, LOOK_ERROR):
+        raise ImageError('a hook has said nothing that is known')
+    return kind, r.text()
+
+
+Hooked = collections.namedtuple('Hooked', 'hook kind data')
+
+
 class Object:
     """A block of the heap: a node, something that it owns, or bytes."""
 
@@ -171,7 +203,7 @@ class Object:
         self.parts = parts_of(self.type) if self.type else None
         self.data = self._read_block(r, size, spend)
         self.references = {}    # By offset in the block.
-        self.hooked = {}        # Bytes of hooks, likewise.
+        self.hooked = {}        # What hooks have, likewise.
         self.seen_at = None     # The path by which it was come to.
         if self.type:
             self._read_references(r, layout.byte_order, spend)
@@ -227,7 +259,7 @@ class Object:
                         REFERENCES[kind][0], *struct.unpack(
                             form, r.bytes(struct.calcsize(form))))
 
-    def read_hooked(self, r, order, spend):
+    def read_hooked(self, r, look, order, spend):
         for e in range(self.elements if self.type and self.type.hooks else 0):
             start = self.offset + e * self.type.size
             for h in self.type.hooks:
@@ -237,8 +269,9 @@ class Object:
                     n = min(n, int.from_bytes(
                         self.bytes(start + h.live[0], h.live[1]), order))
                 for j in range(n):
-                    self.hooked[start + h.offset + j * h.stride] = r.bytes(
-                        r.number(4))
+                    self.hooked[start + h.offset + j * h.stride] = Hooked(
+                        h, *read_look(r) if look
+                        else (LOOK_BYTES, r.bytes(r.number(4))))
 
     def bytes(self, at, n):
         if at < 0 or n > len(self.data) - at:
@@ -249,21 +282,35 @@ class Object:
 LEFT_OUT = object()             # The value of a member that was not sent.
 
 
-class Value(collections.namedtuple('Value', 'path type value text')):
+class NotRead(str):
+    """The value of a member that a hook has not read: why."""
+
+
+class Value(collections.namedtuple('Value', 'path type value text hook',
+                                   defaults=(None,))):
     """A member: what it is called from its node, its type, its value as it is
-    in JSON (None: a null pointer), or bytes, and as people want it."""
+    in JSON (None: a null pointer), or bytes, and as people want it; the name
+    of the hook by which it moves, or None."""
     __slots__ = ()
 
     def json_value(self):
-        """Bytes are an object, so that nobody takes them for a string."""
+        """Bytes are an object, so that nobody takes them for a string, and so
+        is what is no value."""
+        if self.value is LEFT_OUT:
+            return {'left_out': True}
+        if isinstance(self.value, NotRead):
+            return {'not_read': self.value}
         return ({'hex': self.value.hex()} if isinstance(self.value, bytes)
                 else self.value)
 
     def to_json(self):
         member = {'path': self.path, 'type': self.type}
-        if self.value is LEFT_OUT:
-            return {**member, 'left_out': True}
-        return {**member, 'value': self.json_value()}
+        if self.hook is not None:
+            member['hook'] = self.hook
+        value = self.json_value()
+        if self.value is LEFT_OUT or isinstance(self.value, NotRead):
+            return {**member, **value}
+        return {**member, 'value': value}
 
 
 Node = collections.namedtuple('Node', 'name values')
@@ -294,6 +341,19 @@ def text_of(value):
     return 'NULL' if value is None else json.dumps(value)
 
 
+_REPEATED = re.compile(r'->([^>]*?)(?:\{(\d+)\})?->([^>]*)$')
+
+
+def repeated(path):
+    """The path of a pointer, shorter if that is called as the one that leads
+    to its object: the n-th of a list is "->next{n}"."""
+    match = _REPEATED.search(path)
+    if not match or match[1] != match[3]:
+        return path
+    return '%s->%s{%d}' % (path[:match.start()], match[1],
+                           int(match[2] or 1) + 1)
+
+
 class Decoder:
     def __init__(self, data, layout):
         r = Reader(data)
@@ -315,7 +375,7 @@ class Decoder:
             if size > BLOCKS_MAX:
                 raise ImageError('its objects are too large')
         for o in self.objects:
-            o.read_hooked(r, layout.byte_order, self._spend)
+            o.read_hooked(r, header.look, layout.byte_order, self._spend)
         if r.at != len(data):
             raise ImageError('%d bytes are left over' % (len(data) - r.at))
 
@@ -325,8 +385,9 @@ class Decoder:
         for o in self.objects:
             if o.wanted and o.structure:
                 self.values = []
+                self.depth = 0
                 o.seen_at = o.structure.name
-                self._object(o, '')
+                self._objects(o, '')
                 result.append(Node(o.structure.name, self.values))
         return result
 
@@ -350,11 +411,33 @@ class Decoder:
             raise ImageError('its description has too many pointers')
         return places
 
-    def _put(self, path, type_name, value, text=None):
+    def _put(self, path, type_name, value, text=None, hook=None):
         n = len(value) if isinstance(value, (bytes, str)) else 0
         self._spend((len(path) + n) // BYTES_OF_ONE)
         self.values.append(Value(path, type_name, value,
-                                 text_of(value) if text is None else text))
+                                 text_of(value) if text is None else text,
+                                 hook))
+
+    def _put_hooked(self, t, path, hooked):
+        name, data = hooked.hook.name, hooked.data
+        if hooked.kind == LOOK_BYTES:
+            text = '%d bytes%s' % (len(data), ': ' + text_of(
+                data.decode('ascii') if is_text(data) else data)
+                if data else '')
+        else:
+            text = data
+        self._put(path, t.name,
+                  NotRead(data) if hooked.kind == LOOK_ERROR else data,
+                  '(%s: %s)' % (name or 'hook', text), name)
+
+    def _objects(self, o, prefix):
+        """An object, and those of the same type that it leads to, behind it:
+        lists can be long."""
+        outer = getattr(self, 'later', None)
+        self.later = collections.deque([(o, prefix)])
+        while self.later:
+            self._object(*self.later.popleft())
+        self.later = outer
 
     def _object(self, o, prefix):
         t = self.layout.types[o.type.type]
@@ -383,8 +466,8 @@ class Decoder:
         if (o.is_left_out(at, t.size)
                 and (key is not None or self._is_one(t))):
             self._put(path, t.name, LEFT_OUT, '(left out)')
-        elif at in o.hooked:
-            self._put(path, t.name, o.hooked[at])
+        elif at in o.hooked and o.hooked[at].hook.size == t.size:
+            self._put_hooked(t, path, o.hooked[at])
         elif key is not None:
             self._put(path, t.name, key, str(key))
         elif t.kind == 'pointer':
@@ -521,7 +604,7 @@ class Decoder:
         if not reference:
             return              # A link: it is made anew.
         kind, *numbers = reference
-        getattr(self, '_' + kind)(o, t, at, path, *numbers)
+        getattr(self, '_' + kind)(o, t, at, repeated(path), *numbers)
 
     def _null(self, o, t, at, path):
         self._put(path, t.name, None)
@@ -542,18 +625,23 @@ class Decoder:
         to = self._find(number)
         if not to.structure:
             raise ImageError('a pointer to a node leads to none')
-        self._to_object(t, to, path)
+        self._to_object(o, t, to, path)
 
-    def _to_object(self, t, to, path):
+    def _to_object(self, o, t, to, path):
         name = self._object_name(to)
         if to.seen_at is not None:
             self._put(path, t.name, name, '(%s, as %s)' % (name, to.seen_at))
             return
         self._put(path, t.name, name, '(%s)' % name)
         to.seen_at = path
-        if path.count('->') > 64:
+        if to.type is o.type:
+            self.later.append((to, path + '->'))
+            return
+        self.depth += 1
+        if self.depth > DEPTH_MAX:
             raise ImageError('objects are nested too deep')
-        self._object(to, path + '->')
+        self._objects(to, path + '->')
+        self.depth -= 1
 
     def _owned(self, o, t, at, path, number, offset):
         to = self._find(number)
@@ -561,7 +649,7 @@ class Decoder:
             inside = offset - to.offset
             if inside % to.type.size or inside < 0:
                 raise ImageError('a pointer leads between objects')
-            self._to_object(t, to, path)
+            self._to_object(o, t, to, path)
             return
         element = (self.layout.types[t.target] if t.target is not None
                    else None)

@@ -220,6 +220,7 @@ hooks_of(const struct plan_type *t)
             = &g_array_index(t->hooks, struct plan_hook, i);
         struct json_object *o = json_object_new_object();
 
+        put_name(o, "name", h->symbol);
         put_number(o, "offset", h->object + h->offset);
         put_number(o, "size", h->size);
         put_number(o, "count", h->count);

@@ -185,7 +185,8 @@ put_object(struct st *st, const struct st_objects *o, uint32_t i,
 
 /* What hooks have to say of an object. */
 static int
-put_hooks(struct st *st, const struct st_object *o, struct mbox_writer *w)
+put_hooks(struct st *st, const struct st_object *o, bool look,
+          struct mbox_writer *w)
 {
     uint64_t n = st_object_elements(st, o);
     int error = 0;
@@ -197,20 +198,23 @@ put_hooks(struct st *st, const struct st_object *o, struct mbox_writer *w)
     for (uint64_t e = 0; !error && e < n; e++) {
         const struct st_type *t = &st->program->types[o->type];
 
-        error = st_hooks_save(st, t, o->start + o->offset + e * t->size, w);
+        const uint8_t *first = o->start + o->offset + e * t->size;
+
+        error = (look ? st_hooks_look(t, first, w)
+                 : st_hooks_save(st, t, first, w));
     }
     return error;
 }
 
 static int
-put_objects(struct st *st, bool per_flow, int output,
+put_objects(struct st *st, bool per_flow, int output, bool look,
             const struct st_objects *o, struct mbox_writer *w)
 {
     struct types types;
     int error = collect_types(st, o, &types);
 
     if (!error) {
-        mbox_put_u32(w, IMAGE_MAGIC);
+        mbox_put_u32(w, look ? IMAGE_MAGIC_LOOK : IMAGE_MAGIC);
         mbox_put_u64(w, st->program->build);
         mbox_put_u8(w, 2 * (output + 1) + per_flow);
         st_placement_put(st, w);
@@ -228,7 +232,7 @@ put_objects(struct st *st, bool per_flow, int output,
         error = put_object(st, o, i, &types, w);
     }
     for (uint32_t i = 0; !error && i < o->n; i++) {
-        error = put_hooks(st, &o->objects[i], w);
+        error = put_hooks(st, &o->objects[i], look, w);
     }
     free(types.index);
     free(types.used);
@@ -279,7 +283,7 @@ write_out(struct st *st, bool per_flow, const struct mbox_key *key, int output,
         error = collect(st, per_flow, key, bit, &sent);
     }
     if (!error) {
-        error = put_objects(st, per_flow, output, &sent, w);
+        error = put_objects(st, per_flow, output, false, &sent, w);
     }
     if (!error && bit) {
         error = collect(st, per_flow, key, 0, &all);
@@ -301,6 +305,7 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
 {
     int error = st_standing_reserve(st);
 
+    st->why[0] = '\0';
     if (error) {
         return error;
     }
@@ -310,4 +315,45 @@ st_get(struct st *st, bool per_flow, const struct mbox_key *key, int output,
     st_dirty_resume(st);
     st_standing_add(st, key);
     return error;
+}
+
+/* As write_out(), but remembers nothing: it is not sent to anybody who would
+ * want to know of changes. */
+static int
+write_look(struct st *st, bool per_flow, const struct mbox_key *key,
+           int output, struct mbox_writer *w)
+{
+    struct st_objects seen = { .n = 0 };
+    int error = st_names_refresh(st);
+
+    if (!error) {
+        error = collect(st, per_flow, key,
+                        output < 0 ? 0 : UINT64_C(1) << output, &seen);
+    }
+    if (!error) {
+        error = put_objects(st, per_flow, output, true, &seen, w);
+    }
+    st_objects_uninit(&seen);
+    return error;
+}
+
+int
+st_look(struct st *st, bool per_flow, const struct mbox_key *key, int output,
+        struct mbox_writer *w)
+{
+    size_t start = w->len;
+
+    st->why[0] = '\0';
+    st_dirty_step(st);
+    st_dirty_pause(st);
+    int error = write_look(st, per_flow, key, output, w);
+    st_dirty_resume(st);
+    if (!error || error == -ENOENT || error == -ENODATA || error == -ENOMEM) {
+        return error;
+    }
+    w->len = start;
+    w->error = 0;
+    mbox_put_u32(w, IMAGE_MAGIC_UNREADABLE);
+    mbox_put_string(w, st->why[0] ? st->why : strerror(-error));
+    return w->error;
 }

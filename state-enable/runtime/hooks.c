@@ -18,11 +18,13 @@
 
 #include <errno.h>
 #include <string.h>
+#include "image.h"
 #include "mbox-wire.h"
 #include "nodes.h"
 #include "state-hook.h"
 
 #define ROOM 256                /* At first. */
+#define TEXT_SIZE 512           /* Of what a hook may say. */
 #define ERRNO_MAX 4095
 
 /* How many elements of an array have the member in use. */
@@ -51,20 +53,21 @@ st_hooks_error(int64_t n)
 /* The error of an entry that cannot be saved: not one by which st_get() says
  * that there is nothing to be sent, or not yet. */
 static int
-save_error(ssize_t n)
+save_error(int error)
 {
-    int error = st_hooks_error(n);
-
     return (error == -ENOENT || error == -ENODATA || error == -EAGAIN ? -EIO
             : error);
 }
 
+/* Appends a size and the bytes that the hook saves.  Returns 0, or the error
+ * of the writer or of the hook, which is in '*hook_error', too. */
 static int
-save(struct st *st, const struct st_type *t, const struct st_hook *h,
-     const uint8_t *object, uint32_t index, struct mbox_writer *w)
+put_saved(const struct st_hook *h, const uint8_t *object, uint32_t index,
+          struct mbox_writer *w, int *hook_error)
 {
     size_t start = w->len, room = ROOM;
 
+    *hook_error = 0;
     for (;;) {
         mbox_put_u32(w, 0);
         size_t at = mbox_put_uninit(w, room);
@@ -78,9 +81,7 @@ save(struct st *st, const struct st_type *t, const struct st_hook *h,
 
         w->len = start;
         if (n < 0) {
-            return st_error(st, save_error(n), "%s.%s: its hook cannot save "
-                            "it: %s", t->name, h->name,
-                            strerror(-st_hooks_error(n)));
+            return *hook_error = st_hooks_error(n);
         } else if ((size_t) n <= room) {
             mbox_put_u32(w, n);
             w->len = at + n;
@@ -88,6 +89,19 @@ save(struct st *st, const struct st_type *t, const struct st_hook *h,
         }
         room = n;
     }
+}
+
+static int
+save(struct st *st, const struct st_type *t, const struct st_hook *h,
+     const uint8_t *object, uint32_t index, struct mbox_writer *w)
+{
+    int hook_error;
+    int error = put_saved(h, object, index, w, &hook_error);
+
+    return (!hook_error ? error
+            : st_error(st, save_error(hook_error), "%s.%s: its hook cannot "
+                       "save it: %s", t->name, h->name,
+                       strerror(-hook_error)));
 }
 
 /* To be asked before what may have to stand still is saved or loaded:
@@ -103,8 +117,10 @@ stop(struct st *st, const struct st_type *t, const struct st_hook *h,
         return st_error(st, -ENOTSUP, "%s.%s: its hook moves it with its own "
                         "flow only", t->name, h->name);
     }
-    if (running) {
-        return -EAGAIN;
+    if (running) {              /* That is no news if it moves. */
+        return st_explain(st, -EAGAIN, "%s.%s: its hook can read it only "
+                          "while the packets of its flow are held: it can be "
+                          "moved, but not copied", t->name, h->name);
     }
     st->stopped = true;
     return 0;
@@ -122,6 +138,59 @@ st_hooks_save(struct st *st, const struct st_type *t, const uint8_t *object,
         error = n ? stop(st, t, &t->hooks[i], st->running) : 0;
         for (uint32_t j = 0; !error && j < n; j++) {
             error = save(st, t, &t->hooks[i], object, j, w);
+        }
+    }
+    return error;
+}
+
+static void
+put_text(struct mbox_writer *w, enum image_look kind, const char *text)
+{
+    mbox_put_u8(w, kind);
+    mbox_put_string(w, text);
+}
+
+/* What people may see of one member. */
+static int
+look(const struct st_hook *h, const uint8_t *object, uint32_t index,
+     struct mbox_writer *w)
+{
+    size_t start = w->len;
+    char text[TEXT_SIZE] = "";
+    int error;
+
+    if (h->functions->describe) {
+        error = h->functions->describe(
+            owner(h, (uint8_t *) (uintptr_t) object, index), index, text,
+            sizeof text);
+        text[sizeof text - 1] = '\0';
+        put_text(w, error ? IMAGE_LOOK_ERROR : IMAGE_LOOK_TEXT,
+                 error ? strerror(-st_hooks_error(error)) : text);
+    } else if (h->functions->resume) {
+        put_text(w, IMAGE_LOOK_ERROR, "not read: its flow would have to stand "
+                 "still");
+    } else {
+        mbox_put_u8(w, IMAGE_LOOK_BYTES);
+        put_saved(h, object, index, w, &error);
+        if (error) {
+            w->len = start;
+            put_text(w, IMAGE_LOOK_ERROR, strerror(-error));
+        }
+    }
+    return w->error;
+}
+
+int
+st_hooks_look(const struct st_type *t, const uint8_t *object,
+              struct mbox_writer *w)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; !error && i < t->n_hooks; i++) {
+        uint32_t n = in_use(&t->hooks[i], object);
+
+        for (uint32_t j = 0; !error && j < n; j++) {
+            error = look(&t->hooks[i], object, j, w);
         }
     }
     return error;

@@ -32,6 +32,10 @@ int st_hooks_error(int64_t);
 int st_hooks_save(struct st *, const struct st_type *, const uint8_t *object,
                   struct mbox_writer *);
 
+/* Appends what people may see of them: what has to stand still runs on. */
+int st_hooks_look(const struct st_type *, const uint8_t *object,
+                  struct mbox_writer *);
+
 /* Sets the members of an object, which has all else, as far as no hook
  * refuses; adds to '*n' how many are set. */
 int st_hooks_load(struct st *, const struct st_type *, uint8_t *object,

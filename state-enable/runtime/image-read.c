@@ -110,6 +110,9 @@ read_header(struct reading *in, bool per_flow)
 {
     uint32_t magic = mbox_get_u32(&in->r);
 
+    if (magic == IMAGE_MAGIC_LOOK || magic == IMAGE_MAGIC_UNREADABLE) {
+        return malformed(in, "it was to be looked at, not imported");
+    }
     if (magic != IMAGE_MAGIC) {
         return ((magic | IMAGE_MAGIC_FORMAT)
                 != (IMAGE_MAGIC | IMAGE_MAGIC_FORMAT)

@@ -45,12 +45,20 @@
  *   of each object, for each member in use that a hook moves: u32 size, the
  *   hook's bytes
  *
+ * What is only to be looked at (mbox-state(8)) has IMAGE_MAGIC_LOOK instead,
+ * and of each such member: u8 kind, of enum image_look, and IMAGE_LOOK_BYTES
+ * u32 size and bytes, the others a string.  Or, if there is a reason why it
+ * cannot be read: u32 IMAGE_MAGIC_UNREADABLE, string why.  Neither is ever
+ * imported.
+ *
  * Numbers are big-endian, except in the bytes of blocks, which are as in
  * memory: both instances are the same build.  Nodes come behind those that
  * they refer to, and directly before the other objects that they own. */
 
 #define IMAGE_MAGIC 0x4d535432  /* "MST2": format 2 */
 #define IMAGE_MAGIC_FORMAT 0xff /* Digit of the format. */
+#define IMAGE_MAGIC_LOOK 0x4d534c32             /* "MSL2" */
+#define IMAGE_MAGIC_UNREADABLE 0x4d535532       /* "MSU2" */
 
 /* Blocks of one image, together: no more than if it had all their bytes. */
 #define IMAGE_BLOCKS_MAX MBOX_WRITER_LIMIT
@@ -60,6 +68,13 @@
 
 enum image_reference {
     IMAGE_NULL, IMAGE_OBJECT, IMAGE_NODE, IMAGE_STATIC, IMAGE_SYMBOL,
+};
+
+/* What a look has of a member that a hook moves. */
+enum image_look {
+    IMAGE_LOOK_BYTES,           /* What would be moved. */
+    IMAGE_LOOK_TEXT,            /* What the hook's describe() says. */
+    IMAGE_LOOK_ERROR,           /* Nothing: why. */
 };
 
 #endif /* image.h */

@@ -103,10 +103,12 @@ get(struct st_instance *in, bool per_flow, const struct mbox_key *key,
     struct mbox_writer w;
 
     mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-    int error = st_get(in->st, per_flow, key,
-                       mbox_chunk_output(chunk), &w);
+    int error = ((mbox_chunk_is_look(chunk) ? st_look : st_get)
+                 (in->st, per_flow, key, mbox_chunk_output(chunk), &w));
     if (!error) {
         mbox_chunk_append(chunk, w.data, w.len);
+    } else {
+        mbox_chunk_explain(chunk, st_why(in->st));
     }
     mbox_writer_uninit(&w);
     return error;

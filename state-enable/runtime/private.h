@@ -49,6 +49,8 @@ struct st {
     struct st_pool *pools;      /* slots.c, of each structure. */
     struct st_parts **parts;    /* parts.c */
     bool has_slots;             /* Some structure has. */
+    char why[256];              /* What st_error() or st_explain() said last,
+                                 * since st_get() or st_look() began. */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;
 
@@ -71,7 +73,11 @@ void st_ended(void *start, size_t size, void *st);
  * again. */
 void st_spare(struct st *, const struct mbox_key *);
 
-/* Logs, and returns 'error'. */
+/* Says why, for st_why(), and returns 'error'. */
+int st_explain(struct st *, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Logs it, too. */
 int st_error(struct st *, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

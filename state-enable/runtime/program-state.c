@@ -89,6 +89,17 @@ st_destroy(struct st *st)
 }
 
 int
+st_explain(struct st *st, int error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(st->why, sizeof st->why, format, args);
+    va_end(args);
+    return error;
+}
+
+int
 st_error(struct st *st, int error, const char *format, ...)
 {
     char message[512];
@@ -100,7 +111,13 @@ st_error(struct st *st, int error, const char *format, ...)
     if (st->log) {
         st->log(st->log_aux, message);
     }
-    return error;
+    return st_explain(st, error, "%s", message);
+}
+
+const char *
+st_why(const struct st *st)
+{
+    return st->why;
 }
 
 void

@@ -58,6 +58,16 @@ int st_list(struct st *, bool per_flow,
 int st_get(struct st *, bool per_flow, const struct mbox_key *, int output,
            struct mbox_writer *);
 
+/* Appends what of it a person may look at, running or not, and changes
+ * nothing: nobody imports that.  If something cannot be read it says so in
+ * there. */
+int st_look(struct st *, bool per_flow, const struct mbox_key *, int output,
+            struct mbox_writer *);
+
+/* Why st_get() or st_look() that was called last has failed, "" if the error
+ * says it all. */
+const char *st_why(const struct st *);
+
 /* Installs what st_get() of another instance wrote.  What is there already is
  * replaced, or with 'merge' combined.  Hosts that come along with a flow are
  * installed if they are not there.  A host that is there is replaced in any

@@ -67,6 +67,14 @@ struct mbox_state_hook {
      * also for what does not stand still, and has to leave that alone.  Such a
      * member moves with its own flow only, and not by mbox/copy. */
     void (*resume)(void *object, unsigned int index);
+
+    /* Says what the member leads to, for people (mbox-state(8)): stores a line
+     * of ASCII in 'text', which has room for 'size' bytes, and returns 0 or a
+     * negative errno value.  Changes and stops nothing; may be called whenever
+     * no packet is being processed.  NULL: what save() writes is shown, or if
+     * there is a 'resume' nothing. */
+    int (*describe)(const void *object, unsigned int index, char *text,
+                    size_t size);
 };
 
 /* Finds and keeps the entries of a structure, for which the program has

@@ -19,12 +19,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tcp-image.h"
+#include "tcp-socket.h"
 
 /* Connections that stand still.  The program has the stand-in under the number
  * that the connection had, or will have. */
@@ -335,6 +338,67 @@ mbox_state_tcp_resume(int fd, mbox_state_tcp_deliver *deliver,
     if (has_arrived && arrived) {
         arrived(object, index);
     }
+}
+
+/* What it stands for, "" if that is the descriptor itself. */
+static const char *
+standing_text(const struct standing *s)
+{
+    return (!s ? "" : s->arrived ? ", stands still, has arrived"
+            : ", stands still, to leave");
+}
+
+static const char *
+state_name(uint8_t state)
+{
+    static const char *const names[] = {
+        [TCP_ESTABLISHED] = "established", [TCP_SYN_SENT] = "SYN sent",
+        [TCP_SYN_RECV] = "SYN received", [TCP_FIN_WAIT1] = "FIN wait 1",
+        [TCP_FIN_WAIT2] = "FIN wait 2", [TCP_TIME_WAIT] = "time wait",
+        [TCP_CLOSE] = "closed", [TCP_CLOSE_WAIT] = "close wait",
+        [TCP_LAST_ACK] = "last ACK", [TCP_LISTEN] = "listening",
+        [TCP_CLOSING] = "closing",
+    };
+
+    return (state < sizeof names / sizeof *names && names[state]
+            ? names[state] : "in an unknown state");
+}
+
+int
+mbox_state_tcp_describe(int fd, char *text, size_t size)
+{
+    const struct standing *s = ((size_t) fd < n_by_fd && by_fd[fd]
+                                ? &all[by_fd[fd] - 1] : NULL);
+    char addresses[MBOX_KEY_STRLEN];
+    int unread = 0, unacked = 0, unsent = 0;
+    struct mbox_key key;
+    struct tcp_info info;
+
+    if (fd < 0) {
+        snprintf(text, size, "no socket");
+        return 0;
+    }
+    if (s && inode(fd) != s->stand_in) {
+        s = NULL;               /* The program has closed it since. */
+    }
+    int socket = s ? s->socket : fd;
+    if (!tcp_socket_get_info(socket, &info)) {
+        return -errno;
+    }
+    snprintf(addresses, sizeof addresses, "not connected");
+    if (tcp_socket_get_key(socket, &key)) {
+        mbox_key_format(&key, addresses, sizeof addresses);
+    }
+    if (info.tcpi_state != TCP_LISTEN
+        && (ioctl(socket, SIOCINQ, &unread)
+            || ioctl(socket, SIOCOUTQ, &unacked)
+            || ioctl(socket, SIOCOUTQNSD, &unsent))) {
+        return -errno;
+    }
+    snprintf(text, size, "%s, %s, %d bytes unread, %d unacknowledged, %d "
+             "unsent%s", addresses, state_name(info.tcpi_state), unread,
+             unacked - unsent, unsent, standing_text(s));
+    return 0;
 }
 
 void

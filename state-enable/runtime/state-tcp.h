@@ -93,6 +93,10 @@ void mbox_state_tcp_resume(int fd, mbox_state_tcp_deliver *,
                            mbox_state_tcp_arrived *, void *object,
                            unsigned int index) __attribute__((weak));
 
+/* Says what the kernel tells of it, running or not. */
+int mbox_state_tcp_describe(int fd, char *text, size_t size)
+    __attribute__((weak));
+
 /* Called by the runtime again and again: ends connections whose numbers the
  * program has closed while they stood still. */
 void mbox_state_tcp_step(void);
@@ -130,8 +134,18 @@ void mbox_state_tcp_step(void);
                               ARRIVED, object, index);                      \
     }                                                                       \
                                                                             \
+    static int                                                              \
+    NAME##_describe(const void *object, unsigned int index, char *text,     \
+                    size_t size)                                            \
+    {                                                                       \
+        (void) index;                                                       \
+        return mbox_state_tcp_describe(((const STRUCT *) object)->MEMBER,   \
+                                       text, size);                         \
+    }                                                                       \
+                                                                            \
     const struct mbox_state_hook NAME = {                                   \
         NAME##_save, NAME##_load, NAME##_release, NAME##_resume,            \
+        NAME##_describe,                                                    \
     };
 
 #ifdef __cplusplus

@@ -50,5 +50,5 @@ save(const void *conn_, unsigned int index, void *buffer, size_t size)
 }
 
 const struct mbox_state_hook conn_socket = {
-    save, conn_tcp_load, conn_tcp_release, conn_tcp_resume,
+    save, conn_tcp_load, conn_tcp_release, conn_tcp_resume, conn_tcp_describe,
 };

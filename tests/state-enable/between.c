@@ -122,7 +122,7 @@ tell(struct st *st, FILE *stream)
         struct mbox_writer w;
 
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
-        check(!st_get(st, true, &keys.keys[i], wanted_output(), &w), "export");
+        check(!st_look(st, true, &keys.keys[i], wanted_output(), &w), "look");
         fprintf(stream, "%s{ \"scope\": \"per-flow\", \"keys\": [\"%u\"], "
                 "\"data\": \"", i ? ", " : "",
                 (keys.keys[i].src_port == 53 ? keys.keys[i].dst_port

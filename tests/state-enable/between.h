@@ -33,6 +33,7 @@ void between(void);
 #pragma weak st_destroy
 #pragma weak st_list
 #pragma weak st_get
+#pragma weak st_look
 #pragma weak st_put
 #pragma weak st_wait
 #pragma weak st_del

@@ -408,7 +408,7 @@ static const struct st_pointer signature_pointers[] = {
     { MEMBER(struct signature, rule), .target = ST_TO_TYPE, .type = T_RULE },
 };
 static const struct mbox_state_hook handle_hook = {
-    save_handle, load_handle, release_handle, NULL,
+    save_handle, load_handle, release_handle, NULL, NULL,
 };
 static const struct st_hook signature_hooks[] = {
     { .name = "handle", .count = 1,

@@ -20,7 +20,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include "heap.h"
 #include "program-state.h"
 #include "state-hook.h"
@@ -101,7 +103,18 @@ resume(void *part_, unsigned int index)
     n_resumed++;
 }
 
-static struct mbox_state_hook part_hook = { save, load, release, NULL };
+static int describe_error;
+
+static int
+describe(const void *part_, unsigned int index, char *text, size_t size)
+{
+    const struct part *part = part_;
+
+    snprintf(text, size, "part %u, %"PRIu32, index, part->handle);
+    return describe_error;
+}
+
+static struct mbox_state_hook part_hook = { save, load, release, NULL, NULL };
 
 static unsigned int n_walks;
 
@@ -542,6 +555,77 @@ test_standing_other(void **state)
     finish();
 }
 
+/* Looks at the flow: what there is of its two members is these bytes, at the
+ * end, or ends with them.  Nobody imports that. */
+static void
+look(const void *members, size_t size)
+{
+    struct mbox_key key = flow_key();
+
+    image.len = 0;
+    assert_int_equal(st_look(st, true, &key, -1, &image), 0);
+    assert_true(image.len > size);
+    assert_memory_equal(image.data + image.len - size, members, size);
+    assert_int_equal(put(image.data, image.len), -EPROTO);
+    assert_non_null(strstr(st_why(st), "looked at"));
+}
+
+/* People see what hooks can tell, of what runs, too, and nothing stops. */
+static void
+test_look(void **state)
+{
+    static const char bytes[] = "\0\0\0\0\4\x11\0\0\0"
+                                "\0\0\0\0\4\x12\0\0";
+    static const char texts[] = "\1\0\12part 0, 17" "\1\0\12part 1, 18";
+    static const char errors[] = "\2\0\22Input/output error"
+                                 "\2\0\22Input/output error";
+    static const char not_read[] = "not read: its flow would have to stand "
+                                   "still";
+    struct mbox_key key = flow_key();
+    bool away = false;
+
+    (void) state;
+    start(false);
+    look(bytes, sizeof bytes);
+    save_error = -EIO;
+    look(errors, sizeof errors - 1);
+    save_error = 0;
+
+    part_hook.resume = resume;
+    n_resumed = n_saved = 0;
+    st_set_running(st, true);
+    look(not_read, sizeof not_read - 1);
+    part_hook.describe = describe;
+    look(texts, sizeof texts - 1);
+    describe_error = -EIO;
+    look(errors, sizeof errors - 1);
+    st_set_running(st, false);
+    describe_error = 0;
+    look(texts, sizeof texts - 1);
+    assert_int_equal(n_saved, 0);
+    st_resume(st, is_away, &away);
+    assert_int_equal(n_resumed, 0);
+
+    /* A copy says why not. */
+    st_set_running(st, true);
+    image.len = 0;
+    assert_int_equal(st_get(st, true, &key, -1, &image), -EAGAIN);
+    assert_string_equal(st_why(st), "struct entry.parts[].handle: its hook "
+                        "can read it only while the packets of its flow are "
+                        "held: it can be moved, but not copied");
+    part_hook.resume = NULL;
+    part_hook.describe = NULL;
+
+    /* What cannot be read has a reason. */
+    entries[0]->needed = (struct entry *) (void *) &image;
+    image.len = 0;
+    assert_int_equal(st_look(st, true, &key, -1, &image), 0);
+    assert_memory_equal(image.data, "MSU2", 4);
+    assert_int_equal(put(image.data, image.len), -EPROTO);
+    entries[0]->needed = NULL;
+    finish();
+}
+
 int
 main(void)
 {
@@ -553,6 +637,7 @@ main(void)
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_standing),
         cmocka_unit_test(test_standing_other),
+        cmocka_unit_test(test_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -219,6 +220,33 @@ save(struct conn *conn)
     assert_int_equal(hook.save(conn, 1, image, n_image), n_image);
 }
 
+/* The connection is described so: by its addresses, queues and state, which
+ * may stand still.  That changes nothing. */
+static void
+check_description(const struct conn *conn, const char *still)
+{
+    char text[256], part[64];
+    int n = 0, unacked = 0, unsent = 0;
+
+    assert_int_equal(hook.describe(conn, 1, text, sizeof text), 0);
+    assert_non_null(strstr(text, ", established, "));
+    assert_memory_equal(text, "tcp,", 4);
+    if (!still[0]) {
+        ioctl(conn->fds[1], SIOCINQ, &n);
+        ioctl(conn->fds[1], SIOCOUTQ, &unacked);
+        ioctl(conn->fds[1], SIOCOUTQNSD, &unsent);
+        assert_true(n > 0 && unacked > 0);
+        snprintf(part, sizeof part,
+                 "%d bytes unread, %d unacknowledged, %d unsent", n,
+                 unacked - unsent, unsent);
+        assert_non_null(strstr(text, part));
+    }
+    const char *last = strstr(text, ", stands still");
+    assert_string_equal(last ? last : "", still);
+    hook.describe(conn, 1, text, 8);    /* And no more. */
+    assert_int_equal(strlen(text), 7);
+}
+
 /* 'device' is one that the connection is bound to, if it is not empty. */
 static void
 check_device(int fd, const char *device)
@@ -264,7 +292,9 @@ check_move(int family, const char *device)
 
     /* Nothing happens on the number, and the peer sees nothing. */
     int old = conn.fds[1];
+    check_description(&conn, "");
     save(&conn);
+    check_description(&conn, ", stands still, to leave");
     assert_int_equal(conn.fds[1], old);
     struct pollfd pfd = { .fd = old, .events = POLLIN | POLLOUT };
     assert_int_equal(poll(&pfd, 1, 0), 0);
@@ -278,6 +308,7 @@ check_move(int family, const char *device)
     assert_int_equal(hook.load(&conn, 1, image, n_image), 0);
     pfd.fd = conn.fds[1];
     assert_int_equal(poll(&pfd, 1, 0), 0);
+    check_description(&conn, ", stands still, has arrived");
     n_arrived = 0;
     hook.resume(&conn, 1);
     assert_int_equal(n_arrived, 1);
