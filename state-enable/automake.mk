@@ -214,6 +214,8 @@ CLEANFILES += state-enable/mbox-state-link
 pkglibexec_PROGRAMS += state-enable/mbox-state-gen
 state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/buffers.c \
+	state-enable/gen/counts.c \
+	state-enable/gen/counts.h \
 	state-enable/gen/evidence-private.h \
 	state-enable/gen/evidence.c \
 	state-enable/gen/evidence.h \
@@ -231,6 +233,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-containers.c \
+	state-enable/gen/plan-counts.c \
 	state-enable/gen/plan-hooks.c \
 	state-enable/gen/plan-keys.c \
 	state-enable/gen/plan-merge.c \
@@ -238,6 +241,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/plan-outputs.c \
 	state-enable/gen/plan-slots.c \
 	state-enable/gen/plan-strategies.c \
+	state-enable/gen/plan-strays.c \
 	state-enable/gen/plan-types.c \
 	state-enable/gen/plan-unmovable.c \
 	state-enable/gen/plan.c \

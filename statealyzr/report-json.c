@@ -351,6 +351,11 @@ variable_json(const struct sa_result_variable *v, struct type_list *list)
     put_string(o, "symbol", v->symbol);
     put(o, "structure", v->structure == SIZE_MAX ? NULL
                         : json_object_new_uint64(v->structure));
+    struct json_object *leads_to = json_object_new_array();
+    for (size_t i = 0; i < v->n_leads_to; i++) {
+        append(leads_to, json_object_new_uint64(v->leads_to[i]));
+    }
+    put(o, "leads_to", leads_to);
     put_bool(o, "persistent", v->persistent);
     put_bool(o, "top_level", v->top_level);
     put_bool(o, "updateable", v->updateable);

@@ -322,7 +322,12 @@ fill_variable(struct maker *m, uint32_t index)
         .class = class->class,
         .key_fields = class->fields,
         .unmovable = sa_unmovable_why(m->unmovable, index),
+        .n_leads_to = v->leads_to->len,
     };
+    r->leads_to = keep_array(m, r->n_leads_to, sizeof *r->leads_to);
+    for (guint i = 0; i < v->leads_to->len; i++) {
+        r->leads_to[i] = g_array_index(v->leads_to, uint32_t, i);
+    }
     if (v->top_level) {
         r->why_top_level = reasons_of_insns(m, v->uses, use_text);
     }

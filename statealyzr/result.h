@@ -168,6 +168,9 @@ struct sa_result_variable {
     uint64_t n_elements;        /* 1 if it is no array. */
     const char *symbol;         /* Linker symbol, "" for locals and fields. */
     size_t structure;           /* Index of its structure; SIZE_MAX if none. */
+    uint32_t *leads_to;         /* Indexes of structures, ascending, that its
+                                 * memory may have pointers to. */
+    size_t n_leads_to;
     bool persistent;            /* Lives across iterations of the loop. */
     bool top_level;             /* And a state procedure uses it. */
     bool updateable;            /* And a state procedure may write it. */

@@ -24,13 +24,13 @@
  *                       that is not a constant
  *   node-header V D     the same of what variable V, or its element, leads to
  *   descriptor S N      the member is given to a call as a descriptor
- *   store V F, inc V F, dec V F     in function F
+ *   inc V, dec V        V++, V--
  *   add S L T N, sub S L T N        x->L->N += 1, -= 1
  *   bucket S N V        the member is also an index of variable V
  *   live S A N          the member N is the index of, or bounds, array A
  *   compared S N W      compared for equality with W
  *
- * and what heads.c and buffers.c list. */
+ * and what heads.c and buffers.c list; what counts entries is in counts.c. */
 
 #include "evidence-private.h"
 
@@ -156,12 +156,6 @@ static struct place
 load_place(const struct evidence *e, const GPtrArray *loads, guint i)
 {
     return place(e, LLVMGetOperand(loads->pdata[i], 0));
-}
-
-static const char *
-function_name(LLVMValueRef insn)
-{
-    return name_of(LLVMGetBasicBlockParent(LLVMGetInstructionParent(insn)));
 }
 
 /* The function that a call calls, or NULL. */
@@ -313,8 +307,7 @@ see_count(struct evidence *e, LLVMValueRef store, const struct place *to)
         return;
     }
     if (to->global && !to->index) {
-        say(e, "%s %s %s", step > 0 ? "inc" : "dec", place_name(to),
-            function_name(store));
+        say(e, "%s %s", step > 0 ? "inc" : "dec", place_name(to));
     } else if (to->base && to->n_levels) {
         GPtrArray *bases = loads_of(to->base);
         GPtrArray *names = members(to);
@@ -356,9 +349,6 @@ see_store(struct evidence *e, LLVMValueRef store)
     }
     g_ptr_array_unref(names);
     see_count(e, store, &to);
-    if (to.global) {
-        say(e, "store %s %s", place_name(&to), function_name(store));
-    }
     if (LLVMGetTypeKind(LLVMTypeOf(value)) != LLVMPointerTypeKind) {
         return;
     }

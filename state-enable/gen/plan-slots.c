@@ -78,18 +78,13 @@ plan_place(const struct plan *plan, const char *name, struct plan_place *p)
 static bool
 takes_turns(const struct plan *plan, const char *turn, uint64_t n)
 {
-    GPtrArray *inc = evidence_after(plan->evidence, "inc %s", turn);
-    GPtrArray *dec = evidence_after(plan->evidence, "dec %s", turn);
-    bool ok = (inc->len && !dec->len
-               && evidence_has(plan->evidence, "reset %s", turn)
-               && evidence_has(plan->evidence, "bound %s %"G_GUINT64_FORMAT,
-                               turn, n)
-               && !evidence_has(plan->evidence, "bound %s ?", turn)
-               && !evidence_has(plan->evidence, "set %s", turn));
-
-    g_ptr_array_unref(inc);
-    g_ptr_array_unref(dec);
-    return ok;
+    return (evidence_has(plan->evidence, "inc %s", turn)
+            && !evidence_has(plan->evidence, "dec %s", turn)
+            && evidence_has(plan->evidence, "reset %s", turn)
+            && evidence_has(plan->evidence, "bound %s %"G_GUINT64_FORMAT,
+                            turn, n)
+            && !evidence_has(plan->evidence, "bound %s ?", turn)
+            && !evidence_has(plan->evidence, "set %s", turn));
 }
 
 /* "A I": the array whose elements are put into the first list, and the integer

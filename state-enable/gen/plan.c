@@ -72,41 +72,6 @@ plan_placement(struct plan *plan, struct plan_structure *s)
     return ok;
 }
 
-static void
-plan_counts(struct plan *plan, struct plan_structure *s)
-{
-    size_t n = json_object_array_length(plan->variables);
-
-    for (size_t i = 0; i < n; i++) {
-        struct json_object *v = json_object_array_get_idx(plan->variables, i);
-        const char *symbol = json_text(v, "symbol");
-        bool up = false, down = false;
-
-        if (!*symbol || json_number(v, "elements") != 1
-            || json_number(v, "size") > 8) {
-            continue;
-        }
-        GPtrArray *inc = evidence_after(plan->evidence, "inc %s", symbol);
-        GPtrArray *dec = evidence_after(plan->evidence, "dec %s", symbol);
-        const char *first = plan_first_container(s);
-        for (guint j = 0; j < inc->len; j++) {
-            up |= evidence_has(plan->evidence, "store %s %s", first,
-                               (char *) inc->pdata[j]);
-        }
-        for (guint j = 0; j < dec->len; j++) {
-            down |= evidence_has(plan->evidence, "store %s %s", first,
-                                 (char *) dec->pdata[j]);
-        }
-        g_ptr_array_unref(inc);
-        g_ptr_array_unref(dec);
-        if (up && down) {
-            struct plan_count c = { symbol, json_number(v, "size") };
-
-            g_array_append_val(s->counts, c);
-        }
-    }
-}
-
 /* Calls for each integer member: offset and size. */
 static void
 plan_bucket(struct plan *plan, struct plan_structure *s)
@@ -360,6 +325,20 @@ structure_free(struct plan_structure *s)
     g_free(s);
 }
 
+/* Keeps what the report says of a structure since 'before' as the reason why
+ * it is refused, and frees it. */
+static void
+set_aside(struct plan *plan, struct plan_structure *s, gsize before)
+{
+    struct plan_refused r = {
+        s->name, s->type_json, g_strdup(plan->report->str + before),
+    };
+
+    g_string_truncate(plan->report, before);
+    g_array_append_val(plan->refused, r);
+    structure_free(s);
+}
+
 static void
 plan_class(struct plan *plan, const char *wanted)
 {
@@ -387,18 +366,34 @@ plan_class(struct plan *plan, const char *wanted)
                 s->container = hook->symbol;
                 hook->used = true;
             } else {
-                plan_counts(plan, s);
                 plan_bucket(plan, s);
             }
             g_ptr_array_add(plan->structures, s);
         } else {
-            struct plan_refused r = {
-                s->name, s->type_json, g_strdup(plan->report->str + before),
-            };
+            set_aside(plan, s, before);
+        }
+    }
+}
 
-            g_string_truncate(plan->report, before);
-            g_array_append_val(plan->refused, r);
-            structure_free(s);
+/* Whatever else leads to an entry, other entries that do not move among them,
+ * would be left behind. */
+static void
+refuse_strays(struct plan *plan)
+{
+    for (guint i = 0; i < plan->structures->len;) {
+        struct plan_structure *s = plan->structures->pdata[i];
+        const char *stray = plan_stray(plan, s);
+
+        if (stray) {
+            gsize before = plan->report->len;
+
+            plan_say(plan, "not moved: %s: %s may lead to entries, and is no "
+                     "container that is understood", s->name, stray);
+            g_ptr_array_remove_index(plan->structures, i);
+            set_aside(plan, s, before);
+            i = 0;
+        } else {
+            i++;
         }
     }
 }
@@ -623,11 +618,13 @@ plan_make(struct plan *plan)
     /* Flows refer to hosts, not the other way around. */
     plan_class(plan, "multi-flow");
     plan_class(plan, "per-flow");
+    refuse_strays(plan);
     for (guint i = 0; i < plan->structures->len; i++) {
         struct plan_structure *s = plan->structures->pdata[i];
 
         s->type = plan_type_get(plan, s->type_json);
     }
+    plan_counts(plan);
     plan_variables(plan);
     plan_types_complete(plan);
     break_cycles(plan);

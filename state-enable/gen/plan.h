@@ -105,7 +105,7 @@ struct plan_reference {
 };
 
 struct plan_count {
-    const char *symbol;
+    struct plan_place place;
     uint64_t size;
 };
 
@@ -212,6 +212,20 @@ const char *plan_first_container(const struct plan_structure *);
 /* Refuses a structure, with a reason. */
 bool plan_refuse(struct plan *, const struct plan_structure *,
                  const char *why);
+
+/* plan-strays.c */
+
+/* The name of a variable by which the program may come to entries of a
+ * structure, and that is neither part of what moves nor where a container of
+ * theirs begins; or NULL.  If the user has a hook for the structure, that is
+ * the hook's business. */
+const char *plan_stray(const struct plan *, const struct plan_structure *);
+
+/* plan-counts.c */
+
+/* Sets what counts the nodes of structures that no hook keeps.  The report
+ * says what else goes up and down with them. */
+void plan_counts(struct plan *);
 
 /* plan-slots.c */
 

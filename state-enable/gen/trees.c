@@ -490,21 +490,6 @@ find_remove(struct tree *tree)
 
 /* All. */
 
-/* What changes the tree in a function counts as a store to the variable. */
-static void
-say_stores(struct evidence *e, LLVMValueRef f, const char *variable)
-{
-    GPtrArray *calls = g_hash_table_lookup(e->callers, f);
-
-    for (guint i = 0; calls && i < calls->len; i++) {
-        LLVMValueRef caller = LLVMGetBasicBlockParent(
-            LLVMGetInstructionParent(calls->pdata[i]));
-
-        g_hash_table_add(e->said, g_strdup_printf("store %s %s", variable,
-                                                  name_of(caller)));
-    }
-}
-
 static void
 tree_clear(struct evidence_tree *t)
 {
@@ -531,8 +516,6 @@ see_function(struct evidence *e, LLVMValueRef f)
         tree.t.insert = name_of(tree.insert);
         tree.t.remove = name_of(tree.remove);
         tree.t.compare = name_of(tree.compare);
-        say_stores(e, tree.insert, tree.t.variable);
-        say_stores(e, tree.remove, tree.t.variable);
         g_array_append_val(e->trees, tree.t);
     } else {
         tree_clear(&tree.t);

@@ -340,8 +340,10 @@ put_structure_parts(GString *s, const struct plan *plan,
             const struct plan_count *c
                 = &g_array_index(st->counts, struct plan_count, i);
 
-            put(s, "    { %s, %u },\n", rewrite_alias(symbols, c->symbol),
-                (unsigned int) c->size);
+            char *text = address(&c->place, symbols);
+
+            put(s, "    { %s, %u },\n", text, (unsigned int) c->size);
+            g_free(text);
         }
         put(s, "};\n");
     }
@@ -559,7 +561,7 @@ report_structure(struct plan *plan, const struct plan_structure *s)
     }
     for (guint i = 0; i < s->counts->len; i++) {
         plan_say(plan, "  counted by %s",
-                 g_array_index(s->counts, struct plan_count, i).symbol);
+                 g_array_index(s->counts, struct plan_count, i).place.name);
     }
     for (guint i = 0; i < s->references->len; i++) {
         const struct plan_reference *r
