@@ -44,9 +44,8 @@ struct dirty_copy {
 /* What a flow or a host has of entries. */
 struct dirty_entry {
     struct dirty_chain chain;   /* In the table of keys; first. */
-    uint64_t written;           /* Bits; 0: as it was sent, and then it is in
-                                 * the list of those that are. */
-    struct dirty_entry *next, **link;
+    uint64_t written;           /* Bits; 0: as it was sent. */
+    struct dirty_entry *next, **link;   /* In the list of those that are. */
     struct dirty_copy *copies;  /* Of blocks; NULL: it is not checked. */
     struct mbox_key key;
     bool per_flow;

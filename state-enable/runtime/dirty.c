@@ -31,15 +31,6 @@ struct table {
     size_t n;
 };
 
-/* Bytes that were written to lately, in one word of the shadow, whose number
- * says where in a table.  To write to them again with these bits changes
- * nothing. */
-struct told {
-    struct st_shadow_range range;
-    uint64_t bits;
-};
-#define N_TOLD 8                /* A power of two. */
-
 uint8_t mbox_state_dirty_tracking;
 
 /* A number of this thread, without a call if that is possible. */
@@ -57,10 +48,10 @@ static struct {
     struct st *st;
     uintptr_t owner;            /* Thread; atomic. */
     struct table keys, blocks;
-    struct dirty_entry *clean;  /* That are as they were sent. */
-    struct st_shadow shadow;    /* Blocks of the heap that are in 'blocks'. */
-    struct told told[N_TOLD];   /* By address. */
-    unsigned int n_tellings;    /* How often 'told' has changed. */
+    struct dirty_entry *clean;  /* All that are as they were sent, and some
+                                 * that are not. */
+    struct st_shadow shadow;    /* Blocks of the heap that are in 'blocks', less
+                                 * bytes to which writes change nothing. */
     bool has_slots;             /* Elements of arrays may be, too. */
     uint64_t packet;            /* Of ST_WRITE_FLOWS, ST_WRITE_HOSTS: set since
                                  * the last packet. */
@@ -92,14 +83,6 @@ update_slowly(void)
     dirty.slowly_idle = (dirty.has_slots || dirty.paused ? UINT64_MAX
                          : ST_WRITE_FLOWS | ST_WRITE_HOSTS | ST_WRITE_ANY);
     set_busy(dirty.busy);
-}
-
-/* Must be called before blocks are added, and when some have been removed. */
-static void
-forget_told(void)
-{
-    memset(dirty.told, 0, sizeof dirty.told);
-    dirty.n_tellings++;
 }
 
 /* Tables. */
@@ -137,7 +120,7 @@ reserve(struct table *t, size_t n,
 {
     struct table new = { .n_buckets = t->n_buckets, .n = t->n };
 
-    while (new.n_buckets < BUCKETS_MIN || new.n_buckets < t->n + n) {
+    while (new.n_buckets < BUCKETS_MIN || new.n_buckets < 2 * (t->n + n)) {
         new.n_buckets = (new.n_buckets ? 2 * new.n_buckets : BUCKETS_MIN);
     }
     if (new.n_buckets == t->n_buckets) {
@@ -234,7 +217,6 @@ end_block(struct dirty_block *b)
     if (!b->ended) {
         take_out(&dirty.blocks, &b->chain, hash_start(b->start));
         b->ended = true;
-        forget_told();
         if (!b->slot && !find_block(b->start, NULL)) {
             st_shadow_remove(&dirty.shadow, b->start, b->size);
         }
@@ -350,7 +332,6 @@ list_wanted(const struct st_objects *o, struct dirty_entry *e)
 static bool
 add_block(struct dirty_block *b)
 {
-    forget_told();
     if (!b->slot) {
         if (!st_shadow_add(&dirty.shadow, b->start, b->size)) {
             return false;
@@ -412,12 +393,8 @@ mark(struct dirty_entry *e, uint64_t bits)
     bool first = !e->written;
 
     e->written |= bits;
-    if (first) {
-        take_from_clean(e);
-        if (dirty.st->on_change) {
-            dirty.st->on_change(e->per_flow, &e->key,
-                                dirty.st->on_change_aux);
-        }
+    if (first && dirty.st->on_change) {
+        dirty.st->on_change(e->per_flow, &e->key, dirty.st->on_change_aux);
     }
 }
 
@@ -425,24 +402,29 @@ static void
 mark_all(void)
 {
     while (dirty.clean) {
-        mark(dirty.clean, ST_WRITE_ANY);
+        struct dirty_entry *e = dirty.clean;
+
+        take_from_clean(e);
+        if (!e->written) {
+            mark(e, ST_WRITE_ANY);
+        }
     }
 }
 
-/* The bits that would change nothing of an entry: only if it is checked it
- * matters which those are that it has. */
-static uint64_t
-told_bits(const struct dirty_entry *e)
+/* Whether to write to an entry again would change nothing.  Which bits it has
+ * matters only if it is checked. */
+static bool
+is_settled(const struct dirty_entry *e)
 {
-    return e->written && !e->copies ? UINT64_MAX : e->written;
+    return e->written && !e->copies;
 }
 
-/* Marks the entries that have a block.  Returns the bits that would change
- * nothing of them then.  The table has, or had, blocks. */
-static uint64_t
+/* Marks the entries that have a block.  Returns whether to write to it again
+ * would change nothing then.  The table has, or had, blocks. */
+static bool
 mark_block(const void *start, uint64_t bits)
 {
-    uint64_t told = UINT64_MAX;
+    bool settled = true;
 
     for (struct dirty_chain *c = *bucket(&dirty.blocks, hash_start(start)); c;
          c = c->next) {
@@ -450,10 +432,10 @@ mark_block(const void *start, uint64_t bits)
 
         if (b->start == start) {
             mark(b->entry, bits);
-            told &= told_bits(b->entry);
+            settled &= is_settled(b->entry);
         }
     }
-    return told;
+    return settled;
 }
 
 void
@@ -486,38 +468,17 @@ mark_slots(const struct st_structure *s, const uint8_t *p, uint64_t n,
     return (uintptr_t) p >= first;
 }
 
-static struct told *
-find_told(const void *p)
-{
-    return &dirty.told[(uintptr_t) p >> ST_SHADOW_WORD_SHIFT & (N_TOLD - 1)];
-}
-
+/* Of a byte that is covered.  To write to the same block in the same word of
+ * the shadow again need not be told, until the entry is sent again. */
 static void __attribute__((noinline))
-write_untold(const void *p, uint64_t bits)
+write_covered(const void *p, uint64_t bits)
 {
     set_busy(true);
     struct st_shadow_range range = st_shadow_find(&dirty.shadow, p);
-    *find_told(p) = (struct told) {
-        .range = range, .bits = mark_block(range.start, bits),
-    };
-    dirty.n_tellings++;
-    set_busy(false);
-}
-
-/* Of a byte that is covered.  A handler of signals may come in between: then
- * what was read of 'told' does not count. */
-static void
-write_covered(const void *p, uint64_t bits)
-{
-    unsigned int n_tellings = dirty.n_tellings;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    const struct told *told = find_told(p);
-    bool is_told = ((uintptr_t) p - told->range.first < told->range.n
-                    && !(bits & ~told->bits));
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (!is_told || n_tellings != dirty.n_tellings) {
-        write_untold(p, bits);
+    if (mark_block(range.start, bits)) {
+        st_shadow_uncover(&dirty.shadow, range);
     }
+    set_busy(false);
 }
 
 /* Of a byte that may be of an entry, or with bits that are not of entries. */

@@ -63,9 +63,10 @@ struct st_shadow {
  * one word, until a block is added or removed. */
 struct st_shadow_range {
     void *start;                /* Of the block; perhaps NULL if it was
-                                 * removed. */
-    uintptr_t first;            /* The first of these bytes. */
-    size_t n;                   /* How many. */
+                                 * removed, or others of its bytes are no
+                                 * longer covered. */
+    uintptr_t grain;            /* The first of these bytes is in this one. */
+    uint64_t bits;              /* In 'covered' of its word. */
 };
 
 /* Adds a block; if it is there already that changes nothing.  Returns false,
@@ -120,16 +121,25 @@ st_shadow_find(const struct st_shadow *s, const void *p)
     uint64_t starts = st_shadow_word(s, p)->starts;
     uint64_t up_to = UINT64_MAX >> (63 - grain % 64);
     uint64_t before = starts & up_to, after = starts & ~up_to;
-    uintptr_t first = before ? 63 - __builtin_clzll(before) : 0;
-    uintptr_t end = after ? __builtin_ctzll(after) : 64;
-    uintptr_t address = ((grain & ~(uintptr_t) 63) + first)
-                        << ST_SHADOW_GRAIN_SHIFT;
+    uintptr_t first = ((grain & ~(uintptr_t) 63)
+                       + (before ? 63 - __builtin_clzll(before) : 0));
 
     return (struct st_shadow_range) {
-        .start = (before ? (void *) address : st_shadow_start_below(s, p)),
-        .first = address,
-        .n = (end - first) << ST_SHADOW_GRAIN_SHIFT,
+        .start = (before ? (void *) (first << ST_SHADOW_GRAIN_SHIFT)
+                  : st_shadow_start_below(s, p)),
+        .grain = first,
+        .bits = (UINT64_MAX << first % 64
+                 & (after ? (after & -after) - 1 : UINT64_MAX)),
     };
+}
+
+/* These bytes are not covered from now on, until their block is added
+ * again. */
+static inline void
+st_shadow_uncover(struct st_shadow *s, struct st_shadow_range range)
+{
+    st_shadow_word(s, (void *) (range.grain << ST_SHADOW_GRAIN_SHIFT))->covered
+        &= ~range.bits;
 }
 
 #endif /* shadow.h */

@@ -74,17 +74,21 @@ static void
 check_range(const struct st_shadow *s, const uint8_t *p,
             struct st_shadow_range range)
 {
-    assert_in_range((uintptr_t) p, range.first, range.first + range.n - 1);
-    for (size_t i = 0; i < range.n; i += 16) {
-        const uint8_t *q = (const uint8_t *) range.first + i;
+    uintptr_t word = range.grain & ~(uintptr_t) 63;
 
-        assert_true(!st_shadow_has(s, q)
+    assert_true(range.bits >> ((uintptr_t) p >> 4) % 64 & 1);
+    assert_int_equal(word, (uintptr_t) p >> 4 & ~(uintptr_t) 63);
+    for (size_t i = 0; i < 64; i++) {
+        const uint8_t *q = (const uint8_t *) ((word + i) << 4);
+
+        assert_true(!(range.bits >> i & 1) || !st_shadow_has(s, q)
                     || st_shadow_find(s, q).start == range.start);
     }
 }
 
 /* What is covered is what was added and not removed, also by blocks that take
- * the place of others that are removed later. */
+ * the place of others that are removed later, and if others are no longer
+ * covered. */
 static void
 test_shadow(void **state)
 {
@@ -93,6 +97,7 @@ test_shadow(void **state)
         size_t first, n;
         bool stale;             /* A later one has some of it, */
         bool replaced;          /* and its start. */
+        bool uncovered;         /* Some of it is. */
     } blocks[N];
     static int owners[GRAINS];  /* Of each grain, block + 1. */
     const uint8_t *memory = (const uint8_t *) (((uintptr_t) 7 << 30)
@@ -116,7 +121,7 @@ test_shadow(void **state)
         size_t size = 1 + test_random_range(round % 50 ? 3000 : 1500000);
         blocks[b].n = (size + 15) / 16;
         blocks[b].first = test_random_range(GRAINS - blocks[b].n);
-        blocks[b].stale = blocks[b].replaced = false;
+        blocks[b].stale = blocks[b].replaced = blocks[b].uncovered = false;
         for (size_t i = 0; i < blocks[b].n; i++) {
             int *owner = &owners[blocks[b].first + i];
 
@@ -135,13 +140,24 @@ test_shadow(void **state)
             const uint8_t *p = memory + 16 * at + test_random_range(16);
             int owner = owners[at];
 
-            if (owner && !blocks[owner - 1].stale) {
+            if (owner && !blocks[owner - 1].stale
+                && !blocks[owner - 1].uncovered) {
                 assert_true(st_shadow_has(&s, p));
                 assert_ptr_equal(st_shadow_find(&s, p).start,
                                  memory + 16 * blocks[owner - 1].first);
             }
             if (i < 5 && st_shadow_has(&s, p)) {
-                check_range(&s, p, st_shadow_find(&s, p));
+                struct st_shadow_range range = st_shadow_find(&s, p);
+
+                check_range(&s, p, range);
+                if (i == 0) {
+                    st_shadow_uncover(&s, range);
+                    assert_false(st_shadow_has(&s, p));
+                    for (int j = 0; j < N; j++) {
+                        blocks[j].uncovered |= (
+                            memory + 16 * blocks[j].first == range.start);
+                    }
+                }
             }
         }
         assert_false(st_shadow_has(&s, memory - 1));
