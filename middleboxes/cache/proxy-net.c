@@ -20,79 +20,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fib_rules.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define TUN_NAME "cache"
-#define TUN_QUEUE 10000         /* Packets. */
 #define LOCAL_TABLE 100         /* In which every address is local. */
-
-static int
-fail(char **errp, const char *what)
-{
-    int error = errno;
-
-    if (asprintf(errp, "%s: %s", what, strerror(error)) < 0) {
-        abort();
-    }
-    return -error;
-}
-
-static void
-close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
-/* The device. */
-
-static int
-open_tun(void)
-{
-    struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-    strcpy(ifr.ifr_name, TUN_NAME);
-    if (fd >= 0 && ioctl(fd, TUNSETIFF, &ifr)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-/* Gives an interface queue and MTU, unless 0, and brings it up. */
-static bool
-set_up(const char *name, unsigned int mtu)
-{
-    struct ifreq ifr = { .ifr_flags = IFF_UP };
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    bool ok = fd >= 0;
-
-    strcpy(ifr.ifr_name, name);
-    ok = ok && !ioctl(fd, SIOCSIFFLAGS, &ifr);
-    if (mtu) {
-        ifr.ifr_mtu = mtu;
-        ok = ok && !ioctl(fd, SIOCSIFMTU, &ifr);
-        ifr.ifr_qlen = TUN_QUEUE;
-        ok = ok && !ioctl(fd, SIOCSIFTXQLEN, &ifr);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
-}
 
 /* Routes. */
 
@@ -191,17 +127,11 @@ set_sysctl(const char *name, const char *value)
     }
 }
 
-/* Makes everything, in the namespace. */
 static int
-build(struct proxy_net *net, unsigned int mtu, char **errp)
+configure(void *net, char **errp)
 {
-    net->tun_fd = open_tun();
-    if (net->tun_fd < 0) {
-        return fail(errp, "/dev/net/tun");
-    } else if (!set_up("lo", 0) || !set_up(TUN_NAME, mtu)) {
-        return fail(errp, "network device of our own");
-    } else if (!set_routes(net)) {
-        return fail(errp, "routes of our own");
+    if (!set_routes(net)) {
+        return tun_net_fail(errp, "routes of our own");
     }
     set_sysctl("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0");
     return 0;
@@ -210,49 +140,18 @@ build(struct proxy_net *net, unsigned int mtu, char **errp)
 int
 proxy_net_open(struct proxy_net *net, unsigned int mtu, char **errp)
 {
-    static const char self[] = "/proc/thread-self/ns/net";
-    int error;
-
-    *net = (struct proxy_net) { .own_fd = -1, .tun_fd = -1 };
-    net->home_fd = open(self, O_RDONLY | O_CLOEXEC);
-    if (net->home_fd < 0) {
-        return fail(errp, self);
-    }
-    if (unshare(CLONE_NEWNET)) {
-        error = fail(errp, "network namespace of our own");
-    } else {
-        net->own_fd = open(self, O_RDONLY | O_CLOEXEC);
-        error = net->own_fd < 0 ? fail(errp, self) : build(net, mtu, errp);
-        if (setns(net->home_fd, CLONE_NEWNET) && !error) {
-            error = fail(errp, "return to the network namespace");
-        }
-    }
-    if (error) {
-        proxy_net_close(net);
-    }
-    return error;
+    return tun_net_open(&net->tun, TUN_NAME, mtu, configure, net, errp);
 }
 
 void
 proxy_net_close(struct proxy_net *net)
 {
-    close_fd(&net->tun_fd);
-    close_fd(&net->own_fd);
-    close_fd(&net->home_fd);
+    tun_net_close(&net->tun);
 }
 
 int
 proxy_net_socket(const struct proxy_net *net, int domain, int type)
 {
-    if (setns(net->own_fd, CLONE_NEWNET)) {
-        return -1;
-    }
-    int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error = errno;
-
-    if (setns(net->home_fd, CLONE_NEWNET)) {
-        abort();                /* In the wrong place nothing is right. */
-    }
-    errno = error;
-    return fd;
+    return tun_net_socket(&net->tun, domain,
+                          type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }

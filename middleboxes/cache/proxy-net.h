@@ -39,13 +39,10 @@
  * own: the kernel's is the one that is known to work with everything, and
  * TCP_REPAIR lets it move. */
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "tun-net.h"
 
 struct proxy_net {
-    int home_fd;                /* The namespace that the process is in. */
-    int own_fd;                 /* The one of the TUN. */
-    int tun_fd;
+    struct tun_net tun;
     bool has_ipv6;
 };
 

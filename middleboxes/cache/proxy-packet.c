@@ -33,7 +33,7 @@ proxy_write_tun(struct proxy *p, const void *ip, size_t len)
     p->stats.to_kernel++;
 
     /* What the kernel does not take is as what is lost on the way. */
-    ssize_t n = write(p->net.tun_fd, ip, len);
+    ssize_t n = write(p->net.tun.tun_fd, ip, len);
     (void) n;
 }
 
@@ -90,7 +90,7 @@ proxy_drain_tun(struct proxy *p)
     uint8_t ip[FRAME_MAX];
     ssize_t n;
 
-    while ((n = read(p->net.tun_fd, ip, sizeof ip)) > 0) {
+    while ((n = read(p->net.tun.tun_fd, ip, sizeof ip)) > 0) {
         from_kernel(p, ip, n);
     }
 }

@@ -145,7 +145,7 @@ proxy_create(const struct proxy_setup *setup, struct proxy **pp, char **errp)
     p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     error = (p->epoll_fd < 0 || p->wake_fd < 0
-             || !watch(p, p->net.tun_fd, EPOLLIN, p)
+             || !watch(p, p->net.tun.tun_fd, EPOLLIN, p)
              || !watch(p, p->wake_fd, EPOLLIN, &p->wake_fd)
              ? -errno : open_listeners(p, errp));
     if (error) {

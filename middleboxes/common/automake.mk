@@ -30,8 +30,8 @@ middleboxes_common_libcommon_la_LIBADD = \
 	lib/libmboxbase.la middleboxes/common/libinet.la $(JSONC_LIBS) \
 	$(PTHREAD_LIBS)
 
-# Checksums, and connections of the kernel's TCP that move: also a part of
-# state-enabled programs.
+# Checksums, connections of the kernel's TCP that move, and a TUN device for
+# them: also a part of state-enabled programs.
 noinst_LTLIBRARIES += middleboxes/common/libinet.la
 middleboxes_common_libinet_la_SOURCES = \
 	middleboxes/common/bytes.h \
@@ -40,7 +40,9 @@ middleboxes_common_libinet_la_SOURCES = \
 	middleboxes/common/tcp-repair.c \
 	middleboxes/common/tcp-repair.h \
 	middleboxes/common/tcp-socket.c \
-	middleboxes/common/tcp-socket.h
+	middleboxes/common/tcp-socket.h \
+	middleboxes/common/tun-net.c \
+	middleboxes/common/tun-net.h
 
 noinst_LTLIBRARIES += middleboxes/common/libmbprogram.la
 middleboxes_common_libmbprogram_la_SOURCES = \
