@@ -77,20 +77,40 @@ state_enable_libstatetcp_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/middleboxes/common
 state_enable_libstatetcp_la_LIBADD = middleboxes/common/libinet.la
 
-# All that a program is linked with: that and libmbox.
-noinst_LTLIBRARIES += state-enable/libstateprogram.la
-state_enable_libstateprogram_la_SOURCES = \
+# The program as an instance of libmbox.
+noinst_LTLIBRARIES += state-enable/libstateinstance.la
+state_enable_libstateinstance_la_SOURCES = \
 	state-enable/runtime/instance.c \
 	state-enable/runtime/instance.h \
 	state-enable/runtime/start.c
+state_enable_libstateinstance_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
+state_enable_libstateinstance_la_LIBADD = \
+	state-enable/libstateruntime.la state-enable/libstatetcp.la \
+	libmbox/libmboxcore.la
+
+# All that a program is linked with that reads packets by libpcap,
+noinst_LTLIBRARIES += state-enable/libstateprogram.la
+state_enable_libstateprogram_la_SOURCES =
 if HAVE_PCAP
 state_enable_libstateprogram_la_SOURCES += state-enable/runtime/pcap.c
 endif
 state_enable_libstateprogram_la_CPPFLAGS = \
 	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime
-state_enable_libstateprogram_la_LIBADD = \
-	state-enable/libstateruntime.la state-enable/libstatetcp.la \
-	libmbox/libmboxcore.la
+state_enable_libstateprogram_la_LIBADD = state-enable/libstateinstance.la
+
+# or from sockets of the kernel.
+noinst_LTLIBRARIES += state-enable/libstatesockets.la
+state_enable_libstatesockets_la_SOURCES = \
+	state-enable/runtime/kernel.c \
+	state-enable/runtime/kernel.h \
+	state-enable/runtime/links.c \
+	state-enable/runtime/links.h \
+	state-enable/runtime/sockets.c
+state_enable_libstatesockets_la_CPPFLAGS = \
+	$(AM_CPPFLAGS) -I $(top_srcdir)/state-enable/runtime \
+	-I $(top_srcdir)/middleboxes/common
+state_enable_libstatesockets_la_LIBADD = state-enable/libstateinstance.la
 
 # Unit tests.
 STATE_TEST_CPPFLAGS = \
@@ -158,11 +178,21 @@ tests_unit_test_state_memory_LDADD = $(STATE_TEST_LIBS)
 
 check_PROGRAMS += tests/unit/test-state-tcp
 tests_unit_test_state_tcp_SOURCES = tests/unit/test-state-tcp.c
-tests_unit_test_state_tcp_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_tcp_CPPFLAGS = \
+	$(STATE_TEST_CPPFLAGS) -I $(top_srcdir)/middleboxes/common
 tests_unit_test_state_tcp_LDFLAGS = -Wl,-u,mbox_state_tcp_save
 tests_unit_test_state_tcp_LDADD = \
 	state-enable/libstatetcp.la lib/libmboxbase.la $(CMOCKA_LIBS) \
 	$(PTHREAD_LIBS)
+
+check_PROGRAMS += tests/unit/test-state-sockets
+tests_unit_test_state_sockets_SOURCES = \
+	state-enable/runtime/links.c \
+	state-enable/runtime/sockets.c \
+	tests/unit/test-state-sockets.c
+tests_unit_test_state_sockets_CPPFLAGS = $(STATE_TEST_CPPFLAGS)
+tests_unit_test_state_sockets_LDADD = \
+	lib/libmboxbase.la $(CMOCKA_LIBS) $(PTHREAD_LIBS)
 
 check_PROGRAMS += tests/unit/test-state-hostile
 tests_unit_test_state_hostile_SOURCES = \
@@ -180,18 +210,22 @@ if BUILD_STATEALYZR
 # As one object, which keeps all names but those of libmbox-state.sym to itself:
 # a program may have functions and variables of any name.
 statelibdir = $(pkglibdir)
-statelib_DATA = state-enable/libmbox-state.a
+statelib_DATA = \
+	state-enable/libmbox-state.a \
+	state-enable/libmbox-state-sockets.a
 EXTRA_DIST += state-enable/libmbox-state.sym
-state-enable/libmbox-state.a: state-enable/libstateprogram.la \
-		state-enable/libmbox-state.sym
-	$(AM_V_GEN)rm -f $@ && \
+state-enable/libmbox-state.a: state-enable/libstateprogram.la
+state-enable/libmbox-state-sockets.a: state-enable/libstatesockets.la
+$(statelib_DATA): state-enable/libmbox-state.sym
+	$(AM_V_GEN)object=$(@:.a=.o) && rm -f $@ && \
+	parts=$$(echo $@ | sed 's|libmbox-state.a|.libs/libstateprogram.a|; \
+	    s|libmbox-state-sockets.a|.libs/libstatesockets.a|') && \
 	$(CC) $(AM_CFLAGS) $(CFLAGS) $(RELOCATABLE_LDFLAGS) -nostdlib \
-	    -Wl,--whole-archive state-enable/.libs/libstateprogram.a \
-	    -Wl,--no-whole-archive -o state-enable/libmbox-state.o && \
+	    -Wl,--whole-archive $$parts -Wl,--no-whole-archive -o $$object && \
 	$(OBJCOPY) --keep-global-symbols='$(srcdir)'/state-enable/libmbox-state.sym \
-	    state-enable/libmbox-state.o && \
-	$(AR) cr $@ state-enable/libmbox-state.o && $(RANLIB) $@
-CLEANFILES += state-enable/libmbox-state.a state-enable/libmbox-state.o
+	    $$object && \
+	$(AR) cr $@ $$object && $(RANLIB) $@
+CLEANFILES += $(statelib_DATA) $(statelib_DATA:.a=.o)
 
 pkginclude_HEADERS = \
 	state-enable/runtime/program-tables.h \
@@ -250,6 +284,8 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/rewrite.h \
 	state-enable/gen/trace.c \
 	state-enable/gen/trees.c \
+	state-enable/gen/waits.c \
+	state-enable/gen/waits.h \
 	state-enable/gen/write-layout.c \
 	state-enable/gen/write-layout.h \
 	state-enable/gen/write-tables.c \

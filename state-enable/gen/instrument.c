@@ -23,6 +23,7 @@
 #include "place.h"
 #include "rewrite.h"
 #include "tables.h"
+#include "waits.h"
 
 /* Adds to the program
  *
@@ -92,6 +93,7 @@ struct module {
     GHashTable *allocators;     /* Of the program: return a block that they
                                  * have allocated. */
     bool taken;                 /* A pointer may lead to one. */
+    bool waits;                 /* As in struct plan. */
     bool alone;                 /* The program has one thread, and functions
                                  * return to where they are called, if they
                                  * do: nothing comes between what a function
@@ -101,8 +103,8 @@ struct module {
 };
 
 /* State is sent between two packets, so in calls of the runtime that read
- * them.  What a function that returns twice returns to may be longer ago than
- * that. */
+ * them or wait for them.  What a function that returns twice returns to may be
+ * longer ago than that. */
 static bool
 sends(const struct module *m, LLVMValueRef call)
 {
@@ -116,7 +118,8 @@ sends(const struct module *m, LLVMValueRef call)
         return g_hash_table_contains(m->senders, f);
     }
     const char *name = LLVMGetValueName2(f, &n);
-    return (rewrite_steps(name) || strstr(name, "setjmp")
+    return (rewrite_steps(name) || (m->waits && waits_is_wait(name))
+            || strstr(name, "setjmp")
             || (m->taken && !LLVMGetIntrinsicID(f)));
 }
 
@@ -616,6 +619,7 @@ instrument(LLVMModuleRef module, struct plan *plan,
     struct module m = {
         .module = module, .senders = g_hash_table_new(NULL, NULL),
         .allocators = g_hash_table_new(NULL, NULL),
+        .waits = plan->waits,
         .alone = is_alone(module),
         .result = result,
     };

@@ -33,12 +33,13 @@
 #include "mbox-fnv.h"
 #include "plan.h"
 #include "rewrite.h"
+#include "waits.h"
 #include "write-layout.h"
 #include "write-tables.h"
 
 struct options {
     const char *result, *program, *bitcode, *tables, *report;
-    const char *leave_out, *merge, *hooks, *keys;
+    const char *leave_out, *merge, *hooks, *keys, *waits;
     GPtrArray *attributes;
 };
 
@@ -72,6 +73,7 @@ parse(int argc, char *argv[], struct options *o)
         { "merge", required_argument, NULL, 'm' },
         { "hooks", required_argument, NULL, 'H' },
         { "keys", required_argument, NULL, 'k' },
+        { "waits", required_argument, NULL, 'w' },
         { "attribute", required_argument, NULL, 'a' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -90,6 +92,7 @@ parse(int argc, char *argv[], struct options *o)
         case 'm': o->merge = optarg; break;
         case 'H': o->hooks = optarg; break;
         case 'k': o->keys = optarg; break;
+        case 'w': o->waits = optarg; break;
         case 'a': g_ptr_array_add(o->attributes, optarg); break;
         case 'h': usage(stdout); exit(0);
         case 'V': puts("mbox-state-gen (ovs-mbox) " PACKAGE_VERSION); exit(0);
@@ -214,6 +217,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     char **merge = g_strsplit(o->merge, ",", 0);
     char **hooks = g_strsplit(o->hooks, ",", 0);
     char **keys = g_strsplit(o->keys, ",", 0);
+    char **waits = g_strsplit(o->waits, ",", 0);
     struct plan *plan = plan_create(result, evidence, leave_out);
     bool sends = rewrite_sends(module);
     plan_find_shared_names(plan, module);
@@ -223,11 +227,12 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
 
     ok &= plan_keys_parse(plan, keys);
     plan_make(plan);
-    ok = (rewrite_calls(module, plan) && plan_merge(plan, merge)
+    ok = (rewrite_calls(module, plan, waits) && plan_merge(plan, merge)
           && ok && plan_hooks_used(plan)
           && plan->n_left_out == g_strv_length(leave_out));
     plan_outputs(plan, result);
     ok = ok && instrument(module, plan, &instrumented);
+    waits_redirect(module, plan);
     for (guint i = 0; ok && i < o->attributes->len; i++) {
         ok = add_attribute(module, o->attributes->pdata[i]);
     }
@@ -267,6 +272,7 @@ generate(const struct options *o, const char *file, LLVMModuleRef module,
     g_strfreev(merge);
     g_strfreev(hooks);
     g_strfreev(keys);
+    g_strfreev(waits);
     evidence_destroy(evidence);
     return ok;
 }
@@ -279,6 +285,7 @@ main(int argc, char *argv[])
                          .merge = "",
                          .hooks = "",
                          .keys = "",
+                         .waits = "",
                          .attributes = g_ptr_array_new() };
 
     if (!parse(argc, argv, &o)) {

@@ -169,6 +169,7 @@ struct plan {
     GPtrArray *bits;            /* Names of members that the program writes, */
     bool writes_known;          /* and whether that is all: see struct
                                  * st_program. */
+    bool waits;                 /* Has packets from sockets: waits.h. */
     GPtrArray *outputs;         /* Names of output functions; the analyser's,
                                  * in that order. */
     GString *report;

@@ -20,6 +20,7 @@
 #include <llvm-c/DebugInfo.h>
 #include <llvm-c/Target.h>
 #include "place.h"
+#include "waits.h"
 
 static const char *const replaced[] = {
     "malloc", "calloc", "realloc", "reallocarray", "strdup", "strndup", "free",
@@ -40,8 +41,8 @@ static const char *const unsupported[] = {
     "recvfrom", "recvmsg", "recvmmsg", "rte_eth_rx_burst", NULL
 };
 
-static LLVMValueRef
-declared(LLVMModuleRef module, const char *name)
+LLVMValueRef
+rewrite_declared(LLVMModuleRef module, const char *name)
 {
     LLVMValueRef f = LLVMGetNamedFunction(module, name);
 
@@ -51,41 +52,52 @@ declared(LLVMModuleRef module, const char *name)
 bool
 rewrite_sends(LLVMModuleRef module)
 {
-    return (declared(module, "pcap_inject")
-            || declared(module, "pcap_sendpacket"));
+    return (rewrite_declared(module, "pcap_inject")
+            || rewrite_declared(module, "pcap_sendpacket"));
+}
+
+void
+rewrite_redirect(LLVMModuleRef module, const char *name)
+{
+    LLVMValueRef f = rewrite_declared(module, name);
+
+    if (f) {
+        char *ours = g_strconcat(REWRITE_PREFIX, name, NULL);
+        LLVMSetValueName2(f, ours, strlen(ours));
+        g_free(ours);
+    }
 }
 
 bool
-rewrite_calls(LLVMModuleRef module, struct plan *plan)
+rewrite_calls(LLVMModuleRef module, struct plan *plan, char *const *waits)
 {
     bool reads = false;
 
     for (const char *const *name = covered_reads; *name; name++) {
-        reads |= declared(module, *name) != NULL;
+        reads |= rewrite_declared(module, *name) != NULL;
     }
 
-    for (const char *const *name = unsupported; *name; name++) {
-        if (declared(module, *name)) {
+    plan->waits = false;
+    if (!reads) {
+        waits_find(module, plan, waits);
+    }
+    for (const char *const *name = unsupported; *name && !plan->waits;
+         name++) {
+        if (rewrite_declared(module, *name)) {
             plan_say(plan, "%s: %s() is not replaced: packets that it reads "
                      "do not come through libmbox",
                      reads ? "note" : "not supported", *name);
         }
     }
-    if (!reads) {
+    if (!reads && !plan->waits) {
         plan_say(plan, "not supported: the program does not read packets by "
                  "pcap_dispatch(), pcap_loop(), pcap_next() or "
-                 "pcap_next_ex()");
+                 "pcap_next_ex(), nor wait for sockets");
     }
     for (const char *const *name = replaced; *name; name++) {
-        LLVMValueRef f = declared(module, *name);
-
-        if (f) {
-            char *ours = g_strconcat(REWRITE_PREFIX, *name, NULL);
-            LLVMSetValueName2(f, ours, strlen(ours));
-            g_free(ours);
-        }
+        rewrite_redirect(module, *name);
     }
-    return reads;
+    return reads || plan->waits;
 }
 
 /* Whether a name is that of the runtime's function for one of 'names'. */

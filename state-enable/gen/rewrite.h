@@ -28,9 +28,16 @@
  * instead of one of a library. */
 #define REWRITE_PREFIX "mbox_state_"
 
-/* Redirects the calls.  Says in the report what packet reads are not covered;
- * returns whether there is none. */
-bool rewrite_calls(LLVMModuleRef, struct plan *);
+/* A function of a library that the program uses, or NULL. */
+LLVMValueRef rewrite_declared(LLVMModuleRef, const char *name);
+
+/* Redirects all calls of it, if there are any. */
+void rewrite_redirect(LLVMModuleRef, const char *name);
+
+/* Redirects the calls, less those of waits_redirect().  Says in the report
+ * what packet reads are not covered; returns whether any is.  'waits' as in
+ * waits_find(). */
+bool rewrite_calls(LLVMModuleRef, struct plan *, char *const *waits);
 
 /* Whether this is the runtime's for one of these. */
 bool rewrite_is_replaced(const char *name);

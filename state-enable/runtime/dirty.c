@@ -677,6 +677,19 @@ st_is_changed_by_packet(struct st *st, bool per_flow,
     return !e || e->by_packet;
 }
 
+bool
+st_changed_any(struct st *st)
+{
+    if (st == dirty.st && !(dirty.packet | dirty.always)) {
+        return false;
+    }
+    if (st == dirty.st) {
+        dirty.unknown = true;
+        st_dirty_step(st);
+    }
+    return true;
+}
+
 void
 st_packet_ends(struct st *st)
 {

@@ -31,12 +31,17 @@
 #include "step.h"
 
 #define IDLE_NS UINT64_C(1000000000)
+#define TAKEN_MAX 64
 
 struct st_instance {
     struct mbox *mbox;
     struct st *st;
     st_packet_fn *packet;
+    st_take_fn *take;           /* Instead. */
     void *aux;
+    struct mbox_key taken[TAKEN_MAX];   /* Flows of packets in the last step */
+    unsigned int n_taken;       /* that were taken; TAKEN_MAX: there may have
+                                 * been more. */
     int epoll_fd, timer_fd;
     int polled[MB_STEP_FDS];    /* In the epoll set. */
     unsigned int n_polled;
@@ -231,28 +236,56 @@ touch_host(struct st_instance *in, uint8_t family, const uint8_t address[16],
     }
 }
 
+/* After a packet: its flow and its hosts may have changed. */
+static void
+note_key(struct st_instance *in, const struct mbox_key *key)
+{
+    bool tracked = mb_step_is_tracked(in->mbox);
+
+    if (tracked) {
+        struct mbox_key canonical;
+
+        mbox_key_canonical(key, &canonical);
+        note_packet(in, true, &canonical);
+    }
+    if (key->family) {
+        touch_host(in, key->family, key->src, tracked);
+        touch_host(in, key->family, key->dst, tracked);
+    }
+}
+
+/* Of a program that has its packets from the kernel.  What hooks save may
+ * change now, what the program keeps after the step. */
+static enum mbox_verdict
+take(struct st_instance *in, const struct mbox_packet *p)
+{
+    if (!in->take(in->aux, p)) {
+        return MBOX_FORWARD;
+    }
+    note_key(in, &p->key);
+    if (in->n_taken < TAKEN_MAX
+        && (!in->n_taken
+            || !mbox_key_equal(&in->taken[in->n_taken - 1], &p->key))) {
+        in->taken[in->n_taken++] = p->key;
+    }
+    return MBOX_DROP;
+}
+
 static enum mbox_verdict
 packet(void *in_, unsigned int worker, struct mbox_packet *p)
 {
     struct st_instance *in = in_;
-    bool tracked = mb_step_is_tracked(in->mbox);
 
     (void) worker;
     st_resume_flow(in->st, &p->key);
+    if (in->take) {
+        return take(in, p);
+    }
     st_wait(in->st, false);
     in->packet(in->aux, p->data, p->len, p->timestamp);
     st_wait(in->st, true);
     st_slots_step(in->st);
-    if (tracked) {
-        struct mbox_key canonical;
-
-        mbox_key_canonical(&p->key, &canonical);
-        note_packet(in, true, &canonical);
-    }
-    if (p->key.family) {
-        touch_host(in, p->key.family, p->key.src, tracked);
-        touch_host(in, p->key.family, p->key.dst, tracked);
-    }
+    note_key(in, &p->key);
     st_packet_ends(in->st);
     return mbox_state_program.sends ? MBOX_DROP : MBOX_FORWARD;
 }
@@ -277,6 +310,39 @@ on_change(bool per_flow, const struct mbox_key *key, void *in_)
     if (!per_flow || !mbox_is_frozen(in->mbox, key)) {
         on_end(per_flow, key, in);
     }
+}
+
+static int
+change_flow(const struct mbox_key *key, void *in)
+{
+    on_change(true, key, in);
+    return 0;
+}
+
+static int
+change_host(const struct mbox_key *key, void *in)
+{
+    on_change(false, key, in);
+    return 0;
+}
+
+/* The program has had the packets of the last step, or some of them. */
+static void
+note_taken(struct st_instance *in)
+{
+    st_slots_step(in->st);
+    for (unsigned int i = 0; i < in->n_taken; i++) {
+        if (!mbox_is_frozen(in->mbox, &in->taken[i])) {
+            note_key(in, &in->taken[i]);
+        }
+    }
+    if (mb_step_is_tracked(in->mbox)
+        && (st_changed_any(in->st) || in->n_taken == TAKEN_MAX)) {
+        st_list(in->st, true, change_flow, in);
+        st_list(in->st, false, change_host, in);
+    }
+    in->n_taken = 0;
+    st_packet_ends(in->st);
 }
 
 static uint64_t
@@ -350,6 +416,9 @@ st_instance_step(struct st_instance *in, uint64_t ns)
 {
     st_step(in->st);
     st_wait(in->st, true);
+    if (in->take) {
+        note_taken(in);
+    }
     int error = mb_step(in->mbox, ns);
 
     st_resume(in->st, is_away, in);
@@ -415,15 +484,16 @@ open_mbox(struct st_instance *in, const char *interface, char **error)
     return mbox_create(&options, &ops, in, &in->mbox, error);
 }
 
-struct st_instance *
-st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
-                 char **error)
+static struct st_instance *
+open_instance(const char *interface, st_packet_fn *packet_fn,
+              st_take_fn *take_fn, void *aux, char **error)
 {
     struct st_instance *in = calloc(1, sizeof *in);
 
     *error = NULL;
     if (in) {
         in->packet = packet_fn;
+        in->take = take_fn;
         in->aux = aux;
         in->epoll_fd = in->timer_fd = -1;
         in->st = st_create(&mbox_state_program, log_message, NULL);
@@ -451,6 +521,19 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
     mb_step_tell_changes(in->mbox);
     update_polled(in);
     return in;
+}
+
+struct st_instance *
+st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
+                 char **error)
+{
+    return open_instance(interface, packet_fn, NULL, aux, error);
+}
+
+struct st_instance *
+st_instance_open_later(st_take_fn *take_fn, void *aux, char **error)
+{
+    return open_instance("", NULL, take_fn, aux, error);
 }
 
 void

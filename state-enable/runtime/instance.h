@@ -41,12 +41,20 @@ struct st_instance;
 typedef void st_packet_fn(void *aux, const uint8_t *frame, size_t len,
                           uint64_t monotonic_ns);
 
+/* The same for a program that gets what is in its packets from the kernel, and
+ * so after the step in which they come.  Returns whether the packet is the
+ * program's; if not, it passes on. */
+struct mbox_packet;
+typedef bool st_take_fn(void *aux, const struct mbox_packet *);
+
 bool st_instance_is_wanted(void);
 
-/* Opens the network interface.  Returns NULL with a message in '*error', which
- * is to be freed. */
+/* Opens the port of MBOX_PORT, by default the network interface.  Returns NULL
+ * with a message in '*error', which is to be freed. */
 struct st_instance *st_instance_open(const char *interface, st_packet_fn *,
                                      void *aux, char **error);
+struct st_instance *st_instance_open_later(st_take_fn *, void *aux,
+                                           char **error);
 void st_instance_close(struct st_instance *);
 
 /* Waits for at most 'ns' for packets or what the coordinator asks, and does

@@ -124,6 +124,12 @@ bool st_is_changed_by_packet(struct st *, bool per_flow,
 /* To be called after each packet. */
 void st_packet_ends(struct st *);
 
+/* For a program of which it is not known by which packet it changes what: to
+ * be called before st_packet_ends().  Returns whether there may be entries
+ * that are new, or were taken out, since then; tells of a change of all that
+ * was written out, if so. */
+bool st_changed_any(struct st *);
+
 /* Says that changes need not be told of what was written out so far. */
 void st_track_none(struct st *);
 

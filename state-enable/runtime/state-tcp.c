@@ -55,6 +55,13 @@ complain(const char *what, const char *why)
     fprintf(stderr, "state: a TCP connection %s: %s\n", what, why);
 }
 
+/* What delivers packets: what the hook names, or what the runtime has. */
+static mbox_state_tcp_deliver *
+deliver_by(mbox_state_tcp_deliver *deliver)
+{
+    return deliver ? deliver : tcp_image_deliver();
+}
+
 static ino_t
 inode(int fd)
 {
@@ -220,7 +227,7 @@ mbox_state_tcp_save(int fd, mbox_state_tcp_deliver *deliver, void *buffer,
     }
     struct standing *s = find(fd);
     if (!s) {
-        int error = stop(fd, deliver);
+        int error = stop(fd, deliver_by(deliver));
 
         if (error) {
             return error;
@@ -270,7 +277,7 @@ mbox_state_tcp_load(int *fd, mbox_state_tcp_deliver *deliver,
         return 0;
     }
     int error = tcp_image_parse(&image, data, size);
-    if (!error && image.tcp.rcv_fin && !deliver) {
+    if (!error && image.tcp.rcv_fin && !deliver_by(deliver)) {
         error = -EPROTO;
     }
     if (!error) {
@@ -330,7 +337,7 @@ mbox_state_tcp_resume(int fd, mbox_state_tcp_deliver *deliver,
     dup3(s->socket, fd, cloexec ? O_CLOEXEC : 0);
     close(s->socket);
     if (has_arrived) {
-        finish(s, deliver);
+        finish(s, deliver_by(deliver));
     } else {
         tcp_image_stay(fd, s->reuse);
     }

@@ -47,7 +47,9 @@
  * DELIVER, unless NULL, gives a packet to the kernel as if it had come from
  * the network: an IPv4 or IPv6 packet without a link-layer header.  Returns 0
  * or a negative errno value.  Without it a connection that the peer has closed
- * for its part is not moved, since the kernel has to be told of that again.
+ * for its part is not moved, since the kernel has to be told of that again; in
+ * a program that waits for sockets (MBOX_STATE_WAIT in mbox-cc(1)) the runtime
+ * does that.
  *
  * While a connection is on its way, and until it may go on, its number stands
  * for a socket on which nothing happens: it has nothing to read, no room to
@@ -57,11 +59,12 @@
  * here, without a packet, when packets are read next.
  *
  * The program has CAP_NET_ADMIN.  All packets of the connection come to its
- * kernel, and leave it, by way of libmbox, e.g. by a TUN device that the
- * program reads and writes: what else sends or receives does not stop when the
- * connection does.  The socket is made in the network namespace of the thread
- * that reads packets, where the address has to be as it was in that of the
- * other instance, or IP_TRANSPARENT or IP_FREEBIND set.
+ * kernel, and leave it, by way of libmbox: by the runtime's TUN device, or one
+ * that the program reads and writes.  What else sends or receives does not
+ * stop when the connection does.  The socket is made in the network namespace
+ * of that device, or else of the thread that reads packets, where the address
+ * has to be as it was in that of the other instance, or IP_TRANSPARENT or
+ * IP_FREEBIND set.
  *
  * What moves: addresses, both queues, sequence numbers, windows, the options
  * of the handshake, which end has closed, O_NONBLOCK, FD_CLOEXEC, congestion

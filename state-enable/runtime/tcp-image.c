@@ -81,6 +81,20 @@ static const struct option {
 #define N_OPTIONS (sizeof options / sizeof *options)
 _Static_assert(N_OPTIONS <= TCP_IMAGE_OPTIONS_MAX, "options");
 
+static const struct tcp_image_net *net;
+
+void
+tcp_image_set_net(const struct tcp_image_net *new)
+{
+    net = new;
+}
+
+tcp_image_deliver_fn *
+tcp_image_deliver(void)
+{
+    return net ? net->deliver : NULL;
+}
+
 static bool
 get_option(int fd, int level, int name, void *value, socklen_t size)
 {
@@ -199,6 +213,16 @@ put_settings(int fd, const struct mbox_key *key, struct mbox_writer *w)
     mbox_put_u8(w, locks < 0 ? BUFFER_LOCKS : locks);
 }
 
+static void
+put_link(const struct mbox_key *key, struct mbox_writer *w)
+{
+    uint8_t link[TCP_IMAGE_LINK_MAX];
+    size_t len = net ? net->get_link(key->dst, link) : 0;
+
+    mbox_put_u8(w, len);
+    mbox_put_bytes(w, link, len);
+}
+
 int
 tcp_image_save(int fd, struct mbox_writer *w)
 {
@@ -233,6 +257,7 @@ tcp_image_save(int fd, struct mbox_writer *w)
         tcp_repair_write(&tcp, w);
         mbox_put_u32(w, n_unsent);
         mbox_put_bytes(w, unsent, n_unsent);
+        put_link(&key, w);
         free(block);
         error = w->error;
     }
@@ -326,7 +351,9 @@ image_is_valid(const struct tcp_image *image, uint8_t flags)
             && image->receive_buffer <= BUFFER_MAX
             && !(image->buffer_locks & ~BUFFER_LOCKS)
             && image->tcp.mss
-            && image->n_unsent <= TCP_REPAIR_QUEUE_MAX);
+            && image->n_unsent <= TCP_REPAIR_QUEUE_MAX
+            && (!image->link_len || image->link_len >= 14)
+            && image->link_len <= TCP_IMAGE_LINK_MAX);
 }
 
 int
@@ -363,6 +390,8 @@ tcp_image_parse(struct tcp_image *image, const void *data, size_t size)
     }
     image->n_unsent = mbox_get_u32(&r);
     image->unsent = mbox_get_bytes(&r, image->n_unsent);
+    image->link_len = mbox_get_u8(&r);
+    image->link = mbox_get_bytes(&r, image->link_len);
     return (mbox_reader_finish(&r) || !image_is_valid(image, flags)
             ? -EPROTO : 0);
 }
@@ -433,11 +462,15 @@ room(uint32_t n)
 int
 tcp_image_open(const struct tcp_image *image)
 {
-    int fd = socket(image->key.family == 4 ? AF_INET : AF_INET6,
-                    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int domain = image->key.family == 4 ? AF_INET : AF_INET6;
+    const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int fd = (net ? net->socket : socket)(domain, type, 0);
 
     if (fd < 0) {
         return -errno;
+    }
+    if (net && image->link_len) {
+        net->put_link(image->key.dst, image->link, image->link_len);
     }
     int error = (!set_device(image, fd)
                  || !set_options(image, fd, EARLY)
@@ -489,7 +522,7 @@ set_last(const struct tcp_image *image, int fd)
 
 int
 tcp_image_finish(const struct tcp_image *image, int fd,
-                 int (*deliver)(const void *packet, size_t size))
+                 tcp_image_deliver_fn *deliver)
 {
     tcp_repair_leave(fd);
     if (!send_all(fd, image->unsent, image->n_unsent)

@@ -24,6 +24,24 @@
 #include "tcp-repair.h"
 
 #define TCP_IMAGE_OPTIONS_MAX 32
+#define TCP_IMAGE_LINK_MAX 22
+
+/* Gives a packet to the kernel as if it had come from the network.  Returns 0
+ * or a negative errno value. */
+typedef int tcp_image_deliver_fn(const void *packet, size_t size);
+
+/* Where sockets are, if not in the network namespace of whoever calls, and
+ * packets of which leave by a device of ours. */
+struct tcp_image_net {
+    int (*socket)(int domain, int type, int protocol);
+    tcp_image_deliver_fn *deliver;
+
+    /* The link-layer header by which packets go to a peer.  'get_link' stores
+     * it and returns its length, or 0 if there is none. */
+    size_t (*get_link)(const uint8_t peer[16],
+                       uint8_t header[TCP_IMAGE_LINK_MAX]);
+    void (*put_link)(const uint8_t peer[16], const uint8_t *header, size_t);
+};
 
 struct tcp_image {
     struct mbox_key key;        /* The socket's own address is the source. */
@@ -40,7 +58,16 @@ struct tcp_image {
     struct tcp_repair tcp;
     const uint8_t *unsent;
     uint32_t n_unsent;
+    const uint8_t *link;        /* As in struct tcp_image_net; with its sockets
+                                 * only. */
+    uint8_t link_len;
 };
+
+/* From now on, sockets are there.  NULL: no more. */
+void tcp_image_set_net(const struct tcp_image_net *);
+
+/* What delivers packets there, or NULL. */
+tcp_image_deliver_fn *tcp_image_deliver(void);
 
 /* Returns NULL if the socket is one that can be moved, or says why not, with
  * '*error' a negative errno value. */
@@ -74,6 +101,6 @@ int tcp_image_open(const struct tcp_image *);
  * may be NULL if the peer has not closed.  Returns 0 or a negative errno
  * value: then the connection is broken. */
 int tcp_image_finish(const struct tcp_image *, int fd,
-                     int (*deliver)(const void *packet, size_t size));
+                     tcp_image_deliver_fn *deliver);
 
 #endif /* tcp-image.h */

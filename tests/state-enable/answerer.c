@@ -14,44 +14,32 @@
  * limitations under the License.
  */
 
-/* A server that reads packets of an interface by libpcap and has the kernel's
- * TCP behind them, in a network namespace of its own with a TUN device.  What
- * a client sends to its port is answered with the same number of bytes, each
- * changed by a key that depends on all that came before.  Packets that are not
- * for it pass on.  Its arguments are the interface, its address, and the
- * port. */
+/* A server on the kernel's TCP that waits for its sockets by epoll_wait().
+ * What a client sends to its port is answered with the same number of bytes,
+ * each changed by a key that depends on all that came before.  Its arguments
+ * are its address and the port. */
 
 #include "answerer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
-#include <netinet/tcp.h>
-#include <pcap/pcap.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINK_LEN 14
 #define N_BUCKETS 64
 #define SEND_BUFFER 65536       /* Of each connection. */
 
-int epoll_fd, tun_fd;
+int epoll_fd;
 
 static struct conn *conns[N_BUCKETS];
 static unsigned short port;     /* Network order. */
 static int listener;
-static pcap_t *pcap;
 static volatile sig_atomic_t stopped;
 
 static void
@@ -76,19 +64,6 @@ bucket(unsigned int src, unsigned short sport)
     return (src ^ sport * 31 ^ sport >> 8) % N_BUCKETS;
 }
 
-static struct conn *
-find(unsigned int src, unsigned int dst, unsigned short sport,
-     unsigned short dport)
-{
-    struct conn *c = conns[bucket(src, sport)];
-
-    while (c && (c->src != src || c->dst != dst || c->sport != sport
-                 || c->dport != dport)) {
-        c = c->next;
-    }
-    return c;
-}
-
 void
 conn_wait(struct conn *c, int how)
 {
@@ -100,28 +75,24 @@ conn_wait(struct conn *c, int how)
     }
 }
 
-/* What the connection's packets are sent in is as what came, turned round. */
 static void
-create(const struct iphdr *ip, const struct tcphdr *tcp,
-       const unsigned char *frame)
+create(int fd, const struct sockaddr_in *peer, const struct sockaddr_in *own)
 {
     struct conn *c = calloc(1, sizeof *c);
-    unsigned int i = bucket(ip->saddr, tcp->source);
+    unsigned int i = bucket(peer->sin_addr.s_addr, peer->sin_port);
 
-    c->src = ip->saddr;
-    c->dst = ip->daddr;
-    c->sport = tcp->source;
-    c->dport = tcp->dest;
-    c->fd = -1;
-    memcpy(c->link, frame + 6, 6);
-    memcpy(c->link + 6, frame, 6);
-    memcpy(c->link + 12, frame + 12, 2);
+    c->src = peer->sin_addr.s_addr;
+    c->dst = own->sin_addr.s_addr;
+    c->sport = peer->sin_port;
+    c->dport = own->sin_port;
+    c->fd = fd;
     c->next = conns[i];
     conns[i] = c;
+    conn_wait(c, EPOLL_CTL_ADD);
 }
 
 static void
-drop(struct conn *c)
+end(struct conn *c)
 {
     struct conn **p = &conns[bucket(c->src, c->sport)];
 
@@ -129,6 +100,7 @@ drop(struct conn *c)
         p = &(*p)->next;
     }
     *p = c->next;
+    close(c->fd);
     free(c);
 }
 
@@ -143,24 +115,9 @@ accept_all(void)
                          SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         len = sizeof own;
         getsockname(fd, (struct sockaddr *) &own, &len);
-        struct conn *c = find(peer.sin_addr.s_addr, own.sin_addr.s_addr,
-                              peer.sin_port, own.sin_port);
-
-        if (c) {
-            c->fd = fd;
-            conn_wait(c, EPOLL_CTL_ADD);
-        } else {
-            close(fd);
-        }
+        create(fd, &peer, &own);
         len = sizeof peer;
     }
-}
-
-static void
-end(struct conn *c)
-{
-    close(c->fd);
-    c->fd = -1;
 }
 
 static void
@@ -207,84 +164,7 @@ go_on(struct conn *c)
     }
 }
 
-/* Packets. */
-
-static void
-packet(unsigned char *user, const struct pcap_pkthdr *h,
-       const unsigned char *frame)
-{
-    const struct iphdr *ip = (const void *) (frame + LINK_LEN);
-
-    (void) user;
-    if (h->caplen >= LINK_LEN + sizeof *ip + sizeof(struct tcphdr)
-        && frame[12] == 8 && !frame[13] && ip->ihl == 5
-        && ip->protocol == IPPROTO_TCP) {
-        const struct tcphdr *tcp = (const void *) (ip + 1);
-
-        if (tcp->dest == port) {
-            struct conn *c = find(ip->saddr, ip->daddr, tcp->source,
-                                  tcp->dest);
-
-            if (c && tcp->syn && c->fd < 0) {   /* The one before. */
-                drop(c);
-                c = NULL;
-            }
-            if (!c) {
-                create(ip, tcp, frame);
-            }
-            if (write(tun_fd, ip, ntohs(ip->tot_len)) < 0) {
-                perror("answerer: write to the TUN device");
-            }
-            return;
-        }
-    }
-    pcap_inject(pcap, frame, h->caplen);
-}
-
-/* What the kernel sends. */
-static void
-send_all(void)
-{
-    unsigned char frame[LINK_LEN + 65536];
-    const struct iphdr *ip = (const void *) (frame + LINK_LEN);
-    const struct tcphdr *tcp = (const void *) (ip + 1);
-    ssize_t n;
-
-    while ((n = read(tun_fd, frame + LINK_LEN, sizeof frame - LINK_LEN)) > 0) {
-        struct conn *c = (ip->version == 4 && ip->protocol == IPPROTO_TCP
-                          ? find(ip->daddr, ip->saddr, tcp->dest, tcp->source)
-                          : NULL);
-
-        if (c) {
-            memcpy(frame, c->link, LINK_LEN);
-            pcap_inject(pcap, frame, LINK_LEN + n);
-        }
-    }
-}
-
 /* Start. */
-
-static void
-open_tun(const char *address)
-{
-    struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-    char command[200];
-
-    if (unshare(CLONE_NEWNET)) {
-        fail("unshare");
-    }
-    tun_fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    strcpy(ifr.ifr_name, "tun");
-    if (tun_fd < 0 || ioctl(tun_fd, TUNSETIFF, &ifr)) {
-        fail("/dev/net/tun");
-    }
-    snprintf(command, sizeof command, "ip link set lo up && "
-             "ip link set tun mtu 1500 up && ip address add %s/32 dev tun && "
-             "ip route add default dev tun", address);
-    if (system(command)) {
-        fail("ip");
-    }
-}
 
 static void
 start_listening(const char *address)
@@ -293,6 +173,9 @@ start_listening(const char *address)
     int size = SEND_BUFFER;
 
     listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0) {
+        fail("socket");
+    }
     inet_pton(AF_INET, address, &sin.sin_addr);
     setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     if (bind(listener, (struct sockaddr *) &sin, sizeof sin)
@@ -301,60 +184,35 @@ start_listening(const char *address)
     }
 }
 
-static void
-wait_for(int fd, void *what)
-{
-    struct epoll_event event = { .events = EPOLLIN, .data.ptr = what };
-
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event)) {
-        fail("epoll_ctl");
-    }
-}
-
 int
 main(int argc, char *argv[])
 {
-    char error[PCAP_ERRBUF_SIZE];
-
-    if (argc != 4) {
-        fputs("usage: answerer INTERFACE ADDRESS PORT\n", stderr);
+    if (argc != 3) {
+        fputs("usage: answerer ADDRESS PORT\n", stderr);
         return 1;
     }
-    pcap = pcap_open_live(argv[1], 65535, 1, 100, error);
-    if (!pcap || pcap_setnonblock(pcap, 1, error)) {
-        fprintf(stderr, "answerer: %s\n", error);
-        return 1;
-    }
-    port = htons(atoi(argv[3]));
-    open_tun(argv[2]);
-    start_listening(argv[2]);
+    port = htons(atoi(argv[2]));
+    start_listening(argv[1]);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    wait_for(pcap_get_selectable_fd(pcap), &pcap);
-    wait_for(tun_fd, &tun_fd);
-    wait_for(listener, &listener);
+
+    struct epoll_event event = { .events = EPOLLIN };
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listener, &event)) {
+        fail("epoll_ctl");
+    }
     signal(SIGTERM, stop);
     puts("ready");
     fflush(stdout);
-
-    /* Packets come last: connections end, and move, while they are
-     * processed. */
     while (!stopped) {
         struct epoll_event events[16];
         int n = epoll_wait(epoll_fd, events, 16, 100);
 
         for (int i = 0; i < n; i++) {
-            void *what = events[i].data.ptr;
-
-            if (what == &listener) {
+            if (events[i].data.ptr) {
+                go_on(events[i].data.ptr);
+            } else {
                 accept_all();
-            } else if (what != &pcap && what != &tun_fd) {
-                go_on(what);
             }
         }
-        send_all();
-        pcap_dispatch(pcap, -1, packet, NULL);
-        send_all();
     }
-    pcap_close(pcap);
     return 0;
 }

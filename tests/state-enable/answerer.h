@@ -23,15 +23,13 @@ struct conn {
     struct conn *next;
     unsigned int src, dst;      /* The client is the source. */
     unsigned short sport, dport;
-    int fd;                     /* -1: none yet, or none any more. */
-    unsigned char link[14];     /* Header of frames to the client. */
+    int fd;
     unsigned int state;         /* Of the generator of keys. */
     unsigned int start, len;    /* Of what is to be sent in 'data'. */
-    int eof;                    /* The client has no more to say. */
     unsigned char data[8192];
 };
 
-extern int epoll_fd, tun_fd;
+extern int epoll_fd;
 
 /* Has the program wait until something can be done for a connection. */
 void conn_wait(struct conn *, int how);

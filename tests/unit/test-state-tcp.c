@@ -36,6 +36,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "state-tcp.h"
+#include "tcp-image.h"
 
 #define DAMAGED 3000            /* Copies of an image. */
 #define PART 100000
@@ -568,6 +569,66 @@ test_half_closed(void **state)
 }
 
 /* What is left to do when it has come fails: its peer sees that. */
+static const uint8_t known_link[18] = { 2, 3, 4, 5, 6, 7, [12] = 0x81 };
+static unsigned int n_links, n_sockets;
+
+static size_t
+get_link(const uint8_t host[16], uint8_t header[TCP_IMAGE_LINK_MAX])
+{
+    assert_int_equal(host[12], 127);
+    memcpy(header, known_link, sizeof known_link);
+    return sizeof known_link;
+}
+
+static void
+put_link(const uint8_t host[16], const uint8_t *header, size_t size)
+{
+    assert_int_equal(host[12], 127);
+    assert_int_equal(size, sizeof known_link);
+    assert_memory_equal(header, known_link, size);
+    n_links++;
+}
+
+static int
+open_socket(int domain, int type, int protocol)
+{
+    n_sockets++;
+    return socket(domain, type, protocol);
+}
+
+/* The runtime has a place for sockets, and delivers packets there. */
+static void
+test_place(void **state)
+{
+    const struct tcp_image_net place = {
+        open_socket, deliver, get_link, put_link,
+    };
+    struct conn conn = { 17, { -1, -1 } };
+    int peer;
+    char byte;
+
+    (void) state;
+    tcp_image_set_net(&place);
+    can_deliver = false;
+    open_pair(AF_INET, &conn.fds[1], &peer);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    settle(peer);
+    save(&conn);
+    hook.release(&conn, 1);
+    assert_int_equal(n_links + n_sockets, 0);
+    assert_int_equal(hook.load(&conn, 1, image, n_image), 0);
+    assert_int_equal(n_links, 1);
+    assert_int_equal(n_sockets, 1);
+    hook.resume(&conn, 1);
+    tcp_image_set_net(NULL);
+
+    struct pollfd pfd = { .fd = conn.fds[1], .events = POLLIN };
+    assert_int_equal(poll(&pfd, 1, -1), 1);
+    assert_int_equal(read(conn.fds[1], &byte, 1), 0);
+    close_pair(conn.fds[1], peer);
+    free(image);
+}
+
 static void
 test_break(void **state)
 {
@@ -718,6 +779,7 @@ main(void)
         cmocka_unit_test(test_forgotten),
         cmocka_unit_test(test_mapped),
         cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_place),
         cmocka_unit_test(test_break),
         cmocka_unit_test(test_refuse),
         cmocka_unit_test(test_hostile),
