@@ -336,11 +336,14 @@ resolve_object(struct reading *in, const struct st_image_object *from,
     return 0;
 }
 
+/* A node refers to nodes before it, what it owns to itself. */
 static int
 resolve_node(struct reading *in, const struct st_image_object *from,
              const struct st_pointer *p, uint32_t index, void **value)
 {
-    if (index >= from->node || p->target != ST_TO_NODE
+    if ((from->structure != ST_NONE ? index >= from->node
+         : index != from->node)
+        || p->target != ST_TO_NODE
         || in->image->objects[index].structure != p->structure) {
         return malformed(in, "a reference to another node");
     }

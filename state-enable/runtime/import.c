@@ -154,27 +154,44 @@ plan_node(struct st *st, struct plan *plan, uint32_t i,
             : 0);
 }
 
-/* Has what refers to nodes of the image refer to those that stay, once it is
- * known which these are. */
+/* Has what an object of a type refers to be nodes that stay rather than those
+ * of the image, of which it may refer to those up to 'last'. */
 static void
-redirect(struct st *st, struct plan *plan, uint32_t i)
+redirect_object(const struct plan *plan, const struct st_type *t,
+                uint8_t *object, uint32_t last)
 {
-    const struct st_image_object *o = &plan->image->objects[i];
-    const struct st_type *t = &st->program->types[o->type];
-
     for (uint32_t k = 0; k < t->n_pointers; k++) {
         const struct st_pointer *p = &t->pointers[k];
 
         for (uint32_t j = 0; p->target == ST_TO_NODE && j < p->count; j++) {
-            uint8_t *at = (uint8_t *) node_of(o) + p->offset + j * p->stride;
+            uint8_t *at = object + p->offset + j * p->stride;
             void *target = st_load_pointer(at);
 
-            for (uint32_t n = 0; target && n < i; n++) {
+            for (uint32_t n = 0; target && n <= last; n++) {
                 if (plan->there[n]
                     && target == node_of(&plan->image->objects[n])) {
                     st_store_pointer(at, plan->there[n]);
                 }
             }
+        }
+    }
+}
+
+/* The same of a node and what it owns, once it is known which nodes stay. */
+static void
+redirect(struct st *st, struct plan *plan, uint32_t node)
+{
+    for (uint32_t i = node; (i < plan->image->n_objects
+                             && plan->image->objects[i].node == node); i++) {
+        const struct st_image_object *o = &plan->image->objects[i];
+        const struct st_type *t = (o->type == ST_NONE ? NULL
+                                   : &st->program->types[o->type]);
+        uint64_t n = (!t ? 0 : o->structure != ST_NONE ? 1
+                      : st_elements(t, o->size - o->offset));
+
+        for (uint64_t e = 0; e < n; e++) {
+            redirect_object(plan, t, o->start + o->offset + e * t->size,
+                            node);
         }
     }
 }

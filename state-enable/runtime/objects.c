@@ -176,19 +176,24 @@ st_referring(const struct st_type *t, const struct st_pointer *p,
             : st_live(p, object));
 }
 
-/* Looks at what a pointer leads to; adds it if it is an object that is owned
- * and new. */
+/* Looks at what a pointer of object 'i' leads to; adds it if it is an object
+ * that the node, which is object 'first', owns, and new. */
 static int
-add_target(struct st *st, struct st_objects *o, uint32_t first,
+add_target(struct st *st, struct st_objects *o, uint32_t first, uint32_t i,
            const struct st_type *type, const struct st_pointer *p, void *value)
 {
+    const struct st_object *node = &o->objects[first];
     uint32_t variable, number;
     uint64_t offset;
     void *start;
     size_t size;
 
-    if (!value || p->target == ST_TO_NODE || p->target == ST_LINK) {
+    if (!value || p->target == ST_LINK) {
         return 0;
+    }
+    if (p->target == ST_TO_NODE) {
+        return (i == first || value == node->start + node->offset ? 0
+                : no_name(st, type, p, "points to another entry"));
     }
     if (p->target == ST_TO_OPAQUE) {
         return no_name(st, type, p, "points to what is not known");
@@ -248,7 +253,7 @@ add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
             for (uint32_t j = 0; j < live; j++) {
                 uint32_t at = p->offset + j * p->stride;
                 int error = (st_is_left_out(t, o->without, at) ? 0
-                             : add_target(st, o, first, t, p,
+                             : add_target(st, o, first, i, t, p,
                                           st_load_pointer(object + at)));
                 if (error) {
                     return error;

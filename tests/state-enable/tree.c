@@ -38,13 +38,43 @@ struct flow {
     unsigned short sport, dport;
     unsigned int expires;
     unsigned int packets;
+#ifdef PART
+    struct part *part;
+#endif
 };
+
+/* A flow may own one that leads back to it, or to the flow before. */
+struct part {
+    struct flow *flow;
+};
+
+#ifdef PART
+static void
+add_part(struct flow *f, struct flow *to)
+{
+    f->part = malloc(sizeof *f->part);
+    f->part->flow = to;
+}
+#define PACKETS(F) ((F)->part->flow->packets)
+#define FREE(F) (free((F)->part), free(F))
+#else
+#define add_part(F, TO) ((void) (TO))
+#define PACKETS(F) ((F)->packets)
+#define FREE(F) free(F)
+#endif
 
 RB_HEAD(flows, flow);
 RB_HEAD(ages, flow);
 static struct flows flows = RB_INITIALIZER(&flows);
 static struct ages ages = RB_INITIALIZER(&ages);
 static unsigned int n_flows;
+
+/* Which of two flows a part leads to. */
+#ifdef ODD_PART
+#define OF(FIRST, OWN) ((FIRST) ? (FIRST) : (OWN))
+#else
+#define OF(FIRST, OWN) (OWN)
+#endif
 
 #ifdef ODD_ORDER
 static unsigned int n_looks;
@@ -158,8 +188,8 @@ expire(unsigned int now)
         RB_REMOVE(ages, &ages, f);
         RB_REMOVE(flows, &flows, f);
         n_flows--;
-        printf("%u %u\n", f->sport, f->packets);
-        free(f);
+        printf("%u %u\n", f->sport, PACKETS(f));
+        FREE(f);
     }
 }
 
@@ -187,6 +217,7 @@ packet(unsigned char *user, const struct pcap_pkthdr *h,
         f->dst = key.dst;
         f->sport = key.sport;
         f->dport = key.dport;
+        add_part(f, OF(RB_MIN(flows, &flows), f));
         RB_INSERT(flows, &flows, f);
         n_flows++;
     } else {
