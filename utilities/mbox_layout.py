@@ -130,11 +130,11 @@ class Pointer:
 class Hook:
     """Members that the image has a hook's bytes for, as pointers."""
     def __init__(self, o):
-        self.name = get_name(o, 'name') if 'name' in o else ''
         self.offset = get_number(o, 'offset')
         self.count = get_number(o, 'count')
         self.stride = get_number(o, 'stride')
         self.size = get_number(o, 'size')
+        self.name = get_name(o, 'name') if 'name' in o else ''
         self.live = get_place(o, 'live')
 
 

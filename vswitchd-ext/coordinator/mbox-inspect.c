@@ -135,6 +135,14 @@ inspection_end(struct mbox_coordinator *c, struct mbox_inspection *in,
     mbox_conn_send(in->conn, &msg, NULL, -1);
 }
 
+static void
+inspection_fail(struct mbox_coordinator *c, struct mbox_inspection *in,
+                const char *why)
+{
+    inspection_end(c, in, false,
+                   xasprintf("instance %s: %s", in->conn->name, why));
+}
+
 static struct json *
 data_json(const struct mbox_msg *msg)
 {
@@ -161,8 +169,9 @@ inspection_spend(struct mbox_coordinator *c, struct mbox_inspection *in,
     in->n_bytes += n_bytes;
     if (in->n_bytes > MBOX_INSPECT_BYTES) {
         inspection_end(c, in, false, xasprintf(
-                           "more than %d bytes of state: choose a smaller "
-                           "flow space", MBOX_INSPECT_BYTES));
+                           "instance %s: more than %d bytes of state: choose "
+                           "a smaller flow space, or less by --scope or "
+                           "--output", in->conn->name, MBOX_INSPECT_BYTES));
     }
 }
 
@@ -225,12 +234,10 @@ inspection_recv_state(struct mbox_coordinator *c, struct mbox_inspection *in,
         return;
     }
     if (mbox_msg_decode(frame, len, &msg)) {
-        inspection_end(c, in, false,
-                       xstrdup("the instance sent malformed state"));
+        inspection_fail(c, in, "it has sent malformed state");
     } else if (msg.type == MBOX_MSG_CHUNK) {
         if (mbox_msg_crc(msg.data, msg.data_len) != msg.crc) {
-            inspection_end(c, in, false,
-                           xstrdup("the instance sent damaged state"));
+            inspection_fail(c, in, "it has sent damaged state");
         } else {
             inspection_add(c, in, &msg);
         }
@@ -268,9 +275,8 @@ mbox_inspections_recv(struct mbox_coordinator *c, struct mbox_conn *conn,
         return true;
 
     case MBOX_MSG_ERROR:
-        inspection_end(c, found, false, xasprintf(
-                           "%s", msg->text[0] ? msg->text
-                           : ovs_strerror(msg->code)));
+        inspection_fail(c, found, (msg->text[0] ? msg->text
+                                   : ovs_strerror(msg->code)));
         return true;
 
     case MBOX_MSG_ALIASES:
@@ -313,7 +319,8 @@ mbox_inspections_run(struct mbox_coordinator *c)
     LIST_FOR_EACH (in, node, &c->inspections.list) {
         if (in->states && time_msec() >= in->deadline_ms) {
             inspection_end(c, in, false, xasprintf(
-                               "instance %s has not answered in time",
+                               "instance %s has not answered in time: it is "
+                               "busy or stuck, or --timeout is too short",
                                in->conn->name));
         }
     }
