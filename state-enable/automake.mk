@@ -282,6 +282,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/plan.h \
 	state-enable/gen/rewrite.c \
 	state-enable/gen/rewrite.h \
+	state-enable/gen/threads.c \
 	state-enable/gen/trace.c \
 	state-enable/gen/trees.c \
 	state-enable/gen/waits.c \

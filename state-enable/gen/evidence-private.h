@@ -36,6 +36,7 @@ struct evidence {
     GHashTable *indexes;        /* Variable, as place_name() has it, ->
                                  * GPtrArray of index values. */
     GArray *trees;              /* struct evidence_tree. */
+    GHashTable *threads;        /* As of handlers_of_threads(). */
 };
 
 /* Looks for what heads.c lists. */

@@ -37,6 +37,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "handlers.h"
 #include "place.h"
 
 char *
@@ -757,6 +758,7 @@ evidence_collect(LLVMModuleRef module)
     see_freed_lists(e);
     g_ptr_array_free(calls, TRUE);
     evidence_collect_trees(e);
+    e->threads = handlers_of_threads(module, e->td);
     return e;
 }
 
@@ -773,6 +775,7 @@ evidence_destroy(struct evidence *e)
         g_hash_table_destroy(e->callers);
         g_hash_table_destroy(e->indexes);
         g_array_free(e->trees, TRUE);
+        g_hash_table_destroy(e->threads);
         g_free(e);
     }
 }

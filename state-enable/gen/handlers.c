@@ -26,6 +26,7 @@ struct handlers {
     LLVMTargetDataRef td;
     GHashTable *reached;
     GPtrArray *work;            /* Of these, whose calls are to be seen. */
+    bool reads_packets;         /* One of these does. */
 };
 
 static void
@@ -184,6 +185,112 @@ follow(struct handlers *h, LLVMValueRef insn)
     }
 }
 
+static void
+follow_all(struct handlers *h)
+{
+    for (guint i = 0; i < h->work->len; i++) {
+        for_each_instruction(h, h->work->pdata[i], follow);
+    }
+}
+
+/* Threads. */
+
+/* Whether a call is to one of some functions; sets which. */
+static bool
+is_call_of(LLVMValueRef insn, const char *const names[], size_t *index)
+{
+    LLVMValueRef f = place_is_call(insn) ? LLVMGetCalledValue(insn) : NULL;
+    size_t n;
+
+    for (*index = 0; f && LLVMIsAFunction(f) && names[*index]; ++*index) {
+        if (!strcmp(LLVMGetValueName2(f, &n), names[*index])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a call has a new thread begin with. */
+static void
+add_thread(struct handlers *h, LLVMValueRef insn)
+{
+    static const char *const names[] = {
+        "pthread_create", "thrd_create", "g_thread_new", "g_thread_try_new",
+        "g_thread_create_full", NULL
+    };
+    static const unsigned int arguments[] = { 2, 1, 1, 1, 0 };
+    size_t i;
+
+    if (is_call_of(insn, names, &i)
+        && LLVMGetNumArgOperands(insn) > arguments[i]) {
+        GPtrArray *sources = g_ptr_array_new();
+
+        place_sources(LLVMGetOperand(insn, arguments[i]), sources);
+        for (guint j = 0; j < sources->len; j++) {
+            if (LLVMIsAFunction(sources->pdata[j])) {
+                reach(h, sources->pdata[j], sources->pdata[j]);
+            }
+        }
+        g_ptr_array_free(sources, TRUE);
+    }
+}
+
+static void
+see_packets(struct handlers *h, LLVMValueRef insn)
+{
+    static const char *const names[] = {
+        "pcap_loop", "pcap_dispatch", "pcap_next", "pcap_next_ex", NULL
+    };
+    size_t i;
+
+    h->reads_packets |= is_call_of(insn, names, &i);
+}
+
+/* Adds to 'reached' what the thread may call that begins with 'start'. */
+static void
+reach_thread(const struct handlers *threads, LLVMValueRef start,
+             GHashTable *reached)
+{
+    struct handlers h = {
+        .module = threads->module, .td = threads->td,
+        .reached = g_hash_table_new(NULL, NULL), .work = g_ptr_array_new(),
+    };
+
+    reach(&h, start, start);
+    follow_all(&h);
+    for (guint i = 0; i < h.work->len; i++) {
+        for_each_instruction(&h, h.work->pdata[i], see_packets);
+    }
+    for (guint i = 0; !h.reads_packets && i < h.work->len; i++) {
+        g_hash_table_insert(reached, h.work->pdata[i], start);
+    }
+    g_hash_table_destroy(h.reached);
+    g_ptr_array_free(h.work, TRUE);
+}
+
+GHashTable *
+handlers_of_threads(LLVMModuleRef module, LLVMTargetDataRef td)
+{
+    struct handlers h = {
+        .module = module, .td = td, .reached = g_hash_table_new(NULL, NULL),
+        .work = g_ptr_array_new(),
+    };
+    GHashTable *reached = g_hash_table_new(NULL, NULL);
+
+    for (LLVMValueRef f = LLVMGetFirstFunction(module); f;
+         f = LLVMGetNextFunction(f)) {
+        for_each_instruction(&h, f, add_thread);
+    }
+    for (guint i = 0; i < h.work->len; i++) {
+        reach_thread(&h, h.work->pdata[i], reached);
+    }
+    g_hash_table_destroy(h.reached);
+    g_ptr_array_free(h.work, TRUE);
+    return reached;
+}
+
+/* Signals. */
+
 GHashTable *
 handlers_find(LLVMModuleRef module, LLVMTargetDataRef td)
 {
@@ -203,9 +310,7 @@ handlers_find(LLVMModuleRef module, LLVMTargetDataRef td)
          f = LLVMGetNextFunction(f)) {
         for_each_instruction(&h, f, add_instruction);
     }
-    for (guint i = 0; i < h.work->len; i++) {
-        for_each_instruction(&h, h.work->pdata[i], follow);
-    }
+    follow_all(&h);
     g_ptr_array_free(h.work, TRUE);
     return h.reached;
 }

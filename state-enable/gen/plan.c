@@ -291,6 +291,19 @@ plan_keys(struct plan *plan, struct plan_structure *s)
     return true;
 }
 
+/* Whether only the thread that reads packets uses the nodes. */
+static bool
+plan_alone(struct plan *plan, struct plan_structure *s)
+{
+    const char *thread = evidence_thread(plan->evidence, s->tag);
+
+    if (thread) {
+        plan_say(plan, "not moved: %s: a thread of the program's own uses it, "
+                 "too: %s()", s->name, thread);
+    }
+    return !thread;
+}
+
 static struct plan_structure *
 structure_new(const struct plan *plan, struct json_object *json)
 {
@@ -360,8 +373,9 @@ plan_class(struct plan *plan, const char *wanted)
             && (!plan_is_open(plan, s->type_json)
                 || plan_refuse(plan, s, "it ends with an array of no length"))
             && (hook ? plan_heap(plan, s)
-                : plan_containers(plan, s) && plan_slots(plan, s)
-                  && plan_block(plan, s) && plan_placement(plan, s))) {
+                : plan_alone(plan, s) && plan_containers(plan, s)
+                  && plan_slots(plan, s) && plan_block(plan, s)
+                  && plan_placement(plan, s))) {
             if (hook) {
                 s->container = hook->symbol;
                 hook->used = true;
