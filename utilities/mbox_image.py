@@ -38,6 +38,7 @@ REFERENCES = {                  # Kinds, and formats of what follows.
     3: ('static', '>IQIQ'), 4: ('symbol', '>IQ'),
 }
 LOOK_BYTES, LOOK_TEXT, LOOK_ERROR = range(3)    # At members with hooks.
+REFUSED = 5                     # A pointer in a look: not followed.
 MEMBERS_MAX = 100000            # Of one image.
 BYTES_OF_ONE = 64               # More of them, or of its name, are several.
 SEARCHED_MAX = 10000000
@@ -169,6 +170,17 @@ def read_look(r):
 Hooked = collections.namedtuple('Hooked', 'hook kind data')
 
 
+def read_reference(r):
+    """A pointer: kind, and numbers or text."""
+    kind = r.number(1)
+    if kind == REFUSED:
+        return 'refused', r.text()
+    if kind not in REFERENCES:
+        raise ImageError('a pointer is of no known kind')
+    name, form = REFERENCES[kind]
+    return (name, *struct.unpack(form, r.bytes(struct.calcsize(form))))
+
+
 class Object:
     """A block of the heap: a node, something that it owns, or bytes."""
 
@@ -251,13 +263,8 @@ class Object:
                     if self.is_left_out(start + p.offset + j * p.stride, 1):
                         spend(1)
                         continue
-                    kind = r.number(1)
-                    if kind not in REFERENCES:
-                        raise ImageError('a pointer is of no known kind')
-                    form = REFERENCES[kind][1]
                     self.references[start + p.offset + j * p.stride] = (
-                        REFERENCES[kind][0], *struct.unpack(
-                            form, r.bytes(struct.calcsize(form))))
+                        read_reference(r))
 
     def read_hooked(self, r, look, order, spend):
         for e in range(self.elements if self.type and self.type.hooks else 0):
@@ -283,7 +290,8 @@ LEFT_OUT = object()             # The value of a member that was not sent.
 
 
 class NotRead(str):
-    """The value of a member that a hook has not read: why."""
+    """The value of a member that a hook has not read, or of a pointer that is
+    not followed: why."""
 
 
 class Value(collections.namedtuple('Value', 'path type value text hook',
@@ -608,6 +616,9 @@ class Decoder:
 
     def _null(self, o, t, at, path):
         self._put(path, t.name, None)
+
+    def _refused(self, o, t, at, path, why):
+        self._put(path, t.name, NotRead(why), '(not followed: %s)' % why)
 
     def _find(self, number):
         if number >= len(self.objects):

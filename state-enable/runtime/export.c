@@ -94,6 +94,21 @@ put_reference(struct st *st, const struct st_objects *o, struct mbox_writer *w,
     return w->error;
 }
 
+/* What a look has instead of a pointer that cannot be moved.  Returns false if
+ * the one at 'at' is none. */
+static bool
+put_refused(const struct st_objects *o, struct mbox_writer *w, const void *at)
+{
+    for (uint32_t i = 0; i < o->n_refused; i++) {
+        if (o->refused[i].at == at) {
+            mbox_put_u8(w, IMAGE_REFUSED);
+            mbox_put_string(w, o->refused[i].why);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The pointers of the object at 'object'. */
 static int
 put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
@@ -107,6 +122,7 @@ put_pointers(struct st *st, const struct st_objects *o, struct mbox_writer *w,
         for (uint32_t j = 0; j < live; j++) {
             uint32_t at = p->offset + j * p->stride;
             int error = (st_is_left_out(t, o->without, at) ? 0
+                         : put_refused(o, w, object + at) ? w->error
                          : put_reference(st, o, w,
                                          st_load_pointer(object + at),
                                          p->target));
@@ -346,7 +362,9 @@ st_look(struct st *st, bool per_flow, const struct mbox_key *key, int output,
     st->why[0] = '\0';
     st_dirty_step(st);
     st_dirty_pause(st);
+    st->looking = true;
     int error = write_look(st, per_flow, key, output, w);
+    st->looking = false;
     st_dirty_resume(st);
     if (!error || error == -ENOENT || error == -ENODATA || error == -ENOMEM) {
         return error;

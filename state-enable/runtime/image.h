@@ -45,8 +45,8 @@
  *   of each object, for each member in use that a hook moves: u32 size, the
  *   hook's bytes
  *
- * What is only to be looked at (mbox-state(8)) has IMAGE_MAGIC_LOOK instead,
- * and of each such member: u8 kind, of enum image_look, and IMAGE_LOOK_BYTES
+ * What is only to be looked at (mbox-state(8)) has IMAGE_MAGIC_LOOK instead;
+ * of a pointer that cannot be moved, IMAGE_REFUSED and a string why; and of each such member: u8 kind, of enum image_look, and IMAGE_LOOK_BYTES
  * u32 size and bytes, the others a string.  Or, if there is a reason why it
  * cannot be read: u32 IMAGE_MAGIC_UNREADABLE, string why.  Neither is ever
  * imported.
@@ -68,6 +68,7 @@
 
 enum image_reference {
     IMAGE_NULL, IMAGE_OBJECT, IMAGE_NODE, IMAGE_STATIC, IMAGE_SYMBOL,
+    IMAGE_REFUSED,              /* In a look only. */
 };
 
 /* What a look has of a member that a hook moves. */

@@ -17,6 +17,7 @@
 #include "objects.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "heap.h"
 #include "hooks.h"
@@ -25,11 +26,13 @@
 #include "slots.h"
 
 #define OBJECTS_MAX 65535
+#define REFUSED_MAX 256
 
 void
 st_objects_uninit(struct st_objects *o)
 {
     free(o->objects);
+    free(o->refused);
     *o = (struct st_objects) { .n = 0 };
 }
 
@@ -235,6 +238,27 @@ add_target(struct st *st, struct st_objects *o, uint32_t first, uint32_t i,
             : own(st, &o->objects[o->n - 1], type, p, value));
 }
 
+/* Who only looks at the objects does without the one that a pointer leads to:
+ * remembers why.  Returns 0 or a negative errno value. */
+static int
+refuse(struct st *st, struct st_objects *o, const uint8_t *at, int error)
+{
+    struct st_refused *more;
+
+    if (!st->looking || error != -ENOTSUP || o->n_refused >= REFUSED_MAX) {
+        return error;
+    }
+    more = realloc(o->refused, (o->n_refused + 1) * sizeof *more);
+    if (!more) {
+        return -ENOMEM;
+    }
+    o->refused = more;
+    more += o->n_refused++;
+    more->at = at;
+    snprintf(more->why, sizeof more->why, "%s", st->why);
+    return 0;
+}
+
 /* Calls add_target() for each pointer in use in object 'i'. */
 static int
 add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
@@ -255,6 +279,9 @@ add_targets(struct st *st, struct st_objects *o, uint32_t first, uint32_t i)
                 int error = (st_is_left_out(t, o->without, at) ? 0
                              : add_target(st, o, first, i, t, p,
                                           st_load_pointer(object + at)));
+                if (error) {
+                    error = refuse(st, o, object + at, error);
+                }
                 if (error) {
                     return error;
                 }
@@ -296,7 +323,7 @@ add_owned(struct st *st, struct st_objects *o, uint32_t structure, void *node,
         error = add_targets(st, o, first, i);
     }
     for (uint32_t i = first; !error && i < o->n; i++) {
-        if (!o->objects[i].owned) {
+        if (!o->objects[i].owned && !st->looking) {
             error = st_error(st, -ENOTSUP, "%s: owns memory that nothing in "
                              "the program frees: it may belong to another",
                              s->name);

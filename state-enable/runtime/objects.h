@@ -31,9 +31,17 @@ struct st_object {
     bool owned;                 /* By a member that the program frees. */
 };
 
+/* A pointer that cannot be moved. */
+struct st_refused {
+    const uint8_t *at;
+    char why[256];
+};
+
 struct st_objects {
     struct st_object *objects;
     uint32_t n, allocated;
+    struct st_refused *refused; /* If they are looked at only. */
+    uint32_t n_refused;
     uint64_t without;           /* Left out is what has one of these bits in
                                  * st_left_out.outputs. */
 };

@@ -51,6 +51,8 @@ struct st {
     bool has_slots;             /* Some structure has. */
     char why[256];              /* What st_error() or st_explain() said last,
                                  * since st_get() or st_look() began. */
+    bool looking;               /* st_look() is at work: nobody is told of what
+                                 * cannot be moved. */
     struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
     size_t n_doomed;
 

@@ -108,7 +108,7 @@ st_error(struct st *st, int error, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    if (st->log) {
+    if (st->log && !st->looking) {
         st->log(st->log_aux, message);
     }
     return st_explain(st, error, "%s", message);

@@ -41,6 +41,7 @@ struct entry {
     uint32_t n_parts;
     struct part parts[N_PARTS];
     struct entry *needed;       /* Of another flow. */
+    void *stray;
 };
 
 /* The program's container, of which find() may tell directions apart or
@@ -188,10 +189,12 @@ static const struct st_hook hooks[] = {
 static const struct st_pointer pointers[] = {
     { .name = "needed", .offset = offsetof(struct entry, needed), .count = 1,
       .target = ST_TO_NODE, .live = ST_NONE, .length = ST_NONE },
+    { .name = "stray", .offset = offsetof(struct entry, stray), .count = 1,
+      .target = ST_TO_OPAQUE, .live = ST_NONE, .length = ST_NONE },
 };
 static const struct st_type types[] = {
     { .name = "struct entry", .size = sizeof(struct entry), .layout = 1,
-      .pointers = pointers, .n_pointers = 1, .hooks = hooks, .n_hooks = 1 },
+      .pointers = pointers, .n_pointers = 2, .hooks = hooks, .n_hooks = 1 },
 };
 static const struct st_key keys[] = {
     { ST_ADDRESS_A, ST_NONE, offsetof(struct entry, src), 4, false,
@@ -217,11 +220,14 @@ static const struct st_program program = {
 static struct st *st;
 static struct mbox_writer image;
 
+static unsigned int n_messages;
+
 static void
-ignore_message(void *aux, const char *text)
+count_message(void *aux, const char *text)
 {
     (void) aux;
     (void) text;
+    n_messages++;
 }
 
 static void
@@ -267,7 +273,7 @@ static void
 start(bool both)
 {
     st_heap_track();
-    st = st_create(&program, ignore_message, NULL);
+    st = st_create(&program, count_message, NULL);
     assert_non_null(st);
     mbox_writer_init(&image, MBOX_WRITER_LIMIT);
     find_is_exact = true;
@@ -581,6 +587,10 @@ test_look(void **state)
                                  "\2\0\22Input/output error";
     static const char not_read[] = "not read: its flow would have to stand "
                                    "still";
+    static const char stray[] = "\5\0\102struct entry.stray points to what "
+                                "is not known: it cannot be moved"
+                                "\0\0\0\0\4\x11\0\0\0"
+                                "\0\0\0\0\4\x12\0\0";
     struct mbox_key key = flow_key();
     bool away = false;
 
@@ -615,6 +625,16 @@ test_look(void **state)
                         "held: it can be moved, but not copied");
     part_hook.resume = NULL;
     part_hook.describe = NULL;
+
+    /* A pointer that cannot be moved is not followed. */
+    entries[0]->stray = &image;
+    image.len = 0;
+    assert_int_equal(st_get(st, true, &key, -1, &image), -ENOTSUP);
+    assert_true(n_messages > 0);
+    n_messages = 0;
+    look(stray, sizeof stray);
+    entries[0]->stray = NULL;
+    assert_int_equal(n_messages, 1);    /* Of the import. */
 
     /* What cannot be read has a reason. */
     entries[0]->needed = (struct entry *) (void *) &image;
