@@ -393,6 +393,29 @@ mb_step_is_dirty(const struct mbox *m, enum mbox_state_scope scope,
     return true;
 }
 
+bool
+mb_step_expect(const struct mbox *m, enum mbox_state_scope scope,
+               const struct mbox_key *key, uint32_t *hash)
+{
+    bool is_dirty = true;
+
+    for (const struct mb_tracker *t = m->trackers[0]; t; t = t->next) {
+        if (!mb_tracker_is_marked(t, scope, key)) {
+            *hash = mb_table_prefetch(&t->table, scope, key);
+            is_dirty = false;
+        }
+    }
+    return is_dirty;
+}
+
+void
+mb_step_expect_soon(const struct mbox *m, uint32_t hash)
+{
+    for (const struct mb_tracker *t = m->trackers[0]; t; t = t->next) {
+        mb_table_prefetch_entry(&t->table, hash);
+    }
+}
+
 unsigned int
 mb_step_wait(struct mbox *m, struct pollfd pfds[], uint64_t *ns)
 {

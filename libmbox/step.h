@@ -44,6 +44,14 @@ bool mb_step_is_tracked(const struct mbox *);
 bool mb_step_is_dirty(const struct mbox *, enum mbox_state_scope,
                       const struct mbox_key *key);
 
+/* The same, when a packet that may change the state begins.  If it is not
+ * known, mbox_dirty() will have less to wait for if the work of the packet is
+ * done in between, and shortly before that mb_step_expect_soon(), with what
+ * is stored in '*hash'. */
+bool mb_step_expect(const struct mbox *, enum mbox_state_scope,
+                    const struct mbox_key *key, uint32_t *hash);
+void mb_step_expect_soon(const struct mbox *, uint32_t hash);
+
 /* Stores what to wait for before the next step, at most '*ns' long.  Returns
  * how many descriptors. */
 unsigned int mb_step_wait(struct mbox *, struct pollfd [], uint64_t *ns);

@@ -177,6 +177,18 @@ mb_table_prefetch(const struct mb_table *table, uint8_t scope,
     return hash;
 }
 
+void
+mb_table_prefetch_entry(const struct mb_table *table, uint32_t hash)
+{
+    if (table->n) {
+        const struct mb_slot *slot = &table->slots[hash & table->mask];
+
+        if (slot->n) {
+            __builtin_prefetch(&table->entries[slot->n - 1], 1);
+        }
+    }
+}
+
 uint32_t
 mb_table_insert_hashed(struct mb_table *table, uint32_t hash, uint8_t scope,
                        const struct mbox_key *key)

@@ -80,6 +80,9 @@ uint32_t mb_table_prefetch(const struct mb_table *, uint8_t scope,
 uint32_t mb_table_insert_hashed(struct mb_table *, uint32_t hash,
                                 uint8_t scope, const struct mbox_key *key);
 
+/* In between: the memory of the entry, if it is there. */
+void mb_table_prefetch_entry(const struct mb_table *, uint32_t hash);
+
 /* Removes the entry 'index'; another may get this index. */
 void mb_table_remove(struct mb_table *, uint32_t index);
 

@@ -31,6 +31,13 @@ struct table {
     size_t n;
 };
 
+/* A block that was written to, whose entries are to be marked. */
+struct written {
+    const void *start;
+    uint64_t bits;
+};
+#define N_WRITTEN 16
+
 uint8_t mbox_state_dirty_tracking;
 
 /* A number of this thread, without a call if that is possible. */
@@ -48,10 +55,13 @@ static struct {
     struct st *st;
     uintptr_t owner;            /* Thread; atomic. */
     struct table keys, blocks;
+    struct written written[N_WRITTEN];
+    unsigned int n_written;
     struct dirty_entry *clean;  /* All that are as they were sent, and some
                                  * that are not. */
-    struct st_shadow shadow;    /* Blocks of the heap that are in 'blocks', less
-                                 * bytes to which writes change nothing. */
+    struct st_shadow shadow;    /* Blocks of the heap that are in 'blocks',
+                                 * less bytes to which writes change
+                                 * nothing. */
     bool has_slots;             /* Elements of arrays may be, too. */
     uint64_t packet;            /* Of ST_WRITE_FLOWS, ST_WRITE_HOSTS: set since
                                  * the last packet. */
@@ -272,9 +282,63 @@ forget(struct dirty_entry *e)
     free_entry(e);
 }
 
+static void
+mark(struct dirty_entry *e, uint64_t bits)
+{
+    bool first = !e->written;
+
+    e->written |= bits;
+    if (first && dirty.st->on_change) {
+        dirty.st->on_change(e->per_flow, &e->key, dirty.st->on_change_aux);
+    }
+}
+
+/* Marks the entries that have a block.  The table has, or had, blocks. */
+static void
+mark_block(const void *start, uint64_t bits)
+{
+    for (struct dirty_chain *c = *bucket(&dirty.blocks, hash_start(start)); c;
+         c = c->next) {
+        struct dirty_block *b = (struct dirty_block *) c;
+
+        if (b->start == start) {
+            mark(b->entry, bits);
+        }
+    }
+}
+
+static void __attribute__((noinline))
+mark_all_written(void)
+{
+    unsigned int n = dirty.n_written;
+
+    set_busy(true);
+    for (unsigned int i = 0; i < n; i++) {
+        __builtin_prefetch(*bucket(&dirty.blocks,
+                                   hash_start(dirty.written[i].start)));
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        mark_block(dirty.written[i].start, dirty.written[i].bits);
+    }
+    dirty.n_written = 0;
+    set_busy(false);
+}
+
+/* Marks the entries of blocks that were written to.  To be called before
+ * anything else is done to the tables.  All of them are looked for at once:
+ * mostly they are in no cache. */
+static inline void
+mark_written(void)
+{
+    if (dirty.n_written) {
+        mark_all_written();
+    }
+}
+
 void
 st_dirty_forget(struct st *st, bool per_flow, const struct mbox_key *key)
 {
+    mark_written();
     struct dirty_entry *e = (st == dirty.st ? find_entry(per_flow, key)
                              : NULL);
 
@@ -349,6 +413,7 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
     if (st != dirty.st) {
         return 0;
     }
+    mark_written();
     uint32_t n = list_wanted(o, NULL);
     struct dirty_entry *e = calloc(1, sizeof *e + n * sizeof *e->blocks);
     if (!e) {
@@ -388,17 +453,6 @@ st_dirty_remember(struct st *st, bool per_flow, const struct mbox_key *key,
 /* Writes. */
 
 static void
-mark(struct dirty_entry *e, uint64_t bits)
-{
-    bool first = !e->written;
-
-    e->written |= bits;
-    if (first && dirty.st->on_change) {
-        dirty.st->on_change(e->per_flow, &e->key, dirty.st->on_change_aux);
-    }
-}
-
-static void
 mark_all(void)
 {
     while (dirty.clean) {
@@ -409,33 +463,6 @@ mark_all(void)
             mark(e, ST_WRITE_ANY);
         }
     }
-}
-
-/* Whether to write to an entry again would change nothing.  Which bits it has
- * matters only if it is checked. */
-static bool
-is_settled(const struct dirty_entry *e)
-{
-    return e->written && !e->copies;
-}
-
-/* Marks the entries that have a block.  Returns whether to write to it again
- * would change nothing then.  The table has, or had, blocks. */
-static bool
-mark_block(const void *start, uint64_t bits)
-{
-    bool settled = true;
-
-    for (struct dirty_chain *c = *bucket(&dirty.blocks, hash_start(start)); c;
-         c = c->next) {
-        struct dirty_block *b = (struct dirty_block *) c;
-
-        if (b->start == start) {
-            mark(b->entry, bits);
-            settled &= is_settled(b->entry);
-        }
-    }
-    return settled;
 }
 
 void
@@ -475,7 +502,16 @@ write_covered(const void *p, uint64_t bits)
 {
     set_busy(true);
     struct st_shadow_range range = st_shadow_find(&dirty.shadow, p);
-    if (mark_block(range.start, bits)) {
+    if (dirty_is_checked()) {   /* It matters which bits an entry has. */
+        mark_block(range.start, bits);
+    } else {
+        if (dirty.n_written == N_WRITTEN) {
+            mark_written();
+            set_busy(true);
+        }
+        __builtin_prefetch(bucket(&dirty.blocks, hash_start(range.start)));
+        dirty.written[dirty.n_written++]
+            = (struct written) { range.start, bits };
         st_shadow_uncover(&dirty.shadow, range);
     }
     set_busy(false);
@@ -563,6 +599,7 @@ st_dirty_ended(struct st *st, const void *start)
     if (st != dirty.st) {
         return;
     }
+    mark_written();
     if (!start) {
         for_each_entry(end_entry);
         return;
@@ -580,6 +617,7 @@ st_dirty_step(struct st *st)
     if (st != dirty.st) {
         return;
     }
+    mark_written();
     __atomic_store_n(&dirty.owner, this_thread(), __ATOMIC_RELAXED);
     if (__atomic_load_n(&dirty.elsewhere, __ATOMIC_RELAXED)
         && __atomic_exchange_n(&dirty.elsewhere, false, __ATOMIC_ACQUIRE)) {
@@ -715,6 +753,7 @@ void
 st_track_none(struct st *st)
 {
     if (st == dirty.st && (dirty.keys.n || dirty.shadow.regions)) {
+        mark_written();
         for_each_entry(forget_entry);
         st_shadow_clear(&dirty.shadow);
     }

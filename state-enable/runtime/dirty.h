@@ -22,10 +22,11 @@
  *
  * st_get() remembers the entries that it has written out, with the blocks that
  * they own.  Before the program writes to memory it says so (mbox-state-gen
- * sees to that), and an entry that is remembered counts as changed from then
- * until st_get() writes it out again.  Where nothing is remembered nobody has
- * to be told: what has not been sent will be, and a block that becomes an
- * entry's later does so by a write to what the entry has already.
+ * sees to that), and an entry that is remembered counts as changed from the
+ * next step on, or earlier, until st_get() writes it out again.  Where nothing
+ * is remembered nobody has to be told: what has not been sent will be, and a
+ * block that becomes an entry's later does so by a write to what the entry has
+ * already.
  *
  * Containers are not the business of one entry.  If some may have changed, the
  * packet's own entries count as changed; so do entries that are not

@@ -211,28 +211,65 @@ scope_of(bool per_flow)
     return per_flow ? MBOX_STATE_PER_FLOW : MBOX_STATE_MULTI_FLOW;
 }
 
-/* After a packet of the flow, or of the host. */
-static void
-note_packet(struct st_instance *in, bool per_flow, const struct mbox_key *key)
+/* A flow or a host that a packet may change. */
+struct expected {
+    struct mbox_key key;
+    uint32_t hash;
+    bool per_flow;
+    bool dirty;                 /* Known to be in the queue already. */
+};
+
+/* Lists what a packet may change: its flow, and its hosts, of which the
+ * library does not know what the program keeps.  Returns how many these
+ * are. */
+static unsigned int
+list_expected(const struct mbox_key *key, struct expected e[3])
 {
-    if (!mb_step_is_dirty(in->mbox, scope_of(per_flow), key)
-        && st_is_changed_by_packet(in->st, per_flow, key)) {
-        mbox_dirty(in->mbox, 0, scope_of(per_flow), key);
+    for (int i = 1; i < 3; i++) {
+        e[i].key = (struct mbox_key) { .family = key->family };
+        memcpy(e[i].key.src, i == 1 ? key->src : key->dst,
+               sizeof e[i].key.src);
+        e[i].per_flow = false;
+    }
+    return key->family ? 3 : 1;
+}
+
+static void
+expect_changes(const struct st_instance *in, const struct mbox_key *key,
+               struct expected e[], unsigned int n)
+{
+    mbox_key_canonical(key, &e[0].key);
+    e[0].per_flow = true;
+    for (unsigned int i = 0; i < n; i++) {
+        e[i].dirty = mb_step_expect(in->mbox, scope_of(e[i].per_flow),
+                                    &e[i].key, &e[i].hash);
     }
 }
 
-/* The library knows which flow a packet is of, but not what the program keeps
- * of its addresses. */
+/* After the packet. */
 static void
-touch_host(struct st_instance *in, uint8_t family, const uint8_t address[16],
-           bool tracked)
+note_changes(struct st_instance *in, const struct expected e[], unsigned int n)
 {
-    struct mbox_key host = { .family = family };
+    for (unsigned int i = 0; i < n; i++) {
+        if (!e[i].dirty) {
+            mb_step_expect_soon(in->mbox, e[i].hash);
+        }
+    }
+    st_step(in->st);
+    for (unsigned int i = 0; i < n; i++) {
+        if (!e[i].dirty
+            && !mb_step_is_dirty(in->mbox, scope_of(e[i].per_flow), &e[i].key)
+            && st_is_changed_by_packet(in->st, e[i].per_flow, &e[i].key)) {
+            mbox_dirty(in->mbox, 0, scope_of(e[i].per_flow), &e[i].key);
+        }
+    }
+}
 
-    memcpy(host.src, address, sizeof host.src);
-    st_touch(in->st, &host);
-    if (tracked) {
-        note_packet(in, false, &host);
+static void
+touch_hosts(struct st_instance *in, const struct expected e[], unsigned int n)
+{
+    for (unsigned int i = 1; i < n; i++) {
+        st_touch(in->st, &e[i].key);
     }
 }
 
@@ -240,18 +277,14 @@ touch_host(struct st_instance *in, uint8_t family, const uint8_t address[16],
 static void
 note_key(struct st_instance *in, const struct mbox_key *key)
 {
-    bool tracked = mb_step_is_tracked(in->mbox);
+    struct expected e[3];
+    unsigned int n = list_expected(key, e);
 
-    if (tracked) {
-        struct mbox_key canonical;
-
-        mbox_key_canonical(key, &canonical);
-        note_packet(in, true, &canonical);
+    if (mb_step_is_tracked(in->mbox)) {
+        expect_changes(in, key, e, n);
+        note_changes(in, e, n);
     }
-    if (key->family) {
-        touch_host(in, key->family, key->src, tracked);
-        touch_host(in, key->family, key->dst, tracked);
-    }
+    touch_hosts(in, e, n);
 }
 
 /* Of a program that has its packets from the kernel.  What hooks save may
@@ -275,17 +308,26 @@ static enum mbox_verdict
 packet(void *in_, unsigned int worker, struct mbox_packet *p)
 {
     struct st_instance *in = in_;
+    bool tracked = mb_step_is_tracked(in->mbox);
+    struct expected e[3];
 
     (void) worker;
     st_resume_flow(in->st, &p->key);
     if (in->take) {
         return take(in, p);
     }
+    unsigned int n = list_expected(&p->key, e);
+    if (tracked) {
+        expect_changes(in, &p->key, e, n);
+    }
     st_wait(in->st, false);
     in->packet(in->aux, p->data, p->len, p->timestamp);
     st_wait(in->st, true);
     st_slots_step(in->st);
-    note_key(in, &p->key);
+    if (tracked) {
+        note_changes(in, e, n);
+    }
+    touch_hosts(in, e, n);
     st_packet_ends(in->st);
     return mbox_state_program.sends ? MBOX_DROP : MBOX_FORWARD;
 }

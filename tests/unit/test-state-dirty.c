@@ -109,6 +109,9 @@ write_to(struct fixture *f, const void *p, uint64_t n, uint64_t bits)
     unsigned int before = f->n_changes;
 
     mbox_state_dirty_write(p, n, bits);
+    if (!(bits & ST_WRITE_ANY)) {
+        st_dirty_step(f->st);
+    }
     return f->n_changes - before;
 }
 
@@ -194,6 +197,49 @@ test_again(void **state)
     assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 0);
     get_conns(&f, 1);
     assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 1);
+    finish(&f);
+}
+
+/* Many writes in one step, and what ends before it. */
+static void
+test_step(void **state)
+{
+    enum { N = 50 };
+    struct fixture f;
+
+    (void) state;
+    start(&f, N);
+    for (unsigned int round = 0; round < 3; round++) {
+        get_conns(&f, N);
+        f.n_changes = 0;
+        for (unsigned int i = 0; i < N; i++) {
+            struct conn *c = world_find(&f.w, i);
+
+            mbox_state_dirty_write(&c->due, 4, ST_WRITE_BYTES);
+            mbox_state_dirty_write(c->request, 1, ST_WRITE_BYTES);
+        }
+        assert_true(f.n_changes < N);
+        world_end(&f.w, world_find(&f.w, N - 1));
+        assert_int_equal(f.n_changes, N);
+        st_dirty_step(f.st);
+        assert_int_equal(f.n_changes, N);
+        world_packet(&f.w, N - 1, "GET ");
+    }
+
+    /* What was written to when it is sent has not changed afterwards. */
+    get_conns(&f, 1);
+    struct conn *c = world_find(&f.w, 0);
+    mbox_state_dirty_write(&c->due, 4, ST_WRITE_BYTES);
+    get_conns(&f, 1);
+    f.n_changes = 0;
+    st_dirty_step(f.st);
+    assert_int_equal(f.n_changes, 0);
+    assert_int_equal(write_to(&f, &c->due, 4, ST_WRITE_BYTES), 1);
+    mbox_state_dirty_write(&c->due, 4, ST_WRITE_BYTES);
+    get_conns(&f, 1);
+    mbox_state_dirty_write(&c->due, 4, ST_WRITE_BYTES);
+    st_track_none(f.st);
+    assert_false(mbox_state_dirty_tracking);
     finish(&f);
 }
 
@@ -377,7 +423,8 @@ write_elsewhere(void *f_)
 {
     struct fixture *f = f_;
 
-    assert_int_equal(write_to(f, world_find(&f->w, 0), 1, ST_WRITE_BYTES), 0);
+    mbox_state_dirty_write(world_find(&f->w, 0), 1, ST_WRITE_BYTES);
+    assert_int_equal(f->n_changes, 0);
     return NULL;
 }
 
@@ -686,6 +733,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_again),
+        cmocka_unit_test(test_step),
         cmocka_unit_test(test_writes),
         cmocka_unit_test(test_by_packet),
         cmocka_unit_test(test_hosts_only),
