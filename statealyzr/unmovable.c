@@ -132,15 +132,26 @@ is_descriptor_type(const struct sa_state_variable *v)
     return t && t->kind == SA_TYPE_INT && t->size == 4 && t->is_signed;
 }
 
-/* A truth value of a descriptor is none. */
+/* What is computed from a descriptor is none: a truth value, a sum (for
+ * select()), a difference, a remainder (by a hash). */
 static bool
-is_comparison(uint32_t vertex, void *a_)
+is_computed(uint32_t vertex, void *a_)
 {
     const struct sa_analysis *a = a_;
     struct sa_vertex v = sa_sdg_vertex(a->sdg, vertex);
-    return (v.kind == SA_VERTEX_INSN
-            && (a->program->insns[v.id].opcode == LLVMICmp
-                || sa_is_call(a->program->insns[v.id].opcode)));
+    if (v.kind != SA_VERTEX_INSN) {
+        return false;
+    }
+    switch ((int) a->program->insns[v.id].opcode) {
+    case LLVMICmp:
+    case LLVMAdd:
+    case LLVMSub:
+    case LLVMURem:
+    case LLVMSRem:
+        return true;
+    default:
+        return sa_is_call(a->program->insns[v.id].opcode);
+    }
 }
 
 static struct sa_slice *
@@ -163,7 +174,7 @@ slice_descriptors(const struct sa_analysis *a)
         }
     }
     struct sa_slice_options options = {
-        .dep = SA_DEP_VALUE, .skip = is_comparison, .aux = (void *) a
+        .dep = SA_DEP_VALUE, .skip = is_computed, .aux = (void *) a
     };
     struct sa_slice *slice = sa_slice_forward(
         a->sdg, (const uint32_t *) seeds->data, seeds->len, &options);

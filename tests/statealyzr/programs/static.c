@@ -14,9 +14,9 @@
  * limitations under the License.
  */
 
-/* A static of a function, a file and a descriptor.
+/* A static of a function, a file, a descriptor, and what is computed from it.
  *
- * expect: updateable next_id::id log_file socket_
+ * expect: updateable next_id::id log_file socket_ n_fds place
  * expect: unmovable log_file socket_ */
 #include <pcap.h>
 #include <stdio.h>
@@ -24,6 +24,7 @@
 
 static FILE *log_file;
 static int socket_ = -1;
+static int n_fds, place;
 
 static int
 next_id(void)
@@ -42,8 +43,11 @@ main(int argc, char *argv[])
         if (!log_file) {
             log_file = fopen("log", "w");
             socket_ = socket(AF_INET, SOCK_DGRAM, 0);
+            n_fds = socket_ + 1;
+            place = socket_ % 7;
         }
-        fprintf(log_file, "%d %d\n", next_id(), socket_);
+        fprintf(log_file, "%d %d %d %d\n", next_id(), socket_, n_fds,
+                place);
     }
     return 0;
 }
