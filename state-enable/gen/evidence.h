@@ -72,8 +72,8 @@ struct evidence_tree {
 /* All, as struct evidence_tree. */
 const GArray *evidence_trees(const struct evidence *);
 
-/* The function that a thread begins with which may use the struct of this name,
- * other than the thread that reads packets; or NULL. */
+/* What a thread begins with that may use the struct of this name, other than
+ * the one that reads packets: a function, or NULL. */
 const char *evidence_thread(const struct evidence *, const char *tag);
 
 /* Variables that decide which element of the array is taken; sorted. */

@@ -210,6 +210,45 @@ is_call_of(LLVMValueRef insn, const char *const names[], size_t *index)
     return false;
 }
 
+/* Whether a thread can begin with it: void *f(void *), void *f(). */
+static bool
+is_like_start(LLVMValueRef f)
+{
+    LLVMTypeRef type = LLVMGlobalGetValueType(f);
+    unsigned int n = LLVMCountParams(f);
+
+    return ((!n || (n == 1 && LLVMGetTypeKind(LLVMTypeOf(LLVMGetParam(f, 0)))
+                              == LLVMPointerTypeKind))
+            && LLVMGetTypeKind(LLVMGetReturnType(type))
+               == LLVMPointerTypeKind
+            && place_is_taken(f));
+}
+
+/* A value is what a thread begins with.  If it is not known which, all may
+ * that can be. */
+static void
+add_start(struct handlers *h, LLVMValueRef value)
+{
+    GPtrArray *sources = g_ptr_array_new();
+
+    place_sources(value, sources);
+    for (guint i = 0; i < sources->len; i++) {
+        LLVMValueRef v = sources->pdata[i];
+
+        if (LLVMIsAFunction(v)) {
+            reach(h, v, v);
+        } else if (!LLVMIsAConstant(v)) {
+            for (LLVMValueRef f = LLVMGetFirstFunction(h->module); f;
+                 f = LLVMGetNextFunction(f)) {
+                if (is_like_start(f)) {
+                    reach(h, f, f);
+                }
+            }
+        }
+    }
+    g_ptr_array_free(sources, TRUE);
+}
+
 /* What a call has a new thread begin with. */
 static void
 add_thread(struct handlers *h, LLVMValueRef insn)
@@ -223,15 +262,7 @@ add_thread(struct handlers *h, LLVMValueRef insn)
 
     if (is_call_of(insn, names, &i)
         && LLVMGetNumArgOperands(insn) > arguments[i]) {
-        GPtrArray *sources = g_ptr_array_new();
-
-        place_sources(LLVMGetOperand(insn, arguments[i]), sources);
-        for (guint j = 0; j < sources->len; j++) {
-            if (LLVMIsAFunction(sources->pdata[j])) {
-                reach(h, sources->pdata[j], sources->pdata[j]);
-            }
-        }
-        g_ptr_array_free(sources, TRUE);
+        add_start(h, LLVMGetOperand(insn, arguments[i]));
     }
 }
 

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 #ifndef GEN_HANDLERS_H
 #define GEN_HANDLERS_H 1
 
@@ -28,10 +27,6 @@ GHashTable *handlers_find(LLVMModuleRef, LLVMTargetDataRef);
 
 /* What threads may call that the program starts, each with a function that one
  * begins with; but not for threads that read packets. */
-GHashTable *handlers_of_threads(LLVMModuleRef, LLVMTargetDataRef);
-
-/* What threads may call that the program starts, each with a function that one
- * begins with.  One that reads packets does not count: the runtime is in it. */
 GHashTable *handlers_of_threads(LLVMModuleRef, LLVMTargetDataRef);
 
 #endif /* handlers.h */

@@ -260,6 +260,28 @@ plan_key(struct plan *plan, struct plan_structure *s, struct json_object *json,
     return true;
 }
 
+/* Says what was found in place of a key, if anything was. */
+static void
+say_keys(struct plan *plan, const struct plan_structure *s)
+{
+    struct json_object *keys = json_list(s->json, "keys");
+    size_t n = json_object_array_length(keys);
+    GString *found = g_string_new(NULL);
+
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *key = json_object_array_get_idx(keys, i);
+
+        g_string_append_printf(found, "%s%s is %s", i ? ", " : "",
+                               json_text(key, "path"),
+                               json_text(key, "field"));
+    }
+    if (n) {
+        plan_say(plan, "  found: %s; MBOX_STATE_KEY in mbox-cc(1) can say "
+                 "others", found->str);
+    }
+    g_string_free(found, TRUE);
+}
+
 static bool
 plan_keys(struct plan *plan, struct plan_structure *s)
 {
@@ -284,9 +306,11 @@ plan_keys(struct plan *plan, struct plan_structure *s)
     }
     if (s->per_flow ? n_addresses != 2 || n_ports != 2
                     : n_addresses != 1 || n_ports != 0) {
-        return plan_refuse(plan, s, s->per_flow
-                      ? "its key is not two addresses and two ports"
-                      : "its key is not one address");
+        plan_refuse(plan, s, s->per_flow
+                    ? "its key is not two addresses and two ports"
+                    : "its key is not one address");
+        say_keys(plan, s);
+        return false;
     }
     return true;
 }
