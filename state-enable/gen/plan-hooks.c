@@ -20,22 +20,29 @@
 #include <string.h>
 #include "plan.h"
 
-/* Whether the program has a constant of the name, of a struct. */
+/* Whether the program has a constant of the name, of a struct with members of
+ * these kinds: 'p' for a pointer, 'i' for an integer.  The struct's name in
+ * the bitcode may be that of another one with the same members, since
+ * llvm-link makes these one. */
 static bool
-is_hook(LLVMModuleRef module, const char *symbol, const char *tag)
+is_hook(LLVMModuleRef module, const char *symbol, const char *members)
 {
     LLVMValueRef v = LLVMGetNamedGlobal(module, symbol);
     LLVMTypeRef type = v && !LLVMIsDeclaration(v) ? LLVMGlobalGetValueType(v)
                        : NULL;
 
     if (!type || LLVMGetTypeKind(type) != LLVMStructTypeKind
-        || !LLVMGetStructName(type)) {
+        || LLVMCountStructElementTypes(type) != strlen(members)) {
         return false;
     }
-    char *name = evidence_struct_name(LLVMGetStructName(type));
-    bool is = !strcmp(name, tag);
-    g_free(name);
-    return is;
+    for (unsigned int i = 0; members[i]; i++) {
+        if (LLVMGetTypeKind(LLVMStructGetTypeAtIndex(type, i))
+            != (members[i] == 'p' ? LLVMPointerTypeKind
+                : LLVMIntegerTypeKind)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The struct of a name ("struct flow"), -1 if there is none. */
@@ -111,11 +118,11 @@ parse(struct plan *plan, LLVMModuleRef module, const char *name,
     if (!set_member(plan, name, &h)) {
         return "there is no such struct or member";
     }
-    if (h.member && !is_hook(module, symbol, "mbox_state_hook")) {
+    if (h.member && !is_hook(module, symbol, "ppppp")) {
         return "what mbox-cc compiled has no struct mbox_state_hook of that "
                "name";
     }
-    if (!h.member && !is_hook(module, symbol, "mbox_state_container")) {
+    if (!h.member && !is_hook(module, symbol, "pppppip")) {
         return "what mbox-cc compiled has no struct mbox_state_container of "
                "that name";
     }
