@@ -45,6 +45,7 @@ SEARCHED_MAX = 10000000
 DEPTH_MAX = 64                  # Of objects of other types.
 
 IPV4, IPV6 = (2, 4), (6, 10)    # Versions, or address families.
+V4_MAPPED = bytes(10) + b'\xff\xff'
 
 
 class ImageError(Exception):
@@ -553,7 +554,9 @@ class Decoder:
         if t.name == 'struct in_addr' and t.size == 4:
             return str(ipaddress.IPv4Address(o.bytes(at, 4)))
         if t.name == 'struct in6_addr' and t.size == 16:
-            return str(ipaddress.IPv6Address(o.bytes(at, 16)))
+            address = ipaddress.IPv6Address(o.bytes(at, 16))
+            return ('::ffff:%s' % address.ipv4_mapped if address.ipv4_mapped
+                    else str(address))
         for key in o.structure.keys if o.structure else ():
             if o.offset + key.offset == at and key.size == t.size:
                 return self._key_value(o, key)
@@ -561,19 +564,22 @@ class Decoder:
 
     def _key_value(self, o, key):
         data = o.bytes(o.offset + key.offset, key.size)
-        if key.host_order and self.layout.byte_order == 'little':
-            data = data[::-1]
+        order = self.layout.byte_order if key.host_order else 'big'
         if key.what == 'port':
-            return int.from_bytes(data, 'big')
+            return int.from_bytes(data, order)
         is_ipv4 = len(data) == 4 or not any(data[4:])
-        if key.version and len(data) == 16:
+        if data[:12] == V4_MAPPED:
+            data = data[12:]
+            is_ipv4 = True
+        elif key.version and len(data) == 16:
             version = self._integer(o, o.offset + key.version[0],
                                     key.version[1])
             if version not in IPV4 + IPV6:
                 return data.hex()
             is_ipv4 = version in IPV4
-        return str(ipaddress.IPv4Address(data[:4]) if is_ipv4
-                   else ipaddress.IPv6Address(data))
+        if is_ipv4:
+            return str(ipaddress.IPv4Address(int.from_bytes(data[:4], order)))
+        return str(ipaddress.IPv6Address(data))
 
     # Arrays and strings.
 
