@@ -338,6 +338,8 @@ def string_of(data, is_char):
 
 
 def text_of_bytes(data):
+    if len(data) == 16 and data[:12] == V4_MAPPED:
+        return '%s (%s)' % (data.hex(' '), ipaddress.IPv4Address(data[12:]))
     used = data.rstrip(b'\0')
     zeros = len(data) - len(used)
     return ' '.join(([used.hex(' ')] if used else [])
