@@ -238,6 +238,7 @@ afpacket_rx(struct mb_port *port, struct mb_packet **packets, unsigned int max)
     unsigned int n = pop_segments(p, packets, max);
 
     if (n) {
+        port->more = true;
         return n;
     }
 
@@ -275,7 +276,9 @@ afpacket_rx(struct mb_port *port, struct mb_packet **packets, unsigned int max)
     if (error && error != EAGAIN && error != EINTR && !is_alive(p)) {
         return -ENODEV;
     }
-    return n ? n : pop_segments(p, packets, max);
+    n += pop_segments(p, packets + n, max - n);
+    port->more = p->segments || (unsigned int) n_read == max;
+    return n;
 }
 
 static size_t

@@ -53,6 +53,9 @@ struct mb_port_stats {
 
 struct mb_port {
     const struct mb_port_ops *ops;
+    bool more;                  /* Of rx(): there may be more that no
+                                 * descriptor tells of, so read again before
+                                 * you wait. */
     struct mb_port_stats stats;
 };
 

@@ -31,8 +31,10 @@
 #define SLEEP_MIN_NS (5 * 1000)
 #define SLEEP_MAX_NS (100 * 1000)
 
-/* While such a port has packets, descriptors are polled as often. */
+/* While such a port has packets, descriptors are polled as often, and while
+ * another port has more of them than a burst, which takes longer. */
 #define POLL_INTERVAL_NS (10 * 1000)
+#define FULL_INTERVAL_NS (250 * 1000)
 
 uint64_t
 mb_monotonic(void)
@@ -188,7 +190,7 @@ run_ports(struct mbox *m, const struct pollfd *pfds)
     for (unsigned int i = 0; i < m->n_ports; i++) {
         struct mb_packet *packets[MB_BURST];
 
-        if (pfds[i].fd >= 0 && !pfds[i].revents) {
+        if (pfds[i].fd >= 0 && !pfds[i].revents && !m->ports[i]->more) {
             continue;
         }
         int n = m->ports[i]->ops->rx(m->ports[i], packets, MB_BURST);
@@ -218,12 +220,27 @@ run_ports(struct mbox *m, const struct pollfd *pfds)
 
 /* Running. */
 
+/* True if a port was not read to its end. */
+static bool
+has_more(const struct mbox *m)
+{
+    bool more = false;
+
+    for (unsigned int i = 0; i < m->n_ports; i++) {
+        more |= m->ports[i]->more;
+    }
+    return more;
+}
+
 /* How long the thread may sleep, from 'now'; 0 for not at all. */
 static uint64_t
 sleep_time(struct mbox *m, uint64_t now)
 {
     uint64_t wake = m->next_tick;
 
+    if (has_more(m)) {
+        return 0;
+    }
     if (wake > now && wake - now > m->max_sleep_ns) {
         wake = now + m->max_sleep_ns;
     }
@@ -285,7 +302,9 @@ wait_input(struct mbox *m, struct pollfd *pfds)
     unsigned int n = fill_pollfds(m, pfds);
     uint64_t now = mb_monotonic();
     uint64_t ns = sleep_time(m, now);
-    if (!ns && m->busy_poll && now - m->last_poll < POLL_INTERVAL_NS) {
+    uint64_t interval = (m->busy_poll ? POLL_INTERVAL_NS
+                         : has_more(m) ? FULL_INTERVAL_NS : 0);
+    if (!ns && now - m->last_poll < interval) {
         for (unsigned int i = 0; i < n; i++) {
             pfds[i].revents = pfds[i].fd >= 0 ? POLLIN : 0;
         }

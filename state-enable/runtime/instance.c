@@ -45,6 +45,7 @@ struct st_instance {
     int epoll_fd, timer_fd;
     int polled[MB_STEP_FDS];    /* In the epoll set. */
     unsigned int n_polled;
+    bool is_ready;              /* The timer has been set off. */
 };
 
 static const char *
@@ -409,7 +410,8 @@ poll_for(struct st_instance *in, const struct pollfd *pfd)
     }
 }
 
-/* Brings the epoll set up to date with what the library waits for. */
+/* Brings the epoll set up to date with what the library waits for.  As long as
+ * it does not wait that is the timer. */
 static void
 update_polled(struct st_instance *in)
 {
@@ -418,6 +420,10 @@ update_polled(struct st_instance *in)
     unsigned int n = mb_step_wait(in->mbox, pfds, &ns);
     unsigned int n_polled = 0;
 
+    if (!ns && in->is_ready) {
+        return;
+    }
+    in->is_ready = !ns;
     for (unsigned int i = 0; i < in->n_polled; i++) {
         bool still = false;
 
