@@ -16,24 +16,34 @@
 
 #include "offload.h"
 
-#include <netinet/in.h>
+#include <arpa/inet.h>
 #include <string.h>
 
 static uint32_t
+fold(uint64_t sum)
+{
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return sum;
+}
+
+/* The sum of words does not depend on their size, nor, but for the order of
+ * its own bytes, on that of theirs (RFC 1071). */
+static uint32_t
 sum_bytes(const uint8_t *p, size_t n, uint32_t sum)
 {
-    uint64_t s = sum;
+    uint32_t words[4] = { 0 };
+    uint64_t s = 0;
 
-    for (; n >= 2; p += 2, n -= 2) {
-        s += p[0] << 8 | p[1];
+    for (; n >= sizeof words; p += sizeof words, n -= sizeof words) {
+        memcpy(words, p, sizeof words);
+        s += (uint64_t) words[0] + words[1] + words[2] + words[3];
     }
-    if (n) {
-        s += p[0] << 8;
-    }
-    while (s >> 16) {
-        s = (s & 0xffff) + (s >> 16);
-    }
-    return s;
+    memset(words, 0, sizeof words);
+    memcpy(words, p, n);
+    s += (uint64_t) words[0] + words[1] + words[2] + words[3];
+    return fold((uint64_t) sum + ntohs(fold(s)));
 }
 
 static void
