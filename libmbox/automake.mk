@@ -36,6 +36,8 @@ libmbox_libmboxcore_la_SOURCES = \
 	libmbox/mbox.h \
 	libmbox/offload.c \
 	libmbox/offload.h \
+	libmbox/super-frame.c \
+	libmbox/super-frame.h \
 	libmbox/packet.c \
 	libmbox/packet.h \
 	libmbox/pending.c \

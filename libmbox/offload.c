@@ -143,8 +143,7 @@ mb_offload_segment(const struct mb_packet *packet, size_t mss,
     unsigned int i = 0;
     do {
         size_t n = payload_len - ofs < mss ? payload_len - ofs : mss;
-        struct mb_packet *segment = mb_packet_new(packet->data,
-                                                  payload_ofs + n);
+        struct mb_packet *segment = mb_packet_new(NULL, payload_ofs + n);
         if (!segment) {
             while (first) {
                 segment = first;
@@ -153,6 +152,7 @@ mb_offload_segment(const struct mb_packet *packet, size_t mss,
             }
             return false;
         }
+        memcpy(segment->data, packet->data, payload_ofs);
         memcpy(segment->data + payload_ofs,
                packet->data + payload_ofs + ofs, n);
         ofs += n;

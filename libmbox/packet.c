@@ -41,7 +41,7 @@ mb_packet_new(const void *frame, size_t len)
     packet->len = len;
     packet->headroom = MB_HEADROOM;
     packet->free = heap_free;
-    if (len) {
+    if (frame) {
         memcpy(packet->data, frame, len);
     }
     return packet;

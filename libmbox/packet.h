@@ -50,8 +50,9 @@ struct mb_packet {
     struct mbox_packet_layout layout;
 };
 
-/* Returns a packet on the heap with a copy of 'frame', and headroom; NULL if
- * memory is short or 'len' is over MB_FRAME_MAX.  Other members are zero. */
+/* Returns a packet on the heap with headroom and a copy of 'frame'; if that is
+ * null, it is to be filled in.  NULL if memory is short or 'len' is over
+ * MB_FRAME_MAX.  Other members are zero. */
 struct mb_packet *mb_packet_new(const void *frame, size_t len);
 
 /* Returns a heap copy of 'packet' with its metadata, or NULL. */

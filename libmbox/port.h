@@ -31,7 +31,7 @@
 #include <stdint.h>
 #include "packet.h"
 
-#define MB_BURST 32
+#define MB_BURST 64
 
 /* Counters have one writer, and readers in any thread. */
 static inline void
@@ -56,6 +56,8 @@ struct mb_port {
     bool more;                  /* Of rx(): there may be more that no
                                  * descriptor tells of, so read again before
                                  * you wait. */
+    bool passes_whole;          /* The middlebox only looks at packets, see
+                                 * super-frame.h. */
     struct mb_port_stats stats;
 };
 

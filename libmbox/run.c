@@ -394,6 +394,14 @@ mb_step_tell_changes(struct mbox *m)
     m->tells_changes = true;
 }
 
+void
+mb_step_only_look(struct mbox *m)
+{
+    for (unsigned int i = 0; i < m->n_ports; i++) {
+        m->ports[i]->passes_whole = true;
+    }
+}
+
 bool
 mb_step_is_tracked(const struct mbox *m)
 {

@@ -36,6 +36,10 @@ int mb_step(struct mbox *, uint64_t max_ns);
  * by its packets, too: a packet does not count as a change by itself. */
 void mb_step_tell_changes(struct mbox *);
 
+/* Says that the middlebox only looks at packets: what it forwards goes on as
+ * it came. */
+void mb_step_only_look(struct mbox *);
+
 /* Whether anybody needs to know of changes now. */
 bool mb_step_is_tracked(const struct mbox *);
 

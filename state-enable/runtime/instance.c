@@ -567,6 +567,9 @@ open_instance(const char *interface, st_packet_fn *packet_fn,
     st_on_end(in->st, on_end, in);
     st_on_change(in->st, on_change, in);
     mb_step_tell_changes(in->mbox);
+    if (!mbox_state_program.sends) {
+        mb_step_only_look(in->mbox);
+    }
     update_polled(in);
     return in;
 }

@@ -77,6 +77,7 @@ st_instance_open(const char *interface, st_packet_fn *packet_fn, void *aux,
         in->fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
         if (in->fd >= 0 && !mbox_create(&options, &ops, in, &in->mbox,
                                         error)) {
+            mb_step_only_look(in->mbox);
             return in;
         }
         st_instance_close(in);

@@ -35,6 +35,10 @@
 #include "libmbox-world.h"
 #include "port.h"
 
+#ifndef PACKET_IGNORE_OUTGOING
+#define PACKET_IGNORE_OUTGOING 23
+#endif
+
 static struct mb_port *port;
 
 static void
@@ -242,6 +246,73 @@ test_offload(void **state)
     close(fd);
 }
 
+/* Reads 'n' frames from the other end; stores their lengths. */
+static void
+read_lengths(int fd, size_t lengths[], unsigned int n)
+{
+    while (n) {
+        struct pollfd pfd = { .fd = fd, .events = POLLIN };
+        uint8_t buffer[8192];
+
+        assert_int_equal(poll(&pfd, 1, -1), 1);
+        *lengths++ = recv(fd, buffer, sizeof buffer, 0);
+        n--;
+    }
+}
+
+/* The segments of a super-frame go on as that, if all do, and in order. */
+static void
+test_whole(void **state)
+{
+    enum { N = 4, HEADERS = 14 + 20 + 8 };
+    int fd = socket(AF_INET, SOCK_DGRAM, 0), peer = open_peer();
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET, .sin_port = htons(53),
+    };
+    char payload[N * 1000] = { 0 };
+    int size = 1000, one = 1;
+    size_t lengths[N];
+
+    (void) state;
+    port->passes_whole = true;
+    inet_pton(AF_INET, "10.9.9.2", &sin.sin_addr);
+    assert_int_equal(setsockopt(fd, IPPROTO_UDP, 103, &size, sizeof size), 0);
+    assert_int_equal(setsockopt(peer, SOL_PACKET, PACKET_IGNORE_OUTGOING,
+                                &one, sizeof one), 0);
+    for (int i = 0; i < 3; i++) {
+        struct mb_packet *packets[N];
+        uint64_t sent = port->stats.tx_packets;
+        int n = i == 2 ? N - 1 : N;     /* The last is dropped. */
+
+        assert_int_equal(sendto(fd, payload, sizeof payload, 0,
+                                (struct sockaddr *) &sin, sizeof sin),
+                         sizeof payload);
+        read_port(packets, N);
+        struct mb_packet *last = packets[N - 1];
+        if (i == 1) {                   /* It comes first. */
+            packets[N - 1] = packets[0];
+            packets[0] = last;
+        }
+        for (int j = 0; j < N; j++) {
+            assert_int_equal(packets[j]->len, HEADERS + 1000);
+            if (j < n) {
+                assert_true(port->ops->tx(port, packets[j]));
+            } else {
+                mb_packet_free(packets[j]);
+            }
+        }
+        port->ops->flush(port);
+        assert_int_equal(port->stats.tx_packets, sent + n);
+        read_lengths(peer, lengths, i ? n : 1);
+        for (int j = 0; j < (i ? n : 1); j++) {
+            assert_int_equal(lengths[j], HEADERS + (i ? 1000 : N * 1000));
+        }
+    }
+    port->passes_whole = false;
+    close(peer);
+    close(fd);
+}
+
 enum { N_CUT = MB_BURST + 8 };
 
 struct counter {
@@ -371,6 +442,7 @@ main(void)
         cmocka_unit_test(test_vlan),
         cmocka_unit_test(test_send),
         cmocka_unit_test(test_offload),
+        cmocka_unit_test(test_whole),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_gone),
         cmocka_unit_test(test_dpdk),
