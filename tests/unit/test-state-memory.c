@@ -173,14 +173,14 @@ test_put_merge(void **state)
 }
 
 static void
-test_get(void **state)
+check_get(int (*get)(struct st *, bool, const struct mbox_key *, int,
+                     struct mbox_writer *))
 {
     struct mbox_key key = world_key(1);
     struct pair p;
     bool again = true;
     long n = 0;
 
-    (void) state;
     pair_start(&p);
     pair_fill(&p.a, 0, 6);
     for (; again; n++) {
@@ -188,7 +188,7 @@ test_get(void **state)
 
         mbox_writer_init(&w, MBOX_WRITER_LIMIT);
         fail_after(n);
-        int error = st_get(p.sa, true, &key, -1, &w);
+        int error = get(p.sa, true, &key, -1, &w);
         again = has_failed();
         assert_int_equal(error, again ? -ENOMEM : 0);
         mbox_writer_uninit(&w);
@@ -198,6 +198,20 @@ test_get(void **state)
     print_message("%ld allocations\n", n - 1);
     pair_finish(&p);
     assert_int_equal(n_blocks, n_kept);
+}
+
+static void
+test_get(void **state)
+{
+    (void) state;
+    check_get(st_get);
+}
+
+static void
+test_look(void **state)
+{
+    (void) state;
+    check_get(st_look);
 }
 
 /* Has the runtime allocate what it remembers blocks in for good, which is by
@@ -238,6 +252,7 @@ main(void)
         cmocka_unit_test(test_put_replace),
         cmocka_unit_test(test_put_merge),
         cmocka_unit_test(test_get),
+        cmocka_unit_test(test_look),
     };
 
     return cmocka_run_group_tests(tests, warm_up, NULL);
