@@ -234,6 +234,89 @@ see_store(struct counts *c, LLVMValueRef store)
     g_ptr_array_free(values, TRUE);
 }
 
+/* Whether a pointer may be to the link of an entry other than 'own', and not
+ * only of that where the container begins or ends. */
+static bool
+is_link_of_other(const struct counts *c, LLVMValueRef pointer,
+                 LLVMValueRef own)
+{
+    GPtrArray *sources = g_ptr_array_new();
+    bool is = false;
+
+    place_sources(pointer, sources);
+    for (guint i = 0; i < sources->len && !is; i++) {
+        struct place p;
+
+        place_of(c->e->td, sources->pdata[i], &p);
+        LLVMValueRef base = p.base ? place_strip(p.base) : NULL;
+        LLVMValueRef from = (base && LLVMIsALoadInst(base)
+                             ? place_strip(LLVMGetOperand(base, 0)) : NULL);
+        is = (base && base != own && is_link(c, &p)
+              && !(from && !LLVMIsAPHINode(from) && is_head(c, from)));
+    }
+    g_ptr_array_free(sources, TRUE);
+    return is;
+}
+
+/* Whether the link of 'entry' is set, in the same function, to what the link
+ * of another one leads to. */
+static bool
+takes_link(const struct counts *c, LLVMValueRef entry)
+{
+    for (LLVMUseRef use = LLVMGetFirstUse(entry); use;
+         use = LLVMGetNextUse(use)) {
+        LLVMValueRef gep = LLVMGetUser(use);
+        struct place p;
+
+        place_of(c->e->td, gep, &p);
+        if (!p.base || place_strip(p.base) != entry || !is_link(c, &p)) {
+            continue;
+        }
+        for (LLVMUseRef u = LLVMGetFirstUse(gep); u;
+             u = LLVMGetNextUse(u)) {
+            LLVMValueRef store = LLVMGetUser(u);
+            LLVMValueRef value = (LLVMIsAStoreInst(store)
+                                  ? place_strip(LLVMGetOperand(store, 0))
+                                  : NULL);
+
+            if (value && LLVMIsALoadInst(value)
+                && is_link_of_other(c, LLVMGetOperand(value, 0), entry)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool
+evidence_puts_between(const struct evidence *e,
+                      const struct counts_container *container)
+{
+    struct counts c = { .e = e, .container = container };
+
+    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f;
+         f = LLVMGetNextFunction(f)) {
+        for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
+             b = LLVMGetNextBasicBlock(b)) {
+            for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
+                 i = LLVMGetNextInstruction(i)) {
+                LLVMValueRef value = (LLVMIsAStoreInst(i)
+                                      ? place_strip(LLVMGetOperand(i, 0))
+                                      : NULL);
+
+                if (value && !LLVMIsAConstant(value) && !is_linked(&c, value)
+                    && LLVMGetTypeKind(LLVMTypeOf(value))
+                       == LLVMPointerTypeKind
+                    && is_link_of_other(&c, LLVMGetOperand(i, 1), value)
+                    && takes_link(&c, value)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 static void
 add_calls(struct counts *c, LLVMValueRef f, enum kind kind, bool direct)
 {

@@ -44,4 +44,9 @@ struct counts_container {
 void evidence_counts(const struct evidence *, const struct counts_container *,
                      GPtrArray *whole, GPtrArray *partly);
 
+/* Whether the program puts entries between others of a list, as in
+ * "n->next = *p; *p = n" where p may be &x->next: then their order matters. */
+bool evidence_puts_between(const struct evidence *,
+                           const struct counts_container *);
+
 #endif /* counts.h */
