@@ -43,7 +43,7 @@ RATIOS = (('unjoined', 'plain', '<= 1.02'),
           ('joined', 'plain', ''))
 
 # Flows that are there when state is copied, to see how that grows.
-EFFORT_FLOWS = 1000, 4000
+EFFORT_FLOWS = 1000, 4000, 16000
 
 QUIET_S = 0.1                   # Processes that do no more than QUIET_NS of
 QUIET_NS = 2000000              # work in that time have nothing to do.

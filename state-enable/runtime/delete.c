@@ -21,10 +21,14 @@
 #include <string.h>
 #include "dirty.h"
 #include "heap.h"
+#include "index.h"
 #include "names.h"
 #include "nodes.h"
 #include "objects.h"
 #include "slots.h"
+
+/* Nodes that are to be deleted later, looked at when a flow is deleted. */
+#define DOOMED_STEP 4
 
 int
 st_delete_node(struct st *st, uint32_t structure, void *node)
@@ -62,28 +66,75 @@ st_delete_node(struct st *st, uint32_t structure, void *node)
     return error;
 }
 
+/* A node is to be deleted when nothing refers to it any more. */
 static int
-doom(struct st *st, const struct mbox_key *key)
+doom(struct st *st, uint32_t structure, void *node, const struct mbox_key *key)
 {
-    for (size_t i = 0; i < st->n_doomed; i++) {
-        if (mbox_key_equal(&st->doomed[i], key)) {
-            return 0;
-        }
+    uint32_t unused;
+
+    if (st_index_bucket(st->doomed, structure, node, &unused)) {
+        return 0;
     }
-    struct mbox_key *doomed = realloc(st->doomed, (st->n_doomed + 1)
-                                      * sizeof *doomed);
-    if (!doomed) {
-        return -ENOMEM;
+    if (!st->program->structures[structure].slots) {
+        st_heap_watch(node);
     }
-    st->doomed = doomed;
-    st->doomed[st->n_doomed++] = *key;
-    return 0;
+    return st_index_add(st->doomed, false, structure, node, 0, key);
 }
 
-/* Deletes nodes of the key; '*kept' if some are in use by others. */
+/* Deletes a doomed node unless something refers to it. */
+static void
+delete_doomed(struct st *st, uint32_t structure, void *node,
+              const struct mbox_key *key)
+{
+    if (!st_references(&st->program->structures[structure], node)) {
+        st_dirty_forget(st, false, key);
+        if (!st_delete_node(st, structure, node)) {
+            st_index_forget(st->doomed, key);
+        }
+    }
+}
+
+/* What a node refers to. */
+struct referred {
+    uint32_t structure;
+    void *node;
+};
+
+/* Deletes a node, and what was doomed and only this one referred to. */
+static int
+delete_with_doomed(struct st *st, uint32_t structure, void *node)
+{
+    const struct st_structure *s = &st->program->structures[structure];
+    struct referred *to = calloc(s->n_references + 1, sizeof *to);
+
+    if (!to) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < s->n_references; i++) {
+        const struct st_reference_count *r = &s->references[i];
+
+        to[i] = (struct referred) {
+            r->structure, st_load_pointer((uint8_t *) node + r->pointer),
+        };
+    }
+    int error = st_delete_node(st, structure, node);
+    for (uint32_t i = 0; !error && i < s->n_references; i++) {
+        struct mbox_key key;
+
+        /* What has been deleted is doomed no more. */
+        if (st_index_key(st->doomed, to[i].structure, to[i].node, &key)) {
+            delete_doomed(st, to[i].structure, to[i].node, &key);
+        }
+    }
+    free(to);
+    return error;
+}
+
+/* Deletes nodes of the key, those that are in use by others with the last of
+ * these. */
 static int
 delete_key(struct st *st, bool per_flow, const struct mbox_key *key,
-           bool *found, bool *kept)
+           bool *found)
 {
     const struct st_program *program = st->program;
     int error = 0;
@@ -99,59 +150,52 @@ delete_key(struct st *st, bool per_flow, const struct mbox_key *key,
         *found |= n > 0;
         for (size_t j = 0; !error && j < n; j++) {
             if (st_references(s, nodes[j])) {
-                *kept = true;
+                error = doom(st, i, nodes[j], key);
             } else {
                 st_dirty_forget(st, per_flow, key);
-                error = st_delete_node(st, i, nodes[j]);
+                error = delete_with_doomed(st, i, nodes[j]);
             }
         }
     }
     return error;
 }
 
-/* What was to be deleted before, and is no longer in use. */
+/* Looks at some of what was to be deleted before: what referred to it may have
+ * been ended by the program.  Not at all of it, which would take the more time
+ * for each flow that is deleted, the more flows there are. */
 static void
-delete_doomed(struct st *st)
+delete_some_doomed(struct st *st)
 {
-    size_t n = 0;
+    for (int i = 0; i < DOOMED_STEP; i++) {
+        uint32_t structure;
+        struct mbox_key key;
+        void *node = st_index_at(st->doomed, st->next_doomed++, &structure,
+                                 &key);
 
-    for (size_t i = 0; i < st->n_doomed; i++) {
-        struct mbox_key key = st->doomed[i];
-        bool found = false, kept = false;
-
-        if (delete_key(st, false, &key, &found, &kept) || kept) {
-            st->doomed[n++] = key;
+        if (node) {
+            delete_doomed(st, structure, node, &key);
         }
     }
-    st->n_doomed = n;
 }
 
 void
 st_spare(struct st *st, const struct mbox_key *key)
 {
-    for (size_t i = 0; i < st->n_doomed; i++) {
-        if (mbox_key_equal(&st->doomed[i], key)) {
-            st->doomed[i] = st->doomed[--st->n_doomed];
-            return;
-        }
-    }
+    st_index_forget(st->doomed, key);
 }
 
 int
 st_del(struct st *st, bool per_flow, const struct mbox_key *key)
 {
-    bool found = false, kept = false;
+    bool found = false;
     int error = st_names_refresh(st);
 
     st_dirty_pause_to_change(st);
     if (!error) {
-        error = delete_key(st, per_flow, key, &found, &kept);
+        error = delete_key(st, per_flow, key, &found);
     }
-    if (!error && kept) {
-        error = doom(st, key);
-    }
-    if (!error && per_flow && st->n_doomed) {
-        delete_doomed(st);
+    if (!error && per_flow) {
+        delete_some_doomed(st);
     }
     st_dirty_resume_changed(st);
     return error ? error : found ? 0 : -ENOENT;

@@ -418,7 +418,6 @@ install(struct st *st, struct plan *plan, uint32_t i)
             st_link(st, o->structure, node, o->buckets);
         }
         st_count_references(st, o->structure, node, 1);
-        st_known_add(st, o->structure, node, o->buckets[0]);
         plan->there[i] = node;
         give(image, i, !s->slots);
         break;
@@ -448,6 +447,7 @@ install(struct st *st, struct plan *plan, uint32_t i)
                          - (s->slots ? 0 : s->header), ST_WRITE_BYTES);
     }
     if (plan->fates[i] == FATE_NEW || plan->fates[i] == FATE_REPLACE) {
+        st_known_add(st, o->structure, plan->there[i], o->buckets[0]);
         remember(st, o->structure, plan->there[i]);
     }
 }

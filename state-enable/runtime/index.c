@@ -211,9 +211,9 @@ st_index_find(const struct st_index *index, uint32_t structure,
     return n;
 }
 
-bool
-st_index_bucket(const struct st_index *index, uint32_t structure,
-                const void *node, uint32_t *bucket)
+/* The entry of a node, or NULL. */
+static const struct entry *
+find_node(const struct st_index *index, uint32_t structure, const void *node)
 {
     uint32_t i = (index->n_buckets
                   ? index->by_node[node_bucket(index, (uintptr_t) node)] : 0);
@@ -222,11 +222,49 @@ st_index_bucket(const struct st_index *index, uint32_t structure,
         const struct entry *e = &index->entries[i - 1];
 
         if (e->node == node && e->structure == structure) {
-            *bucket = e->bucket;
-            return true;
+            return e;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool
+st_index_bucket(const struct st_index *index, uint32_t structure,
+                const void *node, uint32_t *bucket)
+{
+    const struct entry *e = find_node(index, structure, node);
+
+    if (e) {
+        *bucket = e->bucket;
+    }
+    return e != NULL;
+}
+
+bool
+st_index_key(const struct st_index *index, uint32_t structure,
+             const void *node, struct mbox_key *key)
+{
+    const struct entry *e = find_node(index, structure, node);
+
+    if (e) {
+        *key = e->key;
+    }
+    return e != NULL;
+}
+
+void *
+st_index_at(const struct st_index *index, size_t place, uint32_t *structure,
+            struct mbox_key *key)
+{
+    const struct entry *e = (index->n ? &index->entries[place % index->n]
+                             : NULL);
+
+    if (!e || !e->node) {
+        return NULL;
+    }
+    *structure = e->structure;
+    *key = e->key;
+    return e->node;
 }
 
 void

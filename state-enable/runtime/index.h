@@ -17,9 +17,10 @@
 #ifndef STATE_INDEX_H
 #define STATE_INDEX_H 1
 
-/* Which nodes have a key, as st_list() found them, so that exporting many does
- * not search for each.  Nodes that are freed leave it, so their blocks have to
- * be watched (heap.h); new ones are missing. */
+/* Which nodes have a key, as st_list() found them or st_put() has made them, so
+ * that exporting or deleting many does not search for each.  Nodes that are
+ * freed leave it, so their blocks have to be watched (heap.h); others that the
+ * program has made since are missing. */
 
 #include "private.h"
 
@@ -31,9 +32,16 @@ int st_index_add(struct st_index *, bool per_flow, uint32_t structure,
 size_t st_index_find(const struct st_index *, uint32_t structure,
                      const struct mbox_key *public, void *nodes[], size_t max);
 
-/* Finds what was said of a node. */
+/* Finds what was said of a node, or its key. */
+bool st_index_key(const struct st_index *, uint32_t structure,
+                  const void *node, struct mbox_key *);
 bool st_index_bucket(const struct st_index *, uint32_t structure,
                      const void *node, uint32_t *bucket);
+
+/* The node in a place, NULL if there is none, and its structure and key; places
+ * are counted from 0, and begin again after the last. */
+void *st_index_at(const struct st_index *, size_t place, uint32_t *structure,
+                  struct mbox_key *public);
 
 /* Takes out the nodes of a structure. */
 void st_index_drop(struct st_index *, uint32_t structure);

@@ -99,7 +99,9 @@ st_known_bucket(struct st *st, uint32_t structure, const void *node,
 void
 st_known_add(struct st *st, uint32_t structure, void *node, uint32_t bucket)
 {
-    if (st->known[structure] == ASKED_TWICE
+    uint32_t unused;
+
+    if (!st_index_bucket(st->index, structure, node, &unused)
         && add(st, structure, node, bucket)) {
         st->known[structure] = 0;
     }

@@ -33,7 +33,9 @@ bool st_known(struct st *, uint32_t structure);
 bool st_known_bucket(struct st *, uint32_t structure, const void *node,
                      uint32_t *bucket);
 
-/* A node was put into its containers. */
+/* A node is in its containers: it is in the index from now on, also when the
+ * program goes on, so that whoever asks for what was imported need not search
+ * for it. */
 void st_known_add(struct st *, uint32_t structure, void *node,
                   uint32_t bucket);
 

@@ -212,6 +212,7 @@ walk_bucket(struct st *st, const struct st_structure *s, uint32_t bucket,
             && st_load_pointer(member(node, list->prev)) != prev) {
             return bad_shape(st, s, "a node does not lead back");
         }
+        st->n_visited++;
         if (++n > NODES_MAX) {
             return bad_shape(st, s, "a list has no end");
         }
@@ -227,6 +228,7 @@ walk_bucket(struct st *st, const struct st_structure *s, uint32_t bucket,
 }
 
 struct walk {
+    struct st *st;
     st_node_cb *cb;
     void *aux;
 };
@@ -236,6 +238,7 @@ walk_node(void *node, void *walk_)
 {
     const struct walk *walk = walk_;
 
+    walk->st->n_visited++;
     return walk->cb(node, 0, walk->aux);
 }
 
@@ -243,7 +246,7 @@ static int
 walk_tree(struct st *st, const struct st_structure *s, st_node_cb *cb,
           void *aux)
 {
-    struct walk walk = { cb, aux };
+    struct walk walk = { st, cb, aux };
     int error = st_tree_for_each(&s->trees[0], walk_node, &walk);
 
     return (error == -EINVAL
@@ -257,7 +260,7 @@ st_for_each(struct st *st, uint32_t structure, st_node_cb *cb, void *aux)
     const struct st_structure *s = &st->program->structures[structure];
 
     if (s->container) {
-        struct walk walk = { cb, aux };
+        struct walk walk = { st, cb, aux };
 
         return s->container->for_each(walk_node, &walk);
     }
@@ -365,7 +368,27 @@ find_by_order(struct st *st, const struct st_structure *s, struct find *find)
     return ok;
 }
 
-/* Slots are not freed: what was there when they were listed may have gone. */
+/* Whether what a node has its key from is there, if it is not in the node: the
+ * program may have taken that out of its containers without freeing it. */
+static bool
+has_key(const struct st_structure *s, const void *node)
+{
+    for (uint32_t i = 0; i < s->n_keys; i++) {
+        uint32_t via = s->keys[i].via;
+        void *start;
+        size_t size;
+
+        if (via != ST_NONE
+            && !st_heap_find(st_load_pointer((const uint8_t *) node + via),
+                             &start, &size)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Nodes may have got another key, and slots are not freed: what was there when
+ * they were listed may have gone. */
 static void
 keep_current(struct st *st, const struct st_structure *s,
              const struct mbox_key *public, void *nodes[], size_t *n)
@@ -375,10 +398,10 @@ keep_current(struct st *st, const struct st_structure *s,
     for (size_t i = 0; i < *n; i++) {
         struct mbox_key exact, key;
 
-        if (st_node_key(s, nodes[i], &exact)) {
+        if (has_key(s, nodes[i]) && st_node_key(s, nodes[i], &exact)) {
             st_public_key(s, &exact, &key);
             if (mbox_key_equal(&key, public)
-                && st_slot_is_used(st, s, nodes[i])) {
+                && (!s->slots || st_slot_is_used(st, s, nodes[i]))) {
                 nodes[kept++] = nodes[i];
             }
         }
@@ -399,9 +422,7 @@ st_find(struct st *st, uint32_t structure, const struct mbox_key *public,
     const struct st_structure *s = &st->program->structures[structure];
 
     *n = st_index_find(st->index, structure, public, nodes, max);
-    if (s->slots) {
-        keep_current(st, s, public, nodes, n);
-    }
+    keep_current(st, s, public, nodes, n);
     /* A node of the other direction may be newer than the index. */
     if (*n && (!s->per_flow || st_is_both_ways(s))) {
         return 0;

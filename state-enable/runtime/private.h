@@ -53,8 +53,10 @@ struct st {
                                  * since st_get() or st_look() began. */
     bool looking;               /* st_look() is at work: nobody is told of what
                                  * cannot be moved. */
-    struct mbox_key *doomed;    /* Hosts to delete with their last flow. */
-    size_t n_doomed;
+    struct st_index *doomed;    /* Hosts to delete with their last flow. */
+    size_t next_doomed;         /* Which to look at next (delete.c). */
+    uint64_t n_visited;         /* Nodes that were come by in search of others,
+                                 * for tests. */
 
     /* What stands still (standing.c). */
     bool running;               /* The flow that is exported does not. */

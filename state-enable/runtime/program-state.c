@@ -37,10 +37,12 @@ st_ended(void *start, size_t size, void *st_)
     if (start) {
         st_index_remove(st->index, start, size, st);
         st_index_remove(st->untouched, start, size, NULL);
+        st_index_remove(st->doomed, start, size, NULL);
     } else {
         st_index_clear(st->index, false);
         st_index_clear(st->index, true);
         st_index_clear(st->untouched, false);
+        st_index_clear(st->doomed, false);
     }
 }
 
@@ -58,9 +60,10 @@ st_create(const struct st_program *program, st_log_fn *log, void *aux)
     st->names = st_names_create();
     st->index = st_index_create();
     st->untouched = st_index_create();
+    st->doomed = st_index_create();
     st->known = calloc(program->n_structures + 1, sizeof *st->known);
-    if (!st->names || !st->index || !st->untouched || !st->known
-        || !st_slots_init(st)) {
+    if (!st->names || !st->index || !st->untouched || !st->doomed
+        || !st->known || !st_slots_init(st)) {
         st_destroy(st);
         return NULL;
     }
@@ -78,10 +81,10 @@ st_destroy(struct st *st)
         st_names_destroy(st->names);
         st_index_destroy(st->index);
         st_index_destroy(st->untouched);
+        st_index_destroy(st->doomed);
         st_slots_uninit(st);
         st_parts_uninit(st);
         free(st->known);
-        free(st->doomed);
         free(st->standing);
         free(st->standing_by_key);
         free(st);

@@ -17,6 +17,8 @@
 #include "state-pair.h"
 
 #include <stdio.h>
+#include "heap.h"
+#include "private.h"
 #include "test-util.h"
 
 char pair_message[512];
@@ -28,6 +30,15 @@ pair_keep_message(void *aux, const char *text)
     snprintf(pair_message, sizeof pair_message, "%s", text);
 }
 
+static void
+tell_both(void *start, size_t size, void *p_)
+{
+    struct pair *p = p_;
+
+    st_ended(start, size, p->sa);
+    st_ended(start, size, p->sb);
+}
+
 void
 pair_start(struct pair *p)
 {
@@ -37,6 +48,7 @@ pair_start(struct pair *p)
     p->sa = st_create(&p->a.program, pair_keep_message, NULL);
     assert_non_null(p->sa);
     assert_non_null(p->sb);
+    st_heap_on_free(tell_both, p);
 }
 
 void

@@ -17,8 +17,8 @@
 #ifndef STATE_PAIR_H
 #define STATE_PAIR_H 1
 
-/* Two instances of the program, both in this process: the heap, which has one
- * user, tells 'sa' of blocks that are freed, since it is made last. */
+/* Two instances of the program, both in this process: both are told of blocks
+ * that are freed. */
 
 #include "program-state.h"
 #include "state-world.h"

@@ -419,6 +419,68 @@ test_many(void **state)
     finish();
 }
 
+/* What comes and goes between the packets of the program is not looked for by
+ * going through all that is there, which would take the longer, the more that
+ * is. */
+static void
+test_between_packets(void **state)
+{
+    struct mbox_key many[MANY];
+    struct mbox_writer images[MANY];
+
+    (void) state;
+    start(false);
+    entry_hook.both_ways = 1;
+    find_is_exact = true;
+    for (size_t i = 0; i < MANY; i++) {
+        if (i) {
+            add(0x0a000001, 0x0a000002, 1000 + i, 80);
+        }
+        many[i] = flow_key();
+        many[i].src_port += many[i].src_port == 80 ? 0 : i;
+        many[i].dst_port += many[i].dst_port == 80 ? 0 : i;
+        mbox_writer_init(&images[i], MBOX_WRITER_LIMIT);
+        assert_int_equal(st_get(st, true, &many[i], -1, &images[i]), 0);
+        assert_int_equal(st_del(st, true, &many[i]), 0);
+    }
+    for (int again = 0; again < 2; again++) {
+        n_walks = 0;
+        for (size_t i = 0; i < MANY; i++) {
+            void *data = test_memdup(images[i].data, images[i].len);
+
+            st_wait(st, true);
+            assert_int_equal(st_put(st, true, &many[i], data, images[i].len,
+                                    false), 0);
+            st_wait(st, false);
+            free(data);
+        }
+        assert_int_equal(n_entries, MANY);
+        assert_int_equal(n_walks, 0);
+    }
+
+    /* The program uses the memory of one for another. */
+    struct entry *entry = entries[0];
+    const struct entry before = *entry;
+    entry->sport = 7;
+    st_wait(st, true);
+    assert_int_equal(st_del(st, true, &many[before.sport - 1000]), -ENOENT);
+    assert_int_equal(n_entries, MANY);
+    st_wait(st, false);
+    *entry = before;
+
+    n_walks = 0;
+    for (size_t i = MANY; i--; ) {
+        st_wait(st, true);
+        assert_int_equal(st_del(st, true, &many[i]), 0);
+        st_wait(st, false);
+        mbox_writer_uninit(&images[i]);
+    }
+    assert_int_equal(n_walks, 0);
+    assert_int_equal(n_entries, 0);
+    entry_hook.both_ways = 0;
+    finish();
+}
+
 /* Whatever hooks return, no error is taken for success, or is none. */
 static void
 test_errors(void **state)
@@ -653,6 +715,7 @@ main(void)
         cmocka_unit_test(test_one_place),
         cmocka_unit_test(test_both_ways),
         cmocka_unit_test(test_many),
+        cmocka_unit_test(test_between_packets),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_number),
         cmocka_unit_test(test_standing),

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include "heap.h"
+#include "private.h"
 #include "program-state.h"
 #include "state-pair.h"
 
@@ -588,6 +589,62 @@ test_freed_host(void **state)
     pair_finish(&p);
 }
 
+static uint32_t
+n_hosts(const struct world *w)
+{
+    uint32_t n = 0;
+
+    for (const struct host *h = w->hosts; h; h = h->next) {
+        n++;
+    }
+    return n;
+}
+
+/* How many nodes are come by when all hosts of 'n' connections are deleted
+ * first, which they are with the last that refers to them. */
+static uint64_t
+visits_of_doomed(uint32_t n)
+{
+    struct pair p;
+    int n_flows = 0, n_listed = 0;
+
+    pair_start(&p);
+    pair_fill(&p.a, 0, n);
+    assert_int_equal(st_list(p.sa, true, count_key, &n_flows), 0);
+    assert_int_equal(st_list(p.sa, false, count_key, &n_listed), 0);
+    uint64_t before = p.sa->n_visited;
+    for (const struct host *h = p.a.hosts; h; h = h->next) {
+        struct mbox_key key = world_host_key(h->address);
+
+        assert_int_equal(st_del(p.sa, false, &key), 0);
+    }
+    assert_int_equal(n_hosts(&p.a), n_listed);
+    world_end(&p.a, world_find(&p.a, 0));       /* By the program. */
+    for (uint32_t i = 1; i < n; i++) {
+        struct mbox_key key = world_key(i);
+
+        assert_int_equal(st_del(p.sa, true, &key), 0);
+    }
+    uint64_t visits = p.sa->n_visited - before;
+    assert_int_equal(n_hosts(&p.a), 0);
+
+    /* One that comes again is as good as any. */
+    pair_fill(&p.a, 0, 2);
+    assert_int_equal(st_del(p.sa, true, &(struct mbox_key[1]) {
+                                world_key(0) }[0]), 0);
+    assert_int_not_equal(n_hosts(&p.a), 0);
+    pair_finish(&p);
+    return visits;
+}
+
+static void
+test_doomed_hosts(void **state)
+{
+    (void) state;
+    assert_int_equal(visits_of_doomed(8), 0);
+    assert_int_equal(visits_of_doomed(64), 0);
+}
+
 int
 main(void)
 {
@@ -606,6 +663,7 @@ main(void)
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_trees),
         cmocka_unit_test(test_freed_host),
+        cmocka_unit_test(test_doomed_hosts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
