@@ -22,6 +22,9 @@ MBOX_SUITE_ARGS = \
 	$(OVS_SRC) $(OVS_BUILD) AUTOTEST_PATH=$(MBOX_AUTOTEST_PATH) \
 	MBOX_BUILDDIR=$(abs_builddir)
 
+# What "make check" builds before it runs anything.
+check-programs: $(check_PROGRAMS)
+
 if BUILD_SWITCH
 CHECK_LOCAL += check-mbox
 
@@ -77,4 +80,4 @@ bench-state: all
 	    $(srcdir)/tests/state-enable/overhead $(BENCH_STATE) _corpus/p0f-*/
 endif
 
-.PHONY: bench-state check-mbox check-none check-statealyzr check-system check-valgrind
+.PHONY: bench-state check-mbox check-none check-programs check-statealyzr check-system check-valgrind
