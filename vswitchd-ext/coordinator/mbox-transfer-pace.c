@@ -153,6 +153,7 @@ mbox_pacer_run(struct mbox_transfer *t, struct mbox_agent *agent)
     if (t->now_us >= p->resend_us) {
         if (++p->tries > MBOX_PACE_TRIES || !mbox_agent_is_usable(agent)) {
             p->timed = true;
+            p->slice = 0;       /* Of an earlier time that it was. */
             p->budget = MBOX_WINDOW;
             p->next_us = t->now_us;
             return;
