@@ -45,6 +45,9 @@ extern char **environ;
 /* Between SIGTERM and SIGKILL. */
 #define TERM_MS 2000
 
+/* What a pipe holds. */
+#define PIPE_BYTES 65536
+
 /* What is remembered of a program's last line of output. */
 #define LINE_MAX_LEN 200
 
@@ -136,17 +139,24 @@ line_add(struct line *line, const char *data, size_t n)
     line->text[line->len] = '\0';
 }
 
-/* Reads what there is in 'fd'.  Returns false at the end. */
+/* Reads what there is in 'fd', of what is written meanwhile not more than the
+ * pipe holds: who writes without end keeps nobody here.  Returns false at the
+ * end. */
 static bool
 read_output(int fd, struct line *line)
 {
-    char buf[512];
-    ssize_t n;
+    char buf[4096];
 
-    while ((n = read(fd, buf, sizeof buf)) > 0) {
+    for (size_t left = PIPE_BYTES; left > 0; ) {
+        ssize_t n = read(fd, buf, MIN(left, sizeof buf));
+
+        if (n <= 0) {
+            return n < 0 && (errno == EAGAIN || errno == EINTR);
+        }
         line_add(line, buf, n);
+        left -= n;
     }
-    return n < 0 && errno == EAGAIN;
+    return true;
 }
 
 /* Starts the program with its output to 'fd'. */
