@@ -116,15 +116,16 @@ test_bulk(void **state)
     (void) state;
     struct mbox_channel *ch[2];
     uint32_t n_sent[2] = { 0, 0 }, n_received[2] = { 0, 0 };
+    const uint32_t n = test_rounds(400);
     uint8_t *data = malloc(200000);
 
     test_random_bytes(data, 200000);
     tls_open_pair(&tls_good, &tls_good2, &ch[0], &ch[1]);
-    while (n_received[0] < 400 || n_received[1] < 400) {
+    while (n_received[0] < n || n_received[1] < n) {
         struct mbox_msg msg;
 
         for (int i = 0; i < 2; i++) {
-            while (n_sent[i] < 400
+            while (n_sent[i] < n
                    && mbox_channel_backlog(ch[i]) < 1000000) {
                 mbox_msg_init(&msg, MBOX_MSG_PACKET, n_sent[i]);
                 msg.kind = MBOX_TAG_RETURNED;
