@@ -17,6 +17,7 @@
 #include <config.h>
 #include "mbox-totals.h"
 
+#include "mbox-usage.h"
 #include "util.h"
 
 const uint64_t mbox_histogram_bounds_us[MBOX_HISTOGRAM_BOUNDS] = {
@@ -60,8 +61,8 @@ mbox_totals_add(struct mbox_totals *totals,
 
     struct mbox_method_totals *method = &class->methods[request->method];
     method->n_ended[report->result]++;
-    method->flows_moved += report->flows_moved;
-    method->state_bytes += report->state_bytes;
+    mbox_usage_add(&method->flows_moved, report->flows_moved);
+    mbox_usage_add(&method->state_bytes, report->state_bytes);
     method->packets_held += report->packets_held;
     method->packets_returned += report->packets_returned;
     method->packets_discarded += report->packets_discarded;
