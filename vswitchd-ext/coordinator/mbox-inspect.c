@@ -72,10 +72,15 @@ mbox_inspect(struct mbox_coordinator *c, uint64_t request,
 {
     struct mbox_inspection *in;
     struct mbox_msg msg;
-    unsigned int n = 0;
+    unsigned int n = 0, n_ending = 0;
 
     LIST_FOR_EACH (in, node, &c->inspections.list) {
         n += in->states != NULL;
+        n_ending += !in->states && in->conn == instance->conn;
+    }
+    if (n_ending >= MBOX_INSPECT_MAX) {
+        return xasprintf("instance %s has yet to end %d inspections",
+                         instance->name, MBOX_INSPECT_MAX);
     }
     if (n >= MBOX_INSPECT_MAX) {
         return xasprintf("%d instances are being inspected already",
