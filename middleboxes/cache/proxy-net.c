@@ -72,7 +72,7 @@ add_route(struct mnl_socket *nl, int family, uint8_t table, uint8_t type,
 static bool
 add_rule(struct mnl_socket *nl, int family)
 {
-    char buf[256];
+    char buf[256] = { 0 };      /* The attribute with a string is padded. */
     struct nlmsghdr *request = mnl_nlmsg_put_header(buf);
     struct fib_rule_hdr *rule = mnl_nlmsg_put_extra_header(request,
                                                            sizeof *rule);

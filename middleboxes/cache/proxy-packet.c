@@ -233,7 +233,7 @@ proxy_packet(struct proxy *p, uint64_t now, unsigned int port,
     p->stats.packets++;
     p->stats.bytes += len;
     trace(p, frame, key, layout);
-    if (frame[0] & 1 || key->proto != IPPROTO_TCP || !layout->l4_ofs
+    if (key->proto != IPPROTO_TCP || !layout->l4_ofs || frame[0] & 1
         || !proxy_segment_read(&s, ip, layout->l3_end - layout->l3_ofs)) {
         p->stats.passed++;
         return true;

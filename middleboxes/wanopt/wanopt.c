@@ -385,7 +385,7 @@ wanopt_packet(struct wanopt *w, uint64_t now, unsigned int port,
     wanopt_set_time(w, now);
     w->stats.packets++;
     w->stats.bytes += len;
-    if (frame[0] & 1 || !get_dir(w, key, layout, &dir)) {
+    if (!get_dir(w, key, layout, &dir) || frame[0] & 1) {
         w->stats.passed++;
         return true;
     }
