@@ -25,6 +25,8 @@ vswitchd_ovs_vswitchd_SOURCES += \
 	mbox/vswitchd-ext/coordinator/mbox-coordinator.h \
 	mbox/vswitchd-ext/coordinator/mbox-inspect.c \
 	mbox/vswitchd-ext/coordinator/mbox-inspect.h \
+	mbox/vswitchd-ext/coordinator/mbox-listeners.c \
+	mbox/vswitchd-ext/coordinator/mbox-listeners.h \
 	mbox/vswitchd-ext/coordinator/mbox-mailbox.c \
 	mbox/vswitchd-ext/coordinator/mbox-mailbox.h \
 	mbox/vswitchd-ext/coordinator/mbox-match.c \

@@ -20,9 +20,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "dirs.h"
 #include "mbox-coordinator-private.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "socket-util.h"
@@ -47,167 +45,22 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
 /* How long an agent that does not do its handshake may stay at most, in ms. */
 #define HANDSHAKE_MS 10000
 
-/* How long after a failure a listener is opened again, in ms. */
-#define LISTENER_RETRY_MS 5000
-
-struct mbox_listener_state {
-    char *address;
-    char *tls_fingerprint;      /* Of the settings it was opened with. */
-    char *private_key, *certificate, *ca_cert;
-    struct mbox_listener *listener; /* NULL if it could not be opened. */
-    char *error;                /* Why not, or why it has not taken over files
-                                 * that were replaced. */
-    long long retry_at;         /* When to try again, if not open. */
-    bool quiet;                 /* Log a failure only for debugging. */
-};
-
-/* Listeners. */
-
-static void
-listener_close(struct mbox_listener_state *state)
-{
-    if (state->listener) {
-        mbox_listener_close(state->listener);
-    }
-    free(state->address);
-    free(state->tls_fingerprint);
-    free(state->private_key);
-    free(state->certificate);
-    free(state->ca_cert);
-    free(state->error);
-    free(state);
-}
-
-static void
-listener_try(struct mbox_listener_state *state)
-{
-    struct mbox_tls_config tls = {
-        .private_key = state->private_key,
-        .certificate = state->certificate,
-        .ca_cert = state->ca_cert,
-    };
-    bool was_failing = state->error != NULL;
-    char *error = NULL;
-    int retval;
-
-    retval = mbox_listener_open(state->address, &tls, &state->listener,
-                                &error);
-    free(state->error);
-    state->error = NULL;
-    if (!retval) {
-        VLOG_DBG("%s: listening for agents", state->address);
-        return;
-    }
-
-    state->listener = NULL;
-    state->error = (error ? xstrdup(error)
-                    : xasprintf("%s: %s", state->address,
-                                ovs_strerror(-retval)));
-    free(error);                /* Not of xmalloc(). */
-    state->retry_at = time_msec() + LISTENER_RETRY_MS;
-    if (!was_failing) {
-        VLOG(state->quiet ? VLL_DBG : VLL_WARN,
-             "cannot listen for agents: %s", state->error);
-    }
-}
-
-/* Tells about files that were replaced and are no use. */
-static void
-listener_check_files(struct mbox_listener_state *state)
-{
-    const char *error = mbox_listener_tls_error(state->listener);
-
-    if (error && (!state->error || strcmp(error, state->error))) {
-        VLOG_WARN("%s: goes on with the TLS files as they were: %s",
-                  state->address, error);
-    }
-    free(state->error);
-    state->error = nullable_xstrdup(error);
-}
-
 void
 mbox_conns_init(struct mbox_conns *conns)
 {
     ovs_list_init(&conns->list);
-    shash_init(&conns->listeners);
+    mbox_listeners_init(&conns->listeners);
     conns->probe_ms = MBOX_DEFAULT_PROBE_MS;
 }
 
 void
-mbox_conns_configure(struct mbox_coordinator *c,
-                      const struct mbox_config *config)
+mbox_conns_configure(struct mbox_conns *conns,
+                     const struct mbox_config *config)
 {
-    struct mbox_conns *conns = &c->conns;
-    struct sset wanted = SSET_INITIALIZER(&wanted);
-    char *default_address = xasprintf("unix:%s/mbox.sock", ovs_rundir());
-    char *fingerprint = xasprintf("%s\n%s\n%s",
-                                  config->private_key
-                                  ? config->private_key : "",
-                                  config->certificate
-                                  ? config->certificate : "",
-                                  config->ca_cert ? config->ca_cert : "");
-    struct shash_node *node;
-    const char *address;
-
     conns->probe_ms = config->probe_ms;
     conns->verify_names = config->verify_names;
-
-    sset_clone(&wanted, &config->listen);
-    sset_add(&wanted, default_address);
-
-    SHASH_FOR_EACH_SAFE (node, &conns->listeners) {
-        struct mbox_listener_state *state = node->data;
-
-        if (!sset_contains(&wanted, node->name)
-            || (!strncmp(node->name, "pssl:", 5)
-                && strcmp(state->tls_fingerprint, fingerprint))) {
-            listener_close(state);
-            shash_delete(&conns->listeners, node);
-        }
-    }
-    SSET_FOR_EACH (address, &wanted) {
-        struct mbox_listener_state *state;
-
-        state = shash_find_data(&conns->listeners, address);
-        if (state) {
-            state->quiet = !config->in_use;
-            continue;
-        }
-        state = xzalloc(sizeof *state);
-        state->address = xstrdup(address);
-        state->tls_fingerprint = xstrdup(fingerprint);
-        state->private_key = nullable_xstrdup(config->private_key);
-        state->certificate = nullable_xstrdup(config->certificate);
-        state->ca_cert = nullable_xstrdup(config->ca_cert);
-        state->quiet = !config->in_use;
-        shash_add(&conns->listeners, address, state);
-        listener_try(state);
-    }
-    free(fingerprint);
-    free(default_address);
-    sset_destroy(&wanted);
+    mbox_listeners_configure(&conns->listeners, config);
 }
-
-void
-mbox_conns_format_listeners(const struct mbox_conns *conns, struct ds *ds)
-{
-    const struct shash_node **nodes = shash_sort(&conns->listeners);
-
-    for (size_t i = 0; i < shash_count(&conns->listeners); i++) {
-        const struct mbox_listener_state *state = nodes[i]->data;
-
-        ds_put_format(ds, "  %s", state->address);
-        if (state->error) {
-            ds_put_format(ds, state->listener
-                          ? " (with the TLS files as they were: %s)"
-                          : " (FAILED: %s)", state->error);
-        }
-        ds_put_char(ds, '\n');
-    }
-    free(nodes);
-}
-
-/* Agents. */
 
 /* What to call 'conn' in messages. */
 static char *
@@ -327,8 +180,9 @@ close_oldest(struct mbox_conns *conns, bool silent, size_t max,
 }
 
 static void
-conn_accept(struct mbox_coordinator *c, struct mbox_channel *channel)
+conn_accept(void *c_, struct mbox_channel *channel)
 {
+    struct mbox_coordinator *c = c_;
     struct mbox_conn *conn;
 
     if (mbox_channel_has_peer(channel)) {
@@ -698,27 +552,9 @@ mbox_conns_run(struct mbox_coordinator *c)
 {
     struct mbox_conns *conns = &c->conns;
     struct mbox_conn *conn;
-    struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &conns->listeners) {
-        struct mbox_listener_state *state = node->data;
-        struct mbox_channel *channel;
-
-        if (!state->listener) {
-            if (time_msec() >= state->retry_at) {
-                listener_try(state);
-            }
-            continue;
-        }
-        for (int i = 0; i < MBOX_CONN_MAX_STRANGERS; i++) {
-            channel = mbox_listener_accept(state->listener);
-            if (!channel) {
-                break;
-            }
-            conn_accept(c, channel);
-            listener_check_files(state);
-        }
-    }
+    mbox_listeners_run(&conns->listeners, MBOX_CONN_MAX_STRANGERS,
+                       conn_accept, c);
 
     LIST_FOR_EACH (conn, node, &conns->list) {
         if (!conn->why_dead) {
@@ -753,21 +589,8 @@ mbox_conns_wait(struct mbox_coordinator *c)
 {
     struct mbox_conns *conns = &c->conns;
     struct mbox_conn *conn;
-    struct shash_node *node;
 
-    SHASH_FOR_EACH (node, &conns->listeners) {
-        struct mbox_listener_state *state = node->data;
-        struct pollfd pfd;
-
-        if (!state->listener) {
-            poll_timer_wait_until(state->retry_at);
-            continue;
-        }
-        mbox_listener_wait(state->listener, &pfd);
-        if (pfd.fd >= 0) {
-            poll_fd_wait(pfd.fd, pfd.events);
-        }
-    }
+    mbox_listeners_wait(&conns->listeners);
 
     LIST_FOR_EACH (conn, node, &conns->list) {
         struct pollfd pfd;
@@ -794,16 +617,11 @@ mbox_conns_destroy(struct mbox_coordinator *c)
 {
     struct mbox_conns *conns = &c->conns;
     struct mbox_conn *conn;
-    struct shash_node *node;
 
     LIST_FOR_EACH_SAFE (conn, node, &conns->list) {
         mbox_channel_flush(conn->channel);
         conn_die(conn, "ovs-vswitchd is exiting");
         conn_remove(c, conn);
     }
-    SHASH_FOR_EACH_SAFE (node, &conns->listeners) {
-        listener_close(node->data);
-        shash_delete(&conns->listeners, node);
-    }
-    shash_destroy(&conns->listeners);
+    mbox_listeners_destroy(&conns->listeners);
 }

@@ -17,8 +17,8 @@
 #ifndef MBOX_CONN_H
 #define MBOX_CONN_H 1
 
-/* Listeners and the agents' control connections
- * =============================================
+/* The agents' control connections
+ * ===============================
  *
  * Handshake, keepalive, and the checks that every message must pass before
  * anything else sees it.  An agent that breaks the protocol is disconnected,
@@ -27,9 +27,9 @@
  * Coordinator thread only. */
 
 #include "openvswitch/list.h"
-#include "openvswitch/shash.h"
 
 #include "mbox-channel.h"
+#include "mbox-listeners.h"
 #include "mbox-mailbox.h"
 #include "mbox-msg.h"
 
@@ -96,7 +96,7 @@ struct mbox_conn {
 
 struct mbox_conns {
     struct ovs_list list;       /* All connections, oldest first. */
-    struct shash listeners;     /* By address; "struct mbox_listener_state". */
+    struct mbox_listeners listeners;
     int probe_ms;
     bool verify_names;          /* See struct mbox_config. */
 };
@@ -104,9 +104,7 @@ struct mbox_conns {
 void mbox_conns_init(struct mbox_conns *);
 void mbox_conns_destroy(struct mbox_coordinator *);
 
-/* Opens and closes listeners as 'config' says. */
-void mbox_conns_configure(struct mbox_coordinator *,
-                           const struct mbox_config *);
+void mbox_conns_configure(struct mbox_conns *, const struct mbox_config *);
 
 /* Accepts connections, receives messages, sends probes, removes the dead. */
 void mbox_conns_run(struct mbox_coordinator *);
@@ -125,7 +123,5 @@ bool mbox_conn_can_pass_fd(const struct mbox_conn *);
 /* Marks 'conn' to be removed: it broke the protocol. */
 void mbox_conn_blame(struct mbox_conn *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
-
-void mbox_conns_format_listeners(const struct mbox_conns *, struct ds *);
 
 #endif /* mbox-conn.h */

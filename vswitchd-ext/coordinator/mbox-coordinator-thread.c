@@ -99,7 +99,7 @@ configure(struct mbox_coordinator *c, const struct mbox_config *config)
     mbox_registry_configure(&c->registry, config);
     c->ports_wanted |= c->registry.has_tenants;
     mbox_transfers_check_ports(c);
-    mbox_conns_configure(c, config);
+    mbox_conns_configure(&c->conns, config);
     if (config->scales) {
         mbox_scales_restore(c, config->scales);
     }

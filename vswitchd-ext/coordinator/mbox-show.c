@@ -398,7 +398,7 @@ show_all(const struct mbox_coordinator *c, struct ds *ds)
 
     ds_put_format(ds, "epoch: %016"PRIx64"\n", c->epoch);
     ds_put_cstr(ds, "listeners:\n");
-    mbox_conns_format_listeners(&c->conns, ds);
+    mbox_listeners_format(&c->conns.listeners, ds);
     ds_put_format(ds, "hold limit: %"PRIuSIZE" bytes (%"PRIuSIZE" held)\n",
                   c->hold_limit, mbox_steer_get_held_bytes());
     ds_put_format(ds, "transfers: %"PRIuSIZE" open, %"PRIu32" started\n",
