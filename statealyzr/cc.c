@@ -136,6 +136,17 @@ add(GPtrArray *argv, const char *arg)
     g_ptr_array_add(argv, (char *) arg);
 }
 
+static bool
+contains(const GPtrArray *strings, const char *s)
+{
+    for (guint i = 0; i < strings->len; i++) {
+        if (!strcmp(g_ptr_array_index(strings, i), s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static GPtrArray *
 command(const char *name)
 {
@@ -214,6 +225,9 @@ capture_start(struct capture *c, const struct cc_args *a, guint i,
     c->record = NULL;
 
     GPtrArray *argv = clang_command();
+    if (!contains(a->flags, "-pg")) {
+        add(argv, "-fomit-frame-pointer");      /* Unless the user's say. */
+    }
     for (guint j = 0; j < a->flags->len; j++) {
         add(argv, g_ptr_array_index(a->flags, j));
     }
@@ -456,17 +470,6 @@ moves_state(const char *output)
     g_free(base);
     g_strfreev(names);
     return is;
-}
-
-static bool
-contains(const GPtrArray *strings, const char *s)
-{
-    for (guint i = 0; i < strings->len; i++) {
-        if (!strcmp(g_ptr_array_index(strings, i), s)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Whether a file that is linked is in the program's bitcode. */

@@ -100,7 +100,9 @@ class Program:
         include = setting('MBOX_STATE_INCLUDE')
         bitcode = self.bitcode()
         flags = [self.optimise, '-fPIE']
-        compiler = [clang, '-Wno-everything', *flags]
+        # As mbox-state-link has it.
+        compiler = [clang, '-Wno-everything', '-mllvm',
+                    '-force-remove-attribute=noinline', *flags]
         for name in 'foreground', 'live-host', 'live-libmbox', 'live-sink':
             command([clang, *flags, '-D_GNU_SOURCE', '-I', include,
                      '-I', SOURCE + '/libmbox', '-I', SOURCE + '/lib',
