@@ -248,6 +248,8 @@ CLEANFILES += state-enable/mbox-state-link
 pkglibexec_PROGRAMS += state-enable/mbox-state-gen
 state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/buffers.c \
+	state-enable/gen/container.c \
+	state-enable/gen/container.h \
 	state-enable/gen/counts.c \
 	state-enable/gen/counts.h \
 	state-enable/gen/evidence-private.h \
@@ -264,6 +266,7 @@ state_enable_mbox_state_gen_SOURCES = \
 	state-enable/gen/instrument.h \
 	state-enable/gen/json.c \
 	state-enable/gen/main.c \
+	state-enable/gen/order.c \
 	state-enable/gen/place.c \
 	state-enable/gen/place.h \
 	state-enable/gen/plan-containers.c \

@@ -42,7 +42,7 @@ struct number {
 
 struct counts {
     const struct evidence *e;
-    const struct counts_container *container;
+    const struct evidence_container *container;
     GHashTable *functions;      /* LLVMValueRef -> struct function. */
     GHashTable *numbers;        /* Name -> struct number. */
     GHashTable *direct[N_KINDS];        /* Functions that do so other than by
@@ -144,57 +144,6 @@ add_event(struct counts *c, LLVMValueRef insn, enum kind kind, bool direct)
                      LLVMGetInstructionParent(insn));
 }
 
-/* Whether the container begins or ends there. */
-static bool
-is_head(const struct counts *c, LLVMValueRef pointer)
-{
-    GPtrArray *sources = g_ptr_array_new();
-    bool is = false;
-
-    place_sources(pointer, sources);
-    for (guint i = 0; i < sources->len && !is; i++) {
-        struct place p;
-
-        place_of(c->e->td, sources->pdata[i], &p);
-        const char *name = place_name(&p);
-        is = name && (!g_strcmp0(name, c->container->first)
-                      || !g_strcmp0(name, c->container->last));
-    }
-    g_ptr_array_free(sources, TRUE);
-    return is;
-}
-
-/* Whether a place is a link of an entry. */
-static bool
-is_link(const struct counts *c, const struct place *p)
-{
-    for (unsigned int i = 0; i < p->n_levels; i++) {
-        char *tag = evidence_struct_name(p->levels[i].name);
-        bool is = (!strcmp(tag, c->container->tag)
-                   && (p->levels[i].offset == c->container->next
-                       || p->levels[i].offset == c->container->prev));
-
-        g_free(tag);
-        if (is) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether a value was read from a link. */
-static bool
-is_linked(const struct counts *c, LLVMValueRef value)
-{
-    struct place from;
-
-    if (!LLVMIsALoadInst(value)) {
-        return false;
-    }
-    place_of(c->e->td, LLVMGetOperand(value, 0), &from);
-    return is_link(c, &from);
-}
-
 /* Whether a pointer leads to the link of an entry that is in the container:
  * what was read from a link, or where it begins. */
 static bool
@@ -205,12 +154,14 @@ is_link_inside(const struct counts *c, LLVMValueRef pointer)
     bool is = false;
 
     place_of(c->e->td, pointer, &to);
-    if (to.base && is_link(c, &to)) {
+    if (to.base && container_is_link(c->container, &to)) {
         place_loads(to.base, entries);
     }
     for (guint i = 0; i < entries->len && !is; i++) {
-        is = (is_linked(c, entries->pdata[i])
-              || is_head(c, LLVMGetOperand(entries->pdata[i], 0)));
+        LLVMValueRef from = LLVMGetOperand(entries->pdata[i], 0);
+
+        is = (container_is_linked(c->e, c->container, entries->pdata[i])
+              || container_is_head(c->e, c->container, from));
     }
     g_ptr_array_free(entries, TRUE);
     return is;
@@ -222,99 +173,19 @@ see_store(struct counts *c, LLVMValueRef store)
     LLVMValueRef pointer = LLVMGetOperand(store, 1);
     GPtrArray *values = g_ptr_array_new();
 
-    if (is_head(c, pointer) || is_link_inside(c, pointer)) {
+    if (container_is_head(c->e, c->container, pointer)
+        || is_link_inside(c, pointer)) {
         place_sources(LLVMGetOperand(store, 0), values);
     }
     for (guint i = 0; i < values->len; i++) {
         if (!LLVMIsAConstantPointerNull(values->pdata[i])) {
-            add_event(c, store, is_linked(c, values->pdata[i]) ? TAKEN_OUT
-                      : PUT_IN, true);
+            bool linked = container_is_linked(c->e, c->container,
+                                              values->pdata[i]);
+
+            add_event(c, store, linked ? TAKEN_OUT : PUT_IN, true);
         }
     }
     g_ptr_array_free(values, TRUE);
-}
-
-/* Whether a pointer may be to the link of an entry other than 'own', and not
- * only of that where the container begins or ends. */
-static bool
-is_link_of_other(const struct counts *c, LLVMValueRef pointer,
-                 LLVMValueRef own)
-{
-    GPtrArray *sources = g_ptr_array_new();
-    bool is = false;
-
-    place_sources(pointer, sources);
-    for (guint i = 0; i < sources->len && !is; i++) {
-        struct place p;
-
-        place_of(c->e->td, sources->pdata[i], &p);
-        LLVMValueRef base = p.base ? place_strip(p.base) : NULL;
-        LLVMValueRef from = (base && LLVMIsALoadInst(base)
-                             ? place_strip(LLVMGetOperand(base, 0)) : NULL);
-        is = (base && base != own && is_link(c, &p)
-              && !(from && !LLVMIsAPHINode(from) && is_head(c, from)));
-    }
-    g_ptr_array_free(sources, TRUE);
-    return is;
-}
-
-/* Whether the link of 'entry' is set, in the same function, to what the link
- * of another one leads to. */
-static bool
-takes_link(const struct counts *c, LLVMValueRef entry)
-{
-    for (LLVMUseRef use = LLVMGetFirstUse(entry); use;
-         use = LLVMGetNextUse(use)) {
-        LLVMValueRef gep = LLVMGetUser(use);
-        struct place p;
-
-        place_of(c->e->td, gep, &p);
-        if (!p.base || place_strip(p.base) != entry || !is_link(c, &p)) {
-            continue;
-        }
-        for (LLVMUseRef u = LLVMGetFirstUse(gep); u;
-             u = LLVMGetNextUse(u)) {
-            LLVMValueRef store = LLVMGetUser(u);
-            LLVMValueRef value = (LLVMIsAStoreInst(store)
-                                  ? place_strip(LLVMGetOperand(store, 0))
-                                  : NULL);
-
-            if (value && LLVMIsALoadInst(value)
-                && is_link_of_other(c, LLVMGetOperand(value, 0), entry)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-bool
-evidence_puts_between(const struct evidence *e,
-                      const struct counts_container *container)
-{
-    struct counts c = { .e = e, .container = container };
-
-    for (LLVMValueRef f = LLVMGetFirstFunction(e->module); f;
-         f = LLVMGetNextFunction(f)) {
-        for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(f); b;
-             b = LLVMGetNextBasicBlock(b)) {
-            for (LLVMValueRef i = LLVMGetFirstInstruction(b); i;
-                 i = LLVMGetNextInstruction(i)) {
-                LLVMValueRef value = (LLVMIsAStoreInst(i)
-                                      ? place_strip(LLVMGetOperand(i, 0))
-                                      : NULL);
-
-                if (value && !LLVMIsAConstant(value) && !is_linked(&c, value)
-                    && LLVMGetTypeKind(LLVMTypeOf(value))
-                       == LLVMPointerTypeKind
-                    && is_link_of_other(&c, LLVMGetOperand(i, 1), value)
-                    && takes_link(&c, value)) {
-                    return true;
-                }
-            }
-        }
-    }
-    return false;
 }
 
 static void
@@ -610,7 +481,7 @@ see_tree(struct counts *c, const char *function, enum kind kind)
 
 void
 evidence_counts(const struct evidence *e,
-                const struct counts_container *container, GPtrArray *whole,
+                const struct evidence_container *container, GPtrArray *whole,
                 GPtrArray *partly)
 {
     struct counts c = {

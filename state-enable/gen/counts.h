@@ -26,27 +26,15 @@
  * program has functions.  A call of a function that does so on every path does
  * it as well. */
 
-#include "evidence.h"
-
-/* A list or a tree of the structure that the evidence calls 'tag'. */
-struct counts_container {
-    const char *tag;
-    const char *first, *last;   /* As in the evidence, or NULL. */
-    uint32_t next, prev;        /* Offsets of its links, or UINT32_MAX. */
-    const char *insert, *remove;        /* Functions, or NULL. */
-};
+#include "container.h"
 
 /* Adds the names of variables, as in the evidence, which last as long as that:
  * to 'whole' if the number is 1 more whenever an entry is put in, 1 less
  * whenever one is taken out, on every path, and is not changed otherwise; to
  * 'partly' if it goes up and down in functions that put in or take out, but
  * that is not known.  Elements of arrays may be among the latter. */
-void evidence_counts(const struct evidence *, const struct counts_container *,
-                     GPtrArray *whole, GPtrArray *partly);
-
-/* Whether the program puts entries between others of a list, as in
- * "n->next = *p; *p = n" where p may be &x->next: then their order matters. */
-bool evidence_puts_between(const struct evidence *,
-                           const struct counts_container *);
+void evidence_counts(const struct evidence *,
+                     const struct evidence_container *, GPtrArray *whole,
+                     GPtrArray *partly);
 
 #endif /* counts.h */

@@ -17,7 +17,7 @@
 /* What holds the nodes of a structure. */
 
 #include <string.h>
-#include "counts.h"
+#include "container.h"
 #include "plan.h"
 
 #define DEPTH_MAX 16
@@ -191,11 +191,11 @@ add_list(struct plan *plan, struct plan_structure *s, uint32_t next,
         l.first = g_intern_string(at_next->pdata[0]);
         l.last = at_prev->len ? g_intern_string(at_prev->pdata[0]) : NULL;
         l.n_buckets = n_elements(plan, l.first);
-        const struct counts_container c = {
+        const struct evidence_container c = {
             .tag = s->tag, .first = l.first, .last = l.last,
             .next = l.next, .prev = ST_NONE,
         };
-        if (evidence_puts_between(plan->evidence, &c)) {
+        if (container_has_order(plan->evidence, &c)) {
             ok = false;
         }
     }

@@ -59,7 +59,7 @@ count(const struct plan *plan, struct plan_structure *s, GPtrArray *partly)
     for (guint i = 0; i < s->lists->len; i++) {
         const struct plan_list *l = &g_array_index(s->lists, struct plan_list,
                                                    i);
-        const struct counts_container c = {
+        const struct evidence_container c = {
             .tag = s->tag, .first = l->first, .last = l->last,
             .next = l->next, .prev = l->prev,
         };
@@ -69,7 +69,7 @@ count(const struct plan *plan, struct plan_structure *s, GPtrArray *partly)
     for (guint i = 0; i < s->trees->len; i++) {
         const struct evidence_tree *t
             = g_array_index(s->trees, struct plan_tree, i).e;
-        const struct counts_container c = {
+        const struct evidence_container c = {
             .tag = s->tag, .next = ST_NONE, .prev = ST_NONE,
             .insert = t->insert, .remove = t->remove,
         };
