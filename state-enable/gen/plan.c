@@ -710,6 +710,7 @@ plan_destroy(struct plan *plan)
     g_ptr_array_unref(plan->structures);
     g_array_free(plan->plan_variables, TRUE);
     g_ptr_array_free(plan->bits, TRUE);
+    g_ptr_array_free(plan->outputs, TRUE);
     g_string_free(plan->report, TRUE);
     g_free(plan);
 }
