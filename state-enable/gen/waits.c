@@ -106,17 +106,22 @@ waits_find(LLVMModuleRef module, struct plan *plan, char *const *named)
 {
     LLVMValueRef opens = rewrite_declared(module, "socket");
     GPtrArray *callers = g_ptr_array_new();
+    const char *taken = NULL;
 
     for (const char *const *name = waits; *name; name++) {
         LLVMValueRef f = rewrite_declared(module, *name);
 
         if (f) {
             add_callers(f, callers);
+            taken = place_is_taken(f) ? *name : taken;
         }
     }
-    if (opens && callers->len && !opens_packets(opens)) {
-        plan->waits = say_callers(plan, callers, named);
-        if (!plan->waits) {
+    if (opens && (callers->len || taken) && !opens_packets(opens)) {
+        plan->waits = say_callers(plan, callers, named) && !taken;
+        if (taken) {
+            plan_say(plan, "not supported: it calls %s() by a pointer, and "
+                     "where it waits is not known", taken);
+        } else if (!plan->waits) {
             plan_say(plan, "not supported: it waits in several functions, and "
                      "state can move in the packet loop only: if they are all "
                      "called there, name them: MBOX_STATE_WAIT in mbox-cc(1)");
