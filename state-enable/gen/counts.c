@@ -116,6 +116,30 @@ parts(LLVMValueRef f, GHashTable *blocks, GHashTable *others)
     return false;
 }
 
+/* Whether a function can go from a block of 'blocks' to one of them, and
+ * through none of 'others' before the end of that. */
+static bool
+repeats(LLVMValueRef f, GHashTable *blocks, GHashTable *others)
+{
+    GHashTableIter from, to;
+    gpointer first, second;
+
+    g_hash_table_iter_init(&from, blocks);
+    while (g_hash_table_iter_next(&from, &first, NULL)) {
+        LLVMValueRef last = LLVMGetBasicBlockTerminator(first);
+
+        for (unsigned int i = 0; i < LLVMGetNumSuccessors(last); i++) {
+            g_hash_table_iter_init(&to, blocks);
+            while (g_hash_table_iter_next(&to, &second, NULL)) {
+                if (leads(f, LLVMGetSuccessor(last, i), second, others)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 /* What is put in and taken out. */
 
 static struct function *
@@ -343,7 +367,7 @@ see_number(struct counts *c, LLVMValueRef store)
 }
 
 /* Whether a number goes up (or down) just where something is put in (or taken
- * out), in functions in which it does. */
+ * out), and once for that, in functions in which it does. */
 static bool
 goes_with(const struct counts *c, const struct number *n, enum kind kind)
 {
@@ -355,7 +379,8 @@ goes_with(const struct counts *c, const struct number *n, enum kind kind)
         struct function *fn = g_hash_table_lookup(c->functions, f);
 
         if (!fn || parts(f, blocks, fn->blocks[kind])
-            || parts(f, fn->blocks[kind], blocks)) {
+            || parts(f, fn->blocks[kind], blocks)
+            || repeats(f, blocks, fn->blocks[kind])) {
             return false;
         }
     }
