@@ -78,11 +78,11 @@ $(OVS)/stamp-src: $(OVS_SOURCE) $(OVS_PATCH_DIR)/series \
 	    '$(OVS_SOURCE)' '$(abs_srcdir)' '$(OVS_SERIES)' '$(OVS_SRC)'
 	$(AM_V_at)touch $@
 
-# Changes only if the arguments do.
+# Changes only if the arguments do.  Two makes may run at a time (quickstart).
 $(OVS)/args: FORCE
 	$(AM_V_at)$(MKDIR_P) $(OVS)
-	@echo "$(OVS_ARGS)" > $@.tmp
-	@if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi
+	@tmp=$@.$$$$; echo "$(OVS_ARGS)" > $$tmp; \
+	if cmp -s $$tmp $@; then rm $$tmp; else mv $$tmp $@; fi
 FORCE:
 
 $(OVS)/stamp-configure: $(OVS)/stamp-src $(OVS)/args
