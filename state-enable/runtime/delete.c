@@ -81,15 +81,20 @@ doom(struct st *st, uint32_t structure, void *node, const struct mbox_key *key)
     return st_index_add(st->doomed, false, structure, node, 0, key);
 }
 
-/* Deletes a doomed node unless something refers to it. */
+/* Deletes a doomed node unless something refers to it, or the program has made
+ * another of it, which nobody wants to be deleted. */
 static void
 delete_doomed(struct st *st, uint32_t structure, void *node,
               const struct mbox_key *key)
 {
-    if (!st_references(&st->program->structures[structure], node)) {
-        st_dirty_forget(st, false, key);
+    const struct st_structure *s = &st->program->structures[structure];
+
+    if (!st_is_current(st, s, node, key)) {
+        st_index_remove(st->doomed, node, 1, NULL);
+    } else if (!st_references(s, node)) {
+        st_dirty_forget(st, s->per_flow, key);
         if (!st_delete_node(st, structure, node)) {
-            st_index_forget(st->doomed, key);
+            st_index_remove(st->doomed, node, 1, NULL);
         }
     }
 }

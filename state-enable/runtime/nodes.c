@@ -387,8 +387,20 @@ has_key(const struct st_structure *s, const void *node)
     return true;
 }
 
-/* Nodes may have got another key, and slots are not freed: what was there when
- * they were listed may have gone. */
+bool
+st_is_current(struct st *st, const struct st_structure *s, const void *node,
+              const struct mbox_key *public)
+{
+    struct mbox_key exact, key;
+
+    if (!has_key(s, node) || !st_node_key(s, node, &exact)) {
+        return false;
+    }
+    st_public_key(s, &exact, &key);
+    return (mbox_key_equal(&key, public)
+            && (!s->slots || st_slot_is_used(st, s, node)));
+}
+
 static void
 keep_current(struct st *st, const struct st_structure *s,
              const struct mbox_key *public, void *nodes[], size_t *n)
@@ -396,14 +408,8 @@ keep_current(struct st *st, const struct st_structure *s,
     size_t kept = 0;
 
     for (size_t i = 0; i < *n; i++) {
-        struct mbox_key exact, key;
-
-        if (has_key(s, nodes[i]) && st_node_key(s, nodes[i], &exact)) {
-            st_public_key(s, &exact, &key);
-            if (mbox_key_equal(&key, public)
-                && (!s->slots || st_slot_is_used(st, s, nodes[i]))) {
-                nodes[kept++] = nodes[i];
-            }
+        if (st_is_current(st, s, nodes[i], public)) {
+            nodes[kept++] = nodes[i];
         }
     }
     *n = kept;

@@ -51,6 +51,11 @@ int st_for_each(struct st *, uint32_t structure, st_node_cb *, void *aux);
 int st_find(struct st *, uint32_t structure, const struct mbox_key *public,
             void *nodes[], size_t max, size_t *n);
 
+/* Whether a node that had the public key when it was found, and was not freed
+ * since, still has it: it may have got another, and slots are not freed. */
+bool st_is_current(struct st *, const struct st_structure *, const void *node,
+                   const struct mbox_key *public);
+
 /* Finds what has the place of a node that is in no container: '*there' is the
  * node with just its key, in 'bucket' if there are lists, or NULL. */
 int st_find_place(struct st *, uint32_t structure, void *node,

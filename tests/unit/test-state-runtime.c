@@ -645,6 +645,63 @@ test_doomed_hosts(void **state)
     assert_int_equal(visits_of_doomed(64), 0);
 }
 
+struct keys {
+    struct mbox_key keys[4];
+    int n;
+};
+
+static int
+take_key(const struct mbox_key *key, void *keys_)
+{
+    struct keys *keys = keys_;
+
+    assert_true(keys->n < 4);
+    keys->keys[keys->n++] = *key;
+    return 0;
+}
+
+/* Hosts with one key are to be deleted, each with the flow that refers to it.
+ * One to which the program gives another key meanwhile stays. */
+static void
+test_doomed_namesakes(void **state)
+{
+    struct pair p;
+    struct keys flows = { .n = 0 };
+
+    (void) state;
+    pair_start(&p);
+    p.a.structures[0].n_trees = 0;      /* A tree has only one of a key. */
+    pair_fill(&p.a, 0, 3);
+    uint32_t address = world_client(0), n = n_hosts(&p.a);
+    struct mbox_key key = world_host_key(address);
+
+    world_find(&p.a, 1)->client->address = address;
+    world_find(&p.a, 2)->client->address = address;
+    assert_int_equal(st_list(p.sa, true, take_key, &flows), 0);
+    assert_int_equal(flows.n, 3);
+    assert_int_equal(st_del(p.sa, false, &key), 0);
+    assert_int_equal(n_hosts(&p.a), n);
+    assert_int_equal(st_del(p.sa, true, &flows.keys[0]), 0);
+    assert_int_equal(st_del(p.sa, true, &flows.keys[1]), 0);
+    assert_int_equal(n_hosts(&p.a), n - 2);
+
+    struct host *last = p.a.hosts;
+    while (last->address != address) {
+        last = last->next;
+    }
+    last->address = world_client(9);
+    flows.n = 0;
+    assert_int_equal(st_list(p.sa, true, take_key, &flows), 0);
+    assert_int_equal(st_del(p.sa, true, &flows.keys[0]), 0);
+    assert_int_equal(n_hosts(&p.a), n - 2);
+
+    /* As pair_finish(), but for the trees. */
+    st_destroy(p.sa);
+    st_destroy(p.sb);
+    world_uninit(&p.a);
+    world_uninit(&p.b);
+}
+
 int
 main(void)
 {
@@ -664,6 +721,7 @@ main(void)
         cmocka_unit_test(test_trees),
         cmocka_unit_test(test_freed_host),
         cmocka_unit_test(test_doomed_hosts),
+        cmocka_unit_test(test_doomed_namesakes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
