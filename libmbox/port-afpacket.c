@@ -388,14 +388,15 @@ add_to_run(struct afpacket *p, unsigned int first, struct run *run)
 }
 
 /* Sends a run.  Returns how many of its messages are done with, which are not
- * all only if the kernel refused super-frames. */
+ * all only if the kernel refused super-frames.  '*waits' counts how often this
+ * flush has waited. */
 static unsigned int
-send_run(struct afpacket *p, struct run *run)
+send_run(struct afpacket *p, struct run *run, unsigned int *waits)
 {
     struct mb_port_stats *stats = &p->up.stats;
     int fd = run->super ? p->super_fd : p->tx_fd;
     size_t extra = run->super ? sizeof(struct virtio_net_hdr) : 0;
-    unsigned int sent = 0, waits = 0;
+    unsigned int sent = 0;
 
     while (sent < run->n) {
         int n = sendmmsg(fd, run->msgs + sent, run->n - sent, MSG_DONTWAIT);
@@ -405,12 +406,12 @@ send_run(struct afpacket *p, struct run *run)
                 mb_count(&stats->tx_bytes, run->iov[sent].iov_len - extra);
                 mb_count(&stats->tx_packets, run->n_packets[sent]);
             }
-        } else if (errno == EAGAIN && waits < 10) {
+        } else if (errno == EAGAIN && *waits < 10) {
             /* The queue of the device is full: give it up to 10 ms. */
             struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 
             poll(&pfd, 1, 1);
-            waits++;
+            ++*waits;
         } else if (run->super && (errno == EINVAL || errno == EMSGSIZE)) {
             p->super_refused = true;
             break;
@@ -429,7 +430,7 @@ static void
 afpacket_flush(struct mb_port *port)
 {
     struct afpacket *p = afpacket_cast(port);
-    unsigned int done = 0;
+    unsigned int done = 0, waits = 0;
 
     while (done < p->n_tx) {
         struct run run;
@@ -440,7 +441,7 @@ afpacket_flush(struct mb_port *port)
         while (next < p->n_tx && add_to_run(p, next, &run)) {
             next += run.n_packets[run.n - 1];
         }
-        unsigned int sent = send_run(p, &run);
+        unsigned int sent = send_run(p, &run, &waits);
         for (unsigned int i = 0; i < sent; i++) {
             done += run.n_packets[i];
         }

@@ -14,7 +14,6 @@
  * limitations under the License.
  */
 
-
 #include "super-frame.h"
 
 #include <stdlib.h>
@@ -98,7 +97,8 @@ mb_super_frame_of(struct mb_packet *const packets[], unsigned int n,
         return NULL;
     }
     for (unsigned int i = 0; i < s->n_segments; i++) {
-        if (packets[i] != s->segments[i]
+        /* Another packet may have the memory of a segment that was freed. */
+        if (packets[i] != s->segments[i] || packets[i]->owner != s
             || packets[i]->headroom != MB_HEADROOM) {
             return NULL;
         }
