@@ -46,10 +46,10 @@
  *   hook's bytes
  *
  * What is only to be looked at (mbox-state(8)) has IMAGE_MAGIC_LOOK instead;
- * of a pointer that cannot be moved, IMAGE_REFUSED and a string why; and of each such member: u8 kind, of enum image_look, and IMAGE_LOOK_BYTES
- * u32 size and bytes, the others a string.  Or, if there is a reason why it
- * cannot be read: u32 IMAGE_MAGIC_UNREADABLE, string why.  Neither is ever
- * imported.
+ * of a pointer that cannot be moved, IMAGE_REFUSED and a string why; and of
+ * each such member: u8 kind, of enum image_look, and IMAGE_LOOK_BYTES u32 size
+ * and bytes, the others a string.  Or, if there is a reason why it cannot be
+ * read: u32 IMAGE_MAGIC_UNREADABLE, string why.  Neither is ever imported.
  *
  * Numbers are big-endian, except in the bytes of blocks, which are as in
  * memory: both instances are the same build.  Nodes come behind those that

@@ -17,8 +17,8 @@
 #ifndef STATE_INDEX_H
 #define STATE_INDEX_H 1
 
-/* Which nodes have a key, as st_list() found them or st_put() has made them, so
- * that exporting or deleting many does not search for each.  Nodes that are
+/* Which nodes have a key, as st_list() found them or st_put() has made them,
+ * so that exporting or deleting many does not search for each.  Nodes that are
  * freed leave it, so their blocks have to be watched (heap.h); others that the
  * program has made since are missing. */
 
@@ -38,8 +38,8 @@ bool st_index_key(const struct st_index *, uint32_t structure,
 bool st_index_bucket(const struct st_index *, uint32_t structure,
                      const void *node, uint32_t *bucket);
 
-/* The node in a place, NULL if there is none, and its structure and key; places
- * are counted from 0, and begin again after the last. */
+/* The node in a place, NULL if there is none, and its structure and key;
+ * places are counted from 0, and begin again after the last. */
 void *st_index_at(const struct st_index *, size_t place, uint32_t *structure,
                   struct mbox_key *public);
 

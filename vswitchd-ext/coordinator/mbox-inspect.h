@@ -39,8 +39,8 @@ struct mbox_options;
 struct mbox_space;
 
 /* Most bytes of state of one answer, so that nothing else waits long while it
- * is written, and most inspections at a time.  So many of one instance may also
- * be over and wait for it to end. */
+ * is written, and most inspections at a time.  So many of one instance may
+ * also be over and wait for it to end. */
 #define MBOX_INSPECT_BYTES (4 * 1024 * 1024)
 #define MBOX_INSPECT_MAX 8
 
