@@ -387,6 +387,31 @@ goes_with(const struct counts *c, const struct number *n, enum kind kind)
     return true;
 }
 
+/* Whether a number goes up (or down) in a function that always puts in (or
+ * takes out), and again in one that calls it. */
+static bool
+is_counted_twice(const struct counts *c, const struct number *n,
+                 enum kind kind)
+{
+    GHashTableIter iter;
+    gpointer f;
+
+    g_hash_table_iter_init(&iter, n->blocks[kind]);
+    while (g_hash_table_iter_next(&iter, &f, NULL)) {
+        GPtrArray *calls = (contains(c->always[kind], f)
+                            ? g_hash_table_lookup(c->e->callers, f) : NULL);
+
+        for (guint i = 0; calls && i < calls->len; i++) {
+            LLVMValueRef caller = function_of(calls->pdata[i]);
+
+            if (caller != f && contains(n->blocks[kind], caller)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 #define DEPTH_MAX 8
 
 /* Whether a number goes up (or down) in a function that puts in (or takes
@@ -425,7 +450,7 @@ counts_all(const struct counts *c, const struct number *n, enum kind kind)
             return false;
         }
     }
-    return goes_with(c, n, kind);
+    return goes_with(c, n, kind) && !is_counted_twice(c, n, kind);
 }
 
 /* Whether it changes in a function in which something is put in or taken
