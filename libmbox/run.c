@@ -402,6 +402,14 @@ mb_step_only_look(struct mbox *m)
     }
 }
 
+void
+mb_step_lose_changes(struct mbox *m)
+{
+    for (struct mb_tracker *t = m->trackers[0]; t; t = t->next) {
+        t->failed = true;
+    }
+}
+
 bool
 mb_step_is_tracked(const struct mbox *m)
 {

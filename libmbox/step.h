@@ -40,6 +40,10 @@ void mb_step_tell_changes(struct mbox *);
  * it came. */
 void mb_step_only_look(struct mbox *);
 
+/* Says that it is not known what has changed, as memory is short: whoever
+ * needs to know cannot go on. */
+void mb_step_lose_changes(struct mbox *);
+
 /* Whether anybody needs to know of changes now. */
 bool mb_step_is_tracked(const struct mbox *);
 

@@ -380,9 +380,10 @@ note_taken(struct st_instance *in)
         }
     }
     if (mb_step_is_tracked(in->mbox)
-        && (st_changed_any(in->st) || in->n_taken == TAKEN_MAX)) {
-        st_list(in->st, true, change_flow, in);
-        st_list(in->st, false, change_host, in);
+        && (st_changed_any(in->st) || in->n_taken == TAKEN_MAX)
+        && (st_list(in->st, true, change_flow, in)
+            || st_list(in->st, false, change_host, in))) {
+        mb_step_lose_changes(in->mbox);
     }
     in->n_taken = 0;
     st_packet_ends(in->st);
