@@ -22,6 +22,7 @@
 
 #include <config.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -165,11 +166,26 @@ after_timespec(const struct timespec *ts)
             : deadline_after(ts->tv_sec * SECOND + ts->tv_nsec));
 }
 
+/* Whether it is a time that ppoll() takes; sets 'errno' if it is not. */
+static bool
+is_time(const struct timespec *ts)
+{
+    if (ts && (ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec >= SECOND)) {
+        errno = EINVAL;
+        return false;
+    }
+    return true;
+}
+
 /* Makes room for 'n' descriptors of the program.  False with 'errno' if memory
- * is short. */
+ * is short, or if nobody has so many. */
 static bool
 reserve(size_t n)
 {
+    if (n > INT_MAX) {
+        errno = EINVAL;
+        return false;
+    }
     if (n + N_OWN > set_size) {
         struct pollfd *more = realloc(set, (n + N_OWN) * sizeof *more);
 
@@ -308,8 +324,11 @@ int
 mbox_state_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
                  const sigset_t *mask)
 {
-    return (is_ours() ? wait_for_poll(fds, n, after_timespec(timeout), mask)
-            : ppoll(fds, n, timeout, mask));
+    if (!is_ours()) {
+        return ppoll(fds, n, timeout, mask);
+    }
+    return (is_time(timeout)
+            ? wait_for_poll(fds, n, after_timespec(timeout), mask) : -1);
 }
 
 static bool
@@ -408,8 +427,10 @@ int
 mbox_state_pselect(int n, fd_set *readable, fd_set *writable, fd_set *urgent,
                    const struct timespec *timeout, const sigset_t *mask)
 {
-    return (is_ours()
+    if (!is_ours()) {
+        return pselect(n, readable, writable, urgent, timeout, mask);
+    }
+    return (is_time(timeout)
             ? wait_for_select(n, readable, writable, urgent,
-                              after_timespec(timeout), mask)
-            : pselect(n, readable, writable, urgent, timeout, mask));
+                              after_timespec(timeout), mask) : -1);
 }

@@ -42,6 +42,8 @@ int mbox_state_poll(struct pollfd *, nfds_t, int);
 int mbox_state_ppoll(struct pollfd *, nfds_t, const struct timespec *,
                      const sigset_t *);
 int mbox_state_select(int, fd_set *, fd_set *, fd_set *, struct timeval *);
+int mbox_state_pselect(int, fd_set *, fd_set *, fd_set *,
+                       const struct timespec *, const sigset_t *);
 
 const struct st_program mbox_state_program = { .name = "test" };
 
@@ -301,6 +303,30 @@ test_poll(void **state)
     assert_int_equal(pfds[2].revents, POLLOUT);
 }
 
+/* What the C library refuses is refused, too. */
+static void
+test_refused(void **state)
+{
+    struct pollfd pfd = { .fd = program_pipe[0], .events = POLLIN };
+    const struct timespec times[] = { { -1, 0 }, { 0, -1 }, { 0, 1000000000 },
+                                      { INT64_MIN, 0 } };
+
+    (void) state;
+    become_instance();
+    errno = 0;
+    assert_int_equal(mbox_state_poll(&pfd, -1, 0), -1);
+    assert_int_equal(errno, EINVAL);
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        errno = 0;
+        assert_int_equal(mbox_state_ppoll(&pfd, 1, &times[i], NULL), -1);
+        assert_int_equal(errno, EINVAL);
+        errno = 0;
+        assert_int_equal(mbox_state_pselect(0, NULL, NULL, NULL, &times[i],
+                                            NULL), -1);
+        assert_int_equal(errno, EINVAL);
+    }
+}
+
 static void
 test_select(void **state)
 {
@@ -459,6 +485,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_epoll, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_edges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_poll, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_select, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_signals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_error, set_up, tear_down),
