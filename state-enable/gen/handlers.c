@@ -53,10 +53,11 @@ is_like_handler(LLVMValueRef f)
             && place_is_taken(f));
 }
 
-/* A value becomes a handler.  If it is not known which, all may that can
- * be. */
+/* A value becomes a handler, or what a thread begins with.  If it is not known
+ * which function it is, all may be it that 'is_like' one. */
 static void
-add_value(struct handlers *h, LLVMValueRef value)
+add_value(struct handlers *h, LLVMValueRef value,
+          bool (*is_like)(LLVMValueRef f))
 {
     GPtrArray *sources = g_ptr_array_new();
 
@@ -69,7 +70,7 @@ add_value(struct handlers *h, LLVMValueRef value)
         } else if (!LLVMIsAConstant(v)) {       /* SIG_IGN is one. */
             for (LLVMValueRef f = LLVMGetFirstFunction(h->module); f;
                  f = LLVMGetNextFunction(f)) {
-                if (is_like_handler(f)) {
+                if (is_like(f)) {
                     reach(h, f, f);
                 }
             }
@@ -129,7 +130,7 @@ add_call(struct handlers *h, LLVMValueRef call)
     for (size_t i = 0; LLVMIsAFunction(f) && i < G_N_ELEMENTS(names); i++) {
         if (!strcmp(LLVMGetValueName2(f, &n), names[i])
             && LLVMGetNumArgOperands(call) == 2) {
-            add_value(h, LLVMGetOperand(call, 1));
+            add_value(h, LLVMGetOperand(call, 1), is_like_handler);
         }
     }
 }
@@ -156,7 +157,7 @@ add_instruction(struct handlers *h, LLVMValueRef insn)
                && is_in_sigaction(h, LLVMGetOperand(insn, 1))
                && LLVMGetTypeKind(LLVMTypeOf(LLVMGetOperand(insn, 0)))
                   == LLVMPointerTypeKind) {
-        add_value(h, LLVMGetOperand(insn, 0));
+        add_value(h, LLVMGetOperand(insn, 0), is_like_handler);
     }
 }
 
@@ -224,31 +225,6 @@ is_like_start(LLVMValueRef f)
             && place_is_taken(f));
 }
 
-/* A value is what a thread begins with.  If it is not known which, all may
- * that can be. */
-static void
-add_start(struct handlers *h, LLVMValueRef value)
-{
-    GPtrArray *sources = g_ptr_array_new();
-
-    place_sources(value, sources);
-    for (guint i = 0; i < sources->len; i++) {
-        LLVMValueRef v = sources->pdata[i];
-
-        if (LLVMIsAFunction(v)) {
-            reach(h, v, v);
-        } else if (!LLVMIsAConstant(v)) {
-            for (LLVMValueRef f = LLVMGetFirstFunction(h->module); f;
-                 f = LLVMGetNextFunction(f)) {
-                if (is_like_start(f)) {
-                    reach(h, f, f);
-                }
-            }
-        }
-    }
-    g_ptr_array_free(sources, TRUE);
-}
-
 /* What a call has a new thread begin with. */
 static void
 add_thread(struct handlers *h, LLVMValueRef insn)
@@ -262,7 +238,7 @@ add_thread(struct handlers *h, LLVMValueRef insn)
 
     if (is_call_of(insn, names, &i)
         && LLVMGetNumArgOperands(insn) > arguments[i]) {
-        add_start(h, LLVMGetOperand(insn, arguments[i]));
+        add_value(h, LLVMGetOperand(insn, arguments[i]), is_like_start);
     }
 }
 
